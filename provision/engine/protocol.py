@@ -1,0 +1,120 @@
+"""What the rest of the program needs from a container engine; `docker.py` has the real one."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from provision import model
+from provision.model.base import Value
+
+
+class Context(Value):
+    """A build context: the Dockerfile and the files beside it, by relative path."""
+
+    files: dict[str, bytes]  # always has "Dockerfile"
+
+
+class BuildStep(Value):
+    """A step of a build, as the engine reports it, more than once while it runs."""
+
+    index: int  # 1-based, in order of first sight
+    name: str  # "[stage-1 3/9] RUN apt-get update"
+    state: str  # "running", "done", "cached", "failed"
+    seconds: float = 0.0
+    log: str = ""  # output that arrived with this report
+    error: str = ""
+
+
+class Built(Value):
+    """An image that the engine built."""
+
+    image_id: str
+    size_bytes: int
+    steps_total: int
+    steps_cached: int
+
+
+class Image(Value):
+    """What the engine knows of an image."""
+
+    image_id: str
+    architecture: str
+    size_bytes: int
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    env: tuple[str, ...] = ()
+    user: str = ""
+
+
+class Access(Value):
+    """How a container is given its GPUs. All empty: no GPU."""
+
+    method: str = "none"  # "cdi", "nvidia-runtime", "device-nodes", "wsl", "none"
+    cdi: tuple[str, ...] = ()
+    nvidia_ids: tuple[str, ...] = ()  # device ids of the NVIDIA runtime request; ("all",) for every GPU
+    nodes: tuple[str, ...] = ()  # paths of device nodes
+    groups: tuple[int, ...] = ()  # numeric supplementary groups that own the nodes
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    mounts: tuple[str, ...] = ()  # host paths mounted read-only at the same place
+
+
+class Run(Value):
+    """A command to run once in a container that is removed afterwards, whatever happens."""
+
+    image: str
+    command: tuple[str, ...]
+    access: Access = msgspec.field(default_factory=Access)
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    network: bool = False
+    seconds: float = 600.0  # the time limit
+    memory_bytes: int | None = None
+    user: str | None = None
+
+
+class Ran(Value):
+    """How the command ended."""
+
+    exit_code: int | None  # None when the time limit ended it
+    stdout: str
+    stderr: str
+    seconds: float
+    timed_out: bool = False
+    out_of_memory: bool = False
+    refused: str = ""  # the engine's own words when it would not start the container
+
+
+class Engine(Protocol):
+    """A container engine.
+
+    Every method raises `provision.errors.EngineError` when the engine stops answering.
+    """
+
+    def describe(self) -> model.Engine:
+        """Return name, version and abilities of the engine."""
+
+    def image(self, reference: str) -> Image | None:
+        """Return what the engine knows of a local image, or None when it has none of that name."""
+
+    def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
+        """Fetch an image. Raises BuildError naming the registry's answer."""
+
+    def push(self, reference: str, on_progress: Callable[[str], None]) -> None:
+        """Send a tagged image to its registry. Raises BuildError."""
+
+    def build(
+        self, context: Context, tag: str, on_step: Callable[[BuildStep], None], arguments: Mapping[str, str]
+    ) -> Built:
+        """Build with BuildKit and tag the image.
+
+        `arguments` are build arguments; proxies go here, since BuildKit keeps them out of the history.
+        Interrupted or failed, it leaves neither tag nor running step. Raises BuildError with the log's tail.
+        """
+
+    def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
+        """Make an image from the root file system in the tar file `archive`."""
+
+    def run(self, run: Run) -> Ran:
+        """Run a command to its end or its limit; the container is always removed."""
+
+    def close(self) -> None:
+        """Close the connection."""

@@ -1,0 +1,76 @@
+"""Every error that a user can meet: what happened, why, the next step, and the exit code."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line; scripts rely on them."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    INPUT = 3
+    NO_STACK = 4
+    ENGINE = 5
+    BUILD = 6
+    NOT_PROVED = 7
+    FLEET = 8
+    INTERRUPTED = 130
+
+
+class KgpuError(Exception):
+    """An error that is reported without a traceback.
+
+    Attributes:
+        code: stable identifier such as ``KGE-301``; ``kgpu-env doctor CODE`` explains it.
+        what: what happened, one sentence.
+        why: the cause or the evidence; may be empty.
+        fix: the next step; may be empty.
+        log: the last lines of the failed step's own output, oldest first.
+    """
+
+    exit_code: Exit = Exit.UNEXPECTED
+
+    def __init__(self, code: str, what: str, *, why: str = "", fix: str = "", log: tuple[str, ...] = ()) -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.why = why
+        self.fix = fix
+        self.log = log
+
+
+class UsageError(KgpuError):
+    """An option or argument that cannot be understood."""
+
+    exit_code = Exit.USAGE
+
+
+class InputError(KgpuError):
+    """A configuration, host, catalogue or template file that cannot be used."""
+
+    exit_code = Exit.INPUT
+
+
+class NoStackError(KgpuError):
+    """No stack of the catalogue satisfies the host and the request."""
+
+    exit_code = Exit.NO_STACK
+
+
+class EngineError(KgpuError):
+    """No container engine answers, or it cannot do what is asked of it."""
+
+    exit_code = Exit.ENGINE
+
+
+class BuildError(KgpuError):
+    """The image could not be built, pulled or pushed."""
+
+    exit_code = Exit.BUILD
+
+
+class InterruptError(KgpuError):
+    """The user, or a signal, stopped the work."""
+
+    exit_code = Exit.INTERRUPTED

@@ -1,0 +1,43 @@
+"""The values that flow from a host to a proof: frozen, serialisable, without effects."""
+
+from provision.model.base import Value, decode, encode
+from provision.model.build import BuildResult
+from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
+from provision.model.proof import Check, Proof, ProvedDevice, Status, Training, Verdict
+from provision.model.request import Network, Request, User, Vendor
+from provision.model.stack import Base, Framework, Rejection, Route, Settings, Stack, Warning_
+from provision.model.version import DriverVersion, version_key
+
+__all__ = [
+    "Base",
+    "BuildResult",
+    "Check",
+    "DeviceNode",
+    "Driver",
+    "DriverVersion",
+    "Engine",
+    "Finding",
+    "Framework",
+    "Gpu",
+    "Host",
+    "Network",
+    "Proof",
+    "ProvedDevice",
+    "Rejection",
+    "Request",
+    "Route",
+    "Settings",
+    "Severity",
+    "Stack",
+    "Status",
+    "Toolkit",
+    "Training",
+    "User",
+    "Value",
+    "Vendor",
+    "Verdict",
+    "Warning_",
+    "decode",
+    "encode",
+    "version_key",
+]

@@ -1,0 +1,105 @@
+"""A host: what is on the PCI bus, which drivers are loaded, which engine answers."""
+
+from enum import StrEnum
+from typing import Literal
+
+from provision.model.base import Value
+
+
+class Severity(StrEnum):
+    """How much a finding matters: an error stops the GPU from being used."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Finding(Value):
+    """Something that a person should know about the host, with its mend."""
+
+    code: str
+    severity: Severity
+    text: str
+    fix: str = ""
+
+
+class DeviceNode(Value):
+    """A character device that a container needs, with its owner as numbers."""
+
+    path: str
+    gid: int | None = None
+    mode: int | None = None  # permission bits, e.g. 0o660
+
+
+class Gpu(Value):
+    """One GPU, or one partition of it (a MIG slice, an XCP of a CPX-mode Instinct)."""
+
+    vendor: Literal["nvidia", "amd"]
+    name: str | None = None
+    architecture: str | None = None  # "sm_90" or "gfx942"; None when nothing on the host tells
+    uuid: str | None = None
+    pci: str | None = None  # "0000:17:00.0"
+    memory_bytes: int | None = None
+    partition: str | None = None  # "1g.10gb", "CPX"; None for a whole GPU
+    kernel_driver: str | None = None  # nvidia, nouveau, vfio-pci, amdgpu; None when unbound
+    integrated: bool = False
+    nodes: tuple[DeviceNode, ...] = ()  # this GPU's own nodes; shared ones are in Host.nodes
+
+
+class Driver(Value):
+    """A GPU kernel driver that is loaded now."""
+
+    vendor: Literal["nvidia", "amd"]
+    version: str | None = None  # NVIDIA: 580.95.05; AMD: what /sys/module/amdgpu/version says, None for the inbox driver
+    release: str | None = None  # AMD: the release that the version stands for, "30.30"
+    flavour: Literal["open", "proprietary", "dkms", "inbox", "wsl"] | None = None
+    cuda: str | None = None  # the newest CUDA that the driver itself reports
+
+
+class Toolkit(Value):
+    """A container toolkit found on the host."""
+
+    name: str  # nvidia-container-toolkit, amd-container-toolkit
+    path: str
+    version: str | None = None
+
+
+class Engine(Value):
+    """The container engine that answered."""
+
+    name: Literal["docker", "podman"]
+    version: str
+    api_version: str = ""
+    storage: str = ""
+    architecture: str = ""  # as the engine names it: x86_64, aarch64
+    cdi: tuple[str, ...] = ()  # fully qualified CDI device names: nvidia.com/gpu=all
+    cdi_dirs: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
+    rootless: bool = False
+    buildkit: bool = True
+    address: str = ""  # unix:///var/run/docker.sock
+
+
+class Host(Value):
+    """Everything that a probe found; `probe --json` prints it and `--host FILE` reads it."""
+
+    schema: Literal["kgpu-env/host/1"] = "kgpu-env/host/1"
+    gpus: tuple[Gpu, ...] = ()
+    drivers: tuple[Driver, ...] = ()
+    wsl: bool = False
+    engine: Engine | None = None
+    toolkits: tuple[Toolkit, ...] = ()
+    nodes: tuple[DeviceNode, ...] = ()  # shared by all GPUs of a vendor: /dev/nvidiactl, /dev/kfd
+    architecture: str = "x86_64"
+    kernel: str | None = None
+    distribution: str | None = None  # "debian 12"
+    findings: tuple[Finding, ...] = ()
+    looked_at: tuple[str, ...] = ()  # the places a probe looked for GPUs, for the message when there is none
+
+    def driver(self, vendor: str) -> Driver | None:
+        """Return the loaded driver of `vendor` ("nvidia" or "amd"), or None."""
+        return next((driver for driver in self.drivers if driver.vendor == vendor), None)
+
+    def gpus_of(self, vendor: str) -> tuple[Gpu, ...]:
+        """Return the GPUs of `vendor`, in PCI order."""
+        return tuple(gpu for gpu in self.gpus if gpu.vendor == vendor)

@@ -1,0 +1,73 @@
+"""A proof: the verdict and everything that it rests on."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from provision.model.base import Value
+
+
+class Verdict(StrEnum):
+    """`proved` is only ever said of a training that demonstrably ran on the GPU asked for."""
+
+    PROVED = "proved"
+    CPU = "cpu"
+    NOT_PROVED = "not-proved"
+    INVALID = "invalid"
+
+
+class Status(StrEnum):
+    """The outcome of one check."""
+
+    PASS = "pass"  # noqa: S105 - an outcome, not a password
+    FAIL = "fail"
+    WARN = "warn"
+    SKIP = "skip"
+    UNKNOWN = "unknown"
+
+
+class Check(Value):
+    """One named witness."""
+
+    name: str
+    status: Status
+    detail: str
+
+
+class Training(Value):
+    """The training whose device is in question."""
+
+    losses: tuple[float, ...] = ()
+    seconds: float | None = None
+
+
+class ProvedDevice(Value):
+    """A device that the framework listed inside the container."""
+
+    name: str  # the framework's name: /device:GPU:0
+    description: str = ""
+    architecture: str | None = None
+    pci: str | None = None
+    uuid: str | None = None
+    memory_bytes: int | None = None
+
+
+class Proof(Value):
+    """The judge's answer about one image on one host."""
+
+    schema: Literal["kgpu-env/proof/1"] = "kgpu-env/proof/1"
+    verdict: Verdict
+    reason: str
+    code: str = ""  # KGE-5xx for a verdict with a known cause
+    fix: str = ""
+    backend: str = "tensorflow"
+    image: str = ""
+    image_id: str = ""
+    requested: str = ""  # the device asked for: "cuda GPU 0", "cpu"
+    devices: tuple[ProvedDevice, ...] = ()
+    checks: tuple[Check, ...] = ()
+    training: Training = msgspec.field(default_factory=Training)
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+    seconds: float | None = None  # the whole verification, container start included
+    log: tuple[str, ...] = ()  # the last lines the framework wrote, oldest first

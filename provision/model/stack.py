@@ -1,0 +1,78 @@
+"""The resolver's answer: the software that runs on the host, and why nothing newer was taken."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from provision.model.base import Value
+from provision.model.request import Vendor
+
+
+class Route(StrEnum):
+    """Where the GPU runtime comes from: wheels on a plain base, or the base image itself."""
+
+    WHEELS = "wheels"
+    IMAGE = "image"
+
+
+class Framework(Value):
+    """A named piece of software and its version."""
+
+    name: str
+    version: str
+
+
+class Base(Value):
+    """The image that the Dockerfile starts from."""
+
+    image: str
+    digest: str | None = None
+
+
+class Settings(Value):
+    """What must be set for this stack to work on this host."""
+
+    jit_compile: bool | Literal["auto"] = "auto"  # the argument of Keras' compile()
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Warning_(Value):
+    """Something the user should know about the stack; it does not stop the build."""
+
+    code: str
+    text: str
+
+
+class Rejection(Value):
+    """A candidate that was better than the chosen one, and the rule that removed it."""
+
+    candidate: str
+    rule: str
+    reason: str
+    source: str
+
+
+class Stack(Value):
+    """A stack that satisfies every rule for a host and a request."""
+
+    schema: Literal["kgpu-env/stack/1"] = "kgpu-env/stack/1"
+    vendor: Vendor
+    route: Route
+    framework: Framework
+    backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
+    runtime: Framework  # cuda 12.5.1, rocm 7.2, cpu
+    python: str
+    base: Base
+    base_family: str  # how packages are installed: "debian" or "ubuntu" (apt), "python" (Python is in the base)
+    python_in_base: bool = False  # the base image brings the interpreter, and no apt package is needed
+    framework_in_base: bool = False  # the base image brings TensorFlow itself (rocm/tensorflow)
+    packages: tuple[str, ...] = ()  # exact requirements, in the order they are installed
+    indexes: tuple[str, ...] = ()  # package indexes that the packages need beside the default one
+    settings: Settings = msgspec.field(default_factory=Settings)
+    gpus: tuple[str, ...] = ()  # architectures that the stack was resolved for
+    summary: str = ""  # one line for people
+    why: str = ""  # why the nearest newer candidate was not taken; empty when this is the newest
+    local_base: str | None = None  # Debian suite from which the base can be made without a registry
+    warnings: tuple[Warning_, ...] = ()
+    rejected: tuple[Rejection, ...] = ()

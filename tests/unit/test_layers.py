@@ -1,0 +1,65 @@
+"""The layers: a module imports only from its own layer or a lower one."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "provision"
+LAYERS = {
+    "errors": 0,
+    "model": 0,
+    "resources": 0,
+    "catalogue": 1,
+    "resolve": 2,
+    "render": 3,
+    "probe": 4,
+    "engine": 4,
+    "prove": 5,
+    "doctor": 5,
+    "cli": 7,
+}
+PURE = {"errors", "model", "catalogue", "resolve", "render"}
+EFFECTS = {"subprocess", "socket", "docker", "typer", "rich", "time", "requests", "urllib"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_only_downwards(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        return
+    own = LAYERS[room(path)]
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "provision" and len(parts) > 1 and parts[1] in LAYERS:
+            assert LAYERS[parts[1]] <= own, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", [m for m in MODULES if room(m) in PURE], ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_core_has_no_effects(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & EFFECTS
+
+
+def test_only_the_engine_talks_to_docker() -> None:
+    users = {room(path) for path in MODULES if any(name.split(".")[0] == "docker" for name in imports(path))}
+    assert users <= {"engine"}
+
+
+def test_workload_needs_only_the_standard_library_and_the_framework() -> None:
+    workload = PACKAGE / "prove" / "workload.py"
+    if workload.exists():
+        assert not [name for name in imports(workload) if name.startswith("provision")]
