@@ -1,13 +1,25 @@
 """What all values share: strict decoding from JSON and stable encoding to it."""
 
-from typing import TypeVar
+from typing import TypeVar, dataclass_transform
 
 import msgspec
 
 T = TypeVar("T")
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
+class _KeywordOnly(msgspec.StructMeta):
+    """Makes every value keyword-only: msgspec inherits `frozen` but not `kw_only`."""
+
+    def __new__(
+        cls, name: str, bases: tuple[type, ...], namespace: dict[str, object], **options: bool
+    ) -> "_KeywordOnly":
+        options.setdefault("kw_only", True)
+        return super().__new__(cls, name, bases, namespace, **options)
+
+
+# A type checker does not see that msgspec's options are inherited.
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class Value(msgspec.Struct, metaclass=_KeywordOnly, frozen=True):
     """A frozen value. Unknown keys are ignored when read, so that a newer tool's output stays readable."""
 
 
