@@ -1,0 +1,177 @@
+"""BuildKit's progress, from `moby.buildkit.trace` messages to the steps that a person follows.
+
+Field numbers: StatusResponse, Vertex and VertexLog of moby/buildkit, api/services/control/control.proto.
+"""
+
+import base64
+import binascii
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from provision.engine import wire
+from provision.engine.protocol import BuildStep
+
+TAIL_LINES = 20
+LONGEST_LINE = 2000  # characters kept of one line, so that a progress bar cannot fill a report
+NANO = 1e-9
+# "[2/3] RUN ...", "[build 4/9] COPY ..."; BuildKit's own work is "[internal] ..." or has no bracket.
+DOCKERFILE_STEP = re.compile(r"\[(?:[^\]\s]+\s+)?\d+/\d+\] ")
+
+
+class ProgressError(ValueError):
+    """A progress message that BuildKit cannot have sent."""
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """One step's state as BuildKit last told it; times in seconds since the epoch."""
+
+    digest: str
+    name: str = ""
+    cached: bool = False
+    started: float | None = None
+    completed: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What one progress message says: changed steps, and (step digest, output) pairs."""
+
+    vertexes: tuple[Vertex, ...]
+    logs: tuple[tuple[str, bytes], ...]
+
+
+def decode(aux: str) -> Status:
+    """Return what the base64 text of a `moby.buildkit.trace` message says.
+
+    Raises:
+        ProgressError: not base64, or not a StatusResponse.
+    """
+    try:
+        data = base64.b64decode(aux, validate=True)
+        top = list(wire.fields(data))
+        vertexes = tuple(_vertex(value) for number, value in top if number == 1)
+        logs = tuple(_log(value) for number, value in top if number == 3)  # noqa: PLR2004 - field number
+    except (binascii.Error, ValueError) as error:
+        raise ProgressError(f"not a BuildKit progress message: {error}") from error
+    return Status(vertexes, logs)
+
+
+def _vertex(value: int | bytes) -> Vertex:
+    found = dict(wire.message(value))
+    return Vertex(
+        digest=wire.text(found.get(1, b"")),
+        name=wire.text(found.get(3, b"")),
+        cached=bool(wire.number(found.get(4, 0))),
+        started=_time(found.get(5)),
+        completed=_time(found.get(6)),
+        error=wire.text(found.get(7, b"")),
+    )
+
+
+def _log(value: int | bytes) -> tuple[str, bytes]:
+    found = dict(wire.message(value))
+    output = found.get(4, b"")
+    return wire.text(found.get(1, b"")), output if isinstance(output, bytes) else b""
+
+
+def _time(value: int | bytes | None) -> float | None:
+    """Seconds of a google.protobuf.Timestamp (1 seconds, 2 nanoseconds), or None when it is not set."""
+    if value is None:
+        return None
+    found = dict(wire.message(value))
+    return wire.number(found.get(1, 0)) + wire.number(found.get(2, 0)) * NANO
+
+
+@dataclass
+class Step:
+    """A step that was seen, with its last lines of output."""
+
+    index: int
+    vertex: Vertex
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
+    rest: str = ""  # output after the last line's end
+
+    @property
+    def state(self) -> str:
+        """One of waiting, running, done, cached and failed."""
+        vertex = self.vertex
+        if vertex.error:
+            return "failed"
+        if vertex.cached:
+            return "cached"
+        if vertex.completed is not None:
+            return "done"
+        return "waiting" if vertex.started is None else "running"
+
+    @property
+    def seconds(self) -> float:
+        """How long the step took; 0 while it runs."""
+        vertex = self.vertex
+        if vertex.started is None or vertex.completed is None:
+            return 0.0
+        return max(0.0, vertex.completed - vertex.started)
+
+    def hear(self, output: bytes) -> str:
+        """Keep the output's last lines; return it as text."""
+        new = output.decode(errors="replace")
+        *lines, rest = (self.rest + new).replace("\r\n", "\n").split("\n")
+        self.tail.extend(line.rsplit("\r", 1)[-1][:LONGEST_LINE] for line in lines)
+        self.rest = rest[-LONGEST_LINE:]
+        return new
+
+    def lines(self) -> tuple[str, ...]:
+        """The last lines of output, oldest first."""
+        return tuple(self.tail) + ((self.rest,) if self.rest else ())
+
+
+class Progress:
+    """Collects the messages of one build."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, Step] = {}
+
+    def update(self, status: Status) -> Iterator[BuildStep]:
+        """Take a message in; yield a report for each step that changed or wrote something."""
+        for vertex in status.vertexes:
+            step = self._steps.get(vertex.digest)
+            before = step.state if step else "waiting"
+            if step is None:
+                step = self._steps[vertex.digest] = Step(len(self._steps) + 1, vertex)
+            step.vertex = vertex
+            if step.state not in {before, "waiting"}:
+                yield self._report(step)
+        for digest, output in status.logs:
+            if digest in self._steps:
+                step = self._steps[digest]
+                yield self._report(step, step.hear(output))
+
+    @staticmethod
+    def _report(step: Step, log: str = "") -> BuildStep:
+        return BuildStep(
+            index=step.index,
+            name=step.vertex.name,
+            state=step.state,
+            seconds=step.seconds,
+            log=log,
+            error=step.vertex.error,
+        )
+
+    @property
+    def failed(self) -> Step | None:
+        """The step that failed, or None. A step that only ended because another failed is not it."""
+        bad = [step for step in self._steps.values() if step.vertex.error]
+        own = [step for step in bad if "context canceled" not in step.vertex.error]
+        return next(iter(own or bad), None)
+
+    @property
+    def dockerfile_steps(self) -> tuple[Step, ...]:
+        """The Dockerfile's own steps that ended."""
+        return tuple(
+            step
+            for step in self._steps.values()
+            if step.state in {"done", "cached"} and DOCKERFILE_STEP.match(step.vertex.name)
+        )

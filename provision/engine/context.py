@@ -1,0 +1,57 @@
+"""A build context as a tar stream: the same files always give the same bytes, so that caches hold."""
+
+import io
+import tarfile
+from pathlib import PurePosixPath
+
+from provision.engine.protocol import Context
+from provision.errors import BuildError
+
+
+def tarball(context: Context) -> bytes:
+    """Return the context as an uncompressed USTAR archive, sorted, owned by root, dated 1970.
+
+    BuildKit takes a body with a PAX header for a plain Dockerfile, hence USTAR and its limits on names.
+
+    Raises:
+        BuildError: KGE-409, a name that no archive or Dockerfile should hold, or no Dockerfile.
+    """
+    if "Dockerfile" not in context.files:
+        raise BuildError("KGE-409", "the build context has no Dockerfile")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in sorted(context.files):
+            _check(name)
+            _add(archive, name, context.files[name])
+    return buffer.getvalue()
+
+
+def _check(name: str) -> None:
+    reason = ""
+    if not name.isascii() or not name.isprintable():
+        reason = "has characters outside of printable ASCII"
+    elif "\\" in name:
+        reason = "has a backslash"
+    elif name.startswith("/") or name != str(PurePosixPath(name)) or ".." in PurePosixPath(name).parts:
+        reason = "is not a plain relative path"
+    if reason:
+        raise _bad_name(name, reason)
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    member.mode = 0o644
+    try:
+        archive.addfile(member, io.BytesIO(content))
+    except ValueError as error:
+        raise _bad_name(name, f"cannot be stored: {error}") from error
+
+
+def _bad_name(name: str, reason: str) -> BuildError:
+    shown = name if len(name) <= 80 else name[:77] + "..."  # noqa: PLR2004 - what fits on a line
+    return BuildError(
+        "KGE-409",
+        f"the file name {shown!r} of the build context {reason}",
+        fix="give the file a plain relative name of at most 100 ASCII characters",
+    )

@@ -1,0 +1,69 @@
+"""From the engine's answers to /version and /info to a `model.Engine`; pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from provision import model
+
+BUILDKIT_API = (1, 39)  # Docker 18.09, the first whose /build takes version=2
+
+
+def describe(version: Mapping[str, Any], info: Mapping[str, Any], address: str) -> model.Engine:
+    """Return what both answers say; keys that an engine leaves out become empty.
+
+    `DiscoveredDevices` (the CDI devices) is in the answer of API 1.50 and later.
+    Source: moby/moby, api/docs/CHANGELOG.md.
+    """
+    podman = _is_podman(version)
+    api = str(version.get("ApiVersion") or "")
+    return model.Engine(
+        name="podman" if podman else "docker",
+        version=_version(version),
+        api_version=api,
+        storage=str(info.get("Driver") or ""),
+        architecture=str(info.get("Architecture") or ""),
+        cdi=_cdi_devices(info.get("DiscoveredDevices")),
+        cdi_dirs=tuple(str(path) for path in _list(info.get("CDISpecDirs"))),
+        runtimes=tuple(sorted(_mapping(info.get("Runtimes")))),
+        rootless=_rootless(info),
+        buildkit=not podman and info.get("OSType", "linux") == "linux" and _numbers(api) >= BUILDKIT_API,
+        address=address,
+    )
+
+
+def _components(version: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [_mapping(part) for part in _list(version.get("Components"))]
+
+
+def _is_podman(version: Mapping[str, Any]) -> bool:
+    return any("podman" in str(part.get("Name", "")).lower() for part in _components(version))
+
+
+def _version(version: Mapping[str, Any]) -> str:
+    """The engine's own version; Podman's is in its component."""
+    for part in _components(version):
+        if "podman" in str(part.get("Name", "")).lower() and part.get("Version"):
+            return str(part["Version"])
+    return str(version.get("Version") or "unknown")
+
+
+def _cdi_devices(devices: object) -> tuple[str, ...]:
+    found = (_mapping(device) for device in _list(devices))
+    return tuple(str(device["ID"]) for device in found if device.get("Source") == "cdi" and device.get("ID"))
+
+
+def _rootless(info: Mapping[str, Any]) -> bool:
+    options = [str(option) for option in _list(info.get("SecurityOptions"))]
+    return any("name=rootless" in option.split(",") for option in options) or info.get("Rootless") is True
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdecimal() else 0 for part in text.split("."))
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
