@@ -1,6 +1,6 @@
 """What all values share: strict decoding from JSON and stable encoding to it."""
 
-from typing import TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -11,7 +11,11 @@ class _KeywordOnly(msgspec.StructMeta):
     """Makes every value keyword-only: msgspec inherits `frozen` but not `kw_only`."""
 
     def __new__(
-        cls, name: str, bases: tuple[type, ...], namespace: dict[str, object], **options: bool
+        cls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, object],
+        **options: Any,  # noqa: ANN401 - msgspec's own options, of several types
     ) -> "_KeywordOnly":
         options.setdefault("kw_only", True)
         return super().__new__(cls, name, bases, namespace, **options)
