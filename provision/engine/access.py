@@ -118,9 +118,7 @@ def _is(word: str, index: int, gpu: model.Gpu) -> bool:
 
 
 def _unknown(maker: str, word: str, there: Chosen) -> UsageError:
-    listed = "; ".join(
-        f"{index} = {gpu.name or 'GPU'} {gpu.uuid or gpu.pci or ''}".rstrip() for index, gpu in there
-    )
+    listed = "; ".join(f"{index} = {gpu.name or 'GPU'} {gpu.uuid or gpu.pci or ''}".rstrip() for index, gpu in there)
     brand = {"nvidia": "NVIDIA", "amd": "AMD"}[maker]
     return UsageError(
         "KGE-501",
@@ -141,9 +139,7 @@ def _cdi_names(host: model.Host, kind: str, chosen: Chosen, *, every: bool) -> t
 
 def _cdi_name(offered: tuple[str, ...], kind: str, index: int, gpu: model.Gpu) -> str:
     # A CDI index counts whole NVIDIA GPUs, so a MIG slice's own index says nothing; a UUID is exact.
-    by_uuid = next(
-        (name for name in offered if gpu.uuid and name.lower() == f"{kind}={gpu.uuid}".lower()), ""
-    )
+    by_uuid = next((name for name in offered if gpu.uuid and name.lower() == f"{kind}={gpu.uuid}".lower()), "")
     sliced = gpu.vendor == "nvidia" and gpu.partition is not None
     by_index = f"{kind}={index}"
     return by_uuid or (by_index if by_index in offered and not sliced else "")

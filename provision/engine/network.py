@@ -34,9 +34,7 @@ class BuildNetwork(Value):
     left_out: tuple[str, ...] = ()  # settings a container cannot use, by name and without their values
 
 
-def build_network(
-    network: model.Network, environment: Mapping[str, str], root: Path = Path("/")
-) -> BuildNetwork:
+def build_network(network: model.Network, environment: Mapping[str, str], root: Path = Path("/")) -> BuildNetwork:
     """Return the host's way to the network; `network` (flags, project file) wins over the host's settings.
 
     Args:
@@ -105,9 +103,7 @@ def _ca_bundle(asked: str | None, environment: Mapping[str, str]) -> bytes | Non
     return None
 
 
-def _uv_settings(
-    network: model.Network, environment: Mapping[str, str], root: Path, left_out: list[str]
-) -> str:
+def _uv_settings(network: model.Network, environment: Mapping[str, str], root: Path, left_out: list[str]) -> str:
     """The content of a uv.toml, or "" when uv's own defaults are right."""
     pip = pipconf.settings(environment, root)
     index = _reachable("index-url", [network.index_url or pip.index_url or ""], left_out)
@@ -144,9 +140,7 @@ def _can_be_reached(url: str, setting: str) -> bool:
 
 def _bad_url(setting: str) -> InputError:
     # The value is not shown: index URLs often carry credentials.
-    return InputError(
-        "KGE-602", f"the {setting} of the network settings is no URL", fix="give https://host/simple"
-    )
+    return InputError("KGE-602", f"the {setting} of the network settings is no URL", fix="give https://host/simple")
 
 
 def _is_loopback(host: str) -> bool:
@@ -178,6 +172,4 @@ def _proxy_host(value: str) -> str:
     try:
         return urlsplit(value if "://" in value else f"http://{value}").hostname or ""
     except ValueError as error:
-        raise InputError(
-            "KGE-602", "a proxy of the network settings is no URL", fix="give http://host:port"
-        ) from error
+        raise InputError("KGE-602", "a proxy of the network settings is no URL", fix="give http://host:port") from error

@@ -1,0 +1,159 @@
+"""One build through `POST /build?version=2`: BuildKit without CLI, buildx or session."""
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from provision.engine import buildkit, images
+from provision.engine.context import tarball
+from provision.engine.protocol import BuildStep, Built, Context
+from provision.errors import BuildError, EngineError
+
+if TYPE_CHECKING:
+    import requests
+    from docker import APIClient
+
+CANCEL_SECONDS = 10
+EXIT_CODE = re.compile(r"exit code: (\d+)")
+BASE_STEP = re.compile(r"\[internal\] load metadata for (\S+)|\[(?:[^\]\s]+\s+)?\d+/\d+\] FROM (\S+)")
+
+
+def build(
+    api: "APIClient",
+    context: Context,
+    tag: str,
+    on_step: Callable[[BuildStep], None],
+    arguments: Mapping[str, str],
+) -> Built:
+    """Build and, only when that worked, tag: a failed rebuild leaves the old tag where it was.
+
+    Raises:
+        BuildError: KGE-401 a step failed, KGE-402 a base image cannot be pulled, KGE-403 disk full.
+    """
+    images.check_reference(tag)
+    body = tarball(context)
+    ident = uuid.uuid4().hex
+    progress = buildkit.Progress()
+    finished = False
+    try:
+        image_id = _follow(_start(api, body, ident, arguments), progress, on_step)
+        finished = True
+    finally:
+        if not finished:
+            _cancel(api, ident)
+    api.tag(image_id, *images.split(tag))
+    found = images.inspect(api, image_id)
+    steps = progress.dockerfile_steps
+    return Built(
+        image_id=image_id,
+        size_bytes=found.size_bytes if found else 0,
+        steps_total=len(steps),
+        steps_cached=sum(step.state == "cached" for step in steps),
+    )
+
+
+def _start(api: "APIClient", body: bytes, ident: str, arguments: Mapping[str, str]) -> "requests.Response":
+    answer = api.post(
+        f"{api.base_url}/v{api.api_version}/build",
+        params={"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(dict(arguments))},
+        data=body,
+        headers={"Content-Type": "application/x-tar"},
+        stream=True,
+        timeout=None,  # a step may be silent for long, and the user can always press Ctrl-C
+    )
+    if answer.ok:
+        return answer
+    with answer:
+        raise BuildError("KGE-401", "the engine did not start the build", why=_words(answer.text))
+
+
+def _words(text: str) -> str:
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text.strip()
+
+
+def _follow(answer: "requests.Response", progress: buildkit.Progress, on_step: Callable[[BuildStep], None]) -> str:
+    """Report every message; return the image's id."""
+    image_id = ""
+    with answer:
+        for message in _messages(answer):
+            ident, aux = message.get("id"), message.get("aux")
+            if ident == "moby.buildkit.trace" and isinstance(aux, str):
+                for step in progress.update(_decode(aux)):
+                    on_step(step)
+            elif ident == "moby.image.id" and isinstance(aux, dict):
+                image_id = str(aux.get("ID") or "")
+            if message.get("errorDetail") or message.get("error"):
+                raise failure(progress, message)
+    if not image_id:
+        raise EngineError("KGE-305", "the engine ended the build without an image", fix="look at its log")
+    return image_id
+
+
+def _messages(answer: "requests.Response") -> Iterator[Mapping[str, Any]]:
+    for line in answer.iter_lines(chunk_size=None):
+        if line:
+            yield _object(line)
+
+
+def _object(line: bytes) -> Mapping[str, Any]:
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        raise _unreadable(error) from error
+    return message if isinstance(message, dict) else {}
+
+
+def _decode(aux: str) -> buildkit.Status:
+    try:
+        return buildkit.decode(aux)
+    except buildkit.ProgressError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> EngineError:
+    return EngineError("KGE-305", "the engine's build progress cannot be read", why=str(error))
+
+
+def _cancel(api: "APIClient", ident: str) -> None:
+    """Stop the build's running step. Best effort: the error that led here matters more than this one's."""
+    import requests  # noqa: PLC0415 - slow to import
+
+    url = f"{api.base_url}/v{api.api_version}/build/cancel"
+    try:
+        api.post(url, params={"id": ident}, timeout=CANCEL_SECONDS).close()
+    except (requests.RequestException, OSError):
+        return
+
+
+def failure(progress: buildkit.Progress, message: Mapping[str, Any]) -> BuildError:
+    """Return the error for a build whose stream ended with the error `message`."""
+    detail = message.get("errorDetail") or {}
+    why = str(detail.get("message") or message.get("error") or "")
+    step = progress.failed
+    log = step.lines() if step else ()
+    if images.NO_SPACE in "\n".join((why, *log[-3:])).lower():
+        error = images.disk_full(why)
+    elif step and (base := BASE_STEP.match(step.vertex.name)):
+        error = images.pull_error(base.group(1) or base.group(2), step.vertex.error or why)
+    elif step:
+        error = _step_error(step, why)
+    else:
+        error = BuildError("KGE-401", "the build failed before its first step", why=why)
+    error.log = log
+    return error
+
+
+def _step_error(step: buildkit.Step, why: str) -> BuildError:
+    code = EXIT_CODE.search(step.vertex.error) or EXIT_CODE.search(why)
+    ending = f" with exit code {code.group(1)}" if code else ""
+    return BuildError(
+        "KGE-401",
+        f"the build step {step.vertex.name} failed{ending}",
+        why=step.vertex.error or why,
+        fix="the log's last lines name the cause; mend it and build again (finished steps are cached)",
+    )

@@ -1,0 +1,214 @@
+"""One command in one container: narrow rights, a time limit, and a removal that nothing skips."""
+
+import contextlib
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, Self
+
+from provision.engine.connection import explanation
+from provision.engine.output import Output
+from provision.engine.protocol import Access, Ran, Run
+from provision.errors import BuildError
+
+if TYPE_CHECKING:
+    import requests
+    from docker import APIClient
+
+LABEL = "kgpu-env.run"
+PIDS = 4096  # TensorFlow starts a thread per core several times over, and each counts
+SHARED_MEMORY = 1 << 30  # bytes of /dev/shm: NCCL's transport between GPUs does not fit in Docker's 64 MiB
+ENDING_SECONDS = 60  # how long the engine may take to end a container that it was told to kill
+REMOVE_TRIES = 3
+CHUNK = 1 << 16
+
+
+def body(run: Run, ident: str) -> dict[str, Any]:
+    """Return the request that creates the container: Docker's `ContainerCreate`, no privileges beyond need.
+
+    The root is read-only and /tmp, in memory, is HOME. /tmp allows execution, since compilers of GPU
+    kernels load what they wrote there.
+    """
+    created: dict[str, Any] = {
+        "Image": run.image,
+        "Cmd": list(run.command),
+        "Entrypoint": [],  # an image's own entry point could do anything but the command
+        "Env": [f"{key}={value}" for key, value in {"HOME": "/tmp", **run.access.env, **run.env}.items()],  # noqa: S108 - a path in the container
+        "Labels": {LABEL: ident},
+        "WorkingDir": "/tmp",  # noqa: S108 - a path in the container
+        "HostConfig": {
+            "NetworkMode": "default" if run.network else "none",
+            "ReadonlyRootfs": True,
+            "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noqa: S108 - a path in the container
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "PidsLimit": PIDS,
+            "ShmSize": SHARED_MEMORY,
+            "LogConfig": {"Type": "none"},  # the output is read as it comes; a copy could fill the disk
+            **_limits(run),
+            **_devices(run.access),
+        },
+    }
+    if run.user is not None:
+        created["User"] = run.user
+    return created
+
+
+def _limits(run: Run) -> dict[str, Any]:
+    if run.memory_bytes is None:
+        return {}
+    return {"Memory": run.memory_bytes, "MemorySwap": run.memory_bytes}  # equal: no swap on top
+
+
+def _devices(access: Access) -> dict[str, Any]:
+    requests: list[dict[str, Any]] = []
+    if access.cdi:
+        requests.append({"Driver": "cdi", "DeviceIDs": list(access.cdi)})
+    if access.nvidia_ids == ("all",):
+        requests.append({"Driver": "", "Count": -1, "Capabilities": [["gpu"]]})
+    elif access.nvidia_ids:
+        requests.append({"Driver": "", "DeviceIDs": list(access.nvidia_ids), "Capabilities": [["gpu"]]})
+    return {
+        "DeviceRequests": requests,
+        "Devices": [{"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rw"} for path in access.nodes],
+        "GroupAdd": [str(group) for group in access.groups],
+        # Mounts, not binds: the engine refuses a missing source instead of making a folder of it.
+        "Mounts": [{"Type": "bind", "Source": path, "Target": path, "ReadOnly": True} for path in access.mounts],
+    }
+
+
+def run_once(api: "APIClient", run: Run) -> Ran:
+    """Run a command to its end or its limit; see `protocol.Engine.run`.
+
+    Raises:
+        BuildError: KGE-408, the engine has no such image.
+    """
+    from docker.errors import APIError, ImageNotFound, InvalidVersion  # noqa: PLC0415 - slow to import
+
+    ident = f"kgpu-env-{uuid.uuid4().hex}"
+    begun = time.monotonic()
+    try:
+        with Attached(api, ident, run) as attached:
+            return attached.follow(begun)
+    except ImageNotFound as error:
+        raise _no_image(run.image, error) from error
+    except (APIError, InvalidVersion) as error:
+        return Ran(
+            exit_code=None,
+            stdout="",
+            stderr="",
+            seconds=time.monotonic() - begun,
+            refused=explanation(error),
+        )
+    finally:
+        remove(api, ident)
+
+
+def _no_image(image: str, error: Exception) -> BuildError:
+    return BuildError(
+        "KGE-408",
+        f"the engine has no image {image}",
+        why=explanation(error),
+        fix=f"build it (kgpu-env build) or fetch it (docker pull {image})",
+    )
+
+
+class Attached:
+    """A started container with its output; leaving the block closes the stream, not the container."""
+
+    def __init__(self, api: "APIClient", ident: str, run: Run) -> None:
+        self.api = api
+        self.ident = ident
+        self.run = run
+        self.timed_out = threading.Event()
+        self.stream: requests.Response | None = None
+
+    def __enter__(self) -> Self:
+        self.api.create_container_from_config(  # type: ignore[no-untyped-call] # no types in the SDK's stub
+            body(self.run, self.ident), self.ident
+        )
+        # Attached before the start, so that not a byte is missed.
+        self.stream = self._attach()
+        try:
+            self.api.start(self.ident)
+        except BaseException:
+            self.stream.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.stream is not None:
+            self.stream.close()
+
+    def _attach(self) -> "requests.Response":
+        """Open the container's output as a plain response, without the upgrade to a bare socket."""
+        from docker.errors import APIError  # noqa: PLC0415 - slow to import
+
+        stream = self.api.post(
+            f"{self.api.base_url}/v{self.api.api_version}/containers/{self.ident}/attach",
+            params={"stream": "1", "stdout": "1", "stderr": "1"},
+            stream=True,
+            timeout=self.run.seconds + ENDING_SECONDS,  # silence this long means that the engine is gone
+        )
+        if not stream.ok:
+            with stream:
+                raise APIError("the engine did not attach", response=stream, explanation=stream.text)
+        return stream
+
+    def follow(self, begun: float) -> Ran:
+        """Read until the container ends, or end it at its limit."""
+        output = Output()
+        limit = threading.Timer(self.run.seconds, self._end)
+        limit.daemon = True
+        limit.start()
+        try:
+            self._read(output)
+            ended = self.api.wait(self.ident, timeout=ENDING_SECONDS)
+        finally:
+            limit.cancel()
+            limit.join()
+        timed_out = self.timed_out.is_set()
+        state = self.api.inspect_container(self.ident)["State"]  # type: ignore[no-untyped-call] # as above
+        return Ran(
+            exit_code=None if timed_out else int(ended["StatusCode"]),
+            stdout=output.text(1),
+            stderr=output.text(2),
+            seconds=time.monotonic() - begun,
+            timed_out=timed_out,
+            out_of_memory=bool(state.get("OOMKilled")),
+        )
+
+    def _read(self, output: Output) -> None:
+        if self.stream is not None:
+            while chunk := self.stream.raw.read1(CHUNK):
+                output.feed(chunk)
+
+    def _end(self) -> None:
+        """Kill the container from the timer's thread, which ends its output and so the reading."""
+        import requests  # noqa: PLC0415 - slow to import
+
+        self.timed_out.set()
+        # Refused when it ended by itself at this very moment; the reader sees the end either way.
+        with contextlib.suppress(requests.RequestException):
+            self.api.kill(self.ident)
+
+
+def remove(api: "APIClient", ident: str) -> None:
+    """Remove the container if it exists.
+
+    An interrupt may have cut off the creation's answer while the engine still works on it: a container that
+    is not there is looked for again.
+    """
+    from docker.errors import APIError, NotFound  # noqa: PLC0415 - slow to import
+
+    for _ in range(REMOVE_TRIES):
+        try:
+            api.remove_container(ident, force=True, v=True)
+        except NotFound:
+            time.sleep(0.1)
+        except APIError as error:
+            if error.status_code != 409:  # noqa: PLR2004 - HTTP conflict: its removal is under way
+                raise
+            time.sleep(0.1)
+        else:
+            return

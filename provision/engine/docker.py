@@ -1,0 +1,126 @@
+"""The engine behind Docker's API; Docker itself, or Podman for all but builds."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision import model
+from provision.engine import build, connection, container, images
+from provision.engine.describe import describe
+from provision.engine.protocol import BuildStep, Built, Context, Engine, Image, Ran, Run
+from provision.errors import EngineError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+PODMAN_WITH_CDI = (5, 4)  # the first whose Docker API takes CDI requests; 4.3 was seen to ignore them
+
+
+def connect(address: str | None = None, environment: Mapping[str, str] | None = None) -> Engine:
+    """Return the engine at `address`, or the first that answers at the usual places.
+
+    Args:
+        address: such as unix:///run/podman/podman.sock or tcp://host:2376.
+        environment: DOCKER_HOST, the Docker TLS variables and XDG_RUNTIME_DIR; the process's own by default.
+
+    Raises:
+        EngineError: KGE-301 nothing answers, KGE-302 the socket may not be opened.
+    """
+    api, found = connection.open_client(address, os.environ if environment is None else environment)
+    return DockerEngine(api, found)
+
+
+class DockerEngine:
+    """`provision.engine.protocol.Engine` by the docker SDK's low-level client."""
+
+    def __init__(self, api: "APIClient", address: str) -> None:
+        self._api = api
+        self._address = address
+
+    @cached_property
+    def _description(self) -> model.Engine:
+        with connection.answering(self._address):
+            return describe(self._api.version(), self._api.info(), self._address)
+
+    def describe(self) -> model.Engine:
+        """Return name, version and abilities of the engine."""
+        return self._description
+
+    def image(self, reference: str) -> Image | None:
+        """Return what the engine knows of a local image, or None when it has none of that name."""
+        with connection.answering(self._address):
+            return images.inspect(self._api, reference)
+
+    def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
+        """Fetch an image. Raises BuildError KGE-402 with the registry's answer."""
+        with connection.answering(self._address):
+            return images.pull(self._api, reference, on_progress)
+
+    def push(self, reference: str, on_progress: Callable[[str], None]) -> None:
+        """Send a tagged image to its registry. Raises BuildError KGE-404."""
+        with connection.answering(self._address):
+            images.push(self._api, reference, on_progress)
+
+    def build(
+        self, context: Context, tag: str, on_step: Callable[[BuildStep], None], arguments: Mapping[str, str]
+    ) -> Built:
+        """Build with BuildKit and tag the image.
+
+        Raises:
+            BuildError: KGE-401 a step failed, KGE-402 a base cannot be pulled, KGE-403 disk full.
+            EngineError: KGE-303, the engine has no BuildKit.
+        """
+        self._need_buildkit()
+        with connection.answering(self._address):
+            return build.build(self._api, context, tag, on_step, arguments)
+
+    def _need_buildkit(self) -> None:
+        engine = self.describe()
+        if not engine.buildkit:
+            raise EngineError(
+                "KGE-303",
+                f"{engine.name} {engine.version} at {self._address} has no BuildKit",
+                why="the Dockerfiles mount caches and certificates, which only BuildKit does",
+                fix="build with Docker (set DOCKER_HOST to its socket), or write the build context"
+                " (kgpu-env render -o DIR) and build it with podman build DIR",
+            )
+
+    def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
+        """Make an image from the root file system in the tar file `archive`. Raises BuildError KGE-410."""
+        with connection.answering(self._address):
+            return images.import_archive(self._api, Path(archive), tag, labels)
+
+    def run(self, run: Run) -> Ran:
+        """Run a command to its end or its limit; the container is always removed.
+
+        Raises:
+            BuildError: KGE-408, the engine has no such image.
+        """
+        refused = self._ignores(run)
+        if refused:
+            return Ran(exit_code=None, stdout="", stderr="", seconds=0.0, refused=refused)
+        with connection.answering(self._address):
+            return container.run_once(self._api, run)
+
+    def _ignores(self, run: Run) -> str:
+        """Why the engine would start the container without its devices, or ""."""
+        engine = self.describe()
+        if engine.name != "podman" or not (run.access.cdi or run.access.nvidia_ids):
+            return ""
+        if run.access.cdi and _numbers(engine.version) >= PODMAN_WITH_CDI:
+            return ""
+        return (
+            f"Podman {engine.version} ignores device requests that come through its Docker socket"
+            " (CDI names are taken from 5.4 on)"
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._api.close()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = (part for part in version.partition("-")[0].split("."))
+    return tuple(int(part) for part in parts if part.isdecimal())

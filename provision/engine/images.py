@@ -1,0 +1,179 @@
+"""Images by name: inspect, pull, push, import. Credentials are the docker SDK's own business."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provision.engine.connection import explanation
+from provision.engine.protocol import Image
+from provision.errors import BuildError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+REFERENCE = re.compile(r"[A-Za-z0-9][\w.\-:/@]{0,399}", flags=re.ASCII)
+DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+NO_SPACE = "no space left on device"
+
+
+def inspect(api: "APIClient", reference: str) -> Image | None:
+    """Return what the engine knows of a local image, or None."""
+    from docker.errors import ImageNotFound  # noqa: PLC0415 - slow to import
+
+    check_reference(reference)
+    try:
+        found = api.inspect_image(reference)  # type: ignore[no-untyped-call] # the SDK's stub leaves it open
+    except ImageNotFound:
+        return None
+    config = found.get("Config") or {}
+    return Image(
+        image_id=found["Id"],
+        architecture=found.get("Architecture") or "",
+        size_bytes=found.get("Size") or 0,
+        labels=config.get("Labels") or {},
+        env=tuple(config.get("Env") or ()),
+        user=config.get("User") or "",
+    )
+
+
+def pull(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -> Image:
+    """Fetch an image. Raises BuildError KGE-402 with the registry's answer, KGE-403 when the disk is full."""
+    check_reference(reference)
+    with _registry("KGE-402", f"the image {reference} cannot be pulled"):
+        for line in _statuses(api.pull(*split(reference), stream=True, decode=True)):
+            on_progress(line)
+    image = inspect(api, reference)
+    if image is None:
+        raise pull_error(reference, "the engine does not have it after the pull")
+    return image
+
+
+def push(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -> None:
+    """Send a tagged image to its registry. Raises BuildError KGE-404 with the registry's answer."""
+    check_reference(reference)
+    with _registry("KGE-404", f"the image {reference} cannot be pushed"):
+        for line in _statuses(api.push(*split(reference), stream=True, decode=True)):
+            on_progress(line)
+
+
+def import_archive(api: "APIClient", archive: Path, tag: str, labels: Mapping[str, str]) -> Image:
+    """Make an image from the root file system in `archive`. Raises BuildError KGE-410 or KGE-403."""
+    check_reference(tag)
+    repository, version = split(tag)
+    query: list[tuple[str, str]] = [("fromSrc", "-"), ("repo", repository), ("tag", version)]
+    query += [("changes", label(key, value)) for key, value in labels.items()]
+    url = f"{api.base_url}/v{api.api_version}/images/create"
+    try:
+        with archive.open("rb") as body:
+            # The engine unpacks before it answers, so there is no limit on the time.
+            answer = api.post(url, params=query, data=body, stream=True, timeout=None)
+    except OSError as error:
+        if error.errno is None:  # requests' errors are OSErrors too; only a file's has a number
+            raise
+        raise BuildError("KGE-410", f"{archive} cannot be imported", why=error.strerror or "") from error
+    with answer:
+        messages = (json.loads(line) for line in answer.iter_lines() if line)
+        problem = next((text for text in map(_problem, messages) if text), "")
+    if problem or not answer.ok:
+        raise _disk_full(problem) or BuildError("KGE-410", f"{archive} cannot be imported", why=problem)
+    image = inspect(api, tag)
+    if image is None:
+        raise BuildError("KGE-410", f"{archive} cannot be imported", why="the engine does not have it")
+    return image
+
+
+def label(key: str, value: str) -> str:
+    """Return a LABEL instruction in which no character of key or value has a meaning of its own.
+
+    Raises:
+        BuildError: KGE-410, a control character, which an instruction cannot hold.
+    """
+    if not (key + value).isprintable():
+        raise BuildError("KGE-410", "a label has a control character", why=repr(f"{key}={value}"))
+    return f"LABEL {_quoted(key)}={_quoted(value)}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + re.sub(r'([\\"$])', r"\\\1", text) + '"'
+
+
+def split(reference: str) -> tuple[str, str]:
+    """Return (repository, tag) of a reference; a digest counts as its tag, "latest" is the default."""
+    if DIGEST.search(reference):
+        repository, _, digest = reference.rpartition("@")
+        return repository, digest
+    repository, colon, tag = reference.rpartition(":")
+    if not colon or "/" in tag:
+        return reference, "latest"
+    return repository, tag
+
+
+def check_reference(reference: str) -> None:
+    """Raise BuildError KGE-411 when `reference` cannot name an image."""
+    if not REFERENCE.fullmatch(reference):
+        raise BuildError(
+            "KGE-411",
+            f"{reference!r} is no image reference",
+            fix="give NAME, NAME:TAG or HOST:PORT/NAME:TAG in ASCII without spaces",
+        )
+
+
+def pull_error(reference: str, why: str) -> BuildError:
+    """Return the error for an image that a registry did not give."""
+    return BuildError("KGE-402", f"the image {reference} cannot be pulled", why=why, fix=_pull_fix(why))
+
+
+def disk_full(why: str) -> BuildError:
+    """Return the error for an engine without space."""
+    return BuildError(
+        "KGE-403",
+        "the engine's disk is full",
+        why=why,
+        fix="free space: docker builder prune, docker image prune (docker system df shows what takes it)",
+    )
+
+
+def _disk_full(why: str) -> BuildError | None:
+    return disk_full(why) if NO_SPACE in why.lower() else None
+
+
+def _pull_fix(why: str) -> str:
+    words = why.lower()
+    if "denied" in words or "unauthorized" in words or "authentication" in words:
+        return "check the name, or log in: docker login REGISTRY"
+    if "not found" in words or "manifest unknown" in words:
+        return "check name and tag: the registry answers, but does not have it"
+    return "check that the engine reaches the registry, or use a mirror (registries in kgpu-env.yaml)"
+
+
+@contextmanager
+def _registry(code: str, what: str) -> Iterator[None]:
+    """Turn refused pulls and pushes into BuildErrors with the registry's own words."""
+    from docker.errors import APIError  # noqa: PLC0415 - slow to import
+
+    try:
+        yield
+    except (APIError, _RegistryAnswer) as error:
+        why = explanation(error)
+        raise _disk_full(why) or BuildError(code, what, why=why, fix=_pull_fix(why)) from error
+
+
+class _RegistryAnswer(Exception):  # noqa: N818 - never leaves this module
+    """The error line of a progress stream."""
+
+
+def _statuses(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for one in messages:
+        problem = _problem(one)
+        if problem:
+            raise _RegistryAnswer(problem)
+        if one.get("status"):
+            yield " ".join(str(one[key]) for key in ("id", "status", "progress") if one.get(key))
+
+
+def _problem(one: Mapping[str, Any]) -> str:
+    detail = one.get("errorDetail") or {}
+    return str(detail.get("message") or one.get("error") or one.get("message") or "")
