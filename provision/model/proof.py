@@ -61,6 +61,7 @@ class Proof(Value):
     reason: str
     code: str = ""  # KGE-5xx for a verdict with a known cause
     fix: str = ""
+    seen: str = ""  # the message or detail from which the cause was recognised
     backend: str = "tensorflow"
     image: str = ""
     image_id: str = ""

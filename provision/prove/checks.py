@@ -1,0 +1,172 @@
+"""The witnesses around the training: did it start and report, is it the right build, is the right GPU inside."""
+
+import re
+from collections.abc import Iterator
+
+from provision.engine.protocol import Ran
+from provision.model import Check, ProvedDevice, Status, Vendor
+from provision.prove.evidence import Evidence, Listed, Problem
+from provision.prove.expectation import Expectation
+
+SIGNALS = {134: "aborted", 135: "bus error", 137: "killed", 139: "crashed (segmentation fault)", 143: "terminated"}
+NODE = {Vendor.CUDA: re.compile(r"/dev/(nvidia\d+|dxg)"), Vendor.ROCM: re.compile(r"/dev/(kfd|dxg)")}
+LIBRARY = {Vendor.CUDA: "libcuda", Vendor.ROCM: "libamdhip64"}
+BUILD_KEY = {Vendor.CUDA: "is_cuda_build", Vendor.ROCM: "is_rocm_build"}
+
+
+def check(name: str, status: Status, detail: str) -> Check:
+    """Return one named check."""
+    return Check(name=name, status=status, detail=detail)
+
+
+def started(ran: Ran) -> Check:
+    """Did the engine start the container?"""
+    if ran.refused:
+        return check("started", Status.FAIL, ran.refused)
+    return check("started", Status.PASS, f"the container ran for {ran.seconds:.1f} s")
+
+
+def ending(ran: Ran) -> str:
+    """Return how the workload's process ended, in words; empty when it ended well."""
+    if ran.timed_out or ran.exit_code is None:
+        return f"stopped at the time limit, after {ran.seconds:.0f} s"
+    if ran.out_of_memory:
+        return "killed, because it used more memory than the container may have"
+    if ran.exit_code == 0:
+        return ""
+    return f"ended with code {ran.exit_code}" + (f", {SIGNALS[ran.exit_code]}" if ran.exit_code in SIGNALS else "")
+
+
+def reported(ran: Ran, evidence: Evidence | Problem) -> Check:
+    """Did the workload come to its end and say what it saw?"""
+    ended = ending(ran)
+    if isinstance(evidence, Problem):
+        return check("reported", Status.FAIL, "; ".join(part for part in (ended, evidence.what) if part))
+    if ended or evidence.stopped:
+        return check("reported", Status.FAIL, ended or "stopped by SIGTERM before its end")
+    if evidence.import_error:
+        error = evidence.import_error
+        return check("reported", Status.FAIL, f"TensorFlow cannot be imported: {error.type}: {error.text}")
+    return check("reported", Status.PASS, f"one result line, {len(evidence.trainings)} trainings recorded")
+
+
+def build(expectation: Expectation, evidence: Evidence) -> Check:
+    """Is the framework a build for that vendor, and the version that the image's labels promise?"""
+    if expectation.vendor is Vendor.CPU:
+        return check("build", Status.SKIP, "every build trains on a CPU")
+    key = BUILD_KEY[expectation.vendor]
+    value = evidence.build.get(key)
+    version = evidence.versions.get("tensorflow", "of unknown version")
+    if value is None:
+        return check("build", Status.UNKNOWN, f"TensorFlow {version} does not tell {key}")
+    if value != "True":
+        return check(
+            "build", Status.FAIL, f"TensorFlow {version} is not a {expectation.vendor} build: {key} is {value}"
+        )
+    promised = expectation.versions.get("tensorflow")
+    if promised and promised != version:
+        return check("build", Status.WARN, f"TensorFlow {version} inside, {promised} on the image's label")
+    return check("build", Status.PASS, f"TensorFlow {version}, {key}")
+
+
+def listed_gpus(evidence: Evidence) -> tuple[Listed, ...]:
+    """Return the GPUs that the framework lists."""
+    return tuple(device for device in evidence.listing if device.type == "GPU")
+
+
+def wanted(expectation: Expectation, evidence: Evidence) -> tuple[int, ...]:
+    """Return the framework's indices that must have trained; never empty."""
+    return expectation.indices or tuple(range(len(listed_gpus(evidence)))) or (0,)
+
+
+def visible(expectation: Expectation, evidence: Evidence) -> Check:
+    """Is the GPU inside: device nodes that open, a driver library that loads, and the framework's listing?"""
+    if expectation.vendor is Vendor.CPU:
+        return check("visible", Status.SKIP, "no GPU was asked for")
+    missing = "; ".join(_invisible(expectation, evidence))
+    if missing:
+        return check("visible", Status.FAIL, missing)
+    names = ", ".join(device.description or device.name for device in listed_gpus(evidence))
+    return check("visible", Status.PASS, f"{len(listed_gpus(evidence))} listed: {names}")
+
+
+def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
+    need, seen = len(wanted(expectation, evidence)), len(listed_gpus(evidence))
+    nodes = [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
+    if not nodes:
+        yield "no device node of that vendor is inside the container"
+    elif all(node.error for node in nodes):
+        yield f"{nodes[0].path} cannot be opened: {nodes[0].error}"
+    library = LIBRARY[expectation.vendor]
+    asked = [item for item in evidence.environment.libraries if item.name.startswith(library)]
+    mapped = any(library in path.rsplit("/", 1)[-1] for path in evidence.mapped)
+    if not mapped and all(item.error for item in asked):
+        yield asked[0].error or library if asked else f"{library} was not tried"
+    if seen < need:
+        yield f"TensorFlow lists {seen} GPU(s), {need} asked for"
+
+
+def pci_key(text: str | None) -> str | None:
+    """Return a PCI address in one spelling: NVIDIA writes the domain with eight digits, sysfs with four."""
+    found = re.fullmatch(r"(?:([0-9a-f]{1,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", (text or "").strip().lower())
+    return f"{int(found[1] or '0', 16):04x}:{found[2]}" if found else None
+
+
+def uuid_key(text: str | None) -> str | None:
+    """Return a UUID's hexadecimal digits: CUDA and HIP, sysfs and NVML differ in prefix and dashes."""
+    found = re.fullmatch(r"(?:gpu-|mig-|0x)?([0-9a-f-]{8,})", (text or "").strip().lower())
+    return found[1].replace("-", "") if found else None
+
+
+def devices(evidence: Evidence) -> tuple[ProvedDevice, ...]:
+    """Return the framework's GPUs, each with its PCI address and, through the driver library, its UUID."""
+    by_pci = {pci_key(device.pci): device.uuid for device in evidence.driver if pci_key(device.pci)}
+    described = {device.name.rsplit("device:", 1)[-1]: device for device in evidence.devices}
+    found = []
+    for device in listed_gpus(evidence):
+        more = described.get(device.name.rsplit("device:", 1)[-1])
+        text = re.search(r"pci bus id: ([0-9A-Fa-f:.]+)", more.text) if more else None
+        pci = pci_key(text[1]) if text else None
+        found.append(
+            ProvedDevice(
+                name=device.name.replace("/physical_device:", "/device:"),
+                description=device.description,
+                architecture=_architecture(device),
+                pci=pci,
+                uuid=by_pci.get(pci) if pci else None,
+                memory_bytes=more.bytes if more else None,
+            )
+        )
+    return tuple(found)
+
+
+def _architecture(device: Listed) -> str | None:
+    return f"sm_{device.compute_capability.replace('.', '')}" if device.compute_capability else None
+
+
+def identity(expectation: Expectation, evidence: Evidence) -> Check:
+    """Are the GPUs that trained those of the host that were asked for?"""
+    if expectation.vendor is Vendor.CPU:
+        return check("identity", Status.SKIP, "no GPU was asked for")
+    trained = [item for item in devices(evidence) if _index(item) in wanted(expectation, evidence)]
+    uuids = {uuid_key(gpu.uuid) for gpu in expectation.gpus if uuid_key(gpu.uuid)}
+    addresses = {pci_key(gpu.pci) for gpu in expectation.gpus if pci_key(gpu.pci)}
+    known = [item for item in trained if (uuids and uuid_key(item.uuid)) or (addresses and item.pci)]
+    strangers = [item for item in known if not _same(item, uuids, addresses)]
+    if strangers:
+        names = ", ".join(f"{item.name} is {item.uuid or item.pci}" for item in strangers)
+        return check("identity", Status.FAIL, f"not a GPU that was asked for: {names}")
+    if not trained or len(known) < len(trained):
+        return check("identity", Status.UNKNOWN, "the host and the container name no UUID or PCI address to compare")
+    return check("identity", Status.PASS, ", ".join(f"{item.name} is {item.pci or item.uuid}" for item in known))
+
+
+def _index(device: ProvedDevice) -> int:
+    return int(device.name.rsplit(":", 1)[-1])
+
+
+def _same(device: ProvedDevice, uuids: set[str | None], addresses: set[str | None]) -> bool:
+    # A partition shares the PCI address of its GPU, so a UUID, where both sides have one, decides alone.
+    if uuids and uuid_key(device.uuid):
+        return uuid_key(device.uuid) in uuids
+    return device.pci in addresses

@@ -1,0 +1,169 @@
+"""What the workload recorded, as typed values. The workload's JSON is read strictly: a wrong shape is a problem."""
+
+import msgspec
+
+from provision.model import Value, decode
+
+MARKER = "KGPU-ENV-RESULT"
+SHOWN = 160  # characters of a broken line that a message quotes
+
+
+class Failure(Value):
+    """An exception inside the container."""
+
+    type: str
+    text: str
+
+
+class Node(Value):
+    """A GPU device node inside the container."""
+
+    path: str
+    error: str | None  # why it cannot be opened for reading and writing
+
+
+class Library(Value):
+    """A driver library, asked for by its name."""
+
+    name: str
+    error: str | None  # the loader's words
+
+
+class Environment(Value):
+    """What the container shows of the GPU, the framework aside."""
+
+    variables: dict[str, str]
+    nodes: tuple[Node, ...]
+    libraries: tuple[Library, ...]
+    nvidia_version: str | None
+    nvidia_information: tuple[str, ...]
+    amdgpu_version: str | None
+    uid: int
+    gids: tuple[int, ...]
+    machine: str
+
+
+class DriverDevice(Value):
+    """A device as the driver library itself counts it."""
+
+    ordinal: int
+    pci: str | None
+    uuid: str | None  # CUDA: 32 hexadecimal digits; HIP: the 16 that AMD uses
+
+
+class Listed(Value):
+    """A physical device of the framework."""
+
+    name: str  # /physical_device:GPU:0
+    type: str  # GPU or CPU
+    description: str
+    compute_capability: str | None  # "9.0"
+
+
+class Described(Value):
+    """A logical device of the framework with its physical description."""
+
+    name: str  # /device:GPU:0
+    type: str
+    text: str  # "device: 0, name: ..., pci bus id: 0000:17:00.0, compute capability: 9.0"
+    bytes: int
+
+
+class Place(Value):
+    """Where a weight or a tensor is."""
+
+    name: str
+    device: str  # where the operation that made it ran
+    memory: str | None  # where its bytes are; None when the framework does not tell
+
+
+class Op(Value):
+    """Executions of one type of operation on one device."""
+
+    op: str
+    device: str
+    floating: bool  # its result is a floating-point tensor, or it assigns to a variable
+    count: int
+
+
+class Memory(Value):
+    """Bytes that the framework allocated on a device."""
+
+    current: int
+    peak: int
+
+
+class TrainingRecord(Value):
+    """One training, complete or not."""
+
+    kind: str  # explicit, implicit
+    device: str  # "/GPU:0"; empty when no device was named
+    losses: tuple[float | None, ...]  # mean per epoch; None is NaN or infinite
+    seconds: float | None
+    error: Failure | None
+    weights: tuple[Place, ...]
+    tensors: tuple[Place, ...]
+    gradients: tuple[Place, ...]
+    ops: tuple[Op, ...] | None  # None: could not be traced
+    ops_error: Failure | None
+    memory: Memory | None
+
+
+class Evidence(Value):
+    """Everything that the workload recorded."""
+
+    schema: str
+    nonce: str
+    bound: float
+    environment: Environment
+    driver: tuple[DriverDevice, ...]
+    trainings: tuple[TrainingRecord, ...]
+    import_error: Failure | None
+    stopped: bool  # SIGTERM ended it early
+    seconds: float
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+    build: dict[str, str] = msgspec.field(default_factory=dict)
+    listing: tuple[Listed, ...] = ()
+    devices: tuple[Described, ...] = ()
+    devices_error: Failure | None = None
+    mapped: tuple[str, ...] = ()
+    import_seconds: float | None = None
+
+
+class Problem(Value):
+    """Why there is no evidence."""
+
+    what: str
+
+
+def parse_result(stdout: str, nonce: str) -> Evidence | Problem:
+    """Return the evidence in the one result line that carries `nonce`, or what was seen instead.
+
+    Other output before it is no problem, an image's entry point may greet; a second result line is, whatever its nonce.
+    """
+    lines = [line for line in stdout.splitlines() if line.startswith(MARKER)]
+    own = [line for line in lines if line.split(" ", 2)[1:2] == [nonce]]
+    if not lines:
+        seen = f"{len(stdout)} characters of other output" if stdout.strip() else "no output at all"
+        return Problem(what=f"no result line; {seen}")
+    if len(own) != len(lines):
+        return Problem(
+            what=f"{len(lines) - len(own)} result line(s) that do not carry this run's number: forged or left over"
+        )
+    if len(own) > 1:
+        return Problem(what=f"{len(own)} result lines with this run's number, where one is right")
+    return _read(own[0], nonce)
+
+
+def _read(line: str, nonce: str) -> Evidence | Problem:
+    body = line.removeprefix(f"{MARKER} {nonce}").strip()
+    try:
+        evidence = decode(body, Evidence)
+    except msgspec.ValidationError as error:
+        return Problem(what=f"a result line of another shape: {error}")
+    except (msgspec.DecodeError, RecursionError) as error:
+        tail = "" if body.endswith("}") else f", and it ends in the middle: ...{body[-SHOWN:]}"
+        return Problem(what=f"a result line that is not JSON ({error}){tail}")
+    if evidence.nonce != nonce:
+        return Problem(what="a result line whose contents carry another run's number")
+    return evidence

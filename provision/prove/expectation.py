@@ -1,0 +1,68 @@
+"""What a proof is held against: the device asked for and what the host says about it."""
+
+import msgspec
+
+from provision.model import Gpu, Host, Severity, Value, Vendor
+
+MAKERS = {Vendor.CUDA: "NVIDIA", Vendor.ROCM: "AMD"}
+
+
+class Expectation(Value):
+    """What the evidence must show."""
+
+    vendor: Vendor  # cuda, rocm or cpu; never auto
+    indices: tuple[int, ...] = ()  # the framework's indices inside; empty: one for each of `gpus`, or all it lists
+    gpus: tuple[Gpu, ...] = ()  # the host's GPUs that were asked for; empty when the host tells nothing
+    host_has_gpu: bool = True  # a GPU of that vendor with its driver loaded
+    host_reason: str = ""  # why not, in the host's own findings
+    versions: dict[str, str] = msgspec.field(default_factory=dict)  # what the image's labels promise
+
+    @property
+    def requested(self) -> str:
+        """The device asked for, in words: "cuda GPU 0, 1"."""
+        if self.vendor is Vendor.CPU:
+            return "cpu"
+        return f"{self.vendor} GPU {', '.join(map(str, self.indices)) or 'all'}"
+
+
+def host_state(host: Host, vendor: Vendor) -> tuple[bool, str]:
+    """Return whether the host has a usable GPU of `vendor`, and why not."""
+    maker = MAKERS.get(vendor)
+    if maker is None:
+        return True, ""
+    name = vendor.gpu or ""
+    found = host.gpus_of(name)
+    through_windows = host.wsl and any(node.path == "/dev/dxg" for node in host.nodes)
+    if through_windows or (found and host.driver(name)):
+        return True, ""
+    if found:
+        errors = [finding.text for finding in host.findings if finding.severity is Severity.ERROR]
+        more = f" ({errors[0].rstrip('.')})" if errors else ""
+        return False, f"the {maker} driver is not loaded on this host{more}"
+    places = f" (looked at {', '.join(host.looked_at)})" if host.looked_at else ""
+    return False, f"no {maker} device on this host{places}"
+
+
+def select(host: Host, vendor: Vendor, gpus: str) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:
+    """Return the framework's indices inside the container and the host's GPUs that `gpus` names.
+
+    Args:
+        host: the host, in whose PCI order the numbers count.
+        vendor: cuda or rocm; for cpu the answer is one index and no GPU.
+        gpus: "all", or numbers and UUIDs separated by commas. Inside, the chosen ones count from 0.
+    """
+    if vendor is Vendor.CPU:
+        return (0,), ()
+    known = host.gpus_of(vendor.gpu or "")
+    discrete = tuple(gpu for gpu in known if not gpu.integrated) or known
+    if gpus == "all":
+        return tuple(range(len(discrete))), discrete
+    names = list(dict.fromkeys(name.strip() for name in gpus.split(",")))
+    chosen = [_named(known, name) for name in names]
+    return tuple(range(len(names))), tuple(gpu for gpu in chosen if gpu is not None)
+
+
+def _named(known: tuple[Gpu, ...], name: str) -> Gpu | None:
+    if name.isdecimal():
+        return known[int(name)] if int(name) < len(known) else None
+    return next((gpu for gpu in known if gpu.uuid is not None and gpu.uuid.lower() == name.lower()), None)

@@ -1,0 +1,145 @@
+"""The witnesses of the training itself: where its weights, gradients and operations were, and whether it learned."""
+
+import math
+import re
+from collections.abc import Iterator
+
+from provision.model import Check, Status, Vendor
+from provision.prove.checks import check, wanted
+from provision.prove.evidence import Evidence, Op, Place, TrainingRecord
+from provision.prove.expectation import Expectation
+
+# The workload explains why its data guarantee this: no model that ignores its input gets below ln(10).
+# The judge holds its own copy, so that a changed workload cannot move the line; a test compares the two.
+BOUND = math.log(10) / 10
+WEIGHTS = 4  # two Dense layers, each with a kernel and a bias
+TENSORS = {"output", "loss"}
+HEAVY = {"MatMul", "BatchMatMulV2", "_FusedMatMul"}
+# A constant of floating point may be made on the host and copied; operations on integers are bookkeeping of shapes.
+HOST_OPS = {"Const", "_EagerConst"}
+
+
+def target(text: str | None) -> str:
+    """Return the short name of a device: "/job:localhost/.../device:GPU:0" gives "GPU:0"."""
+    found = re.search(r"(?:^|[:/])(GPU|CPU):(\d+)$", text or "")
+    return f"{found[1]}:{found[2]}" if found else ""
+
+
+def places(expectation: Expectation, evidence: Evidence) -> tuple[str, ...]:
+    """Return the short names of the devices that must have trained."""
+    if expectation.vendor is Vendor.CPU:
+        return ("CPU:0",)
+    return tuple(f"GPU:{index}" for index in wanted(expectation, evidence))
+
+
+def explicit_on(evidence: Evidence, place: str) -> TrainingRecord | None:
+    """Return the explicit training on `place`, or None when there is not exactly one."""
+    found = [item for item in evidence.trainings if item.kind == "explicit" and target(item.device) == place]
+    return found[0] if len(found) == 1 else None
+
+
+def implicit_of(evidence: Evidence) -> TrainingRecord | None:
+    """Return the training that named no device, or None when there is not exactly one."""
+    found = [item for item in evidence.trainings if item.kind == "implicit"]
+    return found[0] if len(found) == 1 else None
+
+
+def placement(expectation: Expectation, evidence: Evidence) -> Check:
+    """Was every weight, gradient, loss and operation of the step on the device asked for?"""
+    asked = places(expectation, evidence)
+    wrong = [fault for place in asked for fault in _misplaced(explicit_on(evidence, place), place)]
+    if wrong:
+        return check("placement", Status.FAIL, "; ".join(wrong[:4]))
+    return check("placement", Status.PASS, f"every weight, gradient and operation of the step on {', '.join(asked)}")
+
+
+def _misplaced(record: TrainingRecord | None, place: str) -> Iterator[str]:
+    if record is None:
+        yield f"no training on {place} is recorded"
+        return
+    if record.error:
+        yield f"the training on {place} failed: {record.error.type}: {record.error.text}"
+        return
+    if len(record.weights) != WEIGHTS or len(record.gradients) != WEIGHTS:
+        yield f"{len(record.weights)} weights and {len(record.gradients)} gradients recorded, not {WEIGHTS} of each"
+    if {item.name for item in record.tensors} != TENSORS:
+        yield "the places of output and loss are not recorded"
+    for item in (*record.weights, *record.gradients, *record.tensors):
+        if not _is_at(item, place):
+            yield f"{item.name} is at {target(item.device) or 'an unknown place'}, not {place}"
+    yield from _misplaced_ops(record, place)
+
+
+def _is_at(item: Place, place: str) -> bool:
+    return target(item.device) == place and (item.memory is None or target(item.memory) == place)
+
+
+def _misplaced_ops(record: TrainingRecord, place: str) -> Iterator[str]:
+    if not record.ops:
+        yield f"the operations of the step on {place} could not be traced"
+        return
+    if not any(op.op in HEAVY and target(op.device) == place and op.count > 0 for op in record.ops):
+        yield f"no matrix product ran on {place}"
+    for op in record.ops:
+        if op.floating and op.op not in HOST_OPS and target(op.device) != place:
+            yield f"{op.op} ran on {target(op.device) or 'an unknown place'}, not {place}"
+
+
+def implicit(expectation: Expectation, evidence: Evidence) -> Check:
+    """Does a model that names no device, as users write it, train on the GPU too?"""
+    record = implicit_of(evidence)
+    if record is None:
+        return check("implicit", Status.FAIL, "no training without a device is recorded")
+    if record.error:
+        return check("implicit", Status.FAIL, f"compile and fit failed: {record.error.type}: {record.error.text}")
+    kind = "CPU" if expectation.vendor is Vendor.CPU else "GPU"
+    at = [item for item in (*record.weights, *record.tensors) if not target(item.device).startswith(kind)]
+    # With XLA the products are inside one compiled operation, so their absence says nothing; a product elsewhere does.
+    heavy = [op for op in record.ops or () if op.op in HEAVY and not target(op.device).startswith(kind)]
+    if len(record.weights) != WEIGHTS or not record.tensors or at or heavy:
+        where: tuple[Place | Op, ...] = (*at, *heavy)
+        seen = sorted({target(item.device) or "an unknown place" for item in where})
+        detail = (
+            f"fit without a device used {', '.join(seen)}, not a {kind}" if seen else "its weights are not recorded"
+        )
+        return check("implicit", Status.FAIL, detail)
+    return check("implicit", Status.PASS, f"compile and fit without a device used {target(record.weights[0].device)}")
+
+
+def training(expectation: Expectation, evidence: Evidence) -> Check:
+    """Did every training learn what its data can teach?"""
+    records = [explicit_on(evidence, place) for place in places(expectation, evidence)]
+    faults = [fault for record in (*records, implicit_of(evidence)) for fault in _unlearned(record)]
+    if faults:
+        return check("training", Status.FAIL, "; ".join(faults))
+    lasts = ", ".join(f"{record.losses[-1]:.3f}" for record in records if record and record.losses)
+    return check("training", Status.PASS, f"loss fell to {lasts}, below {BOUND:.3f}")
+
+
+def _unlearned(record: TrainingRecord | None) -> Iterator[str]:
+    if record is None or not record.losses:
+        yield "a training is missing" if record is None else f"{name(record)} recorded no loss"
+        return
+    first, last = record.losses[0], record.losses[-1]
+    if first is None or last is None or not finite(record):
+        yield f"{name(record)} met a loss that is not a number"
+    elif last >= BOUND or last >= first:
+        yield f"{name(record)} went from {first:.3f} to {last:.3f}, not below {BOUND:.3f}"
+
+
+def finite(record: TrainingRecord) -> bool:
+    """Tell whether every loss is a finite, non-negative number, as a cross-entropy is."""
+    return all(loss is not None and math.isfinite(loss) and loss >= 0 for loss in record.losses)
+
+
+def name(record: TrainingRecord) -> str:
+    """Return what a message calls a training."""
+    return f"the training on {target(record.device)}" if record.kind == "explicit" else "fit without a device"
+
+
+def learned_on_cpu(evidence: Evidence) -> bool:
+    """Tell whether the training that named no device learned, but on the CPU."""
+    record = implicit_of(evidence)
+    if record is None or record.error or not record.weights or list(_unlearned(record)):
+        return False
+    return all(target(item.device).startswith("CPU") for item in record.weights)

@@ -1,0 +1,130 @@
+"""The most basic true cause of a verdict: one sentence, a code, a mend and the words it was recognised by."""
+
+import re
+
+from provision.engine.protocol import Ran
+from provision.model import Check, Status, Value, Vendor, Verdict
+from provision.prove.checks import ending
+from provision.prove.diagnose import Diagnosis, Pattern, diagnose
+from provision.prove.evidence import Evidence, Problem
+from provision.prove.expectation import MAKERS, Expectation
+from provision.prove.placement import learned_on_cpu
+
+NO_PYTHON = re.compile(
+    r"python3?\W*:?\s*(executable file not found|no such file|not found)|executable file \W?python", re.IGNORECASE
+)
+NO_TENSORFLOW = re.compile(r"No module named '(tensorflow|numpy)")
+FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies the image without a GPU."
+FIX_IMAGE = "Name an image that has Python and TensorFlow inside, or make one: kgpu-env build."
+FIX_TIME = "Give it more time with --timeout; a GPU may compile its kernels for minutes at the first start."
+FIX_MEMORY = "Give the container more memory."
+FIX_LOG = "Read the last lines of the log below; kgpu-env doctor checks the host."
+
+
+class Reason(Value):
+    """Why the verdict is what it is."""
+
+    text: str
+    code: str = ""
+    fix: str = ""
+    seen: str = ""  # the line or detail it was recognised by
+
+
+def reason_of(  # noqa: PLR0913 - the judge's whole case; every argument is one value of it
+    expectation: Expectation,
+    ran: Ran,
+    evidence: Evidence | Problem,
+    *,
+    found: tuple[Check, ...],
+    verdict: Verdict,
+    patterns: tuple[Pattern, ...],
+) -> Reason:
+    """Return the reason of `verdict`: of several causes the one that must be mended first."""
+    if verdict is Verdict.PROVED:
+        return Reason(text=f"the model trained and learned on {expectation.requested}")
+    if verdict is Verdict.CPU:
+        return Reason(text="the model trained and learned on the CPU, as asked; no pass-through was proved")
+    known = diagnose(_words(ran, evidence), expectation.vendor, patterns)
+    detail = {item.name: item.detail for item in found if item.status is not Status.PASS}
+    if "started" in detail:
+        return _not_started(ran, known)
+    if isinstance(evidence, Problem) or "reported" in detail:
+        return _not_reported(ran, evidence, detail["reported"], known)
+    return _not_on_device(expectation, evidence, {item.name: item for item in found}, known)
+
+
+def _words(ran: Ran, evidence: Evidence | Problem) -> str:
+    """Return everything that was said and may be recognised."""
+    said = [ran.refused, ran.stderr]
+    if isinstance(evidence, Evidence):
+        failures = [evidence.import_error, *(record.error for record in evidence.trainings)]
+        said += [failure.text for failure in failures if failure]
+    return "\n".join(said)
+
+
+def _known(headline: str, known: Diagnosis) -> Reason:
+    row = known.pattern
+    return Reason(text=f"{headline}: {row.cause}", code=row.id, fix=row.fix, seen=known.line)
+
+
+def _not_started(ran: Ran, known: Diagnosis | None) -> Reason:
+    if NO_PYTHON.search(ran.refused):
+        return Reason(text="the image has no Python", code="KGE-504", fix=FIX_IMAGE, seen=ran.refused)
+    if known:
+        return _known("the engine did not start the container", known)
+    text = "the engine did not start the container"
+    return Reason(text=text, code="KGE-502", fix="kgpu-env doctor checks engine and devices.", seen=ran.refused)
+
+
+def _not_reported(ran: Ran, evidence: Evidence | Problem, detail: str, known: Diagnosis | None) -> Reason:
+    if isinstance(evidence, Evidence) and evidence.import_error:
+        return _not_imported(f"{evidence.import_error.type}: {evidence.import_error.text}", known)
+    if ran.timed_out or ran.out_of_memory:
+        fix = FIX_TIME if ran.timed_out else FIX_MEMORY
+        return Reason(text=f"the workload was {ending(ran)}", code="KGE-503", fix=fix, seen=detail)
+    if known:
+        return _known("the workload did not report", known)
+    return Reason(text=f"the workload did not report: {detail}", code="KGE-503", fix=FIX_LOG, seen=detail)
+
+
+def _not_imported(seen: str, known: Diagnosis | None) -> Reason:
+    if NO_TENSORFLOW.search(seen):
+        return Reason(text="the image has no TensorFlow", code="KGE-505", fix=FIX_IMAGE, seen=seen)
+    if known:
+        return _known("TensorFlow cannot be imported", known)
+    return Reason(text="TensorFlow cannot be imported in this image", code="KGE-505", fix=FIX_IMAGE, seen=seen)
+
+
+def _not_on_device(
+    expectation: Expectation, evidence: Evidence, found: dict[str, Check], known: Diagnosis | None
+) -> Reason:
+    on_cpu = "; the model trained on the CPU" if learned_on_cpu(evidence) else ""
+    absent = found["visible"].status is Status.FAIL or found["placement"].status is Status.FAIL
+    if expectation.vendor is not Vendor.CPU and not expectation.host_has_gpu and absent:
+        seen = found["visible"].detail
+        return Reason(text=f"{expectation.host_reason}{on_cpu}", code="KGE-501", fix=FIX_HOST, seen=seen)
+    if found["build"].status is Status.FAIL:
+        fix = f"Build the image with kgpu-env build --vendor {expectation.vendor}."
+        text = f"the image's TensorFlow is not built for {MAKERS[expectation.vendor]} GPUs{on_cpu}"
+        return Reason(text=text, code="KGE-506", fix=fix, seen=found["build"].detail)
+    if absent and known:
+        return _known(f"the GPU was not used{on_cpu}", known)
+    return _failed(found, on_cpu)
+
+
+def _failed(found: dict[str, Check], on_cpu: str) -> Reason:
+    headlines = {
+        "visible": ("KGE-507", f"the GPU is not usable inside the container{on_cpu}"),
+        "identity": ("KGE-508", "it trained on another GPU than the one asked for"),
+        "placement": ("KGE-508", f"not every part of the training was on the device asked for{on_cpu}"),
+        "implicit": ("KGE-508", f"a model that names no device does not train on the device asked for{on_cpu}"),
+        "training": ("KGE-509", "the model did not learn"),
+    }
+    for name, (code, text) in headlines.items():
+        if found[name].status in {Status.FAIL, Status.UNKNOWN} and (name, found[name].status) != (
+            "identity",
+            Status.UNKNOWN,
+        ):
+            return Reason(text=text, code=code, fix=FIX_LOG, seen=found[name].detail)
+    detail = "; ".join(f"{item.name}: {item.detail}" for item in found.values() if item.status is not Status.PASS)
+    return Reason(text="a required check did not pass", code="KGE-508", fix=FIX_LOG, seen=detail)

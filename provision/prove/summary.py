@@ -1,0 +1,66 @@
+"""A proof in the few lines that a person reads first."""
+
+from collections.abc import Iterator
+
+from provision.model import Proof, Status, Verdict
+
+INDENT = "      "
+LOSS = "loss"
+
+
+def summary(proof: Proof) -> list[str]:
+    """Return the lines for a terminal: the answer, what it rests on, the next step."""
+    match proof.verdict:
+        case Verdict.PROVED:
+            return [f"PROVED    {proof.reason}", *_evidence(proof)]
+        case Verdict.CPU:
+            return [f"TRAINED ON CPU  {_loss(proof)}. No pass-through was proved.", *_versions(proof)]
+        case Verdict.NOT_PROVED | Verdict.INVALID:
+            word = "NOT PROVED" if proof.verdict is Verdict.NOT_PROVED else "INVALID"
+            return [f"{word}  {proof.code}: {_sentence(proof.reason)}", *_mend(proof)]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _evidence(proof: Proof) -> Iterator[str]:
+    for device in proof.devices:
+        parts = (device.description, device.architecture, device.pci, device.uuid)
+        yield f"{INDENT}device    {device.name}  {', '.join(part for part in parts if part)}"
+    yield f"{INDENT}training  {_loss(proof)}"
+    yield from _versions(proof)
+    for check in proof.checks:
+        if check.status is not Status.PASS:
+            yield f"{INDENT}{check.name:<9} {check.status}: {_line(check.detail)}"
+
+
+def _loss(proof: Proof) -> str:
+    losses, seconds = proof.training.losses, proof.training.seconds
+    if not losses:
+        return "no loss was recorded"
+    time = f" in {seconds:.1f} s" if seconds is not None else ""
+    return f"{LOSS} {losses[0]:.2f} -> {losses[-1]:.2f}{time}"
+
+
+def _versions(proof: Proof) -> Iterator[str]:
+    names = {"tensorflow": "TensorFlow", "keras": "Keras", "python": "Python"}
+    known = [f"{name} {proof.versions[key]}" for key, name in names.items() if proof.versions.get(key)]
+    if known:
+        yield f"{INDENT}inside    {', '.join(known)}"
+
+
+def _mend(proof: Proof) -> Iterator[str]:
+    if proof.seen:
+        yield f"{INDENT}seen      {_line(proof.seen)}"
+    if proof.fix:
+        yield f"{INDENT}mend      {proof.fix}"
+    if proof.code:
+        yield f"{INDENT}check     kgpu-env doctor {proof.code}"
+
+
+def _line(text: str) -> str:
+    """Return a message in one line of bearable length; the whole of it is in the report."""
+    joined = " ".join(text.split())
+    limit = 240
+    return joined if len(joined) <= limit else f"{joined[: limit - 3]}..."
