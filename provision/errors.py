@@ -53,9 +53,19 @@ class InputError(KgpuError):
 
 
 class NoStackError(KgpuError):
-    """No stack of the catalogue satisfies the host and the request."""
+    """No stack of the catalogue satisfies the host and the request.
+
+    Attributes:
+        rejected: every candidate with the rule that removed it (`provision.model.Rejection`), newest first.
+    """
 
     exit_code = Exit.NO_STACK
+
+    def __init__(
+        self, code: str, what: str, *, why: str = "", fix: str = "", rejected: tuple[object, ...] = ()
+    ) -> None:
+        super().__init__(code, what, why=why, fix=fix)
+        self.rejected = rejected
 
 
 class EngineError(KgpuError):

@@ -1,1 +1,144 @@
-"""TODO."""
+"""The facts: which drivers, runtimes, frameworks and images belong together, each with its source."""
+
+from collections.abc import Iterator
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from provision.catalogue import rows
+from provision.catalogue.load import convert, read_yaml
+from provision.errors import InputError
+from provision.model import DriverVersion, version_key
+from provision.resources import folder
+
+__all__ = ["Catalogue", "Listing", "load", "rows"]
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class _Nvidia(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    families: tuple[rows.CudaFamily, ...]
+    toolkits: tuple[rows.CudaToolkit, ...]
+    branches: tuple[rows.DriverBranch, ...]
+    capabilities: tuple[rows.Capability, ...]
+    ptx: tuple[rows.PtxIsa, ...]
+    cudnn: tuple[rows.Cudnn, ...]
+    wheels: tuple[rows.CudaWheels, ...]
+
+
+class _TensorFlow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    releases: tuple[rows.TensorFlowRelease, ...]
+
+
+class _Bases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    bases: tuple[rows.BaseImage, ...]
+    cuda_bases: tuple[rows.CudaBase, ...]
+    tools: tuple[rows.Tool, ...]
+
+
+class _Amd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    drivers: tuple[rows.AmdDriver, ...]
+    targets: tuple[rows.AmdTarget, ...]
+    rocm: tuple[rows.RocmSeries, ...]
+    builds: tuple[rows.RocmBuild, ...]
+
+
+class _Devices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    chips: tuple[rows.Chip, ...]
+
+
+class _Errors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    errors: tuple[rows.KnownError, ...]
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """The document that `catalogue list --json` prints."""
+
+    schema: Literal["kgpu-env/catalogue/1"] = "kgpu-env/catalogue/1"
+    rows: tuple[dict[str, object], ...]
+
+
+class Catalogue:
+    """All facts. A file is read when it is first asked for, so that no command pays for another's facts."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @cached_property
+    def nvidia(self) -> _Nvidia:
+        """`nvidia.yaml`."""
+        return self._read("nvidia.yaml", _Nvidia)
+
+    @cached_property
+    def tensorflow(self) -> tuple[rows.TensorFlowRelease, ...]:
+        """`tensorflow.yaml`, newest release first."""
+        releases = self._read("tensorflow.yaml", _TensorFlow).releases
+        return tuple(sorted(releases, key=lambda row: version_key(row.version), reverse=True))
+
+    @cached_property
+    def images(self) -> _Bases:
+        """`bases.yaml`."""
+        return self._read("bases.yaml", _Bases)
+
+    @cached_property
+    def amd(self) -> _Amd:
+        """`amd.yaml`."""
+        return self._read("amd.yaml", _Amd)
+
+    @cached_property
+    def chips(self) -> tuple[rows.Chip, ...]:
+        """`nvidia_devices.yaml`."""
+        return self._read("nvidia_devices.yaml", _Devices).chips
+
+    @cached_property
+    def errors(self) -> tuple[rows.KnownError, ...]:
+        """`errors.yaml`."""
+        return self._read("errors.yaml", _Errors).errors
+
+    def branch_of(self, driver: DriverVersion) -> rows.DriverBranch | None:
+        """Return the newest known branch not newer than the driver's own, or None below the oldest."""
+        known = [row for row in self.nvidia.branches if int(row.branch) <= int(driver.branch)]
+        return max(known, key=lambda row: int(row.branch), default=None)
+
+    def capability(self, architecture: str) -> rows.Capability | None:
+        """Return the row of an architecture written as "sm_90"."""
+        digits = architecture.removeprefix("sm_").rstrip("af")
+        wanted = f"{digits[:-1]}.{digits[-1:]}"
+        return next((row for row in self.nvidia.capabilities if row.capability == wanted), None)
+
+    def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
+        """Yield every row with the name of its table."""
+        for section in (self.nvidia, self.images, self.amd):
+            for table in section.__struct_fields__:
+                for row in getattr(section, table):
+                    yield table, row
+        for table, found in (("releases", self.tensorflow), ("chips", self.chips), ("errors", self.errors)):
+            for row in found:
+                yield table, row
+
+    def listing(self) -> Listing:
+        """Return every row as plain data, for `catalogue list --json`."""
+        return Listing(rows=tuple({"table": table, **msgspec.to_builtins(row)} for table, row in self.all_rows()))
+
+    def _read(self, name: str, kind: type[S]) -> S:
+        path = self.directory / name
+        found = convert(read_yaml(path), kind, path)
+        _unique(found, path)
+        return found
+
+
+def _unique(section: msgspec.Struct, path: Path) -> None:
+    for table in section.__struct_fields__:
+        seen: set[str] = set()
+        for row in getattr(section, table):
+            if row.id in seen:
+                raise InputError("KGE-203", f"{path}, table {table}: the id {row.id!r} is given twice")
+            seen.add(row.id)
+
+
+@cache
+def load(directory: Path | None = None) -> Catalogue:
+    """Return the catalogue in `directory`, or the one that ships with the package."""
+    return Catalogue(directory or folder("images"))

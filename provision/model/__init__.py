@@ -5,7 +5,7 @@ from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.proof import Check, Proof, ProvedDevice, Status, Training, Verdict
 from provision.model.request import Network, Request, User, Vendor
-from provision.model.stack import Base, Framework, Rejection, Route, Settings, Stack, Warning_
+from provision.model.stack import Base, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.version import DriverVersion, version_key
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Settings",
     "Severity",
     "Stack",
+    "StackWarning",
     "Status",
     "Toolkit",
     "Training",
@@ -36,7 +37,6 @@ __all__ = [
     "Value",
     "Vendor",
     "Verdict",
-    "Warning_",
     "decode",
     "encode",
     "version_key",

@@ -1,9 +1,14 @@
 """A host: what is on the PCI bus, which drivers are loaded, which engine answers."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from provision.model.base import Value
+
+Architecture = Annotated[str, msgspec.Meta(pattern=r"^(sm_\d{2,3}[af]?|gfx[0-9a-f]{3,4})$")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
 
 
 class Severity(StrEnum):
@@ -36,7 +41,7 @@ class Gpu(Value):
 
     vendor: Literal["nvidia", "amd"]
     name: str | None = None
-    architecture: str | None = None  # "sm_90" or "gfx942"; None when nothing on the host tells
+    architecture: Architecture | None = None  # "sm_90" or "gfx942"; None when nothing on the host tells
     uuid: str | None = None
     pci: str | None = None  # "0000:17:00.0"
     memory_bytes: int | None = None
@@ -50,10 +55,12 @@ class Driver(Value):
     """A GPU kernel driver that is loaded now."""
 
     vendor: Literal["nvidia", "amd"]
-    version: str | None = None  # NVIDIA: 580.95.05; AMD: what /sys/module/amdgpu/version says, None for the inbox driver
-    release: str | None = None  # AMD: the release that the version stands for, "30.30"
+    version: str | None = (
+        None  # NVIDIA: 580.95.05; AMD: what /sys/module/amdgpu/version says, None for the inbox driver
+    )
+    release: Version | None = None  # AMD: the release that the version stands for, "30.30"
     flavour: Literal["open", "proprietary", "dkms", "inbox", "wsl"] | None = None
-    cuda: str | None = None  # the newest CUDA that the driver itself reports
+    cuda: Version | None = None  # the newest CUDA that the driver itself reports
 
 
 class Toolkit(Value):

@@ -37,7 +37,7 @@ class Settings(Value):
     env: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class Warning_(Value):
+class StackWarning(Value):
     """Something the user should know about the stack; it does not stop the build."""
 
     code: str
@@ -64,15 +64,15 @@ class Stack(Value):
     runtime: Framework  # cuda 12.5.1, rocm 7.2, cpu
     python: str
     base: Base
-    base_family: str  # how packages are installed: "debian" or "ubuntu" (apt), "python" (Python is in the base)
     python_in_base: bool = False  # the base image brings the interpreter, and no apt package is needed
     framework_in_base: bool = False  # the base image brings TensorFlow itself (rocm/tensorflow)
     packages: tuple[str, ...] = ()  # exact requirements, in the order they are installed
     indexes: tuple[str, ...] = ()  # package indexes that the packages need beside the default one
+    find_links: str | None = None  # a page of wheels, where the maker has no index
     settings: Settings = msgspec.field(default_factory=Settings)
     gpus: tuple[str, ...] = ()  # architectures that the stack was resolved for
     summary: str = ""  # one line for people
     why: str = ""  # why the nearest newer candidate was not taken; empty when this is the newest
     local_base: str | None = None  # Debian suite from which the base can be made without a registry
-    warnings: tuple[Warning_, ...] = ()
+    warnings: tuple[StackWarning, ...] = ()
     rejected: tuple[Rejection, ...] = ()

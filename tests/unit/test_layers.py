@@ -49,7 +49,9 @@ def test_imports_only_downwards(path: Path) -> None:
             assert LAYERS[parts[1]] <= own, f"{path.name} imports {name}"
 
 
-@pytest.mark.parametrize("path", [m for m in MODULES if room(m) in PURE], ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", [m for m in MODULES if room(m) in PURE], ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_the_core_has_no_effects(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & EFFECTS
 

@@ -1,0 +1,193 @@
+"""The shape of every row in `images/`; a value of another type or an unknown field stops the load."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
+Target = Annotated[str, msgspec.Meta(pattern=r"^gfx[0-9a-f]+$")]
+Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Month = Annotated[str, msgspec.Meta(pattern=r"^(\d{4}-\d{2}|past)$")]
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every row says of itself: where it comes from, when that was read, how sure it is."""
+
+    id: Text
+    source: Text
+    checked: Date
+    confidence: Literal["confirmed", "inferred", "unconfirmed"] = "confirmed"
+    note: str = ""
+
+
+class CudaFamily(Row, frozen=True):
+    """The driver that minor-version compatibility asks for, for a CUDA major version."""
+
+    major: Version
+    driver: Version
+
+
+class CudaToolkit(Row, frozen=True):
+    """The driver that ships with a CUDA toolkit."""
+
+    version: Version
+    driver: Version
+
+
+class DriverBranch(Row, frozen=True):
+    """The newest CUDA that the drivers of a branch report; `driver` is the branch's first known release."""
+
+    branch: Version
+    cuda: Version
+    driver: Version | None = None
+    eol: Month | None = None
+
+
+class Capability(Row, frozen=True):
+    """What a GPU of a compute capability needs, and what no longer supports it."""
+
+    capability: Version
+    name: Text
+    toolkit: Version
+    driver: Version | None = None
+    last_cuda: Version | None = None
+    last_branch: Version | None = None
+    xla: bool = True  # False: XLA of today's TensorFlow fails there
+
+
+class PtxIsa(Row, frozen=True):
+    """The CUDA that first loads a PTX version."""
+
+    isa: Version
+    cuda: Version
+
+
+class Cudnn(Row, frozen=True):
+    """A cuDNN wheel and the compute capabilities it has code for."""
+
+    version: Version
+    capabilities: tuple[Version, ...]
+
+
+class CudaWheels(Row, frozen=True):
+    """CUDA wheels that belong together; a package's full name is nvidia-<name>-<suffix>."""
+
+    cuda: Version
+    suffix: Literal["cu11", "cu12", "cu13"]
+    packages: dict[Text, Version]
+
+
+class Ptx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PTX in a wheel. Specific PTX (sm_90a) loads on its own capability alone."""
+
+    capability: Version
+    isa: Version
+    specific: bool = False
+
+
+class TensorFlowRelease(Row, frozen=True):
+    """A TensorFlow wheel on PyPI: what it was built with, and the GPU code inside."""
+
+    version: Version
+    python: tuple[Version, ...]
+    glibc: Version
+    cuda: Version
+    cudnn: Version
+    nccl: Version
+    sass: tuple[Version, ...]
+    ptx: tuple[Ptx, ...]
+    requires: tuple[Text, ...]
+    newer_cuda: tuple[Version, ...] = ()  # other wheel sets it accepts, tried in this order after its own
+    newer_cudnn: tuple[Version, ...] = ()
+    links_needed: bool = False  # the wheel does not find the CUDA wheels by itself
+
+
+class BaseImage(Row, frozen=True):
+    """A plain image to start from."""
+
+    image: Text
+    family: Literal["apt", "image"]
+    python: Version
+    glibc: Version
+    suite: Text | None = None
+    eol: Month | None = None
+
+
+class CudaBase(Row, frozen=True):
+    """A CUDA runtime image with cuDNN, and the condition under which it starts."""
+
+    image: Text
+    cuda: Version
+    cudnn: Version
+    python: Version
+    glibc: Version
+    require_branches: tuple[Version, ...]
+    geforce: bool
+
+
+class Tool(Row, frozen=True):
+    """A program that takes part in a build; `id` is its name on PyPI."""
+
+    version: Version
+
+
+class AmdDriver(Row, frozen=True):
+    """An amdgpu driver release and the ROCm series that it runs."""
+
+    release: Version
+    sysfs: tuple[Version, ...]  # what /sys/module/amdgpu/version says
+    rocm: tuple[Version, ...]
+
+
+class AmdTarget(Row, frozen=True):
+    """A GPU target as KFD reports it."""
+
+    target: Target
+    kind: Literal["instinct", "radeon", "apu"]
+    products: Text
+
+
+class RocmSeries(Row, frozen=True):
+    """A ROCm series and the targets that AMD lists for it."""
+
+    series: Version
+    targets: tuple[Target, ...]
+
+
+class RocmWheel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A build as wheels; `{target}` in a requirement stands for the GPU."""
+
+    base: Text
+    packages: tuple[Text, ...]
+    indexes: tuple[Text, ...] = ()
+    find_links: Text | None = None
+
+
+class RocmBuild(Row, frozen=True):
+    """TensorFlow for one ROCm release: its image, and its wheels where they are published."""
+
+    rocm: Version  # the series
+    version: Version
+    tensorflow: Version
+    python: Version
+    image: Text
+    targets: tuple[Target, ...]
+    wheel: RocmWheel | None = None
+
+
+class Chip(Row, frozen=True):
+    """An NVIDIA chip, its compute capability and its PCI device ids."""
+
+    capability: Version
+    architecture: Text
+    devices: tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}$")], ...]
+
+
+class KnownError(Row, frozen=True):
+    """A message that an engine or framework prints, its cause and its mend."""
+
+    match: Text  # a regular expression
+    cause: Text
+    fix: Text
+    vendor: Literal["cuda", "rocm", "any"] = "any"

@@ -1,0 +1,35 @@
+"""The rule for base images: Python and glibc must suit the framework, and the request."""
+
+from provision.catalogue import Catalogue, rows
+from provision.model import Request, version_key
+from provision.resolve.rules import Broken
+
+_ASKED = "what was asked for"
+
+
+def choose_base(catalogue: Catalogue, request: Request, release: rows.TensorFlowRelease) -> rows.BaseImage | Broken:
+    """Return the preferred plain image for a release, or the rule that removes all of them."""
+    name = f"TensorFlow {release.version}"
+    if request.python and request.python not in release.python:
+        has = f"{release.python[0]} to {release.python[-1]}"
+        return Broken("requested-python", f"{name} has wheels for Python {has}, not {request.python}", release.source)
+    named = [base for base in catalogue.images.bases if request.base in (None, base.image)]
+    if not named:
+        return Broken("requested-base", f"the catalogue has no plain base image {request.base!r}", _ASKED)
+    python = [base for base in named if base.python == request.python] if request.python else named
+    if not python:
+        reason = f"{request.base} has Python {named[0].python}, and {request.python} was asked for"
+        return Broken("requested-python", reason if request.base else _nothing(request), _ASKED)
+    serving = [base for base in python if base.python in release.python]
+    if not serving:
+        reason = f"{name} has no wheel for Python {python[0].python} of {python[0].image}"
+        return Broken("python", reason, release.source)
+    fitting = [base for base in serving if version_key(base.glibc) >= version_key(release.glibc)]
+    if not fitting:
+        reason = f"{name} needs glibc {release.glibc}, and {serving[0].image} has {serving[0].glibc}"
+        return Broken("glibc", reason, release.source)
+    return fitting[0]
+
+
+def _nothing(request: Request) -> str:
+    return f"no base image of the catalogue has Python {request.python}"

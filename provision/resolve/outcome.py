@@ -1,0 +1,43 @@
+"""What resolving for one vendor ends with: a stack, or the reason why there is none."""
+
+from typing import NamedTuple
+
+from provision.model import Rejection, Stack
+from provision.resolve.rules import Broken
+
+
+class Failure(NamedTuple):
+    """No stack: `fix` is set when it does not depend on trying other hosts or requests."""
+
+    code: str
+    what: str
+    why: str = ""
+    fix: str = ""
+    rejected: tuple[Rejection, ...] = ()
+
+
+Outcome = Stack | Failure
+
+
+def rejection(candidate: str, broken: Broken) -> Rejection:
+    """Return the record of a rule that removed a candidate."""
+    return Rejection(candidate=candidate, rule=broken.rule, reason=broken.reason, source=broken.source)
+
+
+def none_left(rejected: list[Rejection], host_part: str) -> Failure:
+    """Return the failure that tells the most: the newest candidate that the request itself does not exclude."""
+    telling = [one for one in rejected if not one.rule.startswith("requested-")]
+    chosen = (telling or rejected)[0]
+    others = sorted({one.rule for one in rejected})
+    return Failure(
+        "KGE-212",
+        f"No stack of the catalogue satisfies {host_part} and what was asked for.",
+        why=f"{chosen.candidate}: {chosen.reason} [{chosen.source}]. Rules in conflict: {', '.join(others)}",
+        rejected=tuple(rejected),
+    )
+
+
+def why_not_newer(rejected: list[Rejection]) -> str:
+    """Return why the newest candidate is not the answer, or nothing when only the request excludes it."""
+    telling = [one for one in rejected if not one.rule.startswith("requested-")]
+    return f"not {telling[0].candidate}: {telling[0].reason}" if telling else ""
