@@ -5,6 +5,7 @@ Field numbers: StatusResponse, Vertex and VertexLog of moby/buildkit, api/servic
 
 import base64
 import binascii
+import codecs
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ TAIL_LINES = 20
 LONGEST_LINE = 2000  # characters kept of one line, so that a progress bar cannot fill a report
 NANO = 1e-9
 # "[2/3] RUN ...", "[build 4/9] COPY ..."; BuildKit's own work is "[internal] ..." or has no bracket.
-DOCKERFILE_STEP = re.compile(r"\[(?:[^\]\s]+\s+)?\d+/\d+\] ")
+# A FROM does no work of its own.
+DOCKERFILE_STEP = re.compile(r"\[(?:[^\]\s]+\s+)?\d+/\d+\] (?!FROM )")
 
 
 class ProgressError(ValueError):
@@ -94,6 +96,10 @@ class Step:
     vertex: Vertex
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     rest: str = ""  # output after the last line's end
+    # A letter may be cut between two messages.
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="replace")
+    )
 
     @property
     def state(self) -> str:
@@ -117,7 +123,7 @@ class Step:
 
     def hear(self, output: bytes) -> str:
         """Keep the output's last lines; return it as text."""
-        new = output.decode(errors="replace")
+        new = self.decoder.decode(output)
         *lines, rest = (self.rest + new).replace("\r\n", "\n").split("\n")
         self.tail.extend(line.rsplit("\r", 1)[-1][:LONGEST_LINE] for line in lines)
         self.rest = rest[-LONGEST_LINE:]
@@ -169,7 +175,7 @@ class Progress:
 
     @property
     def dockerfile_steps(self) -> tuple[Step, ...]:
-        """The Dockerfile's own steps that ended."""
+        """The Dockerfile's own steps that ended, FROM left out: with all of them cached, nothing had to run."""
         return tuple(
             step
             for step in self._steps.values()

@@ -168,7 +168,7 @@ class Attached:
             limit.cancel()
             limit.join()
         timed_out = self.timed_out.is_set()
-        state = self.api.inspect_container(self.ident)["State"]  # type: ignore[no-untyped-call] # as above
+        state = self.api.inspect_container(self.ident)["State"]
         return Ran(
             exit_code=None if timed_out else int(ended["StatusCode"]),
             stdout=output.text(1),

@@ -142,6 +142,8 @@ def _disk_full(why: str) -> BuildError | None:
 
 def _pull_fix(why: str) -> str:
     words = why.lower()
+    if "does not exist locally" in words:
+        return "build and tag it first: kgpu-env build --tag NAME"
     if "denied" in words or "unauthorized" in words or "authentication" in words:
         return "check the name, or log in: docker login REGISTRY"
     if "not found" in words or "manifest unknown" in words:

@@ -1,0 +1,126 @@
+"""Progress, on messages recorded from Docker 20.10.24 (data/*.jsonl: whole answers of POST /build)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision.engine import buildkit
+from provision.engine.build import failure
+from provision.engine.protocol import BuildStep
+
+DATA = Path(__file__).parent / "data"
+
+
+def messages(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text().splitlines()]
+
+
+def replay(name: str) -> tuple[buildkit.Progress, list[BuildStep]]:
+    progress = buildkit.Progress()
+    reports: list[BuildStep] = []
+    for message in messages(name):
+        if message.get("id") == "moby.buildkit.trace":
+            reports += progress.update(buildkit.decode(message["aux"]))
+    return progress, reports
+
+
+def states(reports: list[BuildStep], name: str) -> list[str]:
+    return [report.state for report in reports if report.name == name]
+
+
+def test_a_step_runs_and_ends() -> None:
+    _, reports = replay("failed")
+    assert states(reports, "[2/3] RUN echo hello")[0] in {"running", "cached"}
+    assert states(reports, "[2/3] RUN echo hello")[-1] in {"done", "cached"}
+
+
+def test_the_failed_step_keeps_its_output_and_time() -> None:
+    progress, reports = replay("failed")
+    failed = progress.failed
+    assert failed is not None
+    assert failed.vertex.name.startswith("[3/3] RUN printf")
+    assert sorted(failed.lines()) == ["one", "three", "two"]
+    assert 0 < failed.seconds < 60
+    assert reports[-1].state == "failed"
+    assert "exit code: 3" in reports[-1].error
+
+
+def test_indexes_count_from_one_without_a_gap() -> None:
+    _, reports = replay("failed")
+    assert sorted({report.index for report in reports}) == list(range(1, max(report.index for report in reports) + 1))
+
+
+def test_a_repeated_build_has_only_cached_steps() -> None:
+    progress, _ = replay("cached")
+    names = {step.vertex.name: step.state for step in progress.dockerfile_steps}
+    assert names == {
+        "[build 2/2] RUN echo built > /made": "cached",
+        "[stage-1 2/2] COPY --from=build /made /made": "cached",
+    }
+
+
+def test_the_error_names_step_exit_code_and_log() -> None:
+    progress, _ = replay("failed")
+    error = failure(progress, messages("failed")[-1])
+    assert error.code == "KGE-401"
+    assert error.what.startswith("the build step [3/3] RUN printf")
+    assert error.what.endswith("with exit code 3")
+    assert sorted(error.log) == ["one", "three", "two"]
+
+
+def vertex(name: str, error: str = "", digest: str = "d") -> buildkit.Vertex:
+    return buildkit.Vertex(digest=digest, name=name, started=1.0, completed=2.5, error=error)
+
+
+def failed(name: str, error: str, output: bytes = b"") -> tuple[buildkit.Progress, str]:
+    progress = buildkit.Progress()
+    list(progress.update(buildkit.Status((vertex(name),), ())))
+    list(progress.update(buildkit.Status((vertex(name, error),), (("d", output),))))
+    return progress, error
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "output", "code"),
+    [
+        ("[internal] load metadata for docker.io/library/debian:none", "not found", b"", "KGE-402"),
+        ("[build 1/4] FROM docker.io/library/debian:12@sha256:1", "unexpected EOF", b"", "KGE-402"),
+        ("[2/4] RUN apt-get update", "exit code: 100", b"E: You have no space left on device\n", "KGE-403"),
+        ("[2/4] COPY a b", "write /b: no space left on device", b"", "KGE-403"),
+        ("[2/4] RUN uv pip install nonesuch", "exit code: 1", b"not found in the registry\n", "KGE-401"),
+    ],
+)
+def test_failures_are_told_apart(name: str, error: str, output: bytes, code: str) -> None:
+    progress, why = failed(name, error, output)
+    assert failure(progress, {"errorDetail": {"message": why}}).code == code
+
+
+def test_a_step_cancelled_by_anothers_failure_is_not_the_failed_one() -> None:
+    progress = buildkit.Progress()
+    list(
+        progress.update(
+            buildkit.Status(
+                (vertex("[1/2] RUN a", "context canceled", "a"), vertex("[2/2] RUN b", "exit code: 1", "b")), ()
+            )
+        )
+    )
+    assert progress.failed is not None
+    assert progress.failed.vertex.name == "[2/2] RUN b"
+
+
+def test_the_tail_is_bounded_and_keeps_the_last_state_of_a_progress_bar() -> None:
+    step = buildkit.Step(1, vertex("[2/2] RUN x"))
+    for number in range(100):
+        step.hear(f"{number}\r\n".encode())
+    step.hear(b"10%\r50%\r100%\nend")
+    assert len(step.tail) == buildkit.TAIL_LINES
+    assert step.lines()[-3:] == ("99", "100%", "end")
+
+
+def test_a_letter_cut_between_two_messages_survives() -> None:
+    step = buildkit.Step(1, vertex("[2/2] RUN x"))
+    whole = "größe\n".encode()
+    step.hear(whole[:3])
+    step.hear(whole[3:])
+    assert step.lines() == ("größe",)
