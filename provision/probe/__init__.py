@@ -1,1 +1,11 @@
-"""TODO."""
+"""Finds out what a host has: GPUs, drivers, container toolkits, and the engine that it is handed.
+
+Files are read first and believed; tools of the vendors only add to them. "No GPU", "driver not loaded" and "the
+tool failed" are different findings, KGE-101 to KGE-119.
+"""
+
+from provision.probe.cdi import CDI_DIRS, cdi_devices
+from provision.probe.host import probe_files, probe_host
+from provision.probe.tables import Tables
+
+__all__ = ["CDI_DIRS", "Tables", "cdi_devices", "probe_files", "probe_host"]

@@ -1,0 +1,181 @@
+"""AMD from files alone: the amdgpu module, KFD's GPU nodes, and GPUs that only the PCI bus shows."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from provision.model import DeviceNode, Driver, Finding, Gpu
+from provision.probe import findings
+from provision.probe.amd_text import (
+    device_uuid,
+    gfx_name,
+    is_gpu,
+    is_integrated,
+    parse_marketing_names,
+    parse_properties,
+    partition_name,
+    pci_address,
+    vram_bytes,
+)
+from provision.probe.part import Part
+from provision.probe.pci import DEVICES, PciGpu
+from provision.probe.reader import Reader
+from provision.probe.tables import Tables
+from provision.probe.text import parse_hex_id
+
+_MODULE: Final = "/sys/module/amdgpu"
+_NODES: Final = "/sys/class/kfd/kfd/topology/nodes"
+_KFD: Final = "/dev/kfd"
+# libdrm's list of product names, where the distribution or AMD's driver package put it.
+_NAMES: Final = ("/usr/share/libdrm/amdgpu.ids", "/opt/amdgpu/share/libdrm/amdgpu.ids")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Node:
+    """A KFD node of a GPU; `pci` is its own address, `physical` that of the function on the bus."""
+
+    number: str
+    properties: dict[str, int]
+    pci: str
+    physical: str
+
+
+def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], tables: Tables) -> Part:
+    """Return the AMD part of a host; `pci` are its AMD functions on the bus."""
+    driver = _driver(reader, tables)
+    nodes = _kfd_nodes(reader, pci)
+    names = _marketing_names(reader) if nodes or pci else {}
+    computing = {node.physical for node in nodes}
+    others = [gpu for gpu in pci if gpu.address not in computing]
+    gpus = [_gpu(reader, node, nodes, names) for node in nodes]
+    bare = [_bare(reader, gpu, names) for gpu in others]
+    found = [
+        *_driver_findings(driver, has_gpu=bool(nodes or pci)),
+        *_not_driven(others, loaded=driver is not None),
+        *(_node_findings(reader, gpus) if nodes else ()),
+    ]
+    return Part(
+        gpus=tuple(sorted(gpus + bare, key=lambda gpu: gpu.pci or "")),
+        driver=driver,
+        nodes=reader.nodes(_KFD),
+        findings=tuple(found),
+    )
+
+
+def _driver(reader: Reader, tables: Tables) -> Driver | None:
+    if not reader.exists(_MODULE):
+        return None
+    state = reader.line(f"{_MODULE}/initstate")  # absent when amdgpu is built into the kernel
+    if state not in {None, "live"}:
+        return None
+    version = reader.line(f"{_MODULE}/version")
+    flavour: Literal["dkms", "inbox"] = "dkms" if version else "inbox"
+    release = tables.amd_releases.get(version) if version else None
+    return Driver(vendor="amd", version=version, release=release, flavour=flavour)
+
+
+def _driver_findings(driver: Driver | None, *, has_gpu: bool) -> list[Finding]:
+    if not driver or not has_gpu:
+        return []
+    if driver.version is None:
+        return [findings.inbox_amdgpu()]
+    return [] if driver.release else [findings.unknown_amdgpu(driver.version)]
+
+
+def _kfd_nodes(reader: Reader, pci: tuple[PciGpu, ...]) -> tuple[_Node, ...]:
+    reader.looked_at.append(_NODES)
+    addresses = [gpu.address for gpu in pci]
+    nodes = []
+    for name in sorted((name for name in reader.names(_NODES) if name.isdecimal()), key=int):
+        properties = parse_properties(reader.text(f"{_NODES}/{name}/properties") or "")
+        if is_gpu(properties):
+            own = pci_address(properties)
+            nodes.append(_Node(number=name, properties=properties, pci=own, physical=_physical(own, addresses)))
+    return tuple(nodes)
+
+
+def _physical(address: str, on_bus: list[str]) -> str:
+    """Return the function on the bus that a node belongs to: a partition's own function number is made up."""
+    if address in on_bus:
+        return address
+    device = address.partition(".")[0]
+    return next((other for other in on_bus if other.partition(".")[0] == device), f"{device}.0")
+
+
+def _gpu(reader: Reader, node: _Node, nodes: tuple[_Node, ...], names: dict[tuple[str, int], str]) -> Gpu:
+    properties = node.properties
+    target = gfx_name(properties.get("gfx_target_version", 0))
+    siblings = Counter(other.physical for other in nodes)[node.physical]
+    mode = reader.line(f"{DEVICES}/{node.physical}/current_compute_partition")
+    return Gpu(
+        vendor="amd",
+        name=_name(reader, node.physical, f"{properties.get('device_id', 0):04x}", names),
+        architecture=target,
+        uuid=device_uuid(properties),
+        pci=node.physical,
+        memory_bytes=_memory(reader, node),
+        partition=partition_name(mode, siblings, target, properties.get("num_xcc", 0)),
+        kernel_driver="amdgpu",
+        integrated=is_integrated(target, properties),
+        nodes=_render_node(reader, properties),
+    )
+
+
+def _memory(reader: Reader, node: _Node) -> int | None:
+    folder = f"{_NODES}/{node.number}/mem_banks"
+    banks = [parse_properties(reader.text(f"{folder}/{bank}/properties") or "") for bank in reader.names(folder)]
+    # Old kernels fill local_mem_size; new ones leave it 0.
+    return vram_bytes(banks) or node.properties.get("local_mem_size") or None
+
+
+def _render_node(reader: Reader, properties: dict[str, int]) -> tuple[DeviceNode, ...]:
+    minor = properties.get("drm_render_minor", 0)
+    return reader.nodes(f"/dev/dri/renderD{minor}") if minor else ()
+
+
+def _bare(reader: Reader, gpu: PciGpu, names: dict[tuple[str, int], str]) -> Gpu:
+    name = _name(reader, gpu.address, gpu.device, names)
+    return Gpu(vendor="amd", name=name, pci=gpu.address, kernel_driver=gpu.driver)
+
+
+def _name(reader: Reader, address: str, device: str, names: dict[tuple[str, int], str]) -> str | None:
+    """Return the product's name from the board's own memory, or from libdrm's list by device and revision."""
+    told = reader.line(f"{DEVICES}/{address}/product_name")
+    if told:
+        return told
+    revision = (reader.line(f"{DEVICES}/{address}/revision") or "").removeprefix("0x")
+    padded = parse_hex_id(f"0x{revision.zfill(4)}")
+    return names.get((device, int(padded, 16))) if padded else None
+
+
+def _marketing_names(reader: Reader) -> dict[tuple[str, int], str]:
+    text = next((text for path in _NAMES if (text := reader.text(path))), "")
+    return parse_marketing_names(text)
+
+
+def _not_driven(pci: list[PciGpu], *, loaded: bool) -> list[Finding]:
+    left: dict[str | None, list[str]] = {}
+    for gpu in pci:
+        left.setdefault(gpu.driver, []).append(gpu.address)
+    return [
+        findings.not_in_kfd(", ".join(addresses))
+        if driver == "amdgpu" and loaded
+        else findings.amd_not_loaded(driver, ", ".join(addresses))
+        for driver, addresses in left.items()
+    ]
+
+
+def _node_findings(reader: Reader, gpus: list[Gpu]) -> list[Finding]:
+    found = []
+    kfd = reader.node(_KFD)
+    if not kfd:
+        found.append(findings.node_missing(_KFD, "See dmesg for kfd; a container must be given the node."))
+    unknown = sorted({gpu.pci or "" for gpu in gpus if not gpu.architecture})
+    if unknown:
+        found.append(findings.old_kfd(", ".join(unknown)))
+    paths = [node.path for node in ([kfd] if kfd else []) + [node for gpu in gpus for node in gpu.nodes]]
+    closed = [path for path in paths if not os.access(path, os.R_OK | os.W_OK)] if reader.live else []
+    if closed:
+        found.append(findings.node_closed(", ".join(closed)))
+    return found

@@ -1,0 +1,144 @@
+"""Puts a host together: files first, then what the vendors' tools add, the engine beside them."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from provision.errors import KgpuError
+from provision.model import Engine, Finding, Host, Toolkit
+from provision.probe import command, findings, system
+from provision.probe.amd import probe_amd
+from provision.probe.cdi import read_cdi
+from provision.probe.enrich import enrich
+from provision.probe.nvidia import probe_nvidia
+from provision.probe.nvml import ask_nvml
+from provision.probe.part import Part
+from provision.probe.pci import pci_gpus
+from provision.probe.reader import Reader
+from provision.probe.smi import ask_smi
+from provision.probe.tables import Tables
+from provision.probe.text import parse_tool_version
+from provision.probe.wsl import probe_wsl
+
+_ROOT: Final = Path("/")
+_LISTS_DEVICES: Final = (1, 50)  # the Engine API that lists the CDI devices it knows (facts: nvidia.md, section 5a)
+
+
+def probe_files(root: Path, tables: Tables) -> Host:
+    """Return the host whose file system lies below `root`, from files alone; no tool is run.
+
+    Args:
+        root: `/` for this machine, or the top of a captured or mounted tree. Device nodes of a captured tree may
+            be listed in its `dev/.nodes` (lines of path, octal mode, numeric gid).
+        tables: lookups from the catalogue.
+
+    Raises:
+        InputError: KGE-119, `root` is not the tree of a host.
+    """
+    if not any((root / name).is_dir() for name in ("proc", "sys", "dev")):
+        raise findings.not_a_host(str(root))
+    reader = Reader(root)
+    on_bus = pci_gpus(reader)
+    wsl = system.is_wsl(reader)
+    parts = (
+        probe_nvidia(reader, tuple(gpu for gpu in on_bus if gpu.vendor == "nvidia"), tables),
+        probe_amd(reader, tuple(gpu for gpu in on_bus if gpu.vendor == "amd"), tables),
+        *(probe_wsl(reader) if wsl else ()),
+    )
+    hint = next((part.machine for part in parts if part.machine), None)
+    folders = (*system.BINARIES, *_path_folders()) if reader.live else system.BINARIES
+    host = Host(
+        gpus=tuple(gpu for part in parts for gpu in part.gpus),
+        drivers=tuple(part.driver for part in parts if part.driver),
+        wsl=wsl,
+        toolkits=system.toolkits(reader, folders),
+        nodes=tuple(node for part in parts for node in part.nodes),
+        architecture=system.architecture(reader, hint),
+        kernel=system.kernel(reader),
+        distribution=system.distribution(reader),
+        looked_at=tuple(reader.looked_at),
+    )
+    return msgspec.structs.replace(host, findings=_findings(reader, host, parts))
+
+
+def _path_folders() -> tuple[str, ...]:
+    return tuple(folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder.startswith("/"))
+
+
+def _findings(reader: Reader, host: Host, parts: tuple[Part, ...]) -> tuple[Finding, ...]:
+    found = [finding for part in parts for finding in part.findings]
+    tegra = system.is_tegra(reader)
+    if tegra:
+        found.append(findings.tegra())
+    if _lacks_toolkit(reader, host):
+        found.append(findings.no_toolkit())
+    if not host.gpus and not host.wsl and not tegra:
+        hidden = any(place in finding.text for finding in reader.findings for place in reader.looked_at)
+        found.append(findings.cannot_tell() if hidden else findings.no_gpu(reader.looked_at))
+    return tuple(dict.fromkeys([*found, *reader.findings]))
+
+
+def _lacks_toolkit(reader: Reader, host: Host) -> bool:
+    """Tell whether nothing hands NVIDIA GPUs to containers; AMD's need only their device nodes."""
+    if not host.gpus_of("nvidia") or any(toolkit.name.startswith("nvidia") for toolkit in host.toolkits):
+        return False
+    return not any(name.startswith("nvidia.com/") for name in read_cdi(reader))
+
+
+def probe_host(tables: Tables, root: Path | None = None, engine: Callable[[], Engine | None] | None = None) -> Host:
+    """Return this machine, or the one whose tree lies below `root`.
+
+    This machine's files are supplemented by NVML or else nvidia-smi, by the versions of container toolkits and by
+    the container engine, each within a time limit; what fails is a finding of the host.
+
+    Args:
+        tables: lookups from the catalogue.
+        root: the top of another machine's tree. Neither tools nor engine are asked then.
+        engine: asks the container engine; None when none answers. A KgpuError of it becomes a finding.
+
+    Raises:
+        InputError: KGE-119, `root` is not the tree of a host.
+    """
+    if root is not None and root.resolve() != _ROOT:
+        return probe_files(root, tables)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        answer = pool.submit(_ask_engine, engine)
+        seen = pool.submit(lambda: ask_nvml() or ask_smi())
+        host = probe_files(_ROOT, tables)
+        told = seen.result()
+        known, failed = answer.result()
+    host = enrich(host, told) if told else host
+    return msgspec.structs.replace(
+        host,
+        engine=known,
+        toolkits=tuple(_with_version(toolkit) for toolkit in host.toolkits),
+        findings=host.findings + failed,
+    )
+
+
+def _ask_engine(engine: Callable[[], Engine | None] | None) -> tuple[Engine | None, tuple[Finding, ...]]:
+    try:
+        known = engine() if engine else None
+    except KgpuError as error:
+        return None, (findings.engine_failed(error.code, error.what, error.why, error.fix),)
+    return (_with_cdi(known) if known else None), ()
+
+
+def _with_cdi(engine: Engine) -> Engine:
+    """Return a local engine too old to list CDI devices with those that its specification directories hold."""
+    numbers = tuple(int(part) for part in engine.api_version.split(".") if part.isdecimal())
+    if engine.cdi or not engine.cdi_dirs or not engine.address.startswith("unix:") or numbers >= _LISTS_DEVICES:
+        return engine
+    return msgspec.structs.replace(engine, cdi=read_cdi(Reader(_ROOT), engine.cdi_dirs))
+
+
+def _with_version(toolkit: Toolkit) -> Toolkit:
+    if not toolkit.path.endswith("-ctk"):
+        return toolkit
+    answer = command.run(toolkit.path, "--version")
+    version = None if isinstance(answer, command.Failed) else parse_tool_version(answer)
+    return msgspec.structs.replace(toolkit, version=version)

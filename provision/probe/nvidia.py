@@ -1,0 +1,165 @@
+"""NVIDIA from files alone: the module, the GPUs it drives, their nodes and MIG slices."""
+
+from typing import Final
+
+from provision.model import DeviceNode, Driver, Finding, Gpu
+from provision.probe import findings
+from provision.probe.nvidia_text import (
+    GpuInformation,
+    KernelModule,
+    parse_gpu_information,
+    parse_library_version,
+    parse_minor,
+    parse_module_version,
+    parse_version,
+)
+from provision.probe.part import Part
+from provision.probe.pci import PciGpu
+from provision.probe.reader import Reader
+from provision.probe.tables import Tables
+from provision.probe.text import parse_pci
+
+_PROC: Final = "/proc/driver/nvidia"
+_SHARED_NODES: Final = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
+LIBRARY_DIRS: Final = (
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu/nvidia/current",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/lib64/nvidia",
+    "/usr/lib/nvidia",
+    "/run/opengl-driver/lib",  # NixOS
+)
+_TURING: Final = 75  # the oldest architecture of the open kernel module (facts: nvidia.md, section 4)
+
+
+def probe_nvidia(reader: Reader, pci: tuple[PciGpu, ...], tables: Tables) -> Part:
+    """Return the NVIDIA part of a host; `pci` are its NVIDIA functions on the bus."""
+    module = _module(reader)
+    told = _information(reader)
+    gpus = tuple(gpu for address in _addresses(pci, told) for gpu in _gpus(reader, address, pci, told, tables))
+    libraries = _libraries(reader) if gpus or module else ()
+    found = [*_not_driven(pci, told, module, libraries=bool(libraries))]
+    if module:
+        found += [*_module_findings(module, libraries, gpus), *_node_findings(reader, gpus)]
+    return Part(
+        gpus=gpus,
+        driver=Driver(vendor="nvidia", version=module.version, flavour=module.flavour) if module else None,
+        nodes=reader.nodes(*_SHARED_NODES),
+        findings=tuple(found),
+        machine=module.machine if module else None,
+    )
+
+
+def _module(reader: Reader) -> KernelModule | None:
+    module = parse_module_version(reader.text(f"{_PROC}/version") or "")
+    if module:
+        return module
+    version = parse_version(reader.text("/sys/module/nvidia/version"))
+    return KernelModule(version=version) if version else None
+
+
+def _information(reader: Reader) -> dict[str, GpuInformation]:
+    folder = f"{_PROC}/gpus"
+    reader.looked_at.append(folder)
+    told: dict[str, GpuInformation] = {}
+    for name in reader.names(folder):
+        address = parse_pci(name)
+        if address:
+            told[address] = parse_gpu_information(reader.text(f"{folder}/{name}/information") or "")
+    return told
+
+
+def _addresses(pci: tuple[PciGpu, ...], told: dict[str, GpuInformation]) -> list[str]:
+    return sorted({gpu.address for gpu in pci} | set(told))
+
+
+def _gpus(
+    reader: Reader, address: str, pci: tuple[PciGpu, ...], told: dict[str, GpuInformation], tables: Tables
+) -> tuple[Gpu, ...]:
+    """Return the GPU at `address`, or its MIG slices in its place."""
+    on_bus = next((gpu for gpu in pci if gpu.address == address), None)
+    info = told.get(address, GpuInformation())
+    capability = tables.capabilities.get(on_bus.device) if on_bus else None
+    whole = Gpu(
+        vendor="nvidia",
+        name=info.model,
+        architecture=architecture(capability),
+        uuid=info.uuid,
+        pci=address,
+        kernel_driver=on_bus.driver if on_bus else "nvidia",
+        nodes=reader.nodes(f"/dev/nvidia{info.minor}") if info.minor is not None else (),
+    )
+    return _slices(reader, whole, info.minor) or (whole,)
+
+
+def architecture(capability: str | None) -> str | None:
+    """Return a compute capability in the model's form: "9.0" is sm_90."""
+    return f"sm_{capability.replace('.', '')}" if capability else None
+
+
+def _slices(reader: Reader, whole: Gpu, minor: int | None) -> tuple[Gpu, ...]:
+    """Return one Gpu per compute instance. Files name the instances, not their profiles or UUIDs."""
+    folder = f"{_PROC}/capabilities/gpu{minor}/mig"
+    slices = []
+    for gi in (name for name in reader.names(folder) if name.startswith("gi")):
+        for ci in (name for name in reader.names(f"{folder}/{gi}") if name.startswith("ci")):
+            paths = (f"{folder}/{gi}/access", f"{folder}/{gi}/{ci}/access")
+            minors = (parse_minor(reader.text(path) or "") for path in paths)
+            caps = reader.nodes(*(f"/dev/nvidia-caps/nvidia-cap{n}" for n in minors if n is not None))
+            slices.append(_slice(whole, f"{gi}/{ci}", caps))
+    return tuple(slices)
+
+
+def _slice(whole: Gpu, name: str, caps: tuple[DeviceNode, ...]) -> Gpu:
+    return Gpu(
+        vendor="nvidia",
+        name=whole.name,
+        architecture=whole.architecture,
+        pci=whole.pci,
+        partition=name,
+        kernel_driver=whole.kernel_driver,
+        nodes=whole.nodes + caps,
+    )
+
+
+def _libraries(reader: Reader) -> tuple[str, ...]:
+    names = (name for folder in LIBRARY_DIRS for name in reader.names(folder))
+    return tuple(sorted({version for name in names if (version := parse_library_version(name))}))
+
+
+def _not_driven(
+    pci: tuple[PciGpu, ...], told: dict[str, GpuInformation], module: KernelModule | None, *, libraries: bool
+) -> list[Finding]:
+    left: dict[str | None, list[str]] = {}
+    for gpu in pci:
+        if gpu.address not in told and not (module and gpu.driver == "nvidia"):
+            left.setdefault(gpu.driver, []).append(gpu.address)
+    return [
+        findings.nvidia_not_loaded(driver, ", ".join(addresses), libraries=libraries)
+        for driver, addresses in left.items()
+    ]
+
+
+def _module_findings(module: KernelModule, libraries: tuple[str, ...], gpus: tuple[Gpu, ...]) -> list[Finding]:
+    found = []
+    if libraries and module.version not in libraries:
+        found.append(findings.library_mismatch(module.version, libraries))
+    old = sorted({gpu.name or gpu.pci or "" for gpu in gpus if is_before_turing(gpu)})
+    if old and module.flavour == "open":
+        found.append(findings.open_module_unsupported(", ".join(old)))
+    return found
+
+
+def is_before_turing(gpu: Gpu) -> bool:
+    """Tell whether the GPU is known to be older than Turing (sm_75)."""
+    digits = (gpu.architecture or "").removeprefix("sm_")
+    return digits.isdigit() and int(digits) < _TURING
+
+
+def _node_findings(reader: Reader, gpus: tuple[Gpu, ...]) -> list[Finding]:
+    wanted = {"/dev/nvidiactl": "sudo nvidia-modprobe -c 0", "/dev/nvidia-uvm": "sudo nvidia-modprobe -u -c 0"}
+    if not any(gpu.kernel_driver == "nvidia" for gpu in gpus):
+        return []
+    return [findings.node_missing(path, fix) for path, fix in wanted.items() if not reader.node(path)]

@@ -1,0 +1,145 @@
+"""Pure readers for what NVIDIA's driver and tools print: text in, value out, nothing raised."""
+
+import csv
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from provision.probe.text import parse_pairs, parse_pci
+
+_MODULE = re.compile(r"Kernel Module(?: for (\S+))?\s+(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
+_LIBRARY = re.compile(r"lib(?:cuda|nvidia-ml)\.so\.(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
+_VERSION = re.compile(r"\d{1,5}\.\d{1,5}(?:\.\d{1,5})?", re.ASCII)
+_UUID = re.compile(r"(?:GPU|MIG)-[0-9a-fA-F][0-9a-fA-F/-]+", re.ASCII)
+_GPU_LINE = re.compile(r"GPU \d+: .*\(UUID: (GPU-[0-9a-fA-F-]+)\)", re.ASCII)
+_MIG_LINE = re.compile(r"MIG (\S+)\s+Device\s+\d+: \(UUID: (MIG-[0-9a-fA-F/-]+)\)", re.ASCII)
+
+# The order of the fields in nvidia-smi --query-gpu; drivers older than R510 do not know compute_cap.
+SMI_FIELDS = ("uuid", "name", "pci.bus_id", "driver_version", "memory.total", "compute_cap")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelModule:
+    """What /proc/driver/nvidia/version tells; /sys/module/nvidia/version, its substitute, tells no flavour."""
+
+    version: str
+    flavour: Literal["open", "proprietary"] | None = None
+    machine: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuInformation:
+    """One /proc/driver/nvidia/gpus/*/information file."""
+
+    model: str | None = None
+    uuid: str | None = None
+    pci: str | None = None
+    minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A MIG device as NVML or `nvidia-smi -L` names it. Memory in bytes; instance ids only from NVML."""
+
+    profile: str
+    uuid: str | None = None
+    memory_bytes: int | None = None
+    instance: tuple[int, int] | None = None  # GPU instance, compute instance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenGpu:
+    """A GPU as NVML or nvidia-smi describes it; None for what it did not tell. Memory in bytes."""
+
+    uuid: str | None = None
+    name: str | None = None
+    pci: str | None = None
+    driver: str | None = None
+    memory_bytes: int | None = None
+    capability: str | None = None
+    slices: tuple[Slice, ...] = ()
+
+
+def parse_module_version(text: str) -> KernelModule | None:
+    """Return version and flavour of the loaded module from /proc/driver/nvidia/version, in both its forms."""
+    found = _MODULE.search(text)
+    if not found:
+        return None
+    line = next(line for line in text.splitlines() if found[2] in line)
+    flavour: Literal["open", "proprietary"] = "open" if "Open Kernel Module" in line else "proprietary"
+    return KernelModule(version=found[2], flavour=flavour, machine=found[1])
+
+
+def parse_version(text: str | None) -> str | None:
+    """Return a driver version that stands alone in `text` (/sys/module/nvidia/version), or None."""
+    found = _VERSION.fullmatch((text or "").strip())
+    return found[0] if found else None
+
+
+def parse_library_version(name: str) -> str | None:
+    """Return the driver version in a file name of libcuda or libnvidia-ml; None for libcuda.so.1."""
+    found = _LIBRARY.fullmatch(name)
+    return found[1] if found else None
+
+
+def parse_gpu_information(text: str) -> GpuInformation:
+    """Return what an information file tells. A UUID of question marks (GPU not initialised yet) is None."""
+    fields = parse_pairs(text)
+    minor = fields.get("Device Minor", "")
+    uuid = fields.get("GPU UUID", "")
+    return GpuInformation(
+        model=fields.get("Model") or None,
+        uuid=uuid if _UUID.fullmatch(uuid) else None,
+        pci=parse_pci(fields.get("Bus Location", "")),
+        minor=int(minor) if re.fullmatch(r"\d{1,5}", minor, re.ASCII) else None,
+    )
+
+
+def parse_minor(text: str) -> int | None:
+    """Return DeviceFileMinor of a capability file, the N of /dev/nvidia-caps/nvidia-capN."""
+    minor = parse_pairs(text).get("DeviceFileMinor", "")
+    return int(minor) if re.fullmatch(r"\d{1,7}", minor, re.ASCII) else None
+
+
+def parse_smi_table(text: str, fields: tuple[str, ...] = SMI_FIELDS) -> tuple[SeenGpu, ...]:
+    """Return the GPUs of `nvidia-smi --query-gpu=FIELDS --format=csv,noheader,nounits`."""
+    rows = csv.reader(_printable(text).splitlines(), skipinitialspace=True)
+    return tuple(
+        _seen(dict(zip(fields, (cell.strip() for cell in row), strict=True))) for row in rows if len(row) == len(fields)
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(char for char in text if char.isprintable() or char == "\n").replace('"', "")
+
+
+def _seen(cells: dict[str, str]) -> SeenGpu:
+    known = {key: value for key, value in cells.items() if value and not value.startswith("[")}
+    memory = known.get("memory.total", "")
+    capability = known.get("compute_cap", "")
+    uuid = known.get("uuid", "")
+    return SeenGpu(
+        uuid=uuid if _UUID.fullmatch(uuid) else None,
+        name=known.get("name"),
+        pci=parse_pci(known.get("pci.bus_id", "")),
+        driver=parse_version(known.get("driver_version")),
+        memory_bytes=int(memory) * 2**20 if re.fullmatch(r"\d{1,9}", memory, re.ASCII) else None,
+        capability=capability if re.fullmatch(r"\d{1,2}\.\d", capability, re.ASCII) else None,
+    )
+
+
+def parse_smi_list(text: str) -> dict[str, tuple[Slice, ...]]:
+    """Return the MIG devices of `nvidia-smi -L` by the UUID of the GPU that they belong to."""
+    found: dict[str, tuple[Slice, ...]] = {}
+    parent = ""
+    for line in text.splitlines():
+        if gpu := _GPU_LINE.search(line):
+            parent = gpu[1]
+        elif (mig := _MIG_LINE.search(line)) and parent:
+            found[parent] = (*found.get(parent, ()), Slice(profile=mig[1], uuid=mig[2]))
+    return found
+
+
+def with_slices(gpus: tuple[SeenGpu, ...], slices: dict[str, tuple[Slice, ...]]) -> tuple[SeenGpu, ...]:
+    """Return `gpus` with the MIG devices that `parse_smi_list` found for them."""
+    return tuple(replace(gpu, slices=slices.get(gpu.uuid or "", ())) for gpu in gpus)

@@ -1,0 +1,106 @@
+"""What NVML tells, by NVIDIA's own Python binding (the extra `nvml`), with a time limit."""
+
+import threading
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Final
+
+from provision.probe import command
+from provision.probe.nvidia_text import SeenGpu, Slice, parse_version
+from provision.probe.smi import Seen
+from provision.probe.text import parse_pci
+
+_TOOL: Final = "NVML"
+_MISMATCH: Final = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
+_NO_LIBRARY: Final = 12  # NVML_ERROR_LIBRARY_NOT_FOUND
+
+
+def ask_nvml() -> Seen | None:
+    """Return what NVML answers, or None when the binding or the library is not installed.
+
+    A GPU that fell off the bus can block NVML for minutes: it is asked in a thread that is left behind then.
+    """
+    if find_spec("pynvml") is None:
+        return None
+    answers: list[Seen | None] = []
+    nvml = import_module("pynvml")
+    thread = threading.Thread(target=lambda: answers.append(read(nvml)), daemon=True)
+    thread.start()
+    thread.join(command.SECONDS)
+    return answers[0] if answers else Seen(tool=_TOOL, failure=f"no answer within {command.SECONDS:g} s")
+
+
+def read(nvml: ModuleType) -> Seen | None:
+    """Return what the NVML binding `nvml` tells, or None when NVIDIA's library is not there."""
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        if error.value == _NO_LIBRARY:
+            return None
+        return Seen(tool=_TOOL, failure=str(error), mismatch=error.value == _MISMATCH)
+    try:
+        driver = parse_version(_text(nvml.nvmlSystemGetDriverVersion()))
+        count = nvml.nvmlDeviceGetCount()
+        gpus = tuple(_gpu(nvml, nvml.nvmlDeviceGetHandleByIndex(i), driver) for i in range(count))
+        cuda = _try(nvml, "nvmlSystemGetCudaDriverVersion_v2")
+        return Seen(tool=_TOOL, gpus=gpus, cuda=cuda_version(cuda) if cuda else None)
+    except nvml.NVMLError as error:
+        return Seen(tool=_TOOL, failure=str(error))
+    finally:
+        _try(nvml, "nvmlShutdown")
+
+
+def cuda_version(number: int) -> str:
+    """Return NVML's number as a version: 13040 is 13.4."""
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def _gpu(nvml: ModuleType, handle: object, driver: str | None) -> SeenGpu:
+    capability = _try(nvml, "nvmlDeviceGetCudaComputeCapability", handle)
+    memory = _try(nvml, "nvmlDeviceGetMemoryInfo", handle)
+    pci = _try(nvml, "nvmlDeviceGetPciInfo", handle)
+    return SeenGpu(
+        uuid=_text(_try(nvml, "nvmlDeviceGetUUID", handle)),
+        name=_text(_try(nvml, "nvmlDeviceGetName", handle)),
+        pci=parse_pci(_text(pci.busId) or "") if pci else None,
+        driver=driver,
+        memory_bytes=int(memory.total) if memory else None,
+        capability=f"{capability[0]}.{capability[1]}" if capability else None,
+        slices=_slices(nvml, handle),
+    )
+
+
+def _slices(nvml: ModuleType, handle: object) -> tuple[Slice, ...]:
+    mode = _try(nvml, "nvmlDeviceGetMigMode", handle)
+    if not mode or not mode[0]:
+        return ()
+    count = _try(nvml, "nvmlDeviceGetMaxMigDeviceCount", handle) or 0
+    handles = (_try(nvml, "nvmlDeviceGetMigDeviceHandleByIndex", handle, index) for index in range(count))
+    return tuple(_slice(nvml, mig) for mig in handles if mig is not None)
+
+
+def _slice(nvml: ModuleType, handle: object) -> Slice:
+    name = _text(_try(nvml, "nvmlDeviceGetName", handle)) or ""
+    memory = _try(nvml, "nvmlDeviceGetMemoryInfo", handle)
+    gpu = _try(nvml, "nvmlDeviceGetGpuInstanceId", handle)
+    compute = _try(nvml, "nvmlDeviceGetComputeInstanceId", handle)
+    return Slice(
+        profile=name.rpartition("MIG ")[2] or "MIG",
+        uuid=_text(_try(nvml, "nvmlDeviceGetUUID", handle)),
+        memory_bytes=int(memory.total) if memory else None,
+        instance=(int(gpu), int(compute)) if gpu is not None and compute is not None else None,
+    )
+
+
+def _try(nvml: ModuleType, function: str, *arguments: object) -> Any:  # noqa: ANN401 - the binding has no types
+    """Return what a function of the binding answers, or None when the GPU or the driver does not support it."""
+    try:
+        return getattr(nvml, function)(*arguments)
+    except nvml.NVMLError:
+        return None
+
+
+def _text(value: str | bytes | None) -> str | None:
+    """Return a string of the binding: bytes in its old versions."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -1,0 +1,49 @@
+"""GPUs as the PCI bus shows them, whether a driver is loaded or not."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from provision.probe.reader import Reader
+from provision.probe.text import parse_hex_id, parse_pci
+
+DEVICES: Final = "/sys/bus/pci/devices"
+_VENDORS: Final[dict[str, Literal["nvidia", "amd"]]] = {"10de": "nvidia", "1002": "amd"}
+# VGA, 3D and other display controllers; AMD's MI300 calls itself a processing accelerator.
+_CLASSES: Final = ("0x0300", "0x0302", "0x0380", "0x1200")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PciGpu:
+    """One display or compute function of a known maker.
+
+    Attributes:
+        vendor: the maker.
+        address: `0000:17:00.0`.
+        device: four hex digits, "" when the file is unreadable.
+        driver: the bound kernel driver, or None.
+    """
+
+    vendor: Literal["nvidia", "amd"]
+    address: str
+    device: str
+    driver: str | None
+
+
+def pci_gpus(reader: Reader) -> tuple[PciGpu, ...]:
+    """Return NVIDIA and AMD GPUs in PCI order."""
+    reader.looked_at.append(DEVICES)
+    found = (_gpu(reader, name) for name in reader.names(DEVICES))
+    return tuple(gpu for gpu in found if gpu)
+
+
+def _gpu(reader: Reader, name: str) -> PciGpu | None:
+    folder = f"{DEVICES}/{name}"
+    vendor = _VENDORS.get(parse_hex_id(reader.text(f"{folder}/vendor")) or "")
+    if not vendor or not (reader.text(f"{folder}/class") or "").startswith(_CLASSES):
+        return None
+    return PciGpu(
+        vendor=vendor,
+        address=parse_pci(name) or name,
+        device=parse_hex_id(reader.text(f"{folder}/device")) or "",
+        driver=reader.link(f"{folder}/driver"),
+    )

@@ -1,0 +1,136 @@
+"""Reads small files below a root directory and remembers what could not be read.
+
+An absent file is an answer (None); a file that is there and cannot be read is a finding. Symbolic links are
+followed as if the root were `/`, so that a captured tree never leads out of itself.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from provision.model import DeviceNode, Finding
+from provision.probe import findings
+from provision.probe.text import parse_nodes
+
+_LIMIT = 1 << 20  # bytes; no file that a probe reads comes near it
+_MAX_LINKS = 40  # as in the kernel's path lookup
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO}
+
+
+class Reader:
+    """Access to the files of one host.
+
+    Attributes:
+        root: the directory that stands for `/`.
+        live: the root is this machine's own.
+        findings: one for each file that is there and could not be read.
+        looked_at: places where GPUs were looked for, as absolute paths of the host.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.live = root.resolve() == Path("/")
+        self.findings: list[Finding] = []
+        self.looked_at: list[str] = []
+        self._nodes = parse_nodes(self.text("/dev/.nodes") or "") if not self.live else {}
+
+    def text(self, path: str) -> str | None:
+        """Return at most 1 MiB of text, undecodable bytes replaced; None when absent or unreadable."""
+        try:
+            # Not to block when a captured tree holds a pipe where a file should be.
+            descriptor = os.open(self._real(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb") as file:  # noqa: PTH123 - Path.open cannot take a descriptor
+                return file.read(_LIMIT).decode(errors="replace")
+        except OSError as error:
+            self._note(path, error)
+            return None
+
+    def line(self, path: str) -> str | None:
+        """Return the text without surrounding white space; None when absent, unreadable or empty."""
+        text = self.text(path)
+        return text.strip() or None if text else None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Return the sorted names in a directory; none when it is absent or unreadable."""
+        try:
+            return tuple(sorted(os.listdir(self._real(path))))  # noqa: PTH208 - names are wanted, not paths
+        except OSError as error:
+            self._note(path, error)
+            return ()
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is anything at `path`, or a device node listed for it."""
+        if path in self._nodes:
+            return True
+        try:
+            os.stat(self._real(path))  # noqa: PTH116 - Path.exists hides the reason of a failure
+        except OSError as error:
+            self._note(path, error)
+            return False
+        return True
+
+    def link(self, path: str) -> str | None:
+        """Return the last part of a symbolic link's target, or None when there is no link."""
+        folder, _, name = path.rpartition("/")
+        try:
+            real = self._real(folder) / name
+            return os.path.basename(os.readlink(real))  # noqa: PTH115, PTH119 - a target may be no valid path here
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                self._note(path, error)
+            return None
+
+    def node(self, path: str) -> DeviceNode | None:
+        """Return the device node at `path`, or None when there is none.
+
+        A captured tree may hold a plain file in its place, of which owner and mode say nothing.
+        """
+        if path in self._nodes:
+            return self._nodes[path]
+        try:
+            status = os.stat(self._real(path))  # noqa: PTH116 - as in `exists`
+        except OSError as error:
+            self._note(path, error)
+            return None
+        if not stat.S_ISCHR(status.st_mode):
+            return None if self.live else DeviceNode(path=path)
+        return DeviceNode(path=path, gid=status.st_gid, mode=stat.S_IMODE(status.st_mode))
+
+    def nodes(self, *paths: str) -> tuple[DeviceNode, ...]:
+        """Return those of `paths` that are device nodes."""
+        return tuple(node for path in paths if (node := self.node(path)))
+
+    def _note(self, path: str, error: OSError) -> None:
+        if error.errno not in _ABSENT:
+            self.findings.append(findings.unreadable(path, error.strerror or str(error)))
+
+    def _real(self, path: str) -> Path:
+        if self.live:
+            return Path(path)
+        return _below(self.root, path)
+
+
+def _below(root: Path, path: str) -> Path:
+    """Return where `path` lies when `root` is taken for `/`, symbolic links included."""
+    parts = [part for part in path.split("/") if part]
+    done: list[str] = []
+    links = 0
+    while parts:
+        part = parts.pop(0)
+        if part in {"", "."}:
+            continue
+        if part == "..":
+            done = done[:-1]
+            continue
+        here = root.joinpath(*done, part)
+        if links < _MAX_LINKS and here.is_symlink():
+            links += 1
+            target = os.readlink(here)  # noqa: PTH115 - a Path would drop what tells "a/" from "a"
+            done = [] if target.startswith("/") else done
+            parts = target.split("/") + parts
+        elif here.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        else:
+            done.append(part)
+    return root.joinpath(*done)
