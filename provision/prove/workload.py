@@ -222,9 +222,17 @@ class Trace:
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str, bool], int] = {}
 
-    def __call__(self, op_type: Any, inputs: Any, _attributes: Any, outputs: Any, **more: Any) -> None:
+    def __call__(  # noqa: PLR0913, PLR0917 - the six arguments that TensorFlow calls it with
+        self,
+        op_type: Any,
+        inputs: Any,
+        attrs: Any,  # noqa: ARG002 - TensorFlow passes it
+        outputs: Any,
+        op_name: Any = None,  # noqa: ARG002 - by position from C++, by this name from Python
+        graph: Any = None,
+    ) -> None:
         """Count one operation; TensorFlow calls this."""
-        if more.get("graph") is not None:
+        if graph is not None:
             return  # only being traced into a graph, not executed
         name = op_type.decode() if isinstance(op_type, bytes) else str(op_type)
         # An assignment has no result: it runs where the variable lies.

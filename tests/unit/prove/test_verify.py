@@ -1,0 +1,166 @@
+"""Verifying with an engine that is played: what is run, with which limits, and what is made of the answer."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from provision.engine.protocol import Access, Engine, Image, Ran, Run
+from provision.errors import BuildError
+from provision.model import Driver, Finding, Gpu, Host, Proof, Severity, Vendor, Verdict
+from provision.prove import VerifyRequest, image_vendor, summary, verify
+from provision.prove.evidence import MARKER
+from provision.prove.expectation import host_state, select
+
+NO_PYTHON3 = 'exec: "python3": executable file not found in $PATH: unknown'
+ENV = {"NVIDIA_VISIBLE_DEVICES": Vendor.CUDA, "ROCM_PATH": Vendor.ROCM, "PATH": Vendor.CPU}
+
+
+class Played:
+    """An engine with one image that answers as told and remembers what it was asked to run."""
+
+    def __init__(self, answer: Callable[[Run], Ran], image: Image | None) -> None:
+        self.answer = answer
+        self.found = image
+        self.runs: list[Run] = []
+
+    def image(self, reference: str) -> Image | None:  # noqa: ARG002 - the protocol's signature
+        return self.found
+
+    def run(self, run: Run) -> Ran:
+        self.runs.append(run)
+        return self.answer(run)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        pytest.fail(f"verify must not use the engine's {name}")
+
+
+IMAGE = Image(image_id="sha256:1", architecture="amd64", size_bytes=1)
+
+
+def prove(
+    engine: Played, host: Host | None = None, access: Access | None = None, request: VerifyRequest | None = None
+) -> Proof:
+    played: Engine = engine
+    ticks = iter([10.0, 22.5])
+    return verify(
+        played,
+        "some:image",
+        request or VerifyRequest(),
+        host or Host(),
+        access or Access(),
+        (),
+        new_nonce=lambda: "n1",
+        clock=lambda: next(ticks),
+    )
+
+
+def answering(record: dict[str, Any]) -> Callable[[Run], Ran]:
+    line = f"{MARKER} n1 {json.dumps(record | {'nonce': 'n1'})}\n"
+    return lambda _: Ran(exit_code=0, stdout=line, stderr="one\n\ntwo\n", seconds=9.0)
+
+
+def test_a_cpu_image(cpu_record: dict[str, Any]) -> None:
+    engine = Played(answering(cpu_record), IMAGE)
+    proof = prove(engine, request=VerifyRequest(seconds=90.0, memory_bytes=1 << 30))
+    assert (proof.verdict, proof.image, proof.image_id) == (Verdict.CPU, "some:image", "sha256:1")
+    assert (proof.seconds, proof.log) == (12.5, ("one", "two"))
+    [run] = engine.runs
+    assert run.command[:2] == ("python3", "-c")
+    assert json.loads(run.command[3])["device"] == "CPU"
+    assert (run.seconds, run.memory_bytes, run.network) == (90.0, 1 << 30, False)
+    assert run.env["HOME"] == "/tmp"
+
+
+def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any]) -> None:
+    gpu = Gpu(vendor="nvidia", uuid=f"GPU-{'3f1c' * 8}", pci="0000:17:00.0")
+    host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="580.65.06"),))
+    access = Access(method="cdi", cdi=("nvidia.com/gpu=all",))
+    engine = Played(answering(gpu_record), IMAGE)
+    proof = prove(engine, host, access, VerifyRequest(vendor=Vendor.CUDA, jit_compile=False))
+    assert proof.verdict is Verdict.PROVED
+    assert proof.requested == "cuda GPU 0"
+    assert engine.runs[0].access == access
+    assert json.loads(engine.runs[0].command[3]) | {"nonce": ""} == {
+        "nonce": "",
+        "device": "GPU",
+        "indices": [0],
+        "jit_compile": False,
+        "seed": 20,
+        "epochs": 6,
+    }
+    assert summary(proof)[0] == "PROVED    the model trained and learned on cuda GPU 0"
+
+
+def test_a_host_without_gpu_still_runs(cpu_record: dict[str, Any]) -> None:
+    host = Host(looked_at=("/sys/bus/pci/devices", "/dev/dxg"))
+    engine = Played(answering(cpu_record), IMAGE)
+    proof = prove(engine, host, request=VerifyRequest(vendor=Vendor.CUDA))
+    assert proof.code == "KGE-501"
+    assert len(engine.runs) == 1
+    lines = summary(proof)
+    assert lines[0] == (
+        "NOT PROVED  KGE-501: No NVIDIA device on this host (looked at /sys/bus/pci/devices, /dev/dxg); "
+        "the model trained on the CPU."
+    )
+    assert [line.split()[0] for line in lines[1:]] == ["seen", "mend", "check"]
+
+
+def test_an_image_that_is_not_there() -> None:
+    engine = Played(lambda _: pytest.fail("nothing to run"), None)
+    with pytest.raises(BuildError, match="there is no image") as caught:
+        prove(engine)
+    assert caught.value.code == "KGE-408"
+
+
+def test_python_where_there_is_no_python3(cpu_record: dict[str, Any]) -> None:
+    refusal = Ran(exit_code=127, stdout="", stderr="", seconds=0.1, refused=NO_PYTHON3)
+    reply = answering(cpu_record)
+    engine = Played(lambda run: refusal if run.command[0] == "python3" else reply(run), IMAGE)
+    assert prove(engine).verdict is Verdict.CPU
+    assert [run.command[0] for run in engine.runs] == ["python3", "python"]
+
+
+def test_neither_python() -> None:
+    def refuse(run: Run) -> Ran:
+        return Ran(
+            exit_code=127, stdout="", stderr="", seconds=0.1, refused=NO_PYTHON3.replace("python3", run.command[0])
+        )
+
+    proof = prove(Played(refuse, IMAGE))
+    assert (proof.verdict, proof.code, proof.reason) == (Verdict.NOT_PROVED, "KGE-504", "the image has no Python")
+
+
+def test_another_refusal_is_not_tried_twice() -> None:
+    engine = Played(lambda _: Ran(exit_code=None, stdout="", stderr="", seconds=0.0, refused="no such device"), IMAGE)
+    assert prove(engine).code == "KGE-502"
+    assert len(engine.runs) == 1
+
+
+@pytest.mark.parametrize("name", ENV)
+def test_the_vendor_of_an_unlabelled_image(name: str) -> None:
+    assert image_vendor(msgspec.structs.replace(IMAGE, env=(f"{name}=x",))) is ENV[name]
+
+
+def test_an_odd_label_is_no_stack() -> None:
+    odd = msgspec.structs.replace(IMAGE, labels={"io.kgpu-env.stack": '{"vendor": "gpu"}'})
+    assert image_vendor(odd) is Vendor.CPU
+
+
+def test_a_driver_that_is_not_loaded() -> None:
+    finding = Finding(code="KGE-101", severity=Severity.ERROR, text="nouveau holds the GPU.")
+    host = Host(gpus=(Gpu(vendor="nvidia"),), findings=(finding,))
+    usable, reason = host_state(host, Vendor.CUDA)
+    assert not usable
+    assert reason == "the NVIDIA driver is not loaded on this host (nouveau holds the GPU)"
+
+
+def test_the_gpus_asked_for_count_from_0_inside() -> None:
+    gpus = tuple(Gpu(vendor="nvidia", uuid=f"GPU-{i}") for i in range(4))
+    host = Host(gpus=gpus)
+    assert select(host, Vendor.CUDA, "all") == ((0, 1, 2, 3), gpus)
+    assert select(host, Vendor.CUDA, "3, gpu-1,3") == ((0, 1), (gpus[3], gpus[1]))
+    assert select(Host(), Vendor.CUDA, "all") == ((), ())
+    assert select(host, Vendor.CPU, "all") == ((0,), ())

@@ -1,0 +1,98 @@
+"""The workload itself, run for real on the CPU, and the promises that its source must keep."""
+
+import ast
+import json
+import math
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from provision.engine.protocol import Ran
+from provision.model import Vendor, Verdict
+from provision.prove import Evidence, Expectation, Problem, judge, parse_result
+from provision.prove.placement import BOUND
+from provision.prove.verify import WORKLOAD
+
+SOURCE = WORKLOAD.read_text()
+STANDARD = sys.stdlib_module_names | {"tensorflow", "keras", "numpy", "__future__"}
+
+
+def run(spec: dict[str, Any], *options: str) -> Ran:
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *options, "-c", SOURCE, json.dumps(spec)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    seconds = time.monotonic() - begun
+    return Ran(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr, seconds=seconds)
+
+
+def test_it_fits_into_one_argument() -> None:
+    assert len(SOURCE.encode()) < 60_000
+
+
+def test_it_is_python_3_9_of_the_standard_library_and_the_framework() -> None:
+    tree = ast.parse(SOURCE, feature_version=(3, 9))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in names} <= STANDARD
+
+
+def test_the_judge_holds_the_bound_that_the_workload_explains() -> None:
+    assert re.search(r"^BOUND = math\.log\(10\) / 10$", SOURCE, flags=re.MULTILINE)
+    assert math.isclose(BOUND, math.log(10) / 10)
+
+
+@pytest.mark.process
+def test_the_cpu_asked_for() -> None:
+    ran = run({"nonce": "n1", "device": "CPU", "indices": [0]})
+    assert ran.stdout.count("\n") == 1
+    evidence = parse_result(ran.stdout, "n1")
+    assert isinstance(evidence, Evidence)
+    proof = judge(Expectation(vendor=Vendor.CPU, indices=(0,)), ran, evidence)
+    assert (proof.verdict, proof.code) == (Verdict.CPU, "")
+    assert evidence.trainings[0].ops
+    assert proof.versions["tensorflow"].startswith("2.")
+
+
+@pytest.mark.process
+def test_a_gpu_asked_for_where_there_is_none() -> None:
+    ran = run({"nonce": "n2", "device": "GPU", "indices": [0]})
+    reason = "no NVIDIA device on this host"
+    expectation = Expectation(vendor=Vendor.CUDA, indices=(0,), host_has_gpu=False, host_reason=reason)
+    proof = judge(expectation, ran, parse_result(ran.stdout, "n2"))
+    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, "KGE-501")
+    assert proof.reason == f"{reason}; the model trained on the CPU"
+
+
+@pytest.mark.process
+def test_without_tensorflow() -> None:
+    ran = run({"nonce": "n3"}, "-S")
+    proof = judge(Expectation(vendor=Vendor.CPU, indices=(0,)), ran, parse_result(ran.stdout, "n3"))
+    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, "KGE-505")
+
+
+@pytest.mark.process
+def test_sigterm_leaves_a_line_that_proves_nothing() -> None:
+    command = [sys.executable, "-c", SOURCE, json.dumps({"nonce": "n4", "device": "CPU", "epochs": 10_000})]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        # TensorFlow's first words come when it is being imported, long before the training ends.
+        process.stderr.readline()
+        time.sleep(6)
+        process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate(timeout=60)
+    ran = Ran(exit_code=process.returncode, stdout=stdout, stderr=stderr, seconds=1.0)
+    evidence = parse_result(stdout, "n4")
+    assert not isinstance(evidence, Problem)
+    assert evidence.stopped
+    proof = judge(Expectation(vendor=Vendor.CPU, indices=(0,)), ran, evidence)
+    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, "KGE-503")
