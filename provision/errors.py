@@ -1,6 +1,10 @@
 """Every error that a user can meet: what happened, why, the next step, and the exit code."""
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from provision.model import Rejection
 
 
 class Exit(IntEnum):
@@ -62,7 +66,7 @@ class NoStackError(KgpuError):
     exit_code = Exit.NO_STACK
 
     def __init__(
-        self, code: str, what: str, *, why: str = "", fix: str = "", rejected: tuple[object, ...] = ()
+        self, code: str, what: str, *, why: str = "", fix: str = "", rejected: tuple["Rejection", ...] = ()
     ) -> None:
         super().__init__(code, what, why=why, fix=fix)
         self.rejected = rejected

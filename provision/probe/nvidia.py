@@ -103,13 +103,18 @@ def _slices(reader: Reader, whole: Gpu, minor: int | None) -> tuple[Gpu, ...]:
     """Return one Gpu per compute instance. Files name the instances, not their profiles or UUIDs."""
     folder = f"{_PROC}/capabilities/gpu{minor}/mig"
     slices = []
-    for gi in (name for name in reader.names(folder) if name.startswith("gi")):
-        for ci in (name for name in reader.names(f"{folder}/{gi}") if name.startswith("ci")):
+    for gi in _instances(reader, folder, "gi"):
+        for ci in _instances(reader, f"{folder}/{gi}", "ci"):
             paths = (f"{folder}/{gi}/access", f"{folder}/{gi}/{ci}/access")
             minors = (parse_minor(reader.text(path) or "") for path in paths)
             caps = reader.nodes(*(f"/dev/nvidia-caps/nvidia-cap{n}" for n in minors if n is not None))
             slices.append(_slice(whole, f"{gi}/{ci}", caps))
     return tuple(slices)
+
+
+def _instances(reader: Reader, folder: str, kind: str) -> list[str]:
+    numbers = (name.removeprefix(kind) for name in reader.names(folder) if name.startswith(kind))
+    return [f"{kind}{number}" for number in sorted((n for n in numbers if n.isdecimal()), key=int)]
 
 
 def _slice(whole: Gpu, name: str, caps: tuple[DeviceNode, ...]) -> Gpu:

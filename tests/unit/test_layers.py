@@ -15,6 +15,8 @@ LAYERS = {
     "render": 3,
     "probe": 4,
     "engine": 4,
+    "build": 5,
+    "config": 5,
     "prove": 5,
     "doctor": 5,
     "cli": 7,

@@ -1,0 +1,39 @@
+"""`kgpu-env doctor`."""
+
+from typing import Annotated
+
+import typer
+
+from provision.cli import options as o
+from provision.cli.app import command
+from provision.cli.output import answer, answer_json
+from provision.errors import UsageError
+
+
+@command
+def doctor(
+    code: Annotated[str | None, typer.Argument(help="Explain this code, such as KGE-512.")] = None,
+    as_json: o.Json = False,
+) -> None:
+    """Tell what is wrong with this host and how to mend it; or explain a code."""
+    from provision.catalogue import load
+    from provision.cli.session import probe_this_host
+    from provision.doctor import examine, explain
+
+    if code:
+        found = explain(code, load())
+        if not found:
+            raise UsageError("KGE-901", f"No code {code!r} is known.", fix="codes look like KGE-301")
+        text = found
+        answer_json({"schema": "kgpu-env/code/1", "code": code, "text": text}) if as_json else answer(text)
+        return
+    findings = examine(probe_this_host())
+    if as_json:
+        answer_json({"schema": "kgpu-env/doctor/1", "findings": findings})
+        return
+    if not findings:
+        answer("Nothing is wrong with this host.")
+    for finding in findings:
+        answer(f"{finding.code}  {finding.severity}: {finding.text}")
+        if finding.fix:
+            answer(f"         mend: {finding.fix}")

@@ -1,0 +1,62 @@
+"""`kgpu-env render`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provision.cli import options as o
+from provision.cli.app import command
+from provision.cli.output import answer, answer_json, say, write_file
+from provision.cli.session import plan, tell_warnings
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE|DIR", help="Write the Dockerfile, or the whole context into a folder."
+    ),
+]
+
+
+@command
+def render(
+    vendor: o.Vendor = None,
+    host: o.Host = None,
+    fallback: o.Fallback = None,
+    tensorflow: o.TensorFlow = None,
+    python: o.Python = None,
+    base: o.Base = None,
+    cuda: o.Cuda = None,
+    rocm: o.Rocm = None,
+    package: o.Package = None,
+    apt: o.Apt = None,
+    ca_bundle: o.CaBundle = None,
+    profile: o.Profile = None,
+    config: o.Config = None,
+    output: Output = None,
+    as_json: o.Json = False,
+    show_config: o.ShowConfig = False,
+) -> None:
+    """Write the Dockerfile of the stack; in a folder, the whole build context."""
+    from provision.render import render as render_plan
+
+    found = plan(locals())
+    network = found.settings.network
+    files: dict[str, bytes] = {}
+    if network.ca_bundle or network.index_url or network.extra_index_urls:
+        from provision.engine.network import build_network
+
+        files = build_network(network, {}).files  # what was asked for; this host's own settings belong to `build`
+    result = render_plan(found.catalogue, found.stack, found.request, network=files)
+    tell_warnings(found.stack)
+    if output:
+        whole = output.is_dir() or str(output).endswith("/") or bool(files)
+        targets = {output / name: text for name, text in result.files.items()} if whole else None
+        for path, content in (targets or {output: result.files["Dockerfile"]}).items():
+            write_file(path, content)
+        say(f"wrote {output}")
+    if as_json:
+        document = {"plan_digest": result.digest, "tag": result.tag, "dockerfile": result.dockerfile}
+        answer_json({"schema": "kgpu-env/render/1", **document})
+    elif not output:
+        answer(result.dockerfile)

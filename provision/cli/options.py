@@ -1,0 +1,63 @@
+"""The options that several commands share."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+VENDORS = ("auto", "cuda", "rocm", "cpu", "nvidia", "amd")
+
+
+def _vendor(text: str) -> str:
+    if text in VENDORS:
+        return text
+    near = difflib.get_close_matches(text.lower(), VENDORS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(VENDORS[:4])}."
+    raise typer.BadParameter(f"{text!r} is no vendor: {hint}")
+
+
+def _version(text: str) -> str:
+    if re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
+        return text
+    raise typer.BadParameter(f"{text!r} is no version number, such as 2.21 or 12.5.1.")
+
+
+def _complete_vendor(incomplete: str) -> list[str]:
+    return [vendor for vendor in VENDORS[:4] if vendor.startswith(incomplete)]
+
+
+Vendor = Annotated[
+    str | None,
+    typer.Option(
+        parser=_vendor,
+        metavar="auto|cuda|rocm|cpu",
+        help="GPU vendor of the environment; nvidia and amd mean cuda and rocm.",
+        autocompletion=_complete_vendor,
+    ),
+]
+Host = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Take the host from this file (kgpu-env probe --json) instead of probing."),
+]
+Fallback = Annotated[str | None, typer.Option(metavar="cpu", help="What to build when the host has no GPU.")]
+TensorFlow = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This TensorFlow only.")]
+Python = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This Python only.")]
+Base = Annotated[str | None, typer.Option(metavar="IMAGE", help="This base image of the catalogue only.")]
+Cuda = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This CUDA only.")]
+Rocm = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This ROCm only.")]
+Package = Annotated[
+    list[str] | None,
+    typer.Option("--package", metavar="REQUIREMENT", help="Python package to add (PEP 508); repeatable."),
+]
+Apt = Annotated[list[str] | None, typer.Option("--apt", metavar="NAME", help="Debian package to add; repeatable.")]
+Tag = Annotated[str | None, typer.Option(metavar="NAME:TAG", help="Name of the image.")]
+CaBundle = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="CA certificates that the build trusts; not kept in the image.")
+]
+Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the project file.")]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Project file; otherwise the nearest kgpu-env.yaml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print each option with its origin, and stop.")]
+Gpus = Annotated[str, typer.Option(metavar="all|0,1|UUID", help="The GPUs to use.")]

@@ -1,0 +1,164 @@
+"""What the commands have in common: options, host, engine, stack."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import typer
+
+from provision.catalogue import Catalogue, load
+from provision.cli.output import answer, answer_json, say
+from provision.errors import EngineError, InputError
+from provision.model import Host, Request, Stack, Vendor, decode
+
+if TYPE_CHECKING:
+    from provision import model
+    from provision.config import Settings
+    from provision.engine.protocol import Engine
+
+
+def settings(options: Mapping[str, Any]) -> "Settings":
+    """Return the settled options of a command, or print them and stop for --show-config."""
+    from provision.config import find_project, read_project, settle
+
+    path = options.get("config") or os.environ.get("KGPU_ENV_CONFIG") or find_project(Path.cwd())
+    project = read_project(Path(path)) if path else None
+    flags = {key: _plain(value) for key, value in options.items() if key not in _NOT_SETTINGS}
+    flags |= {"packages": flags.pop("package", None), "network_ca_bundle": flags.pop("ca_bundle", None)}
+    found = settle(flags, os.environ, project, Path(path) if path else None)
+    if options.get("show_config"):
+        _show(found, as_json=bool(options.get("as_json")))
+        raise typer.Exit
+    return found
+
+
+_NOT_SETTINGS = {
+    "as_json",
+    "show_config",
+    "config",
+    "host",
+    "explain",
+    "output",
+    "push",
+    "image",
+    "report",
+    "html",
+    "gpus",
+}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case list():
+            return tuple(value)
+        case Path():
+            return str(value)
+        case _:
+            return value
+
+
+def _show(found: "Settings", *, as_json: bool) -> None:
+    shown = {key: {"value": value, "origin": found.origins[key]} for key, value in sorted(found.values.items())}
+    if as_json:
+        answer_json({"schema": "kgpu-env/config/1", "options": msgspec.to_builtins(shown)})
+        return
+    for key, one in shown.items():
+        answer(f"{key:<20} {json.dumps(msgspec.to_builtins(one['value'])):<30} {one['origin']}")
+    if not shown:
+        answer("every option has its default")
+
+
+def read_host(path: Path) -> Host:
+    """Return the host that a file describes.
+
+    Raises:
+        InputError: KGE-606, unreadable; KGE-607, not a host document.
+    """
+    fix = "make one with kgpu-env probe --json > host.json on that machine"
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "KGE-606", f"The host file {path} cannot be read.", why=error.strerror or "", fix=fix
+        ) from error
+    try:
+        return decode(text, Host)
+    except msgspec.MsgspecError as error:
+        raise InputError("KGE-607", f"{path} is not a host document.", why=str(error), fix=fix) from error
+
+
+def probe_this_host(root: Path | None = None) -> Host:
+    """Return this machine, or the captured tree at `root`, as probed."""
+    from provision.probe import Tables, probe_files, probe_host
+
+    catalogue = load()
+    tables = Tables(
+        amd_releases={version: row.release for row in catalogue.amd.drivers for version in row.sysfs},
+        capabilities={device: chip.capability for chip in catalogue.chips for device in chip.devices},
+    )
+    return probe_files(root, tables) if root else probe_host(tables, engine=_describe_engine)
+
+
+def _describe_engine() -> "model.Engine | None":
+    try:
+        with engine() as found:
+            return found.describe()
+    except EngineError:
+        return None
+
+
+@contextmanager
+def engine() -> "Iterator[Engine]":
+    """Connect to the container engine, and close the connection at the end."""
+    from provision.engine.docker import connect
+
+    found = connect()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+class Plan(NamedTuple):
+    """What a command works on."""
+
+    catalogue: Catalogue
+    settings: "Settings"
+    host: Host
+    request: Request
+    stack: Stack
+
+
+def plan(options: Mapping[str, Any]) -> Plan:
+    """Settle the options, get the host, and resolve the stack."""
+    from provision.render.text import check_request
+    from provision.resolve import resolve
+
+    found = settings(options)
+    request = check_request(found.request)
+    host = _host_for(request, options.get("host"))
+    catalogue = load()
+    return Plan(catalogue, found, host, request, resolve(catalogue, host, request))
+
+
+def _host_for(request: Request, path: Path | None) -> Host:
+    if path:
+        return read_host(path)
+    # Nothing about a CPU stack depends on the host's GPUs.
+    return Host(architecture=os.uname().machine) if request.vendor is Vendor.CPU else probe_this_host()
+
+
+def tell_warnings(stack: Stack) -> None:
+    """Print the stack's warnings on stderr."""
+    for warning in stack.warnings:
+        say(f"warning   {warning.text}")
+
+
+def is_terminal() -> bool:
+    """Tell whether stderr is a terminal that a line can be rewritten on."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")

@@ -1,0 +1,139 @@
+"""Renders `templates/dockerfile/<vendor>.j2`; the same stack and request always give the same text."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from provision import __version__
+from provision.catalogue import Catalogue
+from provision.model import Request, Stack, Vendor
+from provision.model.base import Value
+from provision.render.text import comment, quoted, shell
+from provision.resolve.vendors import VENV
+from provision.resources import folder
+
+_STACK_LABEL = "io.kgpu-env.stack"
+_PLAN_LABEL = "io.kgpu-env.plan"
+_NETWORK = {"ca": "ca.crt", "uv": "uv.toml", "pip": "pip.conf"}
+
+
+class Plan(Value):
+    """A Dockerfile with its context, ready to be built."""
+
+    dockerfile: str
+    files: dict[str, bytes]  # the whole context by relative path, the Dockerfile included
+    digest: str  # sha256 of what the image is made of; the host's network settings do not count
+    tag: str
+
+
+def render(
+    catalogue: Catalogue,
+    stack: Stack,
+    request: Request,
+    *,
+    base: str | None = None,
+    network: Mapping[str, bytes] | None = None,
+) -> Plan:
+    """Return the plan for a stack.
+
+    Args:
+        catalogue: tells the version of uv.
+        stack: what goes into the image.
+        request: packages, user, labels and environment; already checked by `check_request`.
+        base: another image to start from in place of the stack's own (one that was made locally).
+        network: files below `network/` of the context, which the build reads and the image does not keep.
+    """
+    files = dict(network or {})
+    page = _Page(catalogue, stack, request, base or _reference(stack))
+    digest = hashlib.sha256(page.text("", {}).encode()).hexdigest()
+    dockerfile = page.text(f"sha256:{digest}", files)
+    return Plan(
+        dockerfile=dockerfile,
+        files={"Dockerfile": dockerfile.encode(), **files},
+        digest=f"sha256:{digest}",
+        tag=default_tag(stack),
+    )
+
+
+def default_tag(stack: Stack) -> str:
+    """Return the tag that tells the stack: kgpu-env/cuda:tf2.17.1-cuda12.3.1-py3.11."""
+    runtime = "" if stack.vendor is Vendor.CPU else f"-{stack.runtime.name}{stack.runtime.version}"
+    return f"kgpu-env/{stack.vendor}:tf{stack.framework.version}{runtime}-py{stack.python}"
+
+
+class _Page(NamedTuple):
+    """What a Dockerfile's text is made of, apart from its own digest and the host's network."""
+
+    catalogue: Catalogue
+    stack: Stack
+    request: Request
+    base: str
+
+    def text(self, digest: str, files: Mapping[str, bytes]) -> str:
+        """Return the Dockerfile, carrying `digest` as a label and using the network settings among `files`."""
+        stack = self.stack
+        uv = next(tool for tool in self.catalogue.images.tools if tool.id == "uv")
+        text = (
+            _environment()
+            .get_template(f"{stack.vendor}.j2")
+            .render(
+                stack=stack,
+                request=self.request,
+                base=self.base,
+                version=__version__,
+                uv_version=uv.version,
+                venv=VENV,
+                site=f"{VENV}/lib/python{stack.python}/site-packages",
+                install_options=_install_options(stack),
+                labels=_labels(stack, self.request, digest),
+                next=" \\\n    ",
+                network={name: f"network/{file}" in files for name, file in _NETWORK.items()} | {"any": bool(files)},
+            )
+        )
+        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _reference(stack: Stack) -> str:
+    return f"{stack.base.image}@{stack.base.digest}" if stack.base.digest else stack.base.image
+
+
+def _install_options(stack: Stack) -> list[str]:
+    options = [f"--index {shell(index)}" for index in stack.indexes]
+    if stack.indexes:
+        options.append("--index-strategy unsafe-best-match")  # the local versions +rocmX.Y keep other builds out
+    if stack.find_links:
+        options.append(f"--find-links {shell(stack.find_links)}")
+    return options
+
+
+def _labels(stack: Stack, request: Request, digest: str) -> list[tuple[str, str]]:
+    kept = ("schema", "vendor", "route", "framework", "backend", "runtime", "python", "base", "settings", "gpus")
+    values = {name: value for name, value in msgspec.to_builtins(stack).items() if name in kept}
+    own = {
+        "org.opencontainers.image.title": f"Keras on {stack.vendor}",
+        "org.opencontainers.image.description": stack.summary,
+        "org.opencontainers.image.base.name": stack.base.image,
+        "io.kgpu-env.version": __version__,
+        _STACK_LABEL: json.dumps(values, sort_keys=True, separators=(",", ":")),
+        _PLAN_LABEL: digest,
+    }
+    return sorted({**request.labels, **own}.items())
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder("templates") / "dockerfile"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - a Dockerfile is no HTML; the filters below quote for each place
+    )
+    environment.filters.update(quoted=quoted, shell=shell, comment=comment)
+    return environment
