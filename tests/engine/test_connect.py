@@ -1,0 +1,123 @@
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from provision.engine.docker import DockerEngine, connect
+from provision.engine.protocol import Access, Context, Run
+from provision.errors import EngineError, Exit
+
+pytestmark = pytest.mark.engine
+
+
+def test_docker_is_described(engine: DockerEngine) -> None:
+    found = engine.describe()
+    assert found.name == "docker"
+    assert found.version[0].isdecimal()
+    assert found.buildkit
+    assert "runc" in found.runtimes
+    assert found.storage
+    assert found.address.startswith("unix://")
+
+
+def test_podman_is_described_and_does_not_build(podman: str) -> None:
+    engine = connect(podman)
+    try:
+        found = engine.describe()
+        assert (found.name, found.buildkit, found.address) == ("podman", False, podman)
+        assert found.version[0].isdecimal()
+        with pytest.raises(EngineError) as caught:
+            engine.build(Context(files={"Dockerfile": b"FROM x\n"}), "kgpu-test/x:1", lambda _: None, {})
+        assert caught.value.code == "KGE-303"
+        assert caught.value.exit_code is Exit.ENGINE
+        assert "podman build" in caught.value.fix
+    finally:
+        engine.close()
+
+
+def test_podman_is_not_trusted_with_device_requests(podman: str) -> None:
+    engine = connect(podman)
+    try:
+        version = engine.describe().version
+        ran = engine.run(Run(image="x", command=("true",), access=Access(nvidia_ids=("all",))))
+        assert f"Podman {version} ignores device requests" in ran.refused
+    finally:
+        engine.close()
+
+
+def test_nothing_answers_names_the_places(tmp_path: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        connect(f"unix://{tmp_path}/none.sock")
+    assert caught.value.code == "KGE-301"
+    assert f"{tmp_path}/none.sock (No such file or directory)" in caught.value.why
+
+
+def test_a_dead_socket(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "s"))
+    with pytest.raises(EngineError, match="no container engine answers") as caught:
+        connect(environment={"DOCKER_HOST": f"unix://{tmp_path}/s"})
+    assert "Connection refused" in caught.value.why
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", "unix://", "", "tcp://"])
+def test_bad_addresses(address: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        connect(environment={"DOCKER_HOST": address} if address else {"DOCKER_HOST": "x"})
+    assert caught.value.code == "KGE-301"
+
+
+def test_something_else_behind_the_socket(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "s"))
+        other.listen()
+        child = os.fork()
+        if child == 0:
+            for _ in range(2):
+                taken, _ = other.accept()
+                taken.send(b"SSH-2.0-none\r\n")
+                taken.close()
+            os._exit(0)
+        with pytest.raises(EngineError) as caught:
+            connect(f"unix://{tmp_path}/s")
+        os.waitpid(child, 0)
+    assert caught.value.code == "KGE-301"
+
+
+SCRIPT = """
+import os, sys
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+from provision.errors import EngineError
+from provision.engine.docker import connect
+try:
+    connect(sys.argv[1])
+except EngineError as error:
+    print(error.code, int(error.exit_code), error.fix)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_socket_without_permission(engine: DockerEngine) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT, engine.describe().address], capture_output=True, text=True, check=False
+    )
+    assert result.stderr == ""
+    assert result.stdout.startswith("KGE-302 5 sudo usermod -aG docker")
+
+
+def test_an_engine_that_dies_is_an_engine_error(tmp_path: Path, podman: str) -> None:
+    engine = connect(podman)
+    try:
+        engine._api.base_url = "http+docker://localhost"  # type: ignore[attr-defined] # noqa: SLF001 - see below
+        engine._api._custom_adapter.socket_path = f"{tmp_path}/gone"  # type: ignore[attr-defined] # noqa: SLF001 - stands for an engine that is gone
+        engine._api._custom_adapter.pools.clear()  # type: ignore[attr-defined] # noqa: SLF001 - the same
+        with pytest.raises(EngineError) as caught:
+            engine.image("x")
+        assert caught.value.code == "KGE-304"
+    finally:
+        engine.close()

@@ -1,0 +1,74 @@
+import io
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from provision.engine.docker import DockerEngine
+from provision.errors import BuildError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+pytestmark = pytest.mark.engine
+
+
+def test_push_and_pull(engine: DockerEngine, api: "APIClient", base: str, registry: str) -> None:
+    name = f"{registry}/kgpu-test/base:1"
+    api.tag(base, f"{registry}/kgpu-test/base", "1")
+    told: list[str] = []
+    try:
+        engine.push(name, told.append)
+        api.remove_image(name)
+        assert engine.image(name) is None
+        assert engine.pull(name, told.append).image_id == getattr(engine.image(base), "image_id", None)
+    finally:
+        api.remove_image(name)
+    assert any("Pushed" in line for line in told)
+    assert any("Pulling from" in line for line in told)
+
+
+def test_a_manifest_that_the_registry_lacks(engine: DockerEngine, registry: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        engine.pull(f"{registry}/kgpu-test/none:1", lambda _: None)
+    assert caught.value.code == "KGE-402"
+    assert "manifest" in caught.value.why
+    assert "not have it" in caught.value.fix
+
+
+def test_a_registry_that_does_not_answer(engine: DockerEngine) -> None:
+    with pytest.raises(BuildError) as caught:
+        engine.pull("127.0.0.1:1/kgpu-test/none:1", lambda _: None)
+    assert caught.value.code == "KGE-402"
+    assert "connection refused" in caught.value.why
+
+
+def test_pushing_what_is_not_there(engine: DockerEngine, registry: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        engine.push(f"{registry}/kgpu-test/none:1", lambda _: None)
+    assert caught.value.code == "KGE-404"
+    assert "build and tag it first" in caught.value.fix
+
+
+def test_import_with_labels(engine: DockerEngine, tag: str, tmp_path: Path) -> None:
+    archive = tmp_path / "root.tar"
+    with tarfile.open(archive, "w") as tar:
+        member = tarfile.TarInfo("etc/made")
+        member.size = 1
+        tar.addfile(member, io.BytesIO(b"x"))
+    value = 'quote " dollar $HOME back\\slash and = sign'
+    image = engine.import_image(str(archive), tag, {"a b": value, "c": ""})
+    assert image.labels == {"a b": value, "c": ""}
+    assert image == engine.image(tag)
+
+
+@pytest.mark.parametrize("content", [None, b"no tar at all" * 100])
+def test_an_archive_that_is_none(engine: DockerEngine, tag: str, tmp_path: Path, content: bytes | None) -> None:
+    archive = tmp_path / "root.tar"
+    if content is not None:
+        archive.write_bytes(content)
+    with pytest.raises(BuildError) as caught:
+        engine.import_image(str(archive), tag, {})
+    assert caught.value.code == "KGE-410"
+    assert engine.image(tag) is None
