@@ -94,9 +94,10 @@ def _slice(nvml: ModuleType, handle: object) -> Slice:
 
 
 def _try(nvml: ModuleType, function: str, *arguments: object) -> Any:  # noqa: ANN401 - the binding has no types
-    """Return what a function of the binding answers, or None when the GPU or the driver does not support it."""
+    """Return what a function of the binding answers, or None when the GPU, driver or binding does not know it."""
+    ask = getattr(nvml, function, None)
     try:
-        return getattr(nvml, function)(*arguments)
+        return ask(*arguments) if ask else None
     except nvml.NVMLError:
         return None
 
