@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 ANSWER_SECONDS = 60  # for one request; builds, pulls and runs set their own
+FIRST_SECONDS = 10  # for the very first answer
 PROBE_SECONDS = 2.0
 UNIX = "unix://"
 
@@ -83,9 +84,11 @@ def _client(place: str, environment: Mapping[str, str]) -> "APIClient":
         # The environment's TLS settings belong to its own DOCKER_HOST only.
         ours = environment if place == environment.get("DOCKER_HOST") else {}
         tls = kwargs_from_env(environment=dict(ours)).get("tls", False)
-        return docker.APIClient(base_url=place, timeout=ANSWER_SECONDS, tls=tls)
+        client = docker.APIClient(base_url=place, timeout=FIRST_SECONDS, tls=tls)
     except (docker.errors.DockerException, ValueError) as error:
         raise _nothing_answers(f"{place} ({error})") from error
+    client.timeout = ANSWER_SECONDS
+    return client
 
 
 def _nothing_answers(seen: str) -> EngineError:

@@ -168,12 +168,14 @@ class _RegistryAnswer(Exception):  # noqa: N818 - never leaves this module
 
 
 def _statuses(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the progress; read on after an error, since only the stream's end closes its connection."""
+    problem = ""
     for one in messages:
-        problem = _problem(one)
-        if problem:
-            raise _RegistryAnswer(problem)
+        problem = problem or _problem(one)
         if one.get("status"):
             yield " ".join(str(one[key]) for key in ("id", "status", "progress") if one.get(key))
+    if problem:
+        raise _RegistryAnswer(problem)
 
 
 def _problem(one: Mapping[str, Any]) -> str:

@@ -70,30 +70,37 @@ def test_bad_addresses(address: str) -> None:
     assert caught.value.code == "KGE-301"
 
 
+STRANGER = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as other:
+    other.bind(sys.argv[1])
+    other.listen()
+    print("ready", flush=True)
+    while True:
+        taken, _ = other.accept()
+        taken.send(b"SSH-2.0-none\\r\\n")
+        taken.close()
+"""
+
+
 def test_something_else_behind_the_socket(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as other:
-        other.bind(str(tmp_path / "s"))
-        other.listen()
-        child = os.fork()
-        if child == 0:
-            for _ in range(2):
-                taken, _ = other.accept()
-                taken.send(b"SSH-2.0-none\r\n")
-                taken.close()
-            os._exit(0)
+    path = str(tmp_path / "s")
+    with subprocess.Popen([sys.executable, "-c", STRANGER, path], stdout=subprocess.PIPE) as stranger:
+        assert stranger.stdout is not None
+        stranger.stdout.readline()
         with pytest.raises(EngineError) as caught:
-            connect(f"unix://{tmp_path}/s")
-        os.waitpid(child, 0)
+            connect(f"unix://{path}")
+        stranger.terminate()
     assert caught.value.code == "KGE-301"
 
 
 SCRIPT = """
 import os, sys
+from provision.errors import EngineError
+from provision.engine.docker import connect
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
-from provision.errors import EngineError
-from provision.engine.docker import connect
 try:
     connect(sys.argv[1])
 except EngineError as error:

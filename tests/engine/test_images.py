@@ -14,15 +14,26 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 
-def test_push_and_pull(engine: DockerEngine, api: "APIClient", base: str, registry: str) -> None:
-    name = f"{registry}/kgpu-test/base:1"
-    api.tag(base, f"{registry}/kgpu-test/base", "1")
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A root file system of one file."""
+    path = tmp_path / "root.tar"
+    with tarfile.open(path, "w") as tar:
+        member = tarfile.TarInfo("etc/made")
+        member.size = 1
+        tar.addfile(member, io.BytesIO(b"x"))
+    return path
+
+
+def test_push_and_pull(engine: DockerEngine, api: "APIClient", archive: Path, registry: str) -> None:
+    name = f"{registry}/kgpu-test/tiny:1"
+    made = engine.import_image(str(archive), name, {})
     told: list[str] = []
     try:
         engine.push(name, told.append)
         api.remove_image(name)
         assert engine.image(name) is None
-        assert engine.pull(name, told.append).image_id == getattr(engine.image(base), "image_id", None)
+        assert engine.pull(name, told.append).image_id == made.image_id
     finally:
         api.remove_image(name)
     assert any("Pushed" in line for line in told)
@@ -51,12 +62,7 @@ def test_pushing_what_is_not_there(engine: DockerEngine, registry: str) -> None:
     assert "build and tag it first" in caught.value.fix
 
 
-def test_import_with_labels(engine: DockerEngine, tag: str, tmp_path: Path) -> None:
-    archive = tmp_path / "root.tar"
-    with tarfile.open(archive, "w") as tar:
-        member = tarfile.TarInfo("etc/made")
-        member.size = 1
-        tar.addfile(member, io.BytesIO(b"x"))
+def test_import_with_labels(engine: DockerEngine, tag: str, archive: Path) -> None:
     value = 'quote " dollar $HOME back\\slash and = sign'
     image = engine.import_image(str(archive), tag, {"a b": value, "c": ""})
     assert image.labels == {"a b": value, "c": ""}
