@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -57,7 +57,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """The document that `catalogue list --json` prints."""
 
     schema: Literal["kgpu-env/catalogue/1"] = "kgpu-env/catalogue/1"
-    rows: tuple[dict[str, object], ...]
+    rows: tuple[dict[str, Any], ...]
 
 
 class Catalogue:

@@ -5,9 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import msgspec
-
-from provision.errors import InputError, KgpuError
+from provision.cli.documents import ErrorDocument
+from provision.errors import InputError, KgpuError, NoStackError
 from provision.model import encode
 
 
@@ -31,18 +30,17 @@ def say(text: str) -> None:
 def report(error: KgpuError, *, as_json: bool) -> None:
     """Print an error: for people on stderr, for scripts one JSON document on stdout as well."""
     if as_json:
-        rejected = getattr(error, "rejected", ())
-        document = {
-            "schema": "kgpu-env/error/1",
-            "code": error.code,
-            "exit_code": int(error.exit_code),
-            "what": error.what,
-            "why": error.why,
-            "fix": error.fix,
-            "log": list(error.log),
-            "rejected": msgspec.to_builtins(rejected),
-        }
-        answer_json(document)
+        answer_json(
+            ErrorDocument(
+                code=error.code,
+                exit_code=int(error.exit_code),
+                what=error.what,
+                why=error.why,
+                fix=error.fix,
+                log=error.log,
+                rejected=error.rejected if isinstance(error, NoStackError) else (),
+            )
+        )
     for line in error.log:
         say(f"  | {line}")
     say(f"{error.code}: {error.what}")

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from provision.catalogue import Catalogue, load
+from provision.cli.documents import ConfigDocument, Option
 from provision.cli.output import answer, answer_json, say
 from provision.errors import EngineError, InputError
 from provision.model import Host, Request, Stack, Vendor, decode
@@ -63,12 +64,15 @@ def _plain(value: object) -> object:
 
 
 def _show(found: "Settings", *, as_json: bool) -> None:
-    shown = {key: {"value": value, "origin": found.origins[key]} for key, value in sorted(found.values.items())}
+    shown = {
+        key: Option(value=msgspec.to_builtins(value), origin=found.origins[key])
+        for key, value in sorted(found.values.items())
+    }
     if as_json:
-        answer_json({"schema": "kgpu-env/config/1", "options": msgspec.to_builtins(shown)})
+        answer_json(ConfigDocument(options=shown))
         return
     for key, one in shown.items():
-        answer(f"{key:<20} {json.dumps(msgspec.to_builtins(one['value'])):<30} {one['origin']}")
+        answer(f"{key:<20} {json.dumps(one.value):<30} {one.origin}")
     if not shown:
         answer("every option has its default")
 

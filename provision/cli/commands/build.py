@@ -7,6 +7,7 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
+from provision.cli.documents import BaseDocument
 from provision.cli.output import answer, answer_json, say
 from provision.cli.session import Plan, engine, plan, tell_warnings
 from provision.model import BuildResult
@@ -96,7 +97,6 @@ def base(
     with engine() as connected:
         image = make_base(connected, suite, name, lambda text: say(f"base      {text}"))
     if as_json:
-        document = {"tag": name, "image_id": image.image_id, "size_bytes": image.size_bytes}
-        answer_json({"schema": "kgpu-env/base/1", **document})
+        answer_json(BaseDocument(tag=name, image_id=image.image_id, size_bytes=image.size_bytes))
     else:
         answer(name)

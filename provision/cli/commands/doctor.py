@@ -6,6 +6,7 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
+from provision.cli.documents import CodeDocument, DoctorDocument
 from provision.cli.output import answer, answer_json
 from provision.errors import UsageError
 
@@ -24,12 +25,11 @@ def doctor(
         found = explain(code, load())
         if not found:
             raise UsageError("KGE-901", f"No code {code!r} is known.", fix="codes look like KGE-301")
-        text = found
-        answer_json({"schema": "kgpu-env/code/1", "code": code, "text": text}) if as_json else answer(text)
+        answer_json(CodeDocument(code=code, text=found)) if as_json else answer(found)
         return
     findings = examine(probe_this_host())
     if as_json:
-        answer_json({"schema": "kgpu-env/doctor/1", "findings": findings})
+        answer_json(DoctorDocument(findings=findings))
         return
     if not findings:
         answer("Nothing is wrong with this host.")

@@ -7,6 +7,7 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
+from provision.cli.documents import RenderDocument
 from provision.cli.output import answer, answer_json, say, write_file
 from provision.cli.session import plan, tell_warnings
 
@@ -56,7 +57,6 @@ def render(
             write_file(path, content)
         say(f"wrote {output}")
     if as_json:
-        document = {"plan_digest": result.digest, "tag": result.tag, "dockerfile": result.dockerfile}
-        answer_json({"schema": "kgpu-env/render/1", **document})
+        answer_json(RenderDocument(plan_digest=result.digest, tag=result.tag, dockerfile=result.dockerfile))
     elif not output:
         answer(result.dockerfile)

@@ -1,0 +1,77 @@
+"""The documents that commands print as JSON, beside those of `provision.model`."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from provision.model import Finding, Rejection, Value
+
+
+class ErrorDocument(Value):
+    """What a failed command prints."""
+
+    schema: Literal["kgpu-env/error/1"] = "kgpu-env/error/1"
+    code: str
+    exit_code: int
+    what: str
+    why: str = ""
+    fix: str = ""
+    log: tuple[str, ...] = ()
+    rejected: tuple[Rejection, ...] = ()
+
+
+class RenderDocument(Value):
+    """What `render` prints."""
+
+    schema: Literal["kgpu-env/render/1"] = "kgpu-env/render/1"
+    plan_digest: str
+    tag: str
+    dockerfile: str
+
+
+class BaseDocument(Value):
+    """What `base` prints."""
+
+    schema: Literal["kgpu-env/base/1"] = "kgpu-env/base/1"
+    tag: str
+    image_id: str
+    size_bytes: int
+
+
+class DoctorDocument(Value):
+    """What `doctor` prints."""
+
+    schema: Literal["kgpu-env/doctor/1"] = "kgpu-env/doctor/1"
+    findings: tuple[Finding, ...] = ()
+
+
+class CodeDocument(Value):
+    """What `doctor CODE` prints."""
+
+    schema: Literal["kgpu-env/code/1"] = "kgpu-env/code/1"
+    code: str
+    text: str
+
+
+class Option(Value):
+    """An option that is not at its default, and where its value came from."""
+
+    value: Any
+    origin: str
+
+
+class ConfigDocument(Value):
+    """What `--show-config` prints."""
+
+    schema: Literal["kgpu-env/config/1"] = "kgpu-env/config/1"
+    options: dict[str, Option] = msgspec.field(default_factory=dict)
+
+
+SCHEMAS: dict[str, type[msgspec.Struct]] = {
+    "error-1": ErrorDocument,
+    "render-1": RenderDocument,
+    "base-1": BaseDocument,
+    "doctor-1": DoctorDocument,
+    "code-1": CodeDocument,
+    "config-1": ConfigDocument,
+}

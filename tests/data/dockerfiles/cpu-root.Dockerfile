@@ -1,0 +1,43 @@
+# TensorFlow 2.21.0 for the CPU, Python 3.11 on debian:bookworm-slim
+# Written by kgpu-env 0.1.0; change the request and render it again rather than editing this file.
+
+# uv installs the environment and stays out of the image.
+FROM debian:bookworm-slim AS tools
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
+    python3 -m venv /opt/uv \
+ && /opt/uv/bin/pip install uv==0.13.9
+
+FROM debian:bookworm-slim
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      ca-certificates \
+      python3 \
+ && rm -rf /var/lib/apt/lists/*
+
+# The framework.
+# C++ headers and static libraries serve no training and are left out.
+RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
+    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
+    /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
+ && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
+      tensorflow-cpu==2.21.0 \
+      'keras>=3.12.0' \
+      'numpy>=1.26' \
+ && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
+ && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
+ && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
+ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
+
+LABEL io.kgpu-env.plan="sha256:4939d99a24a1c8064a9774244bb5d0020c8f4a497daf7945bed7e7c91c4d121e"
+LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
+LABEL io.kgpu-env.version="0.1.0"
+LABEL org.opencontainers.image.base.name="debian:bookworm-slim"
+LABEL org.opencontainers.image.description="TensorFlow 2.21.0 for the CPU, Python 3.11 on debian:bookworm-slim"
+LABEL org.opencontainers.image.title="Keras on cpu"
+CMD ["python3"]

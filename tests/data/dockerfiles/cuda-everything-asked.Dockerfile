@@ -1,0 +1,83 @@
+# TensorFlow 2.21.0, CUDA 12.5.1, cuDNN 9.3.0.75, Python 3.11 on debian:bookworm-slim
+# Written by kgpu-env 0.1.0; change the request and render it again rather than editing this file.
+
+# uv installs the environment and stays out of the image.
+FROM debian:bookworm-slim AS tools
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
+    python3 -m venv /opt/uv \
+ && /opt/uv/bin/pip install uv==0.13.9
+
+FROM debian:bookworm-slim
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      ca-certificates \
+      python3 \
+ && rm -rf /var/lib/apt/lists/*
+
+# The framework and the CUDA libraries it was built with, at exact versions.
+# C++ headers and static libraries serve no training and are left out.
+RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
+    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
+    /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
+ && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
+      tensorflow==2.21.0 \
+      'keras>=3.12.0' \
+      'numpy>=1.26' \
+      nvidia-cublas-cu12==12.5.3.2 \
+      nvidia-cuda-cupti-cu12==12.5.82 \
+      nvidia-cuda-nvcc-cu12==12.5.82 \
+      nvidia-cuda-nvrtc-cu12==12.5.82 \
+      nvidia-cuda-runtime-cu12==12.5.82 \
+      nvidia-cufft-cu12==11.2.3.61 \
+      nvidia-curand-cu12==10.3.6.82 \
+      nvidia-cusolver-cu12==11.6.3.83 \
+      nvidia-cusparse-cu12==12.5.1.3 \
+      nvidia-nvjitlink-cu12==12.5.82 \
+      nvidia-cudnn-cu12==9.3.0.75 \
+      nvidia-nccl-cu12==2.27.7 \
+ && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
+ && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
+ && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
+ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
+# What the NVIDIA container runtime brings in. CUDA_VERSION is left unset: it would mark a legacy image.
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      git \
+      less \
+ && rm -rf /var/lib/apt/lists/*
+
+# The constraints keep these from replacing the framework.
+RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
+    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
+    /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
+      --constraint /opt/venv/constraints.txt \
+      'pandas[excel]<3,>=2.2' \
+      jupyterlab==4.4.0
+
+ENV TZ="Europe/Rome"
+
+ARG UID=1000055
+ARG GID=1000055
+RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
+ && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" dev; fi \
+ && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash dev
+
+LABEL io.kgpu-env.plan="sha256:fadd14e432a872b6377e75b89661cee38ea54aa33eefd6e8d95f33b1e96b2397"
+LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[\"sm_90\"],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.5.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
+LABEL io.kgpu-env.version="0.1.0"
+LABEL org.opencontainers.image.base.name="debian:bookworm-slim"
+LABEL org.opencontainers.image.description="TensorFlow 2.21.0, CUDA 12.5.1, cuDNN 9.3.0.75, Python 3.11 on debian:bookworm-slim"
+LABEL org.opencontainers.image.title="Keras on cuda"
+LABEL team="a \"quoted\" \$value"
+WORKDIR /home/dev
+USER ${UID}:${GID}
+CMD ["python3"]

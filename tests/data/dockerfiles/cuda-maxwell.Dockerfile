@@ -1,0 +1,66 @@
+# TensorFlow 2.16.2, CUDA 12.3.1, cuDNN 8.9.7.29, Python 3.11 on debian:bookworm-slim
+# Written by kgpu-env 0.1.0; change the request and render it again rather than editing this file.
+
+# uv installs the environment and stays out of the image.
+FROM debian:bookworm-slim AS tools
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
+    python3 -m venv /opt/uv \
+ && /opt/uv/bin/pip install uv==0.13.9
+
+FROM debian:bookworm-slim
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      ca-certificates \
+      python3 \
+ && rm -rf /var/lib/apt/lists/*
+
+# The framework and the CUDA libraries it was built with, at exact versions.
+# C++ headers and static libraries serve no training and are left out.
+RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
+    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
+    /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
+ && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
+      tensorflow==2.16.2 \
+      'keras>=3.0.0' \
+      'numpy>=1.26,<2' \
+      nvidia-cublas-cu12==12.3.4.1 \
+      nvidia-cuda-cupti-cu12==12.3.101 \
+      nvidia-cuda-nvcc-cu12==12.3.107 \
+      nvidia-cuda-nvrtc-cu12==12.3.107 \
+      nvidia-cuda-runtime-cu12==12.3.101 \
+      nvidia-cufft-cu12==11.0.12.1 \
+      nvidia-curand-cu12==10.3.4.107 \
+      nvidia-cusolver-cu12==11.5.4.101 \
+      nvidia-cusparse-cu12==12.2.0.103 \
+      nvidia-nvjitlink-cu12==12.3.101 \
+      nvidia-cudnn-cu12==8.9.7.29 \
+      nvidia-nccl-cu12==2.19.3 \
+ && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
+ && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
+ && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
+ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
+# What the NVIDIA container runtime brings in. CUDA_VERSION is left unset: it would mark a legacy image.
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+ENV LD_LIBRARY_PATH="/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.11/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nccl/lib"
+
+ARG UID=1000
+ARG GID=1000
+RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
+ && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
+ && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
+
+LABEL io.kgpu-env.plan="sha256:6e16e25c2cd512bc67c54cf4937828a9944e275099d07e07ff009756ca97908a"
+LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.16.2\"},\"gpus\":[\"sm_52\"],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.3.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.11/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nccl/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
+LABEL io.kgpu-env.version="0.1.0"
+LABEL org.opencontainers.image.base.name="debian:bookworm-slim"
+LABEL org.opencontainers.image.description="TensorFlow 2.16.2, CUDA 12.3.1, cuDNN 8.9.7.29, Python 3.11 on debian:bookworm-slim"
+LABEL org.opencontainers.image.title="Keras on cuda"
+WORKDIR /home/keras
+USER ${UID}:${GID}
+CMD ["python3"]

@@ -1,0 +1,54 @@
+# TensorFlow 2.21.0, CUDA 12.5.1, cuDNN 9.3.0.75, Python 3.12 on python:3.12-slim-bookworm
+# Written by kgpu-env 0.1.0; change the request and render it again rather than editing this file.
+
+# uv installs the environment and stays out of the image.
+FROM python:3.12-slim-bookworm AS tools
+RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
+    python3 -m venv /opt/uv \
+ && /opt/uv/bin/pip install uv==0.13.9
+
+FROM python:3.12-slim-bookworm
+
+# The framework and the CUDA libraries it was built with, at exact versions.
+# C++ headers and static libraries serve no training and are left out.
+RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
+    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
+    /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
+ && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
+      tensorflow==2.21.0 \
+      'keras>=3.12.0' \
+      'numpy>=1.26' \
+      nvidia-cublas-cu12==12.5.3.2 \
+      nvidia-cuda-cupti-cu12==12.5.82 \
+      nvidia-cuda-nvcc-cu12==12.5.82 \
+      nvidia-cuda-nvrtc-cu12==12.5.82 \
+      nvidia-cuda-runtime-cu12==12.5.82 \
+      nvidia-cufft-cu12==11.2.3.61 \
+      nvidia-curand-cu12==10.3.6.82 \
+      nvidia-cusolver-cu12==11.6.3.83 \
+      nvidia-cusparse-cu12==12.5.1.3 \
+      nvidia-nvjitlink-cu12==12.5.82 \
+      nvidia-cudnn-cu12==9.3.0.75 \
+      nvidia-nccl-cu12==2.27.7 \
+ && rm -rf /opt/venv/lib/python3.12/site-packages/tensorflow/include /opt/venv/lib/python3.12/site-packages/nvidia/*/include \
+ && find /opt/venv/lib/python3.12/site-packages -name '*.a' -delete \
+ && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
+ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
+# What the NVIDIA container runtime brings in. CUDA_VERSION is left unset: it would mark a legacy image.
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+ARG UID=1000
+ARG GID=1000
+RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
+ && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
+ && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
+
+LABEL io.kgpu-env.plan="sha256:6ca65a3483b0085012559e23acfe31ca3c5cd42111c5f5954e3d9e661e3bbd1e"
+LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"python:3.12-slim-bookworm\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[\"sm_75\"],\"python\":\"3.12\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.5.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
+LABEL io.kgpu-env.version="0.1.0"
+LABEL org.opencontainers.image.base.name="python:3.12-slim-bookworm"
+LABEL org.opencontainers.image.description="TensorFlow 2.21.0, CUDA 12.5.1, cuDNN 9.3.0.75, Python 3.12 on python:3.12-slim-bookworm"
+LABEL org.opencontainers.image.title="Keras on cuda"
+WORKDIR /home/keras
+USER ${UID}:${GID}
+CMD ["python3"]

@@ -1,0 +1,144 @@
+"""Writes every committed file that is derived from the code; the tests fail when one is stale.
+
+.venv/bin/python tests/regenerate.py
+"""
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from provision import model
+from provision.catalogue import Listing, load
+from provision.cli import documents
+from provision.errors import NoStackError
+from provision.model import Request, Vendor
+from provision.render import check_request, render
+from provision.resolve import resolve, smallest_upgrade
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data"
+COMMAND = ".venv/bin/python tests/regenerate.py"
+
+# Name of the golden file: host file (None: a machine without a GPU) and request.
+GOLDEN: dict[str, tuple[str | None, Request]] = {
+    "cuda-h100": ("h100-580", Request(vendor=Vendor.CUDA)),
+    "cuda-h100-old-driver": ("h100-535", Request(vendor=Vendor.CUDA)),
+    "cuda-a100-python3.12": ("a100-535", Request(vendor=Vendor.CUDA, python="3.12")),
+    "cuda-blackwell": ("rtx5090-580", Request(vendor=Vendor.CUDA)),
+    "cuda-volta": ("v100-580", Request(vendor=Vendor.CUDA)),
+    "cuda-maxwell": ("gtx970-535", Request(vendor=Vendor.CUDA)),
+    "cuda-kepler": ("k80-470", Request(vendor=Vendor.CUDA)),
+    "cuda-image-base": (
+        "h100-580",
+        Request(vendor=Vendor.CUDA, base="nvidia/cuda:12.6.3-cudnn-runtime-ubuntu24.04"),
+    ),
+    "cuda-python-image": ("t4-525", Request(vendor=Vendor.CUDA, base="python:3.12-slim-bookworm")),
+    "cuda-everything-asked": (
+        "h100-580",
+        Request(
+            vendor=Vendor.CUDA,
+            packages=("pandas[excel]>=2.2,<3", "jupyterlab==4.4.0"),
+            apt=("git", "less"),
+            user=model.User(name="dev", uid=1000055, gid=1000055),
+            labels={"team": 'a "quoted" $value'},
+            env={"TZ": "Europe/Rome"},
+        ),
+    ),
+    "rocm-mi300x": ("mi300x-30.10", Request(vendor=Vendor.ROCM)),
+    "rocm-mi300x-wheels": ("mi300x-30.10", Request(vendor=Vendor.ROCM, base="ubuntu:24.04")),
+    "rocm-mi300x-dev-base": (
+        "mi300x-30.10",
+        Request(vendor=Vendor.ROCM, base="rocm/dev-ubuntu-24.04:7.2.4-complete", packages=("pandas",)),
+    ),
+    "rocm-mi250x-old-driver": ("mi250x-6.4", Request(vendor=Vendor.ROCM)),
+    "rocm-radeon": ("radeon-7900xtx", Request(vendor=Vendor.ROCM, packages=("pandas",))),
+    "cpu": (None, Request(vendor=Vendor.CPU)),
+    "cpu-root": (None, Request(vendor=Vendor.CPU, user=model.User(name="root", uid=0, gid=0))),
+}
+
+# The Dockerfiles at the top: the newest stack of each vendor.
+REFERENCE = {"Dockerfile.cuda": "cuda-h100", "Dockerfile.rocm": "rocm-mi300x"}
+
+
+def host(name: str | None) -> model.Host:
+    """Return a host of `tests/data/hosts`."""
+    return model.decode((DATA / "hosts" / f"{name}.json").read_bytes(), model.Host) if name else model.Host()
+
+
+def dockerfile(name: str) -> str:
+    """Return the Dockerfile of a golden case."""
+    file, request = GOLDEN[name]
+    checked = check_request(request)
+    return render(load(), resolve(load(), host(file), checked), checked).dockerfile
+
+
+def explanation(name: str) -> str:
+    """Return why a host of `tests/data/hosts` gets what it gets, as a person can check it against the sources."""
+    here = host(name)
+    lines: list[str] = []
+    for vendor in (Vendor.CUDA, Vendor.ROCM):
+        if here.gpus_of(vendor.gpu or ""):
+            lines += [f"--vendor {vendor}", *_explain(here, Request(vendor=vendor)), ""]
+    return "\n".join(lines or ["no GPU", ""])
+
+
+def _explain(here: model.Host, request: Request) -> list[str]:
+    try:
+        stack = resolve(load(), here, request)
+    except NoStackError as error:
+        return [f"  {error.code} {error.what}", f"  {error.why}", f"  {error.fix}", *_rejected(error.rejected)]
+    better = smallest_upgrade(load(), here, request, stack)
+    upgrade = f"{better.driver} or newer gives {better.stack.summary}" if better else "none changes this"
+    settings = f"  jit_compile {stack.settings.jit_compile}"
+    notes = [f"  {one.code}: {one.text}" for one in stack.warnings]
+    packages = [f"  {package}" for package in stack.packages]
+    return [
+        f"  {stack.summary}",
+        settings,
+        f"  driver upgrade: {upgrade}",
+        *notes,
+        *packages,
+        *_rejected(stack.rejected),
+    ]
+
+
+def _rejected(rejected: tuple[model.Rejection, ...]) -> list[str]:
+    return [f"  not {one.candidate} -- {one.rule}: {one.reason} [{one.source}]" for one in rejected]
+
+
+def derived() -> dict[Path, str]:
+    """Return every derived file with its content."""
+    found = {DATA / "dockerfiles" / f"{name}.Dockerfile": dockerfile(name) for name in GOLDEN}
+    found |= {ROOT / file: dockerfile(name) for file, name in REFERENCE.items()}
+    found |= {
+        DATA / "explained" / f"{path.stem}.txt": explanation(path.stem)
+        for path in sorted((DATA / "hosts").glob("*.json"))
+    }
+    found |= {
+        ROOT / "provision" / "schemas" / f"{name}.schema.json": schema(kind)
+        for name, kind in {**SCHEMAS, **documents.SCHEMAS}.items()
+    }
+    return found
+
+
+SCHEMAS: dict[str, type[msgspec.Struct]] = {
+    "host-1": model.Host,
+    "stack-1": model.Stack,
+    "build-1": model.BuildResult,
+    "proof-1": model.Proof,
+    "catalogue-1": Listing,
+}
+
+
+def schema(kind: type[msgspec.Struct]) -> str:
+    """Return the JSON Schema of a document."""
+    return json.dumps(msgspec.json.schema(kind), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    for path, text in derived().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            print(f"wrote {path.relative_to(ROOT)}")  # noqa: T201 - a script's answer
