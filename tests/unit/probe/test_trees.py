@@ -2,12 +2,10 @@
 
 import importlib.util
 import os
-import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-import yaml
 
 from provision.errors import Exit, InputError
 from provision.model import Gpu, Host, decode, encode
@@ -280,33 +278,3 @@ def test_architecture_of_a_tree(tmp_path: Path) -> None:
     assert probe_files(tmp_path, TABLES).architecture == "aarch64"
     made.file("/proc/sys/kernel/arch", "riscv64\n")
     assert probe_files(tmp_path, TABLES).architecture == "riscv64"
-
-
-def test_device_ids_are_unique_and_quoted() -> None:
-    chips = yaml.safe_load(hosts.DEVICES.read_text())["chips"]
-    devices = [device for chip in chips for device in chip["devices"]]
-    assert all(isinstance(device, str) and re.fullmatch(r"[0-9a-f]{4}", device) for device in devices)
-    assert len(devices) == len(set(devices))
-    assert all(isinstance(chip["capability"], str) and chip["source"] and chip["checked"] for chip in chips)
-
-
-@pytest.mark.parametrize(
-    ("device", "capability"),
-    [
-        ("102d", "3.7"),
-        ("13c2", "5.2"),
-        ("15f8", "6.0"),
-        ("1db6", "7.0"),
-        ("1eb8", "7.5"),
-        ("20b2", "8.0"),
-        ("2204", "8.6"),
-        ("2684", "8.9"),
-        ("2330", "9.0"),
-        ("2901", "10.0"),
-        ("3182", "10.3"),
-        ("2b85", "12.0"),
-    ],
-)
-def test_well_known_devices(device: str, capability: str) -> None:
-    """K80, GTX 970, P100, V100, T4, A100, RTX 3090, RTX 4090, H100, B200, B300, RTX 5090."""
-    assert TABLES.capabilities[device] == capability
