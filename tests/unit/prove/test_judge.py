@@ -63,6 +63,11 @@ def test_a_host_without_gpu_is_the_reason(done: Ran, cpu_evidence: Evidence) -> 
     assert proof.reason == f"{reason}; the model trained on the CPU"
 
 
+def test_the_required_checks_are_these() -> None:
+    assert {"started", "reported", "visible", "placement", "implicit", "training"} == REQUIRED
+    assert {"started", "reported", "placement", "implicit", "training"} == REQUIRED_ON_CPU
+
+
 @given(st.lists(st.tuples(st.sampled_from([*NAMES, "other"]), st.sampled_from(Status)), max_size=12))
 def test_the_verdict_follows_from_passes_alone(rows: list[tuple[str, Status]]) -> None:
     found = [Check(name=name, status=state, detail="") for name, state in rows]
