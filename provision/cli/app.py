@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn, TypeVar
 import typer
 
 from provision import __version__
+from provision.cli.commands import register
 from provision.cli.output import answer, report, say
 from provision.errors import Exit, InterruptError, KgpuError
 
@@ -100,8 +101,8 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 def main() -> None:
     """Run the command line; the entry point of the package."""
     signal.signal(signal.SIGTERM, _terminate)  # stopped by a service manager, it cleans up as on Ctrl-C
-    from provision.cli import commands  # noqa: F401 - registers the commands on `app`
-
+    # Completion hands over the words in the environment, and needs all commands.
+    register(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:])
     try:
         app()
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ LAYERS = {
     "engine": 4,
     "build": 5,
     "config": 5,
+    "schemas": 0,
     "prove": 5,
     "doctor": 5,
     "cli": 7,

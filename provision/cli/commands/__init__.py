@@ -1,5 +1,25 @@
-"""The commands. Each imports what it needs when it runs, so that no command pays for another."""
+"""The commands, one module each (a group's commands share one). Only the module that is asked for is imported."""
 
-from provision.cli.commands import build, catalogue, doctor, probe, render, resolve, up, verify
+import importlib
+from collections.abc import Sequence
+from typing import Final
 
-__all__ = ["build", "catalogue", "doctor", "probe", "render", "resolve", "up", "verify"]
+# In the order in which the help lists them.
+MODULES: Final = {
+    "up": "up",
+    "probe": "probe",
+    "resolve": "resolve",
+    "render": "render",
+    "build": "build",
+    "verify": "verify",
+    "doctor": "doctor",
+    "base": "base",
+    "catalogue": "catalogue",
+}
+
+
+def register(arguments: Sequence[str]) -> None:
+    """Import the module of the command that `arguments` name, or all of them for help and completion."""
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    for module in [MODULES[named]] if named in MODULES else MODULES.values():
+        importlib.import_module(f"{__name__}.{module}")

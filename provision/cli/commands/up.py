@@ -2,10 +2,10 @@
 
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.commands.build import build_plan
-from provision.cli.commands.probe import headline
-from provision.cli.commands.verify import Html, Limit, Report, deliver, prove
+from provision.cli.building import build_plan
+from provision.cli.describing import headline
 from provision.cli.output import say
+from provision.cli.proving import deliver, prove
 from provision.cli.session import engine, plan, tell_warnings
 
 
@@ -24,9 +24,9 @@ def up(
     tag: o.Tag = None,
     ca_bundle: o.CaBundle = None,
     gpus: o.Gpus = "all",
-    report: Report = None,
-    html: Html = None,
-    time_limit: Limit = 600.0,
+    report: o.Report = None,
+    html: o.Html = None,
+    time_limit: o.TimeLimit = 600.0,
     profile: o.Profile = None,
     config: o.Config = None,
     as_json: o.Json = False,

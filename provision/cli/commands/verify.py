@@ -1,7 +1,5 @@
 """`kgpu-env verify`."""
 
-import secrets
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,18 +7,13 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.output import answer, answer_json, say, write_file
+from provision.cli.proving import deliver, prove
 from provision.cli.session import engine, plan, probe_this_host, read_host
-from provision.errors import Exit, NoStackError
-from provision.model import Host, Proof, Stack, Vendor, Verdict, encode
+from provision.errors import NoStackError
+from provision.model import Host, Vendor
 
 if TYPE_CHECKING:
     from provision.engine.protocol import Engine
-    from provision.prove import VerifyRequest
-
-Report = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the whole proof to this file.")]
-Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the proof as a page to this file.")]
-Limit = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="End the training after this time.")]
 
 
 @command
@@ -31,9 +24,9 @@ def verify(
     vendor: o.Vendor = None,
     gpus: o.Gpus = "all",
     host: o.Host = None,
-    report: Report = None,
-    html: Html = None,
-    time_limit: Limit = 600.0,
+    report: o.Report = None,
+    html: o.Html = None,
+    time_limit: o.TimeLimit = 600.0,
     as_json: o.Json = False,
 ) -> None:
     """Train in a container of the image and tell whether the GPU did it."""
@@ -76,55 +69,3 @@ def _vendor(connected: "Engine", image: str, asked: str | None, host: Host) -> V
         why=f"looked at: {', '.join(host.looked_at)}",
         fix="say what it should train on: --vendor cuda, rocm or cpu",
     )
-
-
-def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host) -> Proof:
-    """Run the workload in a container of `image` and return the judged proof."""
-    from msgspec.structs import replace
-
-    from provision.catalogue import load
-    from provision.engine.access import device_access
-    from provision.prove import image_vendor
-    from provision.prove.verify import image_stack
-    from provision.prove.verify import verify as run
-
-    found = connected.image(image)
-    stack = image_stack(found) if found else None
-    vendor = request.vendor
-    if vendor is Vendor.AUTO and found:
-        vendor = image_vendor(found)
-    if stack:
-        request = replace(request, jit_compile=stack.settings.jit_compile)
-    here = replace(host, engine=host.engine or connected.describe())
-    say(f"Verify    training in {image}" + (f" on {vendor}" if vendor is not Vendor.AUTO else ""))
-    return run(
-        connected,
-        image,
-        replace(request, vendor=vendor),
-        here,
-        device_access(here, vendor, request.gpus),
-        load().errors,
-        new_nonce=lambda: secrets.token_hex(16),
-        clock=time.monotonic,
-    )
-
-
-def deliver(proof: Proof, report: Path | None, html: Path | None, *, as_json: bool, stack: Stack | None = None) -> None:
-    """Print the verdict, write the reports, and end with the verdict's exit code."""
-    from provision.prove import summary
-
-    if report:
-        write_file(report, encode(proof).encode())
-    if html:
-        from provision.prove.page import page
-
-        write_file(html, page(proof, stack).encode())
-    if as_json:
-        answer_json(proof)
-    else:
-        for line in summary(proof):
-            answer(line)
-        if report or html:
-            answer(f"Report    {' '.join(str(path) for path in (report, html) if path)}")
-    if proof.verdict not in {Verdict.PROVED, Verdict.CPU}:
-        raise typer.Exit(int(Exit.NOT_PROVED))
