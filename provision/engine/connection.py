@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 60  # for one request; builds, pulls and runs set their own
 FIRST_SECONDS = 10  # for the very first answer
 PROBE_SECONDS = 2.0
+OLDEST_API = "1.24"  # the oldest that the SDK speaks; the first question has no version in its address
 UNIX = "unix://"
 
 
@@ -84,11 +85,12 @@ def _client(place: str, environment: Mapping[str, str]) -> "APIClient":
         # The environment's TLS settings belong to its own DOCKER_HOST only.
         ours = environment if place == environment.get("DOCKER_HOST") else {}
         tls = kwargs_from_env(environment=dict(ours)).get("tls", False)
-        client = docker.APIClient(base_url=place, timeout=FIRST_SECONDS, tls=tls)
-    except (docker.errors.DockerException, ValueError) as error:
+        # Asked in two steps: a client that finds the version by itself leaves its socket open on failure.
+        with docker.APIClient(base_url=place, version=OLDEST_API, timeout=FIRST_SECONDS, tls=tls) as first:
+            version = str(first.version(api_version=False)["ApiVersion"])
+        return docker.APIClient(base_url=place, version=version, timeout=ANSWER_SECONDS, tls=tls)
+    except (docker.errors.DockerException, OSError, ValueError, KeyError, TypeError) as error:
         raise _nothing_answers(f"{place} ({error})") from error
-    client.timeout = ANSWER_SECONDS
-    return client
 
 
 def _nothing_answers(seen: str) -> EngineError:
