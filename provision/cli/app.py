@@ -12,10 +12,12 @@ import typer
 
 from provision import __version__
 from provision.cli.commands import register
-from provision.cli.output import answer, report, say
-from provision.errors import Exit, InterruptError, KgpuError
+from provision.cli.output import answer, drop_stdout, report, say
+from provision.errors import Exit, InterruptError, KgpuError, UsageError
 
 C = TypeVar("C", bound=Callable[..., None])
+# What the parser raises for every wrong use; Typer exports only this one of its kinds.
+_WRONG_USE: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="kgpu-env",
@@ -66,14 +68,12 @@ def catching(function: C) -> C:
         except KgpuError as error:
             _end(error, as_json=as_json)
         except KeyboardInterrupt:
-            _end(InterruptError("KGE-900", "Interrupted; nothing was left behind."), as_json=as_json)
+            _end(InterruptError("KGE-900", "Interrupted."), as_json=as_json)
         except BrokenPipeError:
             _silence()
-        except (typer.Exit, typer.Abort, typer.BadParameter):
+        except (typer.Exit, typer.Abort, _WRONG_USE):
             raise
-        except Exception as error:  # the last resort: no traceback reaches a user without --debug
-            if _Debug.on:
-                raise
+        except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user without --debug
             what = f"Unexpected error: {type(error).__name__}: {error}"
             fix = "run it again with kgpu-env --debug to see where, and report it"
             _end(KgpuError("KGE-999", what, fix=fix), as_json=as_json)
@@ -83,15 +83,32 @@ def catching(function: C) -> C:
 
 def _end(error: KgpuError, *, as_json: bool) -> NoReturn:
     if _Debug.on:
-        raise error
-    report(error, as_json=as_json)
+        import traceback  # rarely needed
+
+        traceback.print_exc()  # of the error that is being handled, and of what caused it
+    try:
+        report(error, as_json=as_json)
+    except BrokenPipeError:
+        _silence()
     raise typer.Exit(int(error.exit_code))
 
 
 def _silence() -> NoReturn:
     """Whoever reads stdout has gone: end as a program killed by SIGPIPE does, without a word."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    drop_stdout()
     raise typer.Exit(128 + signal.SIGPIPE)
+
+
+def _misused(error: Exception, *, as_json: bool) -> int:
+    """Report a command line that the parser refused; returns the exit code."""
+    if as_json:
+        what = error.format_message()  # type: ignore[attr-defined] # the parser's own words
+        report(
+            UsageError("KGE-902", what or "The command line is incomplete.", fix="see kgpu-env --help"), as_json=True
+        )
+    else:
+        error.show()  # type: ignore[attr-defined] # the same, with the usage line
+    return int(Exit.USAGE)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -104,7 +121,13 @@ def main() -> None:
     # Completion hands over the words in the environment, and needs all commands.
     register(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:])
     try:
-        app()
-    except KeyboardInterrupt:
+        code = app(standalone_mode=False)
+    except _WRONG_USE as error:
+        code = _misused(error, as_json="--json" in sys.argv[1:])
+    except KgpuError as error:  # from --version; a command's own are reported where it ran
+        report(error, as_json=False)
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
         say("Interrupted.")
-        sys.exit(Exit.INTERRUPTED)
+        code = Exit.INTERRUPTED
+    sys.exit(code or 0)

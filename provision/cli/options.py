@@ -24,6 +24,12 @@ def _version(text: str) -> str:
     raise typer.BadParameter(f"{text!r} is no version number, such as 2.21 or 12.5.1.")
 
 
+def _fallback(text: str) -> str:
+    if text == "cpu":
+        return text
+    raise typer.BadParameter(f"{text!r} is no fallback: the only one is cpu.")
+
+
 def _complete_vendor(incomplete: str) -> list[str]:
     return [vendor for vendor in VENDORS[:4] if vendor.startswith(incomplete)]
 
@@ -41,7 +47,9 @@ Host = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Take the host from this file (kgpu-env probe --json) instead of probing."),
 ]
-Fallback = Annotated[str | None, typer.Option(metavar="cpu", help="What to build when the host has no GPU.")]
+Fallback = Annotated[
+    str | None, typer.Option(parser=_fallback, metavar="cpu", help="What to build when the host has no GPU.")
+]
 TensorFlow = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This TensorFlow only.")]
 Python = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This Python only.")]
 Base = Annotated[str | None, typer.Option(metavar="IMAGE", help="This base image of the catalogue only.")]

@@ -1,19 +1,42 @@
 """stdout is the answer, stderr is the talk."""
 
+import errno
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from provision.cli.documents import ErrorDocument
 from provision.errors import InputError, KgpuError, NoStackError
 from provision.model import encode
 
+# Text of hosts, registries and builds may hold what a terminal obeys: everything but tab and newline is shown.
+_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0)) if number not in {9, 10}}
+
+
+def plain(text: str) -> str:
+    """Return `text` without control characters and without what no encoding can write."""
+    return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
+
 
 def answer(text: str) -> None:
-    """Print the answer."""
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
-    sys.stdout.flush()
+    """Print the answer.
+
+    Raises:
+        InputError: KGE-605, stdout cannot be written (a full disk).
+        BrokenPipeError: whoever read it has gone.
+    """
+    words = plain(text)
+    try:
+        sys.stdout.write(words if words.endswith("\n") else f"{words}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_stdout()
+        raise InputError("KGE-605", "The answer cannot be written to stdout.", why=error.strerror or "") from error
 
 
 def answer_json(value: object) -> None:
@@ -21,9 +44,14 @@ def answer_json(value: object) -> None:
     answer(encode(value))
 
 
+def drop_stdout() -> None:
+    """Send the rest of stdout nowhere: what is buffered would fail again in Python's flush at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def say(text: str) -> None:
     """Talk, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{plain(text)}\n")
     sys.stderr.flush()
 
 
@@ -34,10 +62,10 @@ def report(error: KgpuError, *, as_json: bool) -> None:
             ErrorDocument(
                 code=error.code,
                 exit_code=int(error.exit_code),
-                what=error.what,
-                why=error.why,
-                fix=error.fix,
-                log=error.log,
+                what=plain(error.what),
+                why=plain(error.why),
+                fix=plain(error.fix),
+                log=tuple(plain(line) for line in error.log),
                 rejected=error.rejected if isinstance(error, NoStackError) else (),
             )
         )
@@ -53,23 +81,57 @@ def report(error: KgpuError, *, as_json: bool) -> None:
 def write_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: beside its place first, then renamed.
 
+    A link is followed. A device or a pipe (/dev/stdout, /dev/null) is written to, never replaced.
+
     Raises:
         InputError: KGE-605, the file cannot be written; nothing is left behind.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with _writing(path):
+        place = path.resolve()
+        if place.exists() and not place.is_file():
+            place.write_bytes(content)
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        name = _temporary(place, content)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(name).chmod(0o666 & ~_umask())
-            Path(name).replace(path)
+            name.replace(place)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            name.unlink(missing_ok=True)
             raise
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Raise InputError KGE-605 when a file could not be written later, after the long work that fills it."""
+    for path in filter(None, paths):
+        with _writing(path):
+            place = path.resolve()
+            if place.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not place.exists() or place.is_file():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _temporary(place, b"").unlink()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         fix = "name a file in a folder that you can write to"
         raise InputError("KGE-605", f"{path} cannot be written.", why=error.strerror or str(error), fix=fix) from error
+
+
+def _temporary(place: Path, content: bytes) -> Path:
+    """Write `content` to a new file beside `place`."""
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(0o666 & ~_umask())
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
 
 
 def _umask() -> int:

@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-from provision.cli.output import say
+from provision.cli.output import plain, say
 from provision.cli.session import is_terminal
 from provision.engine.protocol import BuildStep
 
@@ -34,7 +34,7 @@ class Progress:
         if self._live:
             last = step.log.strip().splitlines()[-1:] if step.log else []
             words = f"  {step.seconds:6.0f} s  {_short(step.name)}" + (f"  {last[0]}" if last else "")
-            sys.stderr.write("\r\x1b[2K" + words[: shutil.get_terminal_size().columns - 1])
+            sys.stderr.write("\r\x1b[2K" + plain(words)[: shutil.get_terminal_size().columns - 1])
             sys.stderr.flush()
         elif step.index not in self._started and step.name.startswith("["):
             self._started.add(step.index)

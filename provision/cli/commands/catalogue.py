@@ -7,6 +7,7 @@ import typer
 from provision.cli import options as o
 from provision.cli.app import app, catching
 from provision.cli.output import answer, answer_json
+from provision.errors import UsageError
 
 _group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(_group, name="catalogue")
@@ -21,7 +22,11 @@ def list_rows(
     """Print every row with its source."""
     from provision.catalogue import Listing, load
 
-    rows = tuple(row for row in load().listing().rows if table in (None, row["table"]))
+    every = load().listing().rows
+    tables = sorted({str(row["table"]) for row in every})
+    if table is not None and table not in tables:
+        raise UsageError("KGE-901", f"There is no table {table!r}.", fix=f"choose from {', '.join(tables)}")
+    rows = tuple(row for row in every if table in (None, row["table"]))
     if as_json:
         answer_json(Listing(rows=rows))
         return

@@ -4,7 +4,7 @@ from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.building import build_plan
 from provision.cli.describing import headline
-from provision.cli.output import say
+from provision.cli.output import check_writable, say
 from provision.cli.proving import deliver, prove
 from provision.cli.session import engine, plan, tell_warnings
 
@@ -37,6 +37,7 @@ def up(
     from provision.prove import VerifyRequest
 
     options = dict(locals())
+    check_writable(report, html)
     found = plan(options)
     # The image may be for another machine (--host); what verifies it is this one.
     here = probe_this_host()

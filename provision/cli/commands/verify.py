@@ -7,6 +7,7 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
+from provision.cli.output import check_writable
 from provision.cli.proving import deliver, prove
 from provision.cli.session import engine, plan, probe_this_host, read_host
 from provision.errors import NoStackError
@@ -32,6 +33,7 @@ def verify(
     """Train in a container of the image and tell whether the GPU did it."""
     from provision.prove import VerifyRequest
 
+    check_writable(report, html)
     here = read_host(host) if host else probe_this_host()
     name = image or _default_image(vendor, host)
     with engine() as connected:
@@ -44,7 +46,8 @@ def verify(
 def _default_image(vendor: str | None, host: Path | None) -> str:
     from provision.render.dockerfile import default_tag
 
-    return default_tag(plan({"vendor": vendor, "host": host}).stack)
+    found = plan({"vendor": vendor, "host": host})
+    return found.settings.tag or default_tag(found.stack)
 
 
 def _vendor(connected: "Engine", image: str, asked: str | None, host: Host) -> Vendor:
