@@ -71,4 +71,4 @@ ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print each opti
 Gpus = Annotated[str, typer.Option(metavar="all|0,1|UUID", help="The GPUs to use.")]
 Report = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the whole proof to this file.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the proof as a page to this file.")]
-TimeLimit = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="End the training after this time.")]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="End the training after this time.")]

@@ -23,34 +23,22 @@ if TYPE_CHECKING:
     from provision.engine.protocol import Engine
 
 
+_RENAMED = {"package": "packages", "ca_bundle": "network_ca_bundle"}  # flags that are not called as their option
+
+
 def settings(options: Mapping[str, Any]) -> "Settings":
     """Return the settled options of a command, or print them and stop for --show-config."""
-    from provision.config import find_project, read_project, settle
+    from provision.config import KEYS, find_project, read_project, settle
 
     path = options.get("config") or os.environ.get("KGPU_ENV_CONFIG") or find_project(Path.cwd())
     project = read_project(Path(path)) if path else None
-    flags = {key: _plain(value) for key, value in options.items() if key not in _NOT_SETTINGS}
-    flags |= {"packages": flags.pop("package", None), "network_ca_bundle": flags.pop("ca_bundle", None)}
+    flags = {_RENAMED.get(key, key): _plain(value) for key, value in options.items()}
+    flags = {key: flags.get(key) for key in (*KEYS, "profile", "network_ca_bundle")}
     found = settle(flags, os.environ, project, Path(path) if path else None)
     if options.get("show_config"):
         _show(found, as_json=bool(options.get("as_json")))
         raise typer.Exit
     return found
-
-
-_NOT_SETTINGS = {
-    "as_json",
-    "show_config",
-    "config",
-    "host",
-    "explain",
-    "output",
-    "push",
-    "image",
-    "report",
-    "html",
-    "gpus",
-}
 
 
 def _plain(value: object) -> object:

@@ -2,46 +2,62 @@
 
 import difflib
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from provision.catalogue.load import convert, read_yaml
 from provision.errors import InputError
-from provision.model import Network, User
 
 FILE_NAME = "kgpu-env.yaml"
 
 
-class _Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class UserKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`provision.model.User`, key by key. None: not set here."""
+
+    name: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+class NetworkKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`provision.model.Network`, key by key. None: not set here."""
+
+    ca_bundle: str | None = None  # relative to the project file
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] | None = None
+    proxy: str | None = None
+    registries: dict[str, str] | None = None
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a project file and each of its profiles may set. None: not set here."""
 
-    vendor: Literal["auto", "cuda", "rocm", "cpu", "nvidia", "amd"] | None = None
-    fallback: Literal["cpu"] | None = None
+    vendor: str | None = None
+    fallback: str | None = None
     tensorflow: str | None = None
     python: str | None = None
     base: str | None = None
     cuda: str | None = None
     rocm: str | None = None
-    backend: Literal["tensorflow", "jax", "torch"] | None = None
+    backend: str | None = None
     packages: tuple[str, ...] | None = None
     apt: tuple[str, ...] | None = None
-    user: User | None = None
+    user: UserKeys | None = None
     labels: dict[str, str] | None = None
     env: dict[str, str] | None = None
     tag: str | None = None
-    network: Network | None = None
+    network: NetworkKeys | None = None
 
 
-class Project(_Keys, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Project(Keys, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A project file. A profile's keys replace the file's own."""
 
     profile: str | None = None
-    profiles: dict[str, _Keys] | None = None
+    profiles: dict[str, Keys] | None = None
 
 
-KEYS = _Keys.__struct_fields__
-_NESTED = {"user": User.__struct_fields__, "network": Network.__struct_fields__}
+KEYS = Keys.__struct_fields__
+_NESTED = {"user": UserKeys.__struct_fields__, "network": NetworkKeys.__struct_fields__}
 
 
 def find_project(start: Path) -> Path | None:
@@ -61,16 +77,18 @@ def read_project(path: Path) -> Project:
     if not isinstance(values, dict):
         raise InputError("KGE-604", f"{path} does not hold options", fix="write it as `key: value` lines")
     _check_keys(values, Project.__struct_fields__, path, "")
-    for name, fields in _NESTED.items():
-        if isinstance(values.get(name), dict):
-            _check_keys(values[name], fields, path, f"{name}.")
+    profiles = values.get("profiles")
+    for name, keys in profiles.items() if isinstance(profiles, dict) else ():
+        if isinstance(keys, dict):
+            _check_keys(keys, KEYS, path, f"profiles.{name}.")
     return convert(values, Project, path, "KGE-604")
 
 
 def _check_keys(values: dict[object, object], known: tuple[str, ...], path: Path, prefix: str) -> None:
-    for key in values:
-        if key in known:
-            continue
-        near = difflib.get_close_matches(str(key), known, n=1)
-        fix = f"did you mean {prefix}{near[0]}?" if near else f"its keys are: {', '.join(known)}"
-        raise InputError("KGE-604", f"{path}: there is no option {prefix}{key}", fix=fix)
+    for key, value in values.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            fix = f"did you mean {prefix}{near[0]}?" if near else f"its keys are: {', '.join(known)}"
+            raise InputError("KGE-604", f"{path}: there is no option {prefix}{key}", fix=fix)
+        if key in _NESTED and isinstance(value, dict):
+            _check_keys(value, _NESTED[str(key)], path, f"{prefix}{key}.")

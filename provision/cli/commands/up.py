@@ -26,7 +26,7 @@ def up(
     gpus: o.Gpus = "all",
     report: o.Report = None,
     html: o.Html = None,
-    time_limit: o.TimeLimit = 600.0,
+    timeout: o.Timeout = 600.0,
     profile: o.Profile = None,
     config: o.Config = None,
     as_json: o.Json = False,
@@ -48,6 +48,6 @@ def up(
     tell_warnings(found.stack)
     with engine() as connected:
         built = build_plan(connected, found)
-        request = VerifyRequest(vendor=found.stack.vendor, gpus=gpus, seconds=time_limit)
+        request = VerifyRequest(vendor=found.stack.vendor, gpus=gpus, seconds=timeout)
         proof = prove(connected, built.tag, request, here)
     deliver(proof, report, html, as_json=as_json, stack=found.stack)

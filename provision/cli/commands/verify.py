@@ -27,7 +27,7 @@ def verify(
     host: o.Host = None,
     report: o.Report = None,
     html: o.Html = None,
-    time_limit: o.TimeLimit = 600.0,
+    timeout: o.Timeout = 600.0,
     as_json: o.Json = False,
 ) -> None:
     """Train in a container of the image and tell whether the GPU did it."""
@@ -38,7 +38,7 @@ def verify(
     name = image or _default_image(vendor, host)
     with engine() as connected:
         asked = _vendor(connected, name, vendor, here)
-        request = VerifyRequest(vendor=asked, gpus=gpus, seconds=time_limit)
+        request = VerifyRequest(vendor=asked, gpus=gpus, seconds=timeout)
         proof = prove(connected, name, request, here)
     deliver(proof, report, html, as_json=as_json)
 
@@ -67,7 +67,7 @@ def _vendor(connected: "Engine", image: str, asked: str | None, host: Host) -> V
     if found is None or image_stack(found):
         return made_for
     raise NoStackError(
-        "KGE-504",
+        "KGE-214",
         f"There is nothing to prove: this host has no GPU, and {image} does not tell what it was made for.",
         why=f"looked at: {', '.join(host.looked_at)}",
         fix="say what it should train on: --vendor cuda, rocm or cpu",

@@ -1,0 +1,130 @@
+"""The facts load, are unique, quoted and sourced; a broken row stops the load with file, row and field."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provision.catalogue import Catalogue, load
+from provision.errors import InputError
+from provision.model import DriverVersion, version_key
+from provision.resources import folder
+
+GOOD_ROW = '- {id: "a", branch: "450", cuda: "11.0", source: "s", checked: "2026-11-22"}'
+
+
+def broken(tmp_path: Path, change: Callable[[str], str], name: str = "nvidia.yaml") -> InputError:
+    text = (folder("images") / name).read_text()
+    changed = change(text)
+    assert changed != text
+    (tmp_path / name).write_text(changed)
+    with pytest.raises(InputError) as caught:
+        _ = Catalogue(tmp_path).nvidia
+    return caught.value
+
+
+def test_every_row_tells_its_source_and_date() -> None:
+    rows = list(load().all_rows())
+    assert len(rows) > 200
+    assert all(row.source and row.checked.startswith("20") for _, row in rows)
+
+
+def test_the_listing_has_the_contract_keys() -> None:
+    assert all({"id", "source", "checked", "confidence"} <= row.keys() for row in load().listing().rows)
+
+
+def test_a_float_version_names_file_row_and_field(tmp_path: Path) -> None:
+    error = broken(tmp_path, lambda text: text.replace('version: "13.2.2"', "version: 13.2"))
+    assert "nvidia.yaml" in error.what
+    assert "row 1 (cuda-13.2.2)" in error.what
+    assert "field version" in error.what
+    assert "quote" in error.fix
+
+
+def test_an_unknown_field_is_named(tmp_path: Path) -> None:
+    error = broken(tmp_path, lambda text: text.replace('id: "cuda-12.x", major', 'id: "cuda-12.x", mayor'))
+    assert "row 2 (cuda-12.x)" in error.what
+    assert "mayor" in error.what
+
+
+def test_a_missing_source_is_named(tmp_path: Path) -> None:
+    error = broken(tmp_path, lambda text: text.replace('source: "RN table 2, MVC", ', "", 1))
+    assert "row 1 (cuda-11.x)" in error.what
+    assert "source" in error.what
+
+
+def test_a_wrong_date_is_named(tmp_path: Path) -> None:
+    error = broken(tmp_path, lambda text: text.replace('checked: "2026-11-22"', 'checked: "yesterday"', 1))
+    assert "field checked" in error.what
+
+
+def test_an_id_given_twice_is_named(tmp_path: Path) -> None:
+    error = broken(tmp_path, lambda text: text.replace('id: "cuda-12.x"', 'id: "cuda-11.x"'))
+    assert "'cuda-11.x' is given twice" in error.what
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    error = broken(tmp_path, lambda text: text.replace('major: "12"', 'major: "12", major: "13"'))
+    assert "given twice" in error.why
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    error = broken(tmp_path, lambda text: text[: len(text) // 2] + '\n  - {id: "')
+    assert "not valid YAML" in error.what
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nvidia\.yaml"):
+        _ = Catalogue(tmp_path).nvidia
+
+
+@pytest.mark.parametrize(
+    ("driver", "cuda"),
+    [("450.80.02", "11.0"), ("535.104.05", "12.2"), ("550.54.15", "12.4"), ("580.95.05", "13.0"), ("999.1", "13.4")],
+)
+def test_a_driver_reports_the_cuda_of_its_branch(driver: str, cuda: str) -> None:
+    branch = load().branch_of(DriverVersion(driver))
+    assert branch
+    assert branch.cuda == cuda
+
+
+def test_a_driver_older_than_every_branch_reports_none() -> None:
+    assert load().branch_of(DriverVersion("390.157")) is None
+
+
+def test_references_between_tables_hold() -> None:
+    catalogue = load()
+    sets = {row.cuda for row in catalogue.nvidia.wheels}
+    cudnn = {row.version for row in catalogue.nvidia.cudnn}
+    ptx = {row.isa for row in catalogue.nvidia.ptx}
+    for release in catalogue.tensorflow:
+        assert {release.cuda, *release.newer_cuda} <= sets
+        assert {release.cudnn, *release.newer_cudnn} <= cudnn
+        assert {one.isa for one in release.ptx} <= ptx
+    series = {row.series for row in catalogue.amd.rocm}
+    targets = {row.target for row in catalogue.amd.targets}
+    for build in catalogue.amd.builds:
+        assert build.rocm in series
+        assert set(build.targets) <= targets
+    for cuda_base in catalogue.images.cuda_bases:
+        assert cuda_base.image.startswith(f"nvidia/cuda:{cuda_base.cuda}-")
+
+
+def test_an_image_tag_is_what_its_row_says() -> None:
+    for build in load().amd.builds:
+        tag = build.image.partition(":")[2]
+        assert f"-py{build.python}-" in tag
+        assert f"-tf{build.tensorflow}" in tag
+        assert tag.startswith(f"rocm{'.'.join(build.version.split('.')[:2])}")
+
+
+def test_a_newer_branch_reports_a_newer_cuda() -> None:
+    branches = sorted(load().nvidia.branches, key=lambda row: int(row.branch))
+    reported = [version_key(row.cuda) for row in branches]
+    assert reported == sorted(reported)
+
+
+def test_a_toolkit_never_needs_less_than_its_family() -> None:
+    families = {row.major: DriverVersion(row.driver) for row in load().nvidia.families}
+    for toolkit in load().nvidia.toolkits:
+        assert DriverVersion(toolkit.driver) >= families[toolkit.version.split(".")[0]]
