@@ -10,6 +10,8 @@ import yaml
 from provision.errors import InputError
 
 T = TypeVar("T")
+# PyYAML's own errors, and those that its constructors let through for `!!bool x`, 2026-99-99 or ten thousand brackets.
+YAML_ERRORS = (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -37,7 +39,7 @@ def read_yaml(path: Path, code: str = "KGE-201") -> object:
         return yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - _Loader is a safe loader
     except OSError as error:
         raise InputError(code, f"cannot read {path}", why=error.strerror or str(error)) from error
-    except yaml.YAMLError as error:
+    except YAML_ERRORS as error:
         raise InputError(code, f"{path} is not valid YAML", why=" ".join(str(error).split())) from error
 
 

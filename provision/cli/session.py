@@ -128,11 +128,12 @@ class Plan(NamedTuple):
 
 def plan(options: Mapping[str, Any]) -> Plan:
     """Settle the options, get the host, and resolve the stack."""
-    from provision.render.text import check_request
+    from provision.render.text import check_names, check_request
     from provision.resolve import resolve
 
     found = settings(options)
     request = check_request(found.request)
+    check_names(found.tag, found.network.registries)
     host = _host_for(request, options.get("host"))
     catalogue = load()
     return Plan(catalogue, found, host, request, resolve(catalogue, host, request))

@@ -1,18 +1,29 @@
 """Merges flags over variables over the project file over the defaults."""
 
+import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import yaml
 
-from provision.config.project import KEYS, Project
+from provision.catalogue.load import YAML_ERRORS
+from provision.config.project import KEYS, Keys, Project
 from provision.errors import InputError
 from provision.model import Network, Request, User, Vendor
 
+T = TypeVar("T")
 _PREFIX = "KGPU_ENV_"
-_TEXT = ("vendor", "fallback", "tensorflow", "python", "base", "cuda", "rocm", "backend", "tag")
+_VERSIONS = ("tensorflow", "python", "cuda", "rocm")
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "vendor": ("auto", "cuda", "rocm", "cpu", "nvidia", "amd"),
+    "fallback": ("cpu",),
+    "backend": ("tensorflow", "jax", "torch"),
+}
+_WORDS = ("base", "tag", "user_name", "network_ca_bundle", "network_index_url", "network_proxy")
+_TEXT = {*_CHOICES, *_VERSIONS, *_WORDS}  # taken as they are written, not as YAML
 _NESTED: Mapping[str, type[User | Network]] = {"user": User, "network": Network}
 _ALIASES = {"nvidia": "cuda", "amd": "rocm"}
 
@@ -56,15 +67,15 @@ def _layers(
     variables = _variables(environment)
     layers: list[tuple[dict[str, Any], str]] = []
     if project:
-        layers.append((_flat(project), f"{path}"))
+        layers.append((_flat(project, path), f"{path}"))
         name = flags.get("profile") or environment.get(f"{_PREFIX}PROFILE") or project.profile
         if name:
-            layers.append((_flat(_profile(project, str(name), path)), f"{path}, profile {name}"))
+            layers.append((_flat(_profile(project, str(name), path), path), f"{path}, profile {name}"))
     given = {key: value for key, value in flags.items() if value not in (None, (), [], {}) and key != "profile"}
     return [*layers, (variables, _PREFIX + "{name}"), (given, "flag --{flag}")]
 
 
-def _profile(project: Project, name: str, path: Path | None) -> Any:  # noqa: ANN401 - the private base of Project
+def _profile(project: Project, name: str, path: Path | None) -> Keys:
     profiles = project.profiles or {}
     if name not in profiles:
         known = ", ".join(profiles) or "none"
@@ -72,17 +83,18 @@ def _profile(project: Project, name: str, path: Path | None) -> Any:  # noqa: AN
     return profiles[name]
 
 
-def _flat(source: msgspec.Struct) -> dict[str, Any]:
+def _flat(source: Keys, path: Path | None) -> dict[str, Any]:
     """Return the keys that are set, those of user and network as user_name, network_ca_bundle and so on."""
     found: dict[str, Any] = {}
     for key in KEYS:
         value = getattr(source, key)
-        if value is None:
-            continue
-        if key in _NESTED:
-            found |= {f"{key}_{name}": one for name, one in msgspec.structs.asdict(value).items()}
-        else:
+        if isinstance(value, msgspec.Struct):
+            found |= {f"{key}_{name}": one for name, one in msgspec.structs.asdict(value).items() if one is not None}
+        elif value is not None:
             found[key] = value
+    bundle = found.get("network_ca_bundle")
+    if bundle and path:
+        found["network_ca_bundle"] = str(path.parent / bundle)  # the file may lie above the working directory
     return found
 
 
@@ -99,29 +111,62 @@ def _variables(environment: Mapping[str, str]) -> dict[str, Any]:
 def _parse(key: str, text: str) -> object:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(
-            "KGE-604", f"{_PREFIX}{key.upper()} is not valid YAML", why=" ".join(str(error).split())
-        ) from None
+    except YAML_ERRORS as error:
+        why = " ".join(str(error).split())
+        raise InputError("KGE-604", f"{_PREFIX}{key.upper()} is not valid YAML", why=why) from None
 
 
 def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
+    for key, value in values.items():
+        _check(key, value, origins[key])
     request = {key: value for key, value in values.items() if key in Request.__struct_fields__}
-    vendor = request.get("vendor", Vendor.AUTO)
-    request["vendor"] = _ALIASES.get(str(vendor), str(vendor))
-    user = {name: values[f"user_{name}"] for name in User.__struct_fields__ if f"user_{name}" in values}
-    network = {name: values[f"network_{name}"] for name in Network.__struct_fields__ if f"network_{name}" in values}
-    try:
-        return Settings(
-            msgspec.convert({**request, "user": user}, Request),
-            msgspec.convert(network, Network),
-            values.get("tag"),
-            origins,
-            values,
-        )
-    except msgspec.ValidationError as error:
-        key = str(error).rpartition("`$.")[2].split(".")[0].split("[")[0].rstrip("`")
-        where = next((f" ({origin})" for name, origin in origins.items() if name.startswith(key)), "")
+    request |= {"vendor": _ALIASES.get(values.get("vendor", ""), values.get("vendor", Vendor.AUTO))}
+    request |= {"user": _convert(values, User, "user_", origins)}
+    return Settings(
+        _convert(request, Request, "", origins),
+        _convert(values, Network, "network_", origins),
+        values.get("tag"),
+        origins,
+        values,
+    )
+
+
+def _check(key: str, value: object, origin: str) -> None:
+    """Raise InputError KGE-604 for a choice or a version that is none."""
+    text = str(value)
+    choices = _CHOICES.get(key)
+    if choices and text not in choices:
+        near = difflib.get_close_matches(text.lower(), choices, n=1)
+        fix = f"did you mean {near[0]}?" if near else f"choose from {', '.join(choices)}"
+        raise InputError("KGE-604", f"{origin}: {key} cannot be {text!r}.", fix=fix)
+    if key in _VERSIONS and not re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
         raise InputError(
-            "KGE-604", f"The option {key}{where} has a value that it cannot have.", why=str(error)
-        ) from error
+            "KGE-604", f"{origin}: {key} cannot be {text!r}.", fix="give a version, such as 2.21 or 12.5.1"
+        )
+
+
+def _convert(values: Mapping[str, Any], kind: type[T], prefix: str, origins: Mapping[str, str]) -> T:
+    """Return the `kind` whose fields are the keys that begin with `prefix`."""
+    fields = {name: values[prefix + name] for name in _fields(kind) if prefix + name in values}
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at `$.")
+        name = re.split(r"[.\[`]", where)[0]
+        origin = origins.get(prefix + name, "")
+        what = f"{origin}: {(prefix + name).replace('_', '.', bool(prefix))} has a value that it cannot have."
+        raise InputError("KGE-604", what, why=problem, fix=_advice(problem)) from error
+
+
+def _fields(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(kind.__struct_fields__)
+
+
+def _advice(problem: str) -> str:
+    if "Expected `array`" in problem:
+        return "write a list as [one, two]"
+    if "Expected `object`" in problem:
+        return "write it as {key: value}"
+    if "got `float`" in problem or "Expected `str`, got `int`" in problem:
+        return 'quote the value: YAML reads 12.10 as the number 12.1 (write "12.10")'
+    return ""

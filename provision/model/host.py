@@ -7,8 +7,9 @@ import msgspec
 
 from provision.model.base import Value
 
-Architecture = Annotated[str, msgspec.Meta(pattern=r"^(sm_\d{2,3}[af]?|gfx[0-9a-f]{3,4})$")]
-Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
+# In Python "$" also matches before a newline at the end, hence the look-ahead.
+Architecture = Annotated[str, msgspec.Meta(pattern=r"^(sm_[0-9]{2,3}[af]?|gfx[0-9a-f]{3,4})$(?!\n)")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+(\.[0-9]+)*$(?!\n)")]
 
 
 class Severity(StrEnum):

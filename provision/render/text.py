@@ -2,15 +2,22 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 
 from provision.errors import InputError
 from provision.model import Request
 
-_APT = re.compile(r"[a-z0-9][a-z0-9+.-]*(=[A-Za-z0-9.+:~-]+)?")
+# Debian's rule for names; a "-" at the end would tell apt-get to remove the package.
+_APT = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+](=[0-9][A-Za-z0-9.+:~-]*[A-Za-z0-9+~]|=[0-9])?")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9._/-]*[a-z0-9])?")
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED_ENV = ("PATH", "VIRTUAL_ENV", "CUDA_VERSION")
+_RESERVED_ENV = ("PATH", "VIRTUAL_ENV", "CUDA_VERSION", "UID", "GID")  # ENV would win over the ARGs UID and GID
+_VERSION = re.compile(r"[0-9]+(\.[0-9]+)*")
+_HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
+_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_TAG = re.compile(rf"(?=[^@]{{1,255}}\Z)({_HOST}/)?{_PART}(/{_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?")
+_REGISTRY = re.compile(rf"{_HOST}(/{_PART})*/?")
 _OWN_LABELS = "io.kgpu-env."
 _ID_LIMIT = 2**32 - 2  # the kernel keeps the last id for "none"
 
@@ -36,6 +43,9 @@ def check_request(request: Request) -> Request:
     Raises:
         InputError: a name, id or value cannot stand in a Dockerfile.
     """
+    for kind in ("tensorflow", "python", "cuda", "rocm"):
+        version = getattr(request, kind)
+        _need(version is None or _VERSION.fullmatch(version), f"{kind} version {version!r}", "numbers and dots")
     for name in request.apt:
         _need(_APT.fullmatch(name), f"apt package {name!r}", "a Debian package name, optionally name=version")
     _check_user(request)
@@ -48,6 +58,15 @@ def check_request(request: Request) -> Request:
         _need(key not in _RESERVED_ENV, f"environment variable {key!r}", "another name: kgpu-env sets this one")
         _need(value.isprintable(), f"value of environment variable {key!r}", "one line of printable text")
     return request if not request.packages else _canonical(request)
+
+
+def check_names(tag: str | None, registries: Mapping[str, str]) -> None:
+    """Raise InputError KGE-611 when the image's name or a registry's place could not be one."""
+    if tag:
+        _need(_TAG.fullmatch(tag), f"tag {tag!r}", "NAME:TAG or HOST:PORT/NAME:TAG, the name in lower case")
+    for registry, mirror in registries.items():
+        _need(_REGISTRY.fullmatch(registry), f"registry {registry!r}", "a host name, such as docker.io")
+        _need(_REGISTRY.fullmatch(mirror), f"mirror {mirror!r} of {registry}", "HOST, HOST:PORT or HOST:PORT/PATH")
 
 
 def _check_user(request: Request) -> None:
