@@ -27,7 +27,7 @@ def device_access(host: model.Host, vendor: model.Vendor, gpus: str = "all") -> 
         gpus: "all", or indexes and UUIDs separated by commas: "0,1", "GPU-3f1c...".
 
     Raises:
-        UsageError: KGE-304, an index or UUID that the host does not have.
+        UsageError: KGE-306, an index or UUID that the host does not have.
     """
     match vendor:
         case model.Vendor.CUDA:
@@ -121,7 +121,7 @@ def _unknown(maker: str, word: str, there: Chosen) -> UsageError:
     listed = "; ".join(f"{index} = {gpu.name or 'GPU'} {gpu.uuid or gpu.pci or ''}".rstrip() for index, gpu in there)
     brand = {"nvidia": "NVIDIA", "amd": "AMD"}[maker]
     return UsageError(
-        "KGE-304",
+        "KGE-306",
         f"this host has no {brand} GPU {word!r}",
         why=f"it has {listed}" if listed else f"it has no {brand} GPU at all",
         fix="give --gpus all, or indexes and UUIDs from that list, separated by commas",

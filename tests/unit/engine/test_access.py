@@ -147,7 +147,7 @@ def test_amd_on_wsl_goes_through_dxg() -> None:
 def test_a_gpu_that_is_not_there_is_an_error_that_lists_what_is(gpus: str) -> None:
     with pytest.raises(UsageError) as caught:
         device_access(NVIDIA_HOST, CUDA, gpus)
-    assert caught.value.code == "KGE-304"
+    assert caught.value.code == "KGE-306"
     assert "0 = NVIDIA H100 GPU-aaaa-0; 1 = NVIDIA H100 GPU-aaaa-1" in caught.value.why
 
 
