@@ -100,6 +100,14 @@ def write_file(path: Path, content: bytes) -> None:
             raise
 
 
+def is_folder(path: Path) -> bool:
+    """Tell whether `path` is a folder; a name that no file can have is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def check_writable(*paths: Path | None) -> None:
     """Raise InputError KGE-605 when a file could not be written later, after the long work that fills it."""
     for path in filter(None, paths):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from provision.cli.output import answer, answer_json, say, write_file
+from provision.cli.session import facts
 from provision.errors import Exit
 from provision.model import Host, Proof, Stack, Vendor, Verdict, encode
 
@@ -20,7 +21,6 @@ def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host)
     """Run the workload in a container of `image` and return the judged proof."""
     from msgspec.structs import replace
 
-    from provision.catalogue import load
     from provision.engine.access import device_access
     from provision.prove import image_vendor
     from provision.prove.verify import image_stack
@@ -41,7 +41,7 @@ def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host)
         replace(request, vendor=vendor),
         here,
         device_access(here, vendor, request.gpus),
-        load().errors,
+        facts().errors,
         new_nonce=lambda: secrets.token_hex(16),
         clock=time.monotonic,
     )

@@ -65,6 +65,17 @@ def _show(found: "Settings", *, as_json: bool) -> None:
         answer("every option has its default")
 
 
+def cache_folder() -> Path:
+    """Return where copies are kept that only save time; it may be removed at any moment."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "kgpu-env"
+
+
+def facts() -> Catalogue:
+    """Return the catalogue."""
+    return load(cache=cache_folder())
+
+
 def read_host(path: Path) -> Host:
     """Return the host that a file describes.
 
@@ -88,7 +99,7 @@ def probe_this_host(root: Path | None = None) -> Host:
     """Return this machine, or the captured tree at `root`, as probed."""
     from provision.probe import Tables, probe_files, probe_host
 
-    catalogue = load()
+    catalogue = facts()
     tables = Tables(
         amd_releases={version: row.release for row in catalogue.amd.drivers for version in row.sysfs},
         capabilities={device: chip.capability for chip in catalogue.chips for device in chip.devices},
@@ -135,7 +146,7 @@ def plan(options: Mapping[str, Any]) -> Plan:
     request = check_request(found.request)
     check_names(found.tag, found.network.registries)
     host = _host_for(request, options.get("host"))
-    catalogue = load()
+    catalogue = facts()
     return Plan(catalogue, found, host, request, resolve(catalogue, host, request))
 
 

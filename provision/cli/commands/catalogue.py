@@ -20,9 +20,10 @@ def list_rows(
     as_json: o.Json = False,
 ) -> None:
     """Print every row with its source."""
-    from provision.catalogue import Listing, load
+    from provision.catalogue import Listing
+    from provision.cli.session import facts
 
-    every = load().listing().rows
+    every = facts().listing().rows
     tables = sorted({str(row["table"]) for row in every})
     if table is not None and table not in tables:
         raise UsageError("KGE-901", f"There is no table {table!r}.", fix=f"choose from {', '.join(tables)}")

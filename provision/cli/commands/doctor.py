@@ -17,12 +17,11 @@ def doctor(
     as_json: o.Json = False,
 ) -> None:
     """Tell what is wrong with this host and how to mend it; or explain a code."""
-    from provision.catalogue import load
     from provision.cli.session import probe_this_host
     from provision.doctor import examine, explain
 
     if code:
-        found = explain(code, load())
+        found = explain(code, facts())
         if not found:
             raise UsageError("KGE-901", f"No code {code!r} is known.", fix="codes look like KGE-301")
         answer_json(CodeDocument(code=code, text=found)) if as_json else answer(found)

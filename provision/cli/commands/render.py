@@ -8,11 +8,11 @@ import typer
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.documents import RenderDocument
-from provision.cli.output import answer, answer_json, say, write_file
-from provision.cli.session import plan, tell_warnings
+from provision.cli.output import answer, answer_json, is_folder, say, write_file
+from provision.cli.session import cache_folder, plan, tell_warnings
 
 Output = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "-o", "--output", metavar="FILE|DIR", help="Write the Dockerfile, or the whole context into a folder."
     ),
@@ -48,13 +48,12 @@ def render(
         from provision.engine.network import build_network
 
         files = build_network(network, {}).files  # what was asked for; this host's own settings belong to `build`
-    result = render_plan(found.catalogue, found.stack, found.request, network=files)
+    result = render_plan(found.catalogue, found.stack, found.request, network=files, cache=cache_folder())
     tell_warnings(found.stack)
     if output:
-        whole = output.is_dir() or str(output).endswith("/") or bool(files)
-        targets = {output / name: text for name, text in result.files.items()} if whole else None
-        for path, content in (targets or {output: result.files["Dockerfile"]}).items():
-            write_file(path, content)
+        whole = output.endswith("/") or is_folder(Path(output)) or bool(files)
+        for name, content in result.files.items() if whole else [("", result.files["Dockerfile"])]:
+            write_file(Path(output) / name, content)
         say(f"wrote {output}")
     if as_json:
         answer_json(RenderDocument(plan_digest=result.digest, tag=result.tag, dockerfile=result.dockerfile))
