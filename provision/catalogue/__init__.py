@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from provision.catalogue import rows
-from provision.catalogue.load import convert, read_yaml
+from provision.catalogue.load import read_facts
 from provision.errors import InputError
 from provision.model import DriverVersion, version_key
 from provision.resources import folder
@@ -63,8 +63,9 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 class Catalogue:
     """All facts. A file is read when it is first asked for, so that no command pays for another's facts."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, cache: Path | None = None) -> None:
         self.directory = directory
+        self.cache = cache
 
     @cached_property
     def nvidia(self) -> _Nvidia:
@@ -124,7 +125,7 @@ class Catalogue:
 
     def _read(self, name: str, kind: type[S]) -> S:
         path = self.directory / name
-        found = convert(read_yaml(path), kind, path)
+        found = read_facts(path, kind, self.cache)
         _unique(found, path)
         return found
 
@@ -139,6 +140,11 @@ def _unique(section: msgspec.Struct, path: Path) -> None:
 
 
 @cache
-def load(directory: Path | None = None) -> Catalogue:
-    """Return the catalogue in `directory`, or the one that ships with the package."""
-    return Catalogue(directory or folder("images"))
+def load(directory: Path | None = None, cache: Path | None = None) -> Catalogue:
+    """Return the catalogue in `directory`, or the one that ships with the package.
+
+    Args:
+        directory: has the YAML files.
+        cache: a folder for copies that are quicker to read; it need not exist.
+    """
+    return Catalogue(directory or folder("images"), cache)

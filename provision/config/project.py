@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from provision.catalogue.load import convert, read_yaml
+from provision.catalogue.load import convert
 from provision.errors import InputError
 
 FILE_NAME = "kgpu-env.yaml"
@@ -71,6 +71,8 @@ def read_project(path: Path) -> Project:
     Raises:
         InputError: KGE-603, not YAML; KGE-604, a key or value that it cannot have, with a suggestion.
     """
+    from provision.catalogue.yaml_file import read_yaml  # noqa: PLC0415 - only where there is a project file
+
     values = read_yaml(path, "KGE-603")
     if values is None:
         return Project()

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-import yaml
 
-from provision.catalogue.load import YAML_ERRORS
 from provision.config.project import KEYS, Keys, Project
 from provision.errors import InputError
 from provision.model import Network, Request, User, Vendor
@@ -109,6 +107,10 @@ def _variables(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parse(key: str, text: str) -> object:
+    import yaml  # noqa: PLC0415 - only for variables that hold lists or mappings
+
+    from provision.catalogue.yaml_file import YAML_ERRORS  # noqa: PLC0415 - as above
+
     try:
         return yaml.safe_load(text)
     except YAML_ERRORS as error:

@@ -1,14 +1,15 @@
 """Renders `templates/dockerfile/<vendor>.j2`; the same stack and request always give the same text."""
 
+import functools
 import hashlib
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from provision import __version__
 from provision.catalogue import Catalogue
@@ -43,7 +44,7 @@ def render(
     """Return the plan for a stack.
 
     Args:
-        catalogue: tells the version of uv.
+        catalogue: tells the version of uv; its cache keeps compiled templates too.
         stack: what goes into the image.
         request: packages, user, labels and environment; already checked by `check_request`.
         base: another image to start from in place of the stack's own (one that was made locally).
@@ -80,7 +81,7 @@ class _Page(NamedTuple):
         stack = self.stack
         uv = next(tool for tool in self.catalogue.images.tools if tool.id == "uv")
         text = (
-            _environment()
+            _environment(self.catalogue.cache)
             .get_template(f"{stack.vendor}.j2")
             .render(
                 stack=stack,
@@ -126,9 +127,10 @@ def _labels(stack: Stack, request: Request, digest: str) -> list[tuple[str, str]
     return sorted({**request.labels, **own}.items())
 
 
-@cache
-def _environment() -> Environment:
+@functools.cache
+def _environment(cache: Path | None) -> Environment:
     environment = Environment(
+        bytecode_cache=FileSystemBytecodeCache(str(cache)) if cache and cache.is_dir() else None,
         loader=FileSystemLoader(folder("templates") / "dockerfile"),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -20,6 +20,8 @@ MODULES: Final = {
 
 def register(arguments: Sequence[str]) -> None:
     """Import the module of the command that `arguments` name, or all of them for help and completion."""
+    if "--version" in arguments:
+        return
     named = next((word for word in arguments if not word.startswith("-")), None)
     for module in [MODULES[named]] if named in MODULES else MODULES.values():
         importlib.import_module(f"{__name__}.{module}")

@@ -17,7 +17,7 @@ def doctor(
     as_json: o.Json = False,
 ) -> None:
     """Tell what is wrong with this host and how to mend it; or explain a code."""
-    from provision.cli.session import probe_this_host
+    from provision.cli.session import facts, probe_this_host
     from provision.doctor import examine, explain
 
     if code:

@@ -9,7 +9,7 @@ from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.documents import RenderDocument
 from provision.cli.output import answer, answer_json, is_folder, say, write_file
-from provision.cli.session import cache_folder, plan, tell_warnings
+from provision.cli.session import plan, tell_warnings
 
 Output = Annotated[
     str | None,
@@ -48,7 +48,7 @@ def render(
         from provision.engine.network import build_network
 
         files = build_network(network, {}).files  # what was asked for; this host's own settings belong to `build`
-    result = render_plan(found.catalogue, found.stack, found.request, network=files, cache=cache_folder())
+    result = render_plan(found.catalogue, found.stack, found.request, network=files)
     tell_warnings(found.stack)
     if output:
         whole = output.endswith("/") or is_folder(Path(output)) or bool(files)
