@@ -1,0 +1,292 @@
+"""A proof as one page for people: `templates/report/page.j2`, without scripts and without anything fetched.
+
+Everything in a proof is text of a container, so the template engine escapes all of it and `shown` makes visible what
+could hide or reorder it. The same proof always gives the same bytes.
+"""
+
+import math
+import shlex
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import NamedTuple, assert_never
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from provision import __version__
+from provision.model import Check, Proof, ProvedDevice, Stack, Status, Vendor, Verdict
+from provision.resources import folder
+
+BRIEF = 400  # characters above the fold, so that the next step stays there
+LIMIT = 2000  # characters of one text; the JSON report has the rest
+# Controls, invisible and reordering formats, halves of surrogate pairs (which no encoding can write), separators.
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+LABELLED = 7  # so many loss values fit on the curve side by side
+NAMED = 4  # GPUs named above the fold
+PLOTTED = 1e100  # a loss beyond this is listed, not drawn: the axis would overflow
+ASKS = {
+    "started": "Did the engine start the container?",
+    "reported": "Did the workload end and report?",
+    "build": "Is TensorFlow a build for that vendor?",
+    "visible": "Is the GPU inside the container?",
+    "identity": "Is it the GPU that was asked for?",
+    "placement": "Did it train where it was told to?",
+    "implicit": "Does a model naming no device use it?",
+    "training": "Did the model learn?",
+}
+
+
+class Answer(NamedTuple):
+    """The verdict as the page says it."""
+
+    word: str
+    tone: str  # the class that the style sheet colours; the word says the same
+    limits: str = ""  # what the verdict does not mean
+
+
+class Tick(NamedTuple):
+    """A labelled place on an axis of the chart, in the units of its viewBox."""
+
+    at: float
+    text: str
+
+
+class Point(NamedTuple):
+    """One epoch's loss on the chart, in the units of its viewBox."""
+
+    x: float
+    y: float
+    label: str  # empty where labels would touch
+
+
+class Box(NamedTuple):
+    """The chart's viewBox and, inside it, the plot."""
+
+    width: int = 400
+    height: int = 210
+    left: int = 46
+    right: int = 384
+    top: int = 28
+    bottom: int = 170
+
+
+class Chart(NamedTuple):
+    """A loss curve, ready to be drawn."""
+
+    box: Box
+    points: tuple[Point, ...]
+    lines: tuple[str, ...]  # the `points` of a polyline each; more than one where a value cannot be drawn
+    epochs: tuple[Tick, ...]
+    losses: tuple[Tick, ...]
+    values: tuple[str, ...]  # every epoch's loss in words
+
+
+def page(proof: Proof, stack: Stack | None = None) -> str:
+    """Return the HTML text of a proof.
+
+    Args:
+        proof: what the judge said.
+        stack: what the image was resolved to, when this run knows it.
+
+    Raises:
+        FileNotFoundError: the installation lacks its templates.
+    """
+    text = (
+        _environment()
+        .get_template("page.j2")
+        .render(
+            proof=proof,
+            stack=stack,
+            answer=answer(proof.verdict),
+            tally=tally(proof.checks),
+            gpus=gpus(proof.devices),
+            asks=ASKS,
+            loss=loss_range(proof),
+            chart=chart(proof.training.losses),
+            labelled=LABELLED,
+            commands=tuple(commands(proof, stack)),
+            succeeded=proof.verdict in {Verdict.PROVED, Verdict.CPU},
+            version=__version__,
+        )
+    )
+    return text.strip() + "\n"
+
+
+def shown(value: object) -> object:
+    """Return a text of bearable length in which every character is visible; other values as they are.
+
+    Runs on each expression of the template, so that no field can be forgotten.
+    """
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n")
+    if len(text) > LIMIT:
+        text = f"{text[:LIMIT]} [{len(text) - LIMIT:,} more characters]"
+    return "".join(_visible(char) for char in text)
+
+
+def _visible(char: str) -> str:
+    if char in "\n\t" or unicodedata.category(char) not in HIDDEN:
+        return char
+    return char.encode("unicode_escape").decode()
+
+
+def answer(verdict: Verdict) -> Answer:
+    """Return the words for a verdict."""
+    match verdict:
+        case Verdict.PROVED:
+            return Answer("PROVED", "good")
+        case Verdict.CPU:
+            return Answer("TRAINED ON CPU", "neutral", "No GPU pass-through was proved.")
+        case Verdict.NOT_PROVED:
+            return Answer("NOT PROVED", "bad")
+        case Verdict.INVALID:
+            return Answer("INVALID", "doubtful", "This run proves nothing, either way.")
+        case _:
+            assert_never(verdict)
+
+
+def sentence(text: str) -> str:
+    """Return `text` with a capital at its start and a full stop at its end."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "!", "?")) else ".")
+
+
+def brief(text: str) -> str:
+    """Return `text` on one line and short enough for the first screen."""
+    line = " ".join(text.split())
+    return line if len(line) <= BRIEF else f"{line[: BRIEF - 3]}..."
+
+
+def tally(found: Iterable[Check]) -> str:
+    """Return how many checks passed, and the names of all others by their outcome."""
+    found = tuple(found)
+    if not found:
+        return "no check is recorded"
+    counts = Counter(item.status for item in found)
+    words = {Status.FAIL: "failed", Status.WARN: "warned", Status.UNKNOWN: "unknown", Status.SKIP: "skipped"}
+    parts = [f"{counts[Status.PASS]} of {len(found)} checks passed"]
+    for status, word in words.items():
+        if counts[status]:
+            parts.append(f"{word}: {', '.join(item.name for item in found if item.status is status)}")
+    return "; ".join(parts)
+
+
+def gpus(found: tuple[ProvedDevice, ...]) -> str:
+    """Return the listed GPUs in one sentence, as many as a glance can take; empty when none is listed."""
+    if not found:
+        return ""
+    names = [device.description or device.name for device in found[:NAMED]]
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return f"Listed inside: {', '.join(names)}{more}."
+
+
+def loss_range(proof: Proof) -> str:
+    """Return the first and the last loss and the time between; empty when no loss is recorded."""
+    losses, seconds = proof.training.losses, proof.training.seconds
+    if not losses:
+        return ""
+    epochs = f"{len(losses)} epoch{'s' if len(losses) > 1 else ''}"
+    time = f", {seconds:.1f} s" if seconds is not None else ""
+    return f"{number(losses[0])} \u2192 {number(losses[-1])} ({epochs}{time})"
+
+
+def number(value: float) -> str:
+    """Return a loss in three significant digits."""
+    return f"{value:.3g}" if math.isfinite(value) else "not a number"
+
+
+def commands(proof: Proof, stack: Stack | None) -> Iterator[str]:
+    """Yield the commands that build the image and verify it again."""
+    if stack is not None:
+        wanted = {"--tensorflow": stack.framework.version, "--python": stack.python}
+        if stack.vendor in {Vendor.CUDA, Vendor.ROCM}:
+            wanted[f"--{stack.vendor}"] = stack.runtime.version
+        options = " ".join(f"{name} {shlex.quote(value)}" for name, value in wanted.items())
+        tag = f" --tag {shlex.quote(proof.image)}" if proof.image else ""
+        yield f"kgpu-env build --vendor {stack.vendor} {options}{tag}"
+    vendor = proof.requested.partition(" ")[0]
+    asked = f" --vendor {vendor}" if vendor in {Vendor.CUDA, Vendor.ROCM, Vendor.CPU} else ""
+    if proof.image:
+        yield f"kgpu-env verify {shlex.quote(proof.image)}{asked}"
+    if proof.code:
+        yield f"kgpu-env doctor {shlex.quote(proof.code)}"
+
+
+def chart(losses: tuple[float, ...]) -> Chart | None:
+    """Return the curve of the mean loss per epoch, or None when no value can be drawn."""
+    drawn = [value for value in losses if _drawable(value)]
+    if not drawn:
+        return None
+    box = Box()
+    marks = _ticks(min(0.0, *drawn), max(0.0, *drawn))
+    low, span = marks[0], marks[-1] - marks[0]
+
+    def across(index: int) -> float:
+        share = index / (len(losses) - 1) if len(losses) > 1 else 0.5
+        return round(box.left + 14 + (box.right - box.left - 28) * share, 1)
+
+    def up(value: float) -> float:
+        return round(box.bottom - (box.bottom - box.top) * (value - low) / span, 1)
+
+    places = [(across(index), up(value)) if _drawable(value) else None for index, value in enumerate(losses)]
+    step = math.ceil(len(losses) / LABELLED)
+    return Chart(
+        box=box,
+        points=tuple(_points(losses, places)),
+        lines=tuple(_lines(places)),
+        epochs=tuple(Tick(across(index), str(index + 1)) for index in range(0, len(losses), step)),
+        losses=tuple(Tick(up(mark), f"{mark:g}") for mark in marks),
+        values=tuple(number(value) for value in losses),
+    )
+
+
+def _drawable(value: float) -> bool:
+    return math.isfinite(value) and abs(value) < PLOTTED
+
+
+def _ticks(low: float, high: float) -> tuple[float, ...]:
+    """Return round numbers that enclose `low` and `high`, 2 to 7 of them."""
+    rough = (high - low) / 4
+    if rough < 1 / PLOTTED:
+        return 0.0, 1.0
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    return tuple(index * step for index in range(math.floor(low / step), math.ceil(high / step) + 1))
+
+
+def _points(losses: tuple[float, ...], places: list[tuple[float, float] | None]) -> Iterator[Point]:
+    ends = {0, len(losses) - 1}
+    for index, place in enumerate(places):
+        if place is not None:
+            told = len(losses) <= LABELLED or index in ends
+            yield Point(*place, number(losses[index]) if told else "")
+
+
+def _lines(places: list[tuple[float, float] | None]) -> Iterator[str]:
+    run: list[str] = []
+    for place in (*places, None):
+        if place is not None:
+            run.append(f"{place[0]},{place[1]}")
+            continue
+        if len(run) > 1:
+            yield " ".join(run)
+        run = []
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder("templates") / "report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+        finalize=shown,
+    )
+    environment.filters["brief"] = brief
+    environment.filters["sentence"] = sentence
+    environment.filters["mebibytes"] = lambda size: f"{size / 2**20:,.0f} MiB"
+    return environment
