@@ -35,6 +35,7 @@ class _TensorFlow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Bases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bases: tuple[rows.BaseImage, ...]
     cuda_bases: tuple[rows.CudaBase, ...]
+    requirements: tuple[rows.Requirement, ...]
     tools: tuple[rows.Tool, ...]
 
 

@@ -26,6 +26,8 @@ class CudaFamily(Row, frozen=True):
 
     major: Version
     driver: Version
+    windows: Version | None = None  # the Windows driver that WSL2 needs
+    windows_source: str = ""
 
 
 class CudaToolkit(Row, frozen=True):
@@ -54,6 +56,7 @@ class Capability(Row, frozen=True):
     last_cuda: Version | None = None
     last_branch: Version | None = None
     xla: bool = True  # False: XLA of today's TensorFlow fails there
+    tegra: bool = False  # the GPU of a Jetson board, which no wheel on PyPI serves
 
 
 class PtxIsa(Row, frozen=True):
@@ -94,13 +97,14 @@ class TensorFlowRelease(Row, frozen=True):
     glibc: Version
     cuda: Version
     cudnn: Version
-    nccl: Version
     sass: tuple[Version, ...]
     ptx: tuple[Ptx, ...]
     requires: tuple[Text, ...]
     newer_cuda: tuple[Version, ...] = ()  # other wheel sets it accepts, tried in this order after its own
     newer_cudnn: tuple[Version, ...] = ()
     links_needed: bool = False  # the wheel does not find the CUDA wheels by itself
+    nccl: Version | None = None  # None: linked into the wheel
+    cuda_wheels: bool = True  # False: it does not know NVIDIA's wheels; CUDA comes from the base image
 
 
 class BaseImage(Row, frozen=True):
@@ -115,15 +119,21 @@ class BaseImage(Row, frozen=True):
 
 
 class CudaBase(Row, frozen=True):
-    """A CUDA runtime image with cuDNN, and the condition under which it starts."""
+    """A CUDA runtime image with cuDNN; `Requirement` has the condition under which it starts."""
 
     image: Text
     cuda: Version
     cudnn: Version
     python: Version
     glibc: Version
-    require_branches: tuple[Version, ...]
-    geforce: bool
+
+
+class Requirement(Row, frozen=True):
+    """NVIDIA_REQUIRE_CUDA of the images for a CUDA: its own version, or one of the branches on one of the brands."""
+
+    image_cuda: Version
+    branches: tuple[Version, ...]
+    brands: tuple[Text, ...]
 
 
 class Tool(Row, frozen=True):
@@ -173,6 +183,7 @@ class RocmBuild(Row, frozen=True):
     python: Version
     image: Text
     targets: tuple[Target, ...]
+    ubuntu: Version | None = None  # set where it tells two builds apart
     wheel: RocmWheel | None = None
 
 

@@ -33,7 +33,9 @@ class Candidate(NamedTuple):
     @property
     def label(self) -> str:
         """The candidate as a person would name it."""
-        return f"TensorFlow {self.build.tensorflow}, ROCm {self.build.version}, Python {self.build.python}"
+        build = self.build
+        system = f", Ubuntu {build.ubuntu}" if build.ubuntu else ""
+        return f"TensorFlow {build.tensorflow}, ROCm {build.version}, Python {build.python}{system}"
 
     @property
     def base(self) -> str:
@@ -74,13 +76,13 @@ def requested_base(candidate: Candidate) -> Broken | None:
     return Broken("requested-base", f"the base {asked} was asked for, and this is {candidate.base}", _ASKED)
 
 
-def published(candidate: Candidate) -> Broken | None:
+def confirmed(candidate: Candidate) -> Broken | None:
     """A build that nobody was seen to use is taken only when its ROCm is asked for by name."""
     build = candidate.build
     if build.confidence != "unconfirmed" or candidate.facts.request.rocm:
         return None
     reason = f"unconfirmed: {build.note}; ask for it with --rocm {build.rocm}"
-    return Broken("published", reason, build.source)
+    return Broken("confirmed", reason, build.source)
 
 
 def machine(candidate: Candidate) -> Broken | None:
@@ -151,7 +153,7 @@ RULES: tuple[Rule[Candidate], ...] = (
     rocm_supports_gpu,
     driver_window,
     partitions,
-    published,
+    confirmed,
 )
 
 

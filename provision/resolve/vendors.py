@@ -86,6 +86,7 @@ def _cuda(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
         branch.cuda if branch else "0",
         host.gpus_of("nvidia"),
         host.architecture,
+        host.wsl,
     )
     rejected: list[Rejection] = []
     for release in catalogue.tensorflow:
@@ -165,7 +166,7 @@ def _cuda_warnings(chosen: cuda.Candidate, no_xla: list[rows.Capability]) -> tup
                 "start takes minutes (set CUDA_CACHE_PATH to a volume to keep the result)",
             )
         )
-    return tuple(found) + _confidence(chosen.release)
+    return tuple(found) + _confidence(chosen.release, *([chosen.base] if chosen.base else []))
 
 
 def _confidence(*used: rows.Row) -> tuple[StackWarning, ...]:

@@ -28,7 +28,7 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
  && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
       tensorflow==2.16.2 \
       'keras>=3.0.0' \
-      'numpy>=1.26,<2' \
+      'numpy>=1.23.5,<2' \
       nvidia-cublas-cu12==12.3.4.1 \
       nvidia-cuda-cupti-cu12==12.3.101 \
       nvidia-cuda-nvcc-cu12==12.3.107 \
@@ -55,7 +55,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:6e16e25c2cd512bc67c54cf4937828a9944e275099d07e07ff009756ca97908a"
+LABEL io.kgpu-env.plan="sha256:40a992d2cbe0b1e462475c6854dd0f66f01b198aae7cdad93ec6f23f09747883"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.16.2\"},\"gpus\":[\"sm_52\"],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.3.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.11/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nccl/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"
