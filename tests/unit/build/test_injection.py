@@ -278,7 +278,8 @@ def shaped(key: str, value: str) -> object:
             return value
 
 
-KEYS = {
+Source = Callable[[str, str, pytest.MonkeyPatch], dict[str, Any]]
+KEYS: dict[Source, tuple[str, ...]] = {
     from_flag: ("packages", "apt", "base", "tag"),
     from_variable: ("packages", "apt", "base", "tag", "labels", "env"),
     from_file: ("packages", "apt", "base", "tag", "labels", "env", "user", "network"),
@@ -288,7 +289,7 @@ KEYS = {
 @pytest.mark.parametrize("value", NASTY)
 @pytest.mark.parametrize("source", KEYS)
 def test_nasty_text_from_every_place(
-    source: Callable[[str, str, pytest.MonkeyPatch], dict[str, Any]],
+    source: Source,
     value: str,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
