@@ -6,7 +6,6 @@ The GPU proofs are judged from this folder's SYNTHETIC evidence.
 import re
 from html.parser import HTMLParser
 from typing import NamedTuple
-from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
@@ -30,7 +29,7 @@ from provision.model import (
     Verdict,
 )
 from provision.prove import Evidence, Expectation, judge
-from provision.prove.page import ASKS, BRIEF, LIMIT, chart, page, tally
+from provision.prove.page import ASKS, BRIEF, LIMIT, page, tally
 
 VOID = {"meta", "link", "br"}
 WORDS = {
@@ -176,7 +175,7 @@ def test_a_cpu_training_says_that_no_pass_through_was_proved(on_cpu: Proof) -> N
 
 
 def test_a_loss_beside_a_failed_proof_is_no_evidence_for_the_gpu(not_proved: Proof, proved: Proof) -> None:
-    note = "A falling loss does not tell where the model trained; the checks above do."
+    note = "A falling loss does not tell where the model trained."
     assert not_proved.training.losses
     assert note in read(page(not_proved)).of("p")
     assert note not in read(page(proved)).of("p")
@@ -301,12 +300,6 @@ def test_the_same_proof_gives_the_same_page(proved: Proof) -> None:
     assert page(proved) == page(turned)
 
 
-def test_nothing_is_fetched_and_nothing_runs(proved: Proof) -> None:
-    text = page(proved)
-    assert not re.search(r"//|url\(|@import|<script|\bsrc=|\son\w+=", text)
-    assert "default-src 'none'" in text
-
-
 def test_headings_regions_and_labels_are_complete(proved: Proof) -> None:
     seen = read(page(proved))
     ids = [attributes["id"] for _, attributes in seen.tags if "id" in attributes]
@@ -315,78 +308,3 @@ def test_headings_regions_and_labels_are_complete(proved: Proof) -> None:
     assert {name for names in named for name in names} <= set(ids)
     assert all("aria-labelledby" in attributes for tag, attributes in seen.tags if tag in {"section", "svg"})
     assert [tag for tag, _ in seen.tags if tag in {"h1", "h2"}][:2] == ["h1", "h2"]
-
-
-def test_the_curve_is_well_formed_and_tells_its_values(proved: Proof) -> None:
-    found = re.search(r"<svg.*?</svg>", page(proved), flags=re.DOTALL)
-    assert found
-    svg = ET.fromstring(found[0])
-    assert svg.get("role") == "img"
-    texts = [element.text for element in svg.iter("text")]
-    labels = [f"{loss:.3g}" for loss in proved.training.losses]
-    assert texts[-len(labels) :] == labels
-    assert {"epoch", "loss", "0", "1", "6"} <= set(texts)
-    assert f"Epoch 1: {labels[0]}, " in (svg.findtext("desc") or "")
-
-
-@given(st.lists(st.floats() | st.floats(0, 3), max_size=60))
-@example([0.0, 0.0])
-@example([5e-324])
-@example([1e99, -1e99])
-@example([float("inf")])
-def test_any_losses_are_drawn_inside_the_plot(losses: list[float]) -> None:
-    curve = chart(tuple(losses))
-    if curve is None:
-        assert not any(abs(loss) < 1e100 for loss in losses)
-        return
-    box = curve.box
-    assert len(curve.values) == len(losses)
-    assert 2 <= len(curve.losses) <= 8
-    assert all(box.left < point.x < box.right and box.top <= point.y <= box.bottom for point in curve.points)
-    assert all(box.top <= tick.at <= box.bottom for tick in curve.losses)
-
-
-def test_a_lower_loss_is_drawn_lower_and_a_later_epoch_further_right() -> None:
-    curve = chart((2.0, 1.0, 0.5))
-    assert curve
-    assert [point.x for point in curve.points] == sorted({point.x for point in curve.points})
-    heights = [point.y for point in curve.points]
-    assert heights == sorted(set(heights))  # SVG counts downwards
-    half = (curve.box.top + curve.box.bottom) / 2
-    assert heights[1] == half  # the axis ends at 2
-
-
-def test_a_value_that_is_no_number_breaks_the_line() -> None:
-    curve = chart((3.0, 2.0, float("nan"), 1.0, 0.5))
-    assert curve
-    assert [len(line.split()) for line in curve.lines] == [2, 2]
-    assert curve.values[2] == "not a number"
-    assert len(curve.points) == 4
-
-
-def test_many_epochs_are_listed_below_the_curve(proved: Proof) -> None:
-    losses = tuple(2.0 / (epoch + 1) for epoch in range(40))
-    seen = read(page(msgspec.structs.replace(proved, training=Training(losses=losses), log=())))
-    assert "All 40 values" in seen.of("summary")
-    assert seen.of("li") == [f"{loss:.3g}" for loss in losses]
-
-
-PAIRS = [("ink", "paper"), ("quiet", "paper"), ("ink", "panel"), ("quiet", "panel")]
-TONES = [(tone, "paper") for tone in ("good", "bad", "doubtful", "neutral")]
-
-
-def luminance(colour: str) -> float:
-    """Return WCAG 2's relative luminance of "#rrggbb"."""
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-@pytest.mark.parametrize("theme", [0, 1, 2], ids=["light", "dark", "print"])
-@pytest.mark.parametrize(("front", "back"), PAIRS + TONES)
-def test_contrast_is_enough_in_each_theme(proved: Proof, theme: int, front: str, back: str) -> None:
-    themes = re.findall(r":root \{(.*?)\}", page(proved), flags=re.DOTALL)
-    assert len(themes) == 3
-    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", themes[theme]))
-    high, low = sorted((luminance(colours[front]), luminance(colours[back])), reverse=True)
-    assert (high + 0.05) / (low + 0.05) >= 4.5
