@@ -11,6 +11,8 @@ import msgspec
 from provision import model
 from provision.catalogue import Listing, load
 from provision.cli import documents
+from provision.emit import EMITTERS, Order, emit
+from provision.engine.access import device_access
 from provision.errors import NoStackError
 from provision.model import Request, Vendor
 from provision.render import check_request, render
@@ -57,6 +59,35 @@ GOLDEN: dict[str, tuple[str | None, Request]] = {
     "cpu-root": (None, Request(vendor=Vendor.CPU, user=model.User(name="root", uid=0, gid=0))),
 }
 
+# Hosts of the golden exports: a host file (None: no GPU), what its engine offers, and the request.
+# The hosts' GPUs, drivers and nodes are synthetic (see print_hosts.py), and so are these engines.
+EXPORTS: dict[str, tuple[str | None, model.Engine, Request]] = {
+    "nvidia-cdi": (
+        "h100-580",
+        model.Engine(name="docker", version="28.5.2", cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all")),
+        Request(vendor=Vendor.CUDA, packages=("jupyterlab",)),
+    ),
+    "nvidia-runtime": (
+        "h100-580",
+        model.Engine(name="docker", version="24.0.7", runtimes=("nvidia", "runc")),
+        Request(vendor=Vendor.CUDA, user=model.User(name="dev", uid=1000055, gid=1000055)),
+    ),
+    "nvidia-mig": ("h100-mig", model.Engine(name="docker", version="24.0.7"), Request(vendor=Vendor.CUDA)),
+    "amd": (
+        "mi300x-spx",
+        model.Engine(name="docker", version="28.5.2"),
+        Request(vendor=Vendor.ROCM, packages=("jupyterlab",)),
+    ),
+    "amd-podman": (
+        "mi300x-spx",
+        model.Engine(name="podman", version="5.4.2", cdi=("amd.com/gpu=all",)),
+        Request(vendor=Vendor.ROCM),
+    ),
+    "cpu": (None, model.Engine(name="docker", version="28.5.2"), Request(vendor=Vendor.CPU)),
+}
+# Files of every export that are goldens elsewhere, or no golden at all.
+CARRIED = ("Dockerfile", "quick_check.py")
+
 # The Dockerfiles at the top: the newest stack of each vendor.
 REFERENCE = {"Dockerfile.cuda": "cuda-h100", "Dockerfile.rocm": "rocm-mi300x"}
 
@@ -71,6 +102,32 @@ def dockerfile(name: str) -> str:
     file, request = GOLDEN[name]
     checked = check_request(request)
     return render(load(), resolve(load(), host(file), checked), checked).dockerfile
+
+
+def order(name: str) -> Order:
+    """Return what a golden export is made from."""
+    file, engine, request = EXPORTS[name]
+    here = msgspec.structs.replace(host(file), engine=engine)
+    checked = check_request(request)
+    stack = resolve(load(), here, checked)
+    return Order(
+        stack=stack,
+        request=checked,
+        host=here,
+        access=device_access(here, stack.vendor),
+        plan=render(load(), stack, checked),
+    )
+
+
+def exports() -> dict[Path, str]:
+    """Return the golden exports: tests/data/exports/HOST/KIND/FILE."""
+    return {
+        DATA / "exports" / name / kind / path: text
+        for name in EXPORTS
+        for kind in EMITTERS
+        for path, text in emit(kind, order(name)).items()
+        if Path(path).name not in CARRIED
+    }
 
 
 def explanation(name: str) -> str:
@@ -115,6 +172,7 @@ def derived() -> dict[Path, str]:
         DATA / "explained" / f"{path.stem}.txt": explanation(path.stem)
         for path in sorted((DATA / "hosts").glob("*.json"))
     }
+    found |= exports()
     found |= {
         ROOT / "provision" / "schemas" / f"{name}.schema.json": schema(kind)
         for name, kind in {**SCHEMAS, **documents.SCHEMAS}.items()

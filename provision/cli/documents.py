@@ -67,6 +67,23 @@ class ConfigDocument(Value):
     options: dict[str, Option] = msgspec.field(default_factory=dict)
 
 
+class ExportedFile(Value):
+    """A file of an output."""
+
+    path: str  # relative to the folder that -o names
+    text: str
+
+
+class ExportDocument(Value):
+    """What `export` prints."""
+
+    schema: Literal["kgpu-env/export/1"] = "kgpu-env/export/1"
+    kind: str
+    image: str
+    plan_digest: str
+    files: tuple[ExportedFile, ...] = ()
+
+
 SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "error-1": ErrorDocument,
     "render-1": RenderDocument,
@@ -74,4 +91,5 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "doctor-1": DoctorDocument,
     "code-1": CodeDocument,
     "config-1": ConfigDocument,
+    "export-1": ExportDocument,
 }

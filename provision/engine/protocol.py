@@ -8,6 +8,8 @@ import msgspec
 from provision import model
 from provision.model.base import Value
 
+Access = model.Access
+
 
 class Context(Value):
     """A build context: the Dockerfile and the files beside it, by relative path."""
@@ -44,18 +46,6 @@ class Image(Value):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     env: tuple[str, ...] = ()
     user: str = ""
-
-
-class Access(Value):
-    """How a container is given its GPUs. All empty: no GPU."""
-
-    method: str = "none"  # "cdi", "nvidia-runtime", "device-nodes", "wsl", "none"
-    cdi: tuple[str, ...] = ()
-    nvidia_ids: tuple[str, ...] = ()  # device ids of the NVIDIA runtime request; ("all",) for every GPU
-    nodes: tuple[str, ...] = ()  # paths of device nodes
-    groups: tuple[int, ...] = ()  # numeric supplementary groups that own the nodes
-    env: dict[str, str] = msgspec.field(default_factory=dict)
-    mounts: tuple[str, ...] = ()  # host paths mounted read-only at the same place
 
 
 class Run(Value):

@@ -1,5 +1,6 @@
 """The values that flow from a host to a proof: frozen, serialisable, without effects."""
 
+from provision.model.access import Access
 from provision.model.base import Value, decode, encode
 from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
@@ -9,6 +10,7 @@ from provision.model.stack import Base, Framework, Rejection, Route, Settings, S
 from provision.model.version import DriverVersion, version_key
 
 __all__ = [
+    "Access",
     "Base",
     "BuildResult",
     "Check",

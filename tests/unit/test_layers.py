@@ -13,6 +13,7 @@ LAYERS = {
     "catalogue": 1,
     "resolve": 2,
     "render": 3,
+    "emit": 3,
     "probe": 4,
     "engine": 4,
     "build": 5,
@@ -22,7 +23,7 @@ LAYERS = {
     "doctor": 5,
     "cli": 7,
 }
-PURE = {"errors", "model", "catalogue", "resolve", "render"}
+PURE = {"errors", "model", "catalogue", "resolve", "render", "emit"}
 EFFECTS = {"subprocess", "socket", "docker", "typer", "rich", "time", "requests", "urllib"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

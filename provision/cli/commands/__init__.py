@@ -12,6 +12,7 @@ MODULES: Final = {
     "render": "render",
     "build": "build",
     "verify": "verify",
+    "export": "export",
     "doctor": "doctor",
     "base": "base",
     "catalogue": "catalogue",

@@ -1,0 +1,157 @@
+"""`kgpu-env export`."""
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from provision.cli import options as o
+from provision.cli.app import command
+from provision.cli.commands import MODULES
+from provision.cli.documents import ExportDocument, ExportedFile
+from provision.cli.output import answer, answer_json, check_writable, say, write_file
+from provision.cli.session import Plan, plan, tell_warnings
+from provision.errors import UsageError
+from provision.model import Host, Vendor
+
+if TYPE_CHECKING:
+    from provision.emit import Order
+
+KINDS = ("devcontainer", "compose", "kubernetes", "apptainer", "quadlet", "shell")
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def _kind(text: str) -> str:
+    if text in KINDS:
+        return text
+    near = difflib.get_close_matches(text.lower(), KINDS, n=1)
+    raise typer.BadParameter(
+        f"{text!r} is no output: did you mean {near[0]}?" if near else f"choose from {', '.join(KINDS)}."
+    )
+
+
+def _size(text: str) -> int:
+    found = re.fullmatch(r"([1-9][0-9]*)([kmgt]?)b?", text.lower(), flags=re.ASCII)
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no size, such as 16g or 512m.")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+Kind = Annotated[
+    str,
+    typer.Argument(parser=_kind, metavar="|".join(KINDS), help="What to write.", autocompletion=lambda: list(KINDS)),
+]
+Folder = Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write the files into this folder.")]
+Image = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[:TAG][@sha256:DIGEST]",
+        help="The image as its users fetch it; otherwise the tag of kgpu-env build.",
+    ),
+]
+Memory = Annotated[
+    int | None, typer.Option(parser=_size, metavar="SIZE", help="Limit of the container's memory, such as 16g.")
+]
+Nodes = Annotated[int, typer.Option(min=1, metavar="N", help="Kubernetes: the nodes that the Job proves.")]
+
+
+@command
+def export(
+    kind: Kind,
+    vendor: o.Vendor = None,
+    host: o.Host = None,
+    fallback: o.Fallback = None,
+    tensorflow: o.TensorFlow = None,
+    python: o.Python = None,
+    base: o.Base = None,
+    cuda: o.Cuda = None,
+    rocm: o.Rocm = None,
+    package: o.Package = None,
+    apt: o.Apt = None,
+    image: Image = None,
+    gpus: o.Gpus = "all",
+    memory: Memory = None,
+    nodes: Nodes = 1,
+    profile: o.Profile = None,
+    config: o.Config = None,
+    output: Folder = None,
+    as_json: o.Json = False,
+    show_config: o.ShowConfig = False,
+) -> None:
+    """Write the files of another tool: the same image, and the right GPU request in its words."""
+    from provision.emit import emit
+
+    given: dict[str, Any] = dict(locals())
+    found = plan(given)
+    order = _order(found, given)
+    files = emit(kind, order)
+    tell_warnings(found.stack)
+    _tell_gpu(order)
+    if output:
+        _write(output, files)
+    if as_json:
+        exported = tuple(ExportedFile(path=path, text=text) for path, text in files.items())
+        answer_json(ExportDocument(kind=kind, image=order.reference, plan_digest=order.plan.digest, files=exported))
+    elif output:
+        for path in files:
+            answer(str(output / path))
+    else:
+        _print(files)
+
+
+def _order(found: Plan, given: dict[str, Any]) -> "Order":
+    from msgspec.structs import replace
+
+    from provision.emit import Order
+    from provision.engine.access import device_access
+    from provision.engine.images import check_reference
+    from provision.render import render
+
+    if given["image"]:
+        check_reference(given["image"])
+    request = found.request
+    if os.geteuid() == 0 and given["kind"] == "devcontainer" and "user_uid" not in found.settings.origins:
+        # Root's project: another user could not write to it, and the client never gives a user root's id.
+        request = replace(request, user=replace(request.user, name="root", uid=0, gid=0))
+    plan_ = render(found.catalogue, found.stack, request)
+    return Order(
+        stack=found.stack,
+        request=request,
+        host=found.host,
+        access=device_access(found.host, found.stack.vendor, given["gpus"]),
+        plan=replace(plan_, tag=found.settings.tag or plan_.tag),
+        image=given["image"],
+        memory_bytes=given["memory"],
+        nodes=given["nodes"],
+        gate="gate" in MODULES,
+    )
+
+
+def _tell_gpu(order: "Order") -> None:
+    if order.stack.vendor is Vendor.CPU:
+        say("note      this is the CPU's environment: no GPU is asked for, and none will be used")
+    elif order.has_gpu:
+        say(f"GPU       {order.access.method}: {_names(order.host, order.stack.vendor)}")
+
+
+def _names(host: Host, vendor: Vendor) -> str:
+    return ", ".join(sorted({gpu.name or gpu.vendor for gpu in host.gpus_of(vendor.gpu or "")}))
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError("KGE-903", f"{folder} is a file.", fix="name a folder: -o DIR")
+    check_writable(*(folder / path for path in files))
+    for path, text in files.items():
+        write_file(folder / path, text.encode())
+
+
+def _print(files: dict[str, str]) -> None:
+    """Print the first file, and tell of the others, which -o writes."""
+    first, *others = files
+    answer(files[first])
+    if others:
+        say(f"note      with -o DIR also: {', '.join(others)}")

@@ -1,0 +1,76 @@
+"""`export apptainer`: a definition file and the run line.
+
+Source: https://apptainer.org/docs/user/latest/definition_files.html and .../gpu.html (checked 2026-11-23).
+"""
+
+import shlex
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from provision.emit.order import Order, quick_check
+from provision.emit.text import CHECK_FILE, check_script
+from provision.model import Vendor
+from provision.resources import folder
+
+DEFINITION = "keras.def"
+IMAGE = "keras.sif"
+RUN = "run.sh"
+SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
+
+
+def apptainer(order: Order) -> dict[str, str]:
+    """Return keras.def, run.sh (builds the image once, then runs a command in it) and the quick check."""
+    return {DEFINITION: _definition(order), RUN: _run(order), CHECK_FILE: check_script()}
+
+
+def _definition(order: Order) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(folder("templates") / "apptainer"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - a definition file is no HTML; the filters quote
+    )
+    environment.filters.update(shell=shlex.quote, comment=lambda text: " ".join(text.split()))
+    settings = {**order.stack.settings.env, **order.access.env}
+    return environment.get_template("environment.def.j2").render(
+        title=order.title,
+        # Without a registry in its name the image is the local engine's.
+        agent="docker" if order.image else "docker-daemon",
+        reference=order.reference,
+        digest=order.plan.digest,
+        environment=sorted(settings.items()),
+        python=order.python,
+        check=shlex.join(quick_check(order, SCRIPT, expected="any")),
+    )
+
+
+def _run(order: Order) -> str:
+    words = ["apptainer", "exec", *_gpu(order), "--cleanenv", '--bind="$PWD":/work', "--pwd=/work", IMAGE, '"$@"']
+    lines = [
+        "#!/bin/sh",
+        f"# {' '.join(order.title.split())}",
+        f"# sh {RUN} python3 train.py     sh {RUN} {shlex.join(quick_check(order, SCRIPT))}",
+        f"[ -e {IMAGE} ] || apptainer build {IMAGE} {DEFINITION} || exit",
+        " ".join(words),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _gpu(order: Order) -> list[str]:
+    """Return the options for the GPUs. The user keeps the host's groups, so no group has to be named."""
+    if not order.has_gpu:
+        return []
+    by_vendor = {Vendor.CUDA: "--nv", Vendor.ROCM: "--rocm"}
+    options = [by_vendor[order.stack.vendor]]
+    options += [f"--bind={path}" for path in (*order.access.mounts, *order.access.nodes) if _outside(path)]
+    ids = order.access.nvidia_ids
+    if ids and ids != ("all",):
+        options.append(shlex.quote(f"--env=CUDA_VISIBLE_DEVICES={','.join(ids)}"))
+    return options
+
+
+def _outside(path: str) -> bool:
+    """Tell whether --rocm leaves this path out: it binds /dev/kfd and /dev/dri."""
+    return not path.startswith(("/dev/kfd", "/dev/dri"))

@@ -1,0 +1,41 @@
+"""The GPU request as arguments of `docker run`."""
+
+from provision.emit.order import PIDS, SHARED_MEMORY, Order
+
+REGISTERED = "nvidia-container-runtime"
+
+
+def gpu_arguments(order: Order) -> list[str]:
+    """Return what hands the GPUs over, with the numeric groups that own AMD's device nodes."""
+    access = order.access
+    found = [f"--device={name}" for name in (*access.cdi, *access.nodes)]
+    found += [f"--group-add={group}" for group in access.groups]
+    if access.nvidia_ids:
+        found.append(f"--gpus={nvidia_value(access.nvidia_ids)}")
+    found += [f"--mount=type=bind,source={path},target={path},readonly" for path in access.mounts]
+    return found + [f"--env={key}={value}" for key, value in access.env.items()]
+
+
+def nvidia_value(ids: tuple[str, ...]) -> str:
+    """Return the value of --gpus, in which several ids are one quoted field of a CSV line.
+
+    >>> nvidia_value(("all",)), nvidia_value(("GPU-a", "GPU-b"))
+    ('all', '"device=GPU-a,GPU-b"')
+    """
+    return "all" if ids == ("all",) else f'"device={",".join(ids)}"'
+
+
+def limit_arguments(order: Order) -> list[str]:
+    """Return the limits that every container gets, and that of its memory where one was asked for."""
+    found = [f"--shm-size={SHARED_MEMORY}", f"--pids-limit={PIDS}"]
+    if order.memory_bytes:
+        found += [f"--memory={order.memory_bytes}", f"--memory-swap={order.memory_bytes}"]  # equal: no swap on top
+    return found
+
+
+def registers_runtime(order: Order) -> bool:
+    """Tell whether the engine has a runtime called "nvidia"; without a look at the engine, whether it is installed."""
+    host = order.host
+    if host.engine is not None:
+        return "nvidia" in host.engine.runtimes
+    return any(toolkit.name == REGISTERED for toolkit in host.toolkits)

@@ -1,0 +1,124 @@
+"""`export compose`: a service with the GPUs and a health check, and Jupyter where the image has it.
+
+Source: https://github.com/compose-spec/compose-spec/blob/main/deploy.md#devices (checked 2026-11-23).
+"""
+
+from typing import Any
+
+from provision.emit.order import CACHE, PIDS, SHARED_MEMORY, Order, cache_environment, quick_check
+from provision.emit.text import CHECK_FILE, as_yaml, check_script
+
+FILE = "compose.yaml"
+SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
+PORT = 8888
+TOKEN = "${JUPYTER_TOKEN:?set JUPYTER_TOKEN, for example to the output of: openssl rand -hex 24}"  # noqa: S105 - asks for one
+
+
+def compose(order: Order) -> dict[str, str]:
+    """Return compose.yaml and the quick check that its health check runs."""
+    services = {"keras": _keras(order), "caches": _caches(order)}
+    if order.jupyter:
+        services["jupyter"] = _jupyter(order)
+    comments = [order.title, "docker compose up -d --wait starts it and waits for its health check."]
+    if order.jupyter:
+        comments.append(
+            f"JUPYTER_TOKEN=... docker compose --profile jupyter up -d: Jupyter at port {PORT} of this host."
+        )
+    else:
+        comments.append("No Jupyter service: the image has no jupyterlab (add it with --package jupyterlab).")
+    document = {"services": services, "volumes": {"caches": {}}}
+    return {FILE: as_yaml(comments, document), CHECK_FILE: check_script()}
+
+
+def _caches(order: Order) -> dict[str, Any]:
+    """Return the service that hands the volume to the containers' user: a new volume belongs to root."""
+    user = order.request.user
+    return {
+        "image": _plain(order.reference),
+        "user": "0:0",
+        "command": ["chown", f"{user.uid}:{user.gid}", CACHE],
+        "volumes": [f"caches:{CACHE}"],
+        "network_mode": "none",
+        "cap_drop": ["ALL"],
+        "cap_add": ["CHOWN"],
+        "security_opt": ["no-new-privileges:true"],
+    }
+
+
+def _keras(order: Order) -> dict[str, Any]:
+    return {
+        **_service(order),
+        "command": ["sleep", "infinity"],
+        "healthcheck": {
+            "test": ["CMD", *quick_check(order, SCRIPT, once=True)],
+            "interval": "15s",
+            "timeout": "120s",
+            "start_period": "60s",
+            "retries": 2,
+        },
+    }
+
+
+def _jupyter(order: Order) -> dict[str, Any]:
+    service = _service(order)
+    service["environment"] = {**service["environment"], "JUPYTER_TOKEN": TOKEN}
+    command = [order.python, "-m", "jupyterlab", "--ip=0.0.0.0", f"--port={PORT}", "--no-browser"]
+    if order.request.user.uid == 0:
+        command.append("--allow-root")
+    return {
+        "profiles": ["jupyter"],
+        **service,
+        "command": command,
+        "ports": [f"127.0.0.1:{PORT}:{PORT}"],
+    }
+
+
+def _service(order: Order) -> dict[str, Any]:
+    user = order.request.user
+    environment = {**order.access.env, **cache_environment(order), "HOME": "/tmp"}  # noqa: S108 - a path in the container
+    return {
+        "image": _plain(order.reference),
+        "init": True,
+        "depends_on": {"caches": {"condition": "service_completed_successfully"}},
+        "user": f"{user.uid}:{user.gid}",
+        "working_dir": "/work",
+        "environment": {key: _plain(value) for key, value in environment.items()},
+        "volumes": [
+            ".:/work",
+            f"caches:{CACHE}",
+            f"./{CHECK_FILE}:{SCRIPT}:ro",
+            *(f"{path}:{path}:ro" for path in order.access.mounts),
+        ],
+        **_gpu(order),
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "shm_size": SHARED_MEMORY,
+        "pids_limit": PIDS,
+        **({"mem_limit": order.memory_bytes, "memswap_limit": order.memory_bytes} if order.memory_bytes else {}),
+    }
+
+
+def _plain(value: str) -> str:
+    """Return `value` so that nothing in it is substituted."""
+    return value.replace("$", "$$")
+
+
+def _gpu(order: Order) -> dict[str, Any]:
+    access = order.access
+    found: dict[str, Any] = {}
+    if access.cdi:
+        found["deploy"] = _reservation("cdi", {"device_ids": list(access.cdi)})
+    elif access.nvidia_ids:
+        which = {"count": "all"} if access.nvidia_ids == ("all",) else {"device_ids": list(access.nvidia_ids)}
+        found["deploy"] = _reservation("nvidia", which)
+    if access.nodes:
+        found["devices"] = [f"{path}:{path}" for path in access.nodes]
+    if access.groups:
+        found["group_add"] = [str(group) for group in access.groups]
+    return found
+
+
+def _reservation(driver: str, which: dict[str, Any]) -> dict[str, Any]:
+    # The CDI driver needs no capability, but the specification does not allow a request without one.
+    device = {"driver": driver, **which, "capabilities": ["gpu"]}
+    return {"resources": {"reservations": {"devices": [device]}}}

@@ -1,0 +1,114 @@
+"""`export devcontainer`: for VS Code and every other client of the development container specification.
+
+Source: https://containers.dev/implementors/json_reference/ (checked 2026-11-23).
+"""
+
+from typing import Any
+
+from provision.emit.arguments import gpu_arguments, limit_arguments, registers_runtime
+from provision.emit.order import CACHE, Order, cache_environment, quick_check
+from provision.emit.text import CHECK_FILE, as_json, check_script
+
+FOLDER = ".devcontainer"
+WITHOUT_GPU = f"{FOLDER}/without-gpu"
+HOST_CACHE = "${localEnv:HOME}/.cache/kgpu-env"
+EXTENSIONS = ("ms-python.python", "ms-toolsai.jupyter")
+
+
+def devcontainer(order: Order) -> dict[str, str]:
+    """Return the configuration, what it builds from, and a second configuration for hosts without a GPU.
+
+    The second one is another entry in the editor's list of configurations: the request for a GPU makes an engine
+    without one refuse the container.
+    """
+    files = {f"{FOLDER}/devcontainer.json": as_json(_configuration(order, gpu=order.has_gpu, up=""))}
+    if order.has_gpu:
+        files[f"{WITHOUT_GPU}/devcontainer.json"] = as_json(_configuration(order, gpu=False, up="../"))
+    files[f"{FOLDER}/{CHECK_FILE}"] = check_script()
+    if order.image is None:
+        files |= {f"{FOLDER}/{name}": content.decode() for name, content in order.plan.files.items()}
+    return files
+
+
+def _configuration(order: Order, *, gpu: bool, up: str) -> dict[str, Any]:
+    check = quick_check(order, f"{FOLDER}/{CHECK_FILE}", expected=None if gpu or order.expected == "cpu" else "any")
+    return {
+        "name": f"Keras on {order.stack.vendor}" + ("" if gpu or order.expected == "cpu" else ", without a GPU"),
+        **_image(order, up),
+        **_gpu(order, gpu=gpu),
+        **_user(order),
+        "init": True,
+        "containerEnv": {**_nvidia_environment(order, gpu=gpu), **cache_environment(order)},
+        "mounts": [f"type=bind,source={HOST_CACHE},target={CACHE}"],
+        "initializeCommand": _before(order, gpu=gpu),
+        "postCreateCommand": {"check": check},
+        "customizations": {
+            "vscode": {
+                "extensions": list(EXTENSIONS),
+                "settings": {
+                    "python.defaultInterpreterPath": order.python,
+                    "python.terminal.activateEnvironment": False,  # the image's PATH leads to it already
+                },
+            }
+        },
+    }
+
+
+def _image(order: Order, up: str) -> dict[str, Any]:
+    if order.image is not None:
+        return {"image": order.image}
+    return {"build": {"dockerfile": f"{up}Dockerfile", "context": up or "."}}
+
+
+def _gpu(order: Order, *, gpu: bool) -> dict[str, Any]:
+    """Return the request for the GPUs.
+
+    "optional" tells every client what is wanted, and makes the reference client add `--gpus all` exactly where a
+    runtime called "nvidia" is registered. Beside a CDI name that does nothing (NVIDIA's CDI specifications switch the
+    runtime's own injection off), beside `--runtime=nvidia` it says the same twice, and of some GPUs it would make all.
+    """
+    arguments = [*(_gpu_arguments(order) if gpu else ()), *limit_arguments(order), "--cap-drop=ALL"]
+    arguments.append("--security-opt=no-new-privileges")
+    if not gpu or _some_by_runtime(order):
+        return {"runArgs": arguments}
+    return {"hostRequirements": {"gpu": "optional"}, "runArgs": arguments}
+
+
+def _some_by_runtime(order: Order) -> bool:
+    return registers_runtime(order) and order.access.nvidia_ids not in {(), ("all",)}
+
+
+def _by_runtime(order: Order) -> bool:
+    return order.access.nvidia_ids == ("all",) and registers_runtime(order)
+
+
+def _gpu_arguments(order: Order) -> list[str]:
+    return ["--runtime=nvidia"] if _by_runtime(order) else gpu_arguments(order)
+
+
+def _nvidia_environment(order: Order, *, gpu: bool) -> dict[str, str]:
+    return {"NVIDIA_VISIBLE_DEVICES": "all"} if gpu and _by_runtime(order) else {}
+
+
+def _user(order: Order) -> dict[str, Any]:
+    """Return who works in the container.
+
+    The client gives the image's user the ids of the developer who opens it, whatever they are. Root, and a rootless
+    engine, whose root is the developer, stay root: as another user they could not write to the project.
+    """
+    engine = order.host.engine
+    rootless_docker = engine is not None and engine.rootless and engine.name == "docker"
+    if order.request.user.uid == 0 or rootless_docker:
+        return {"containerUser": "root", "remoteUser": "root", "updateRemoteUserUID": False}
+    name = order.request.user.name
+    return {"containerUser": name, "remoteUser": name, "updateRemoteUserUID": True}
+
+
+def _before(order: Order, *, gpu: bool) -> dict[str, Any]:
+    """Return what runs on the host first: the cache's folder, which has to be the developer's, and the gate."""
+    found: dict[str, Any] = {"caches": ["mkdir", "-p", HOST_CACHE]}
+    if gpu and order.gate:
+        found["gate"] = ["kgpu-env", "gate"]
+    if not gpu and order.expected == "gpu":
+        found["notice"] = ["echo", "kgpu-env: this container is started without a GPU; models train on the CPU."]
+    return found

@@ -1,0 +1,84 @@
+"""`export quadlet`: a container that systemd runs with Podman.
+
+Source: https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html (checked 2026-11-23).
+"""
+
+import shlex
+
+from provision.emit.order import CACHE, PIDS, SHARED_MEMORY, Order, cache_environment, quick_check
+from provision.emit.text import CHECK_FILE, as_unit, check_script
+from provision.model import Vendor
+
+FILE = "keras.container"
+SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
+NVIDIA_ALL = "nvidia.com/gpu=all"
+
+
+def quadlet(order: Order) -> dict[str, str]:
+    """Return keras.container and the quick check that its health check runs."""
+    comments = [
+        order.title,
+        "Put both files into ~/.config/containers/systemd (of root: /etc/containers/systemd, without --user), then:",
+        f"systemctl --user daemon-reload && systemctl --user start {FILE.removesuffix('.container')}",
+        _way(order),
+    ]
+    sections = {
+        "Unit": [("Description", f"Keras on {order.stack.vendor}, plan {order.plan.digest}")],
+        "Container": [
+            ("Image", _qualified(order.reference)),
+            ("Exec", "sleep infinity"),
+            *_gpu(order),
+            *[("Environment", f"{key}={value}") for key, value in _environment(order).items()],
+            ("Volume", f"kgpu-env-caches:{CACHE}:U"),  # U: owned by the container's user
+            ("Volume", f"./{CHECK_FILE}:{SCRIPT}:ro"),  # relative to the unit's own folder
+            ("User", str(order.request.user.uid)),
+            ("Group", str(order.request.user.gid)),
+            ("RunInit", "true"),
+            ("DropCapability", "all"),
+            ("NoNewPrivileges", "true"),
+            ("PodmanArgs", _limits(order)),
+            ("HealthCmd", shlex.join(quick_check(order, SCRIPT, once=True))),
+            ("HealthInterval", "15s"),
+            ("HealthTimeout", "120s"),
+            ("HealthStartPeriod", "60s"),
+        ],
+        "Service": [("Restart", "on-failure")],
+        "Install": [("WantedBy", "default.target")],
+    }
+    return {FILE: as_unit(comments, sections), CHECK_FILE: check_script()}
+
+
+def _qualified(reference: str) -> str:
+    """Return the reference with a registry: Podman asks about a short name, which no service can answer."""
+    first, slash, _ = reference.partition("/")
+    named = bool(slash) and (first == "localhost" or "." in first or ":" in first)
+    return reference if named else f"localhost/{reference}"
+
+
+def _environment(order: Order) -> dict[str, str]:
+    return {**order.access.env, **cache_environment(order), "HOME": "/tmp"}  # noqa: S108 - a path in the container
+
+
+def _gpu(order: Order) -> list[tuple[str, str]]:
+    """Return the devices. Podman knows NVIDIA's GPUs by their CDI names only."""
+    access = order.access
+    cdi = access.cdi or tuple(f"nvidia.com/gpu={one}" for one in access.nvidia_ids)
+    found = [("AddDevice", name) for name in (*cdi, *access.nodes)]
+    if order.stack.vendor is Vendor.CUDA and cdi:
+        found.append(("SecurityLabelDisable", "true"))  # SELinux's label keeps the driver's libraries out
+    found += [("PodmanArgs", f"--group-add={group}") for group in access.groups]
+    return found + [("Volume", f"{path}:{path}:ro") for path in access.mounts]
+
+
+def _way(order: Order) -> str:
+    if order.access.nvidia_ids:
+        return "Needs a CDI specification: sudo nvidia-ctk cdi generate --output=/var/run/cdi/nvidia.yaml"
+    if order.access.groups:
+        numbers = " and ".join(str(group) for group in order.access.groups)
+        return f"Run it as a system service: rootless Podman cannot add the host's groups {numbers} by number."
+    return "No GPU is asked for." if not order.has_gpu else "The GPUs come by their CDI names."
+
+
+def _limits(order: Order) -> str:
+    words = [f"--shm-size={SHARED_MEMORY}", f"--pids-limit={PIDS}"]
+    return shlex.join([*words, f"--memory={order.memory_bytes}"] if order.memory_bytes else words)

@@ -1,0 +1,55 @@
+"""Values as text: serialised, never put together from pieces."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+CHECK_FILE = "quick_check.py"
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML for people: lists indented below their key, several lines of text as a block."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - PyYAML's signature
+        super().increase_indent(flow, indentless=False)
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def as_json(value: object) -> str:
+    """Return `value` as JSON, keys in their order."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_yaml(comments: Iterable[str], *documents: object) -> str:
+    """Return documents as YAML below lines of comment, keys in their order."""
+    head = "".join(f"# {' '.join(line.split())}\n" for line in comments)
+    bodies = (yaml.dump(one, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True) for one in documents)
+    return head + "---\n".join(bodies)
+
+
+def as_unit(comments: Iterable[str], sections: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """Return sections of (key, value) as a systemd unit; `%` and line breaks in values have no meaning of their own."""
+    lines = [f"# {' '.join(line.split())}" for line in comments]
+    for name, pairs in sections.items():
+        lines += ["", f"[{name}]", *(f"{key}={_unit_value(value)}" for key, value in pairs)]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _unit_value(value: str) -> str:
+    return " ".join(value.split()).replace("%", "%%")
+
+
+def check_script() -> str:
+    """Return the text of the quick check, which outputs carry along."""
+    return Path(__file__).with_name(CHECK_FILE).read_text(encoding="utf-8")

@@ -1,0 +1,17 @@
+"""How a container is given its GPUs."""
+
+import msgspec
+
+from provision.model.base import Value
+
+
+class Access(Value):
+    """How a container is given its GPUs. All empty: no GPU."""
+
+    method: str = "none"  # "cdi", "nvidia-runtime", "device-nodes", "wsl", "none"
+    cdi: tuple[str, ...] = ()
+    nvidia_ids: tuple[str, ...] = ()  # device ids of the NVIDIA runtime request; ("all",) for every GPU
+    nodes: tuple[str, ...] = ()  # paths of device nodes
+    groups: tuple[int, ...] = ()  # numeric supplementary groups that own the nodes
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    mounts: tuple[str, ...] = ()  # host paths mounted read-only at the same place

@@ -1,0 +1,15 @@
+#!/bin/sh
+# ROCm 10.0.0, TensorFlow 2.21, Python 3.12 (rocm/tensorflow:rocm10.0-ubuntu24.04-py3.12-tf2.21). Plan sha256:7cdcc5341d5402b336a759ad1a7c741236745b47afc56a5335eec0ac40fd758a.
+# The GPUs come by their CDI names, which the engine knows.
+# sh run.sh python3 train.py
+docker run --rm --init \
+  --device=amd.com/gpu=all \
+  --group-add=109 \
+  --shm-size=1g \
+  --pids-limit=4096 \
+  --cap-drop=ALL \
+  --security-opt=no-new-privileges \
+  --user=1000:1000 \
+  --volume="$PWD":/work \
+  --workdir=/work \
+  kgpu-env/rocm:tf2.21-rocm10.0.0-py3.12 "$@"

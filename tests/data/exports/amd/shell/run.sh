@@ -1,0 +1,23 @@
+#!/bin/sh
+# ROCm 10.0.0, TensorFlow 2.21, Python 3.12 (rocm/tensorflow:rocm10.0-ubuntu24.04-py3.12-tf2.21). Plan sha256:7a132885667426a168d1841c7ae6dd9a992e30940b15ad0ddfaaf0918a75873d.
+# The GPUs come as device nodes, with the groups that own them by number.
+# sh run.sh python3 train.py
+docker run --rm --init \
+  --device=/dev/kfd \
+  --device=/dev/dri/renderD128 \
+  --device=/dev/dri/renderD129 \
+  --device=/dev/dri/renderD130 \
+  --device=/dev/dri/renderD131 \
+  --device=/dev/dri/renderD132 \
+  --device=/dev/dri/renderD133 \
+  --device=/dev/dri/renderD134 \
+  --device=/dev/dri/renderD135 \
+  --group-add=109 \
+  --shm-size=1g \
+  --pids-limit=4096 \
+  --cap-drop=ALL \
+  --security-opt=no-new-privileges \
+  --user=1000:1000 \
+  --volume="$PWD":/work \
+  --workdir=/work \
+  kgpu-env/rocm:tf2.21-rocm10.0.0-py3.12 "$@"

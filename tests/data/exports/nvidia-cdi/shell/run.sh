@@ -1,0 +1,14 @@
+#!/bin/sh
+# TensorFlow 2.21.0, CUDA 12.5.1, cuDNN 9.3.0.75, Python 3.11 on debian:bookworm-slim. Plan sha256:4c6ca2b88427c35ab98e205483f39acd934dee1e56a181147b8b6aaf54917c19.
+# The GPUs come by their CDI names, which the engine knows.
+# sh run.sh python3 train.py
+docker run --rm --init \
+  --device=nvidia.com/gpu=all \
+  --shm-size=1g \
+  --pids-limit=4096 \
+  --cap-drop=ALL \
+  --security-opt=no-new-privileges \
+  --user=1000:1000 \
+  --volume="$PWD":/work \
+  --workdir=/work \
+  kgpu-env/cuda:tf2.21.0-cuda12.5.1-py3.11 "$@"

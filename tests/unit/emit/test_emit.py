@@ -1,0 +1,257 @@
+"""What every output says of the GPU, the user and the image; the hosts are synthetic (tests/data/hosts)."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from provision import model
+from provision.catalogue import load
+from provision.emit import EMITTERS, Order, emit
+from provision.emit.order import requirement_name
+from provision.emit.text import as_unit, as_yaml
+from provision.engine.access import device_access
+from provision.model import Request, Vendor
+from provision.render import render
+from provision.resolve import resolve
+
+HOSTS = Path(__file__).parents[2] / "data" / "hosts"
+DOCKER = model.Engine(name="docker", version="24.0.7")
+CDI = model.Engine(name="docker", version="28.5.2", cdi=("nvidia.com/gpu=all", "nvidia.com/gpu=0"))
+RUNTIME = model.Engine(name="docker", version="28.5.2", runtimes=("nvidia", "runc"))
+PODMAN = model.Engine(name="podman", version="5.4.2")
+
+
+def order(
+    host: str | model.Host | None,
+    request: Request | None = None,
+    engine: model.Engine | None = DOCKER,
+    **more: Any,  # noqa: ANN401 - passed through
+) -> Order:
+    request = request or Request(vendor=Vendor.AUTO if host else Vendor.CPU)
+    here = host if isinstance(host, model.Host) else model.Host()
+    if isinstance(host, str):
+        here = model.decode((HOSTS / f"{host}.json").read_bytes(), model.Host)
+    here = msgspec.structs.replace(here, engine=engine)
+    stack = resolve(load(), here, request)
+    gpus = more.pop("gpus", "all")
+    plan = render(load(), stack, request)
+    access = device_access(here, stack.vendor, gpus)
+    return Order(stack=stack, request=request, host=here, access=access, plan=plan, **more)
+
+
+def configuration(made: Order, folder: str = ".devcontainer") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(emit("devcontainer", made)[f"{folder}/devcontainer.json"])
+    return found
+
+
+def service(made: Order, name: str = "keras") -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(emit("compose", made)["compose.yaml"])["services"][name]
+    return found
+
+
+def pod(made: Order) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(emit("kubernetes", made)["pod.yaml"])["spec"]
+    return found
+
+
+def run_line(made: Order) -> list[str]:
+    return shlex.split(emit("shell", made)["run.sh"], comments=True)
+
+
+@pytest.mark.parametrize("kind", EMITTERS)
+@pytest.mark.parametrize("host", ["h100-580", "mi300x-spx", None])
+def test_the_same_order_gives_the_same_bytes(kind: str, host: str | None) -> None:
+    assert emit(kind, order(host)) == emit(kind, order(host))
+
+
+@pytest.mark.parametrize("kind", EMITTERS)
+@pytest.mark.parametrize("host", ["h100-580", "mi300x-spx", None])
+def test_every_output_names_the_image_that_was_given(kind: str, host: str | None) -> None:
+    image = f"registry.example:5000/keras@sha256:{'ab' * 32}"
+    assert any(image in text for text in emit(kind, order(host, image=image)).values())
+    assert "registry.example" not in "".join(emit(kind, order(host)).values())
+
+
+@pytest.mark.parametrize("kind", ["compose", "kubernetes", "apptainer", "quadlet", "shell"])
+@pytest.mark.parametrize("host", ["h100-580", "mi300x-spx", None])
+def test_every_output_carries_the_plan_and_the_built_tag(kind: str, host: str | None) -> None:
+    made = order(host)
+    text = "".join(emit(kind, made).values())
+    assert made.plan.digest in text
+    assert made.plan.tag in text
+
+
+class TestNvidia:
+    def test_cdi_where_the_engine_has_it(self) -> None:
+        made = order("h100-580", engine=CDI)
+        assert "--device=nvidia.com/gpu=all" in configuration(made)["runArgs"]
+        assert configuration(made)["hostRequirements"] == {"gpu": "optional"}
+        device = service(made)["deploy"]["resources"]["reservations"]["devices"][0]
+        assert device == {"driver": "cdi", "device_ids": ["nvidia.com/gpu=all"], "capabilities": ["gpu"]}
+        assert "--device=nvidia.com/gpu=all" in run_line(made)
+
+    def test_the_runtime_request_where_it_has_not(self) -> None:
+        made = order("h100-580")
+        assert "--gpus=all" in configuration(made)["runArgs"]
+        device = service(made)["deploy"]["resources"]["reservations"]["devices"][0]
+        assert device == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
+        assert "--gpus=all" in run_line(made)
+
+    def test_the_client_and_the_file_do_not_both_say_gpus(self) -> None:
+        """The reference client adds `--gpus all` by itself where the runtime is registered."""
+        made = configuration(order("h100-580", engine=RUNTIME))
+        assert made["runArgs"][0] == "--runtime=nvidia"
+        assert not [word for word in made["runArgs"] if word.startswith("--gpus")]
+        assert made["containerEnv"]["NVIDIA_VISIBLE_DEVICES"] == "all"
+
+    def test_one_of_several_stays_one(self) -> None:
+        first = model.decode((HOSTS / "h100-580.json").read_bytes(), model.Host)
+        two = (first.gpus[0], msgspec.structs.replace(first.gpus[0], uuid="GPU-b"))
+        host = msgspec.structs.replace(first, gpus=two)
+        made = order(host, engine=RUNTIME, gpus="1")
+        assert '--gpus="device=GPU-b"' in configuration(made)["runArgs"]
+        assert "hostRequirements" not in configuration(made)
+        device = service(made)["deploy"]["resources"]["reservations"]["devices"][0]
+        assert device == {"driver": "nvidia", "device_ids": ["GPU-b"], "capabilities": ["gpu"]}
+
+    def test_podman_gets_a_cdi_name(self) -> None:
+        text = emit("quadlet", order("h100-580", engine=DOCKER))["keras.container"]
+        assert "AddDevice=nvidia.com/gpu=all\n" in text
+        assert "nvidia-ctk cdi generate" in text
+
+    def test_a_mig_slice_has_its_own_resource(self) -> None:
+        first = model.decode((HOSTS / "h100-580.json").read_bytes(), model.Host)
+        slices = tuple(msgspec.structs.replace(first.gpus[0], partition="1g.10gb", uuid=f"MIG-{n}") for n in "ab")
+        spec = pod(order(msgspec.structs.replace(first, gpus=slices)))
+        assert spec["containers"][0]["resources"]["limits"] == {"nvidia.com/mig-1g.10gb": 1}
+
+
+class TestAmd:
+    def test_nodes_and_numeric_groups(self) -> None:
+        made = order("mi300x-spx", gpus="1")
+        wanted = ["--device=/dev/kfd", "--device=/dev/dri/renderD129", "--group-add=109"]
+        assert configuration(made)["runArgs"][:3] == wanted
+        assert service(made)["devices"] == ["/dev/kfd:/dev/kfd", "/dev/dri/renderD129:/dev/dri/renderD129"]
+        assert service(made)["group_add"] == ["109"]
+        assert set(wanted) <= set(run_line(made))
+        text = emit("quadlet", made)["keras.container"]
+        assert "AddDevice=/dev/dri/renderD129\n" in text
+        assert "PodmanArgs=--group-add=109\n" in text
+
+    def test_kubernetes(self) -> None:
+        spec = pod(order("mi300x-spx"))
+        assert spec["securityContext"]["supplementalGroups"] == [109]
+        assert spec["containers"][0]["resources"]["limits"] == {"amd.com/gpu": 1}
+        terms = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+        assert terms[0]["matchExpressions"][0]["key"] == "feature.node.kubernetes.io/amd-gpu"
+
+    def test_apptainer(self) -> None:
+        assert "apptainer exec --rocm " in emit("apptainer", order("mi300x-spx"))["run.sh"]
+
+
+class TestWithoutGpu:
+    def test_nothing_is_asked_for(self) -> None:
+        made = order(None)
+        assert "deploy" not in service(made)
+        assert "resources" not in pod(made)["containers"][0]
+        assert "affinity" not in pod(made)
+        assert "hostRequirements" not in configuration(made)
+        assert configuration(made)["postCreateCommand"]["check"][-2] == "--expect=cpu"
+
+    @pytest.mark.parametrize("host", ["h100-580", "mi300x-spx"])
+    def test_a_second_configuration_opens_without_one_and_says_so(self, host: str) -> None:
+        made = configuration(order(host, engine=CDI), ".devcontainer/without-gpu")
+        words = " ".join(made["runArgs"])
+        assert not any(word in words for word in ("--device", "--gpus", "--group-add", "--runtime"))
+        assert "without a GPU" in made["initializeCommand"]["notice"][1]
+        assert "--expect=any" in made["postCreateCommand"]["check"]
+        assert made["build"] == {"dockerfile": "../Dockerfile", "context": "../"}
+
+
+class TestUser:
+    def test_the_developer_gets_the_images_user(self) -> None:
+        made = configuration(order(None, Request(vendor=Vendor.CPU, user=model.User(name="dev", uid=1000055, gid=7))))
+        assert (made["remoteUser"], made["containerUser"], made["updateRemoteUserUID"]) == ("dev", "dev", True)
+
+    def test_root_stays_root(self) -> None:
+        root = model.User(name="root", uid=0, gid=0)
+        made = order(None, Request(vendor=Vendor.CPU, user=root))
+        assert (configuration(made)["remoteUser"], configuration(made)["updateRemoteUserUID"]) == ("root", False)
+        assert pod(made)["securityContext"]["runAsNonRoot"] is False
+
+    def test_a_rootless_engine_maps_root_to_the_developer(self) -> None:
+        engine = model.Engine(name="docker", version="28.5.2", rootless=True)
+        assert configuration(order(None, engine=engine))["remoteUser"] == "root"
+
+    def test_ids_above_a_million(self) -> None:
+        made = order(None, Request(vendor=Vendor.CPU, user=model.User(name="dev", uid=1000055, gid=1000056)))
+        assert service(made)["user"] == "1000055:1000056"
+        assert "--user=1000055:1000056" in run_line(made)
+        assert pod(made)["securityContext"]["runAsUser"] == 1000055
+        assert "User=1000055\nGroup=1000056\n" in emit("quadlet", made)["keras.container"]
+
+
+class TestCompose:
+    def test_jupyter_only_where_the_image_has_it(self) -> None:
+        without = emit("compose", order(None))["compose.yaml"]
+        assert "jupyterlab (add it with --package jupyterlab)" in without
+        made = order(None, Request(vendor=Vendor.CPU, packages=("jupyterlab>=4",)))
+        found = service(made, "jupyter")
+        assert found["profiles"] == ["jupyter"]
+        assert found["ports"] == ["127.0.0.1:8888:8888"]
+        assert found["environment"]["JUPYTER_TOKEN"].startswith("${JUPYTER_TOKEN:?")
+
+    def test_dollars_have_no_meaning(self) -> None:
+        made = msgspec.structs.replace(order(None), access=model.Access(method="wsl", env={"A": "$HOME ${X}"}))
+        assert service(made)["environment"]["A"] == "$$HOME $${X}"
+
+    def test_a_limit_of_memory(self) -> None:
+        made = order(None, memory_bytes=1 << 30)
+        assert (service(made)["mem_limit"], service(made)["memswap_limit"]) == (1 << 30, 1 << 30)
+        assert pod(made)["containers"][0]["resources"] == {"limits": {"memory": str(1 << 30)}}
+        assert f"--memory={1 << 30}" in run_line(made)
+
+
+def test_the_job_has_a_pod_for_each_node_and_never_two_on_one() -> None:
+    spec = yaml.safe_load(emit("kubernetes", order("h100-580", nodes=3))["job.yaml"])["spec"]
+    assert (spec["completions"], spec["parallelism"], spec["completionMode"]) == (3, 3, "Indexed")
+    rule = spec["template"]["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
+    assert rule["topologyKey"] == "kubernetes.io/hostname"
+    assert rule["labelSelector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("host", ["h100-580", "mi300x-spx", None])
+def test_kubernetes_pods_have_no_rights(host: str | None) -> None:
+    spec = pod(order(host))
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+@pytest.mark.parametrize("kind", EMITTERS)
+@pytest.mark.parametrize("host", ["h100-580", "mi300x-spx", None])
+def test_never_privileged(kind: str, host: str | None) -> None:
+    text = "".join(text for path, text in emit(kind, order(host)).items() if not path.endswith(".py"))
+    assert not [word for word in ("privileged: true", "--privileged", "unconfined", ":latest") if word in text]
+
+
+def test_a_gate_only_where_there_is_one() -> None:
+    assert "gate" not in configuration(order("h100-580"))["initializeCommand"]
+    assert configuration(order("h100-580", gate=True))["initializeCommand"]["gate"] == ["kgpu-env", "gate"]
+
+
+def test_names_of_requirements() -> None:
+    assert [requirement_name(text) for text in ("Jupyter.Lab==4", "a[b]", "c")] == ["jupyter-lab", "a", "c"]
+
+
+def test_text_cannot_add_lines() -> None:
+    assert as_unit(["a\nb"], {"S": [("K", "v\nExec=x %h")]}) == "# a b\n\n[S]\nK=v Exec=x %%h\n"
+    assert as_yaml(["a\nkey: 1"], {"k": "v"}) == "# a key: 1\nk: v\n"
