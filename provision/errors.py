@@ -1,10 +1,11 @@
 """Every error that a user can meet: what happened, why, the next step, and the exit code."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from provision.model import Rejection
+    from provision.model import Change, Rejection
 
 
 class Exit(IntEnum):
@@ -20,6 +21,14 @@ class Exit(IntEnum):
     NOT_PROVED = 7
     FLEET = 8
     INTERRUPTED = 130
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Return "did you mean X?" for a misspelt word, or nothing when none of the `known` is near."""
+    import difflib  # noqa: PLC0415 - only a misspelling pays for it
+
+    near = difflib.get_close_matches(word.lower(), known, n=1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 class KgpuError(Exception):
@@ -61,9 +70,14 @@ class NoStackError(KgpuError):
 
     Attributes:
         rejected: every candidate with the rule that removed it (`provision.model.Rejection`), newest first.
+        conflict: a smallest set of rules that together remove every candidate.
+        changes: the smallest changes that lead to a stack (`provision.model.Change`).
     """
 
     exit_code = Exit.NO_STACK
+    rejected: tuple["Rejection", ...] = ()
+    conflict: tuple[str, ...] = ()
+    changes: tuple["Change", ...] = ()
 
     def __init__(
         self, code: str, what: str, *, why: str = "", fix: str = "", rejected: tuple["Rejection", ...] = ()

@@ -18,8 +18,8 @@ def build_plan(connected: "Engine", found: Plan, *, push: bool = False) -> Build
     from provision.engine.network import build_network
 
     network = build_network(found.settings.network, os.environ)
-    for name in network.left_out:
-        say(f"note      {name} of this host cannot be reached from a build and is left out")
+    for name in dict.fromkeys(network.left_out):
+        say(f"note      {name}, which a build cannot reach, is left out")
     order = BuildOrder(
         stack=found.stack,
         request=found.request,

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from provision.model import Finding, Rejection, Value
+from provision.model import Change, Finding, Rejection, Value
 
 
 class ErrorDocument(Value):
@@ -18,6 +18,8 @@ class ErrorDocument(Value):
     fix: str = ""
     log: tuple[str, ...] = ()
     rejected: tuple[Rejection, ...] = ()
+    conflict: tuple[str, ...] = ()  # a smallest set of rules that remove every candidate
+    changes: tuple[Change, ...] = ()
 
 
 class RenderDocument(Value):

@@ -1,11 +1,12 @@
 """The options that several commands share."""
 
-import difflib
 import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from provision.errors import nearest
 
 VENDORS = ("auto", "cuda", "rocm", "cpu", "nvidia", "amd")
 
@@ -13,8 +14,7 @@ VENDORS = ("auto", "cuda", "rocm", "cpu", "nvidia", "amd")
 def _vendor(text: str) -> str:
     if text in VENDORS:
         return text
-    near = difflib.get_close_matches(text.lower(), VENDORS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(VENDORS[:4])}."
+    hint = nearest(text, VENDORS) or f"choose from {', '.join(VENDORS[:4])}."
     raise typer.BadParameter(f"{text!r} is no vendor: {hint}")
 
 

@@ -3,12 +3,10 @@
 import errno
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from provision.cli.documents import ErrorDocument
 from provision.errors import InputError, KgpuError, NoStackError
 from provision.model import encode
 
@@ -58,6 +56,8 @@ def say(text: str) -> None:
 def report(error: KgpuError, *, as_json: bool) -> None:
     """Print an error: for people on stderr, for scripts one JSON document on stdout as well."""
     if as_json:
+        from provision.cli.documents import ErrorDocument
+
         answer_json(
             ErrorDocument(
                 code=error.code,
@@ -67,6 +67,8 @@ def report(error: KgpuError, *, as_json: bool) -> None:
                 fix=plain(error.fix),
                 log=tuple(plain(line) for line in error.log),
                 rejected=error.rejected if isinstance(error, NoStackError) else (),
+                conflict=error.conflict if isinstance(error, NoStackError) else (),
+                changes=error.changes if isinstance(error, NoStackError) else (),
             )
         )
     for line in error.log:
@@ -131,6 +133,8 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _temporary(place: Path, content: bytes) -> Path:
     """Write `content` to a new file beside `place`."""
+    import tempfile
+
     handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -12,7 +12,6 @@ import msgspec
 import typer
 
 from provision.catalogue import Catalogue, load
-from provision.cli.documents import ConfigDocument, Option
 from provision.cli.output import answer, answer_json, say
 from provision.errors import EngineError, InputError
 from provision.model import Host, Request, Stack, Vendor, decode
@@ -52,6 +51,8 @@ def _plain(value: object) -> object:
 
 
 def _show(found: "Settings", *, as_json: bool) -> None:
+    from provision.cli.documents import ConfigDocument, Option
+
     shown = {
         key: Option(value=msgspec.to_builtins(value), origin=found.origins[key])
         for key, value in sorted(found.values.items())
@@ -139,8 +140,8 @@ class Plan(NamedTuple):
 
 def plan(options: Mapping[str, Any]) -> Plan:
     """Settle the options, get the host, and resolve the stack."""
-    from provision.render.text import check_names, check_request
     from provision.resolve import resolve
+    from provision.resolve.request import check_names, check_request
 
     found = settings(options)
     request = check_request(found.request)

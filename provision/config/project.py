@@ -1,12 +1,11 @@
 """The project file `kgpu-env.yaml`: its keys, and reading it with suggestions for what it misspells."""
 
-import difflib
 from pathlib import Path
 
 import msgspec
 
 from provision.catalogue.load import convert
-from provision.errors import InputError
+from provision.errors import InputError, nearest
 
 FILE_NAME = "kgpu-env.yaml"
 
@@ -89,8 +88,7 @@ def read_project(path: Path) -> Project:
 def _check_keys(values: dict[object, object], known: tuple[str, ...], path: Path, prefix: str) -> None:
     for key, value in values.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            fix = f"did you mean {prefix}{near[0]}?" if near else f"its keys are: {', '.join(known)}"
+            fix = nearest(str(key), known) or f"its keys are: {', '.join(known)}"
             raise InputError("KGE-604", f"{path}: there is no option {prefix}{key}", fix=fix)
         if key in _NESTED and isinstance(value, dict):
             _check_keys(value, _NESTED[str(key)], path, f"{prefix}{key}.")

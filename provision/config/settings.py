@@ -1,6 +1,5 @@
 """Merges flags over variables over the project file over the defaults."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from provision.config.project import KEYS, Keys, Project
-from provision.errors import InputError
+from provision.errors import InputError, nearest
 from provision.model import Network, Request, User, Vendor
 
 T = TypeVar("T")
@@ -138,8 +137,7 @@ def _check(key: str, value: object, origin: str) -> None:
     text = str(value)
     choices = _CHOICES.get(key)
     if choices and text not in choices:
-        near = difflib.get_close_matches(text.lower(), choices, n=1)
-        fix = f"did you mean {near[0]}?" if near else f"choose from {', '.join(choices)}"
+        fix = nearest(text, choices) or f"choose from {', '.join(choices)}"
         raise InputError("KGE-604", f"{origin}: {key} cannot be {text!r}.", fix=fix)
     if key in _VERSIONS and not re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
         raise InputError(

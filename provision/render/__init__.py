@@ -1,6 +1,6 @@
 """From a stack and a request to a Dockerfile and its build context."""
 
 from provision.render.dockerfile import Plan, render
-from provision.render.text import check_request
+from provision.resolve.request import check_request
 
 __all__ = ["Plan", "check_request", "render"]

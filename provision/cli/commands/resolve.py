@@ -7,9 +7,8 @@ import typer
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.output import answer, answer_json
-from provision.cli.session import Plan, plan, tell_warnings
+from provision.cli.session import plan, tell_warnings
 from provision.errors import NoStackError
-from provision.model import Rejection
 
 Explain = Annotated[bool, typer.Option("--explain", help="Tell why each newer candidate fell out.")]
 
@@ -35,31 +34,32 @@ def resolve(
         found = plan(locals())
     except NoStackError as error:
         if explain and not as_json:
-            _print_rejections(error.rejected)
+            _print_rejections(error)
         raise
-    if as_json:
-        answer_json(found.stack)
-        return
-    tell_warnings(found.stack)
-    answer(f"Chosen    {found.stack.summary}")
+    stack = found.stack
     if explain:
-        _print_rejections(found.stack.rejected)
-        answer(f"Upgrade   {_upgrade(found)}")
-    elif found.stack.why:
-        answer(f"          {found.stack.why}")
+        from msgspec.structs import replace
+
+        from provision.resolve import upgrades
+
+        stack = replace(stack, upgrades=upgrades(found.catalogue, found.host, found.request, stack))
+    if as_json:
+        answer_json(stack)
+        return
+    tell_warnings(stack)
+    answer(f"Chosen    {stack.summary}")
+    if explain:
+        from provision.resolve.telling import explanation
+
+        answer("\n".join(explanation(stack)))
+    elif stack.why:
+        answer(f"          {stack.why}")
 
 
-def _print_rejections(rejections: tuple[Rejection, ...]) -> None:
-    for one in rejections:
-        answer(f"Not       {one.candidate}")
-        answer(f"          {one.rule}: {one.reason}")
-        answer(f"          source: {one.source}")
+def _print_rejections(error: NoStackError) -> None:
+    from provision.resolve.telling import rejections
 
-
-def _upgrade(found: Plan) -> str:
-    from provision.resolve import smallest_upgrade
-
-    better = smallest_upgrade(found.catalogue, found.host, found.request, found.stack)
-    if better is None:
-        return "no driver upgrade changes this."
-    return f"driver {better.driver} or newer gives {better.stack.summary}"
+    for line in rejections(error.rejected):
+        answer(line)
+    for change in error.changes:
+        answer(f"Nearest   {change.change} gives {change.gives}")

@@ -1,0 +1,86 @@
+"""What a user may ask for: names and values that can stand in a Dockerfile, and nothing else."""
+
+import re
+from collections.abc import Mapping
+
+from provision.errors import InputError
+from provision.model import Request
+
+# Patterns stay text: most runs need none of them, and compiling takes time at every start.
+# Debian's rule for names; a "-" at the end would tell apt-get to remove the package.
+_APT = r"[a-z0-9][a-z0-9+.-]*[a-z0-9+](=[0-9][A-Za-z0-9.+:~-]*[A-Za-z0-9+~]|=[0-9])?"
+_USER = r"[a-z_][a-z0-9_-]{0,31}"
+_LABEL = r"[a-z0-9]([a-z0-9._/-]*[a-z0-9])?"
+_ENV = r"[A-Za-z_][A-Za-z0-9_]*"
+_RESERVED_ENV = ("PATH", "VIRTUAL_ENV", "CUDA_VERSION", "UID", "GID")  # ENV would win over the ARGs UID and GID
+_VERSION = r"[0-9]+(\.[0-9]+)*"
+_HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
+_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_TAG = rf"(?=[^@]{{1,255}}\Z)({_HOST}/)?{_PART}(/{_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+_REGISTRY = rf"{_HOST}(/{_PART})*/?"
+_OWN_LABELS = "io.kgpu-env."
+_ID_LIMIT = 2**32 - 2  # the kernel keeps the last id for "none"
+
+
+def check_request(request: Request) -> Request:
+    """Return the request with its requirements in canonical form.
+
+    Raises:
+        InputError: a name, id or value cannot stand in a Dockerfile.
+    """
+    for kind in ("tensorflow", "python", "cuda", "rocm"):
+        version = getattr(request, kind)
+        _need(version is None or re.fullmatch(_VERSION, version), f"{kind} version {version!r}", "numbers and dots")
+    for name in request.apt:
+        _need(re.fullmatch(_APT, name), f"apt package {name!r}", "a Debian package name, optionally name=version")
+    _check_user(request)
+    for key, value in request.labels.items():
+        _need(re.fullmatch(_LABEL, key), f"label {key!r}", "lower-case letters, digits, dots, dashes and slashes")
+        _need(not key.startswith(_OWN_LABELS), f"label {key!r}", f"another name: {_OWN_LABELS}* is kgpu-env's own")
+        _need(value.isprintable(), f"value of label {key!r}", "one line of printable text")
+    for key, value in request.env.items():
+        _need(re.fullmatch(_ENV, key), f"environment variable {key!r}", "letters, digits and underscores")
+        _need(key not in _RESERVED_ENV, f"environment variable {key!r}", "another name: kgpu-env sets this one")
+        _need(value.isprintable(), f"value of environment variable {key!r}", "one line of printable text")
+    return request if not request.packages else _canonical(request)
+
+
+def check_names(tag: str | None, registries: Mapping[str, str]) -> None:
+    """Raise InputError KGE-611 when the image's name or a registry's place could not be one."""
+    if tag:
+        _need(re.fullmatch(_TAG, tag), f"tag {tag!r}", "NAME:TAG or HOST:PORT/NAME:TAG, the name in lower case")
+    for registry, mirror in registries.items():
+        _need(re.fullmatch(_REGISTRY, registry), f"registry {registry!r}", "a host name, such as docker.io")
+        _need(re.fullmatch(_REGISTRY, mirror), f"mirror {mirror!r} of {registry}", "HOST, HOST:PORT or HOST:PORT/PATH")
+
+
+def _check_user(request: Request) -> None:
+    user = request.user
+    _need(re.fullmatch(_USER, user.name), f"user name {user.name!r}", "a POSIX user name, such as keras")
+    _need((user.name == "root") == (user.uid == 0), f"user {user.name!r} with uid {user.uid}", "root and 0 together")
+    for kind, number in (("uid", user.uid), ("gid", user.gid)):
+        _need(0 <= number < _ID_LIMIT, f"{kind} {number}", f"a number from 0 to {_ID_LIMIT - 1}")
+
+
+def _canonical(request: Request) -> Request:
+    from msgspec.structs import replace  # noqa: PLC0415 - needed for requests with packages only
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - as above
+
+    found: list[str] = []
+    for text in request.packages:
+        try:
+            found.append(str(Requirement(text)))
+        except InvalidRequirement as error:
+            raise InputError(
+                "KGE-610",
+                f"{text!r} is not a package requirement.",
+                why=str(error).splitlines()[0],
+                fix='write it as PEP 508 does: "pandas", "pandas>=2.2", "pandas[excel]==2.2.3"',
+            ) from error
+        _need(found[-1].isprintable(), f"package {text!r}", "one line of printable text")
+    return replace(request, packages=tuple(found))
+
+
+def _need(condition: object, what: str, wanted: str) -> None:
+    if not condition:
+        raise InputError("KGE-611", f"The {what} cannot be used.", fix=f"give {wanted}")
