@@ -7,6 +7,7 @@ import msgspec
 
 from provision.build.base import provide_base
 from provision.catalogue import Catalogue
+from provision.engine.describe import need_buildkit
 from provision.engine.network import BuildNetwork
 from provision.engine.protocol import BuildStep, Context, Engine
 from provision.model import BuildResult, Request, Stack
@@ -37,8 +38,10 @@ def build_image(
     Raises:
         BuildError: the base is not to be had, a step failed, or the registry refused the push. No tag is
             left behind, and an older image keeps its tag.
+        EngineError: KGE-303, the engine has no BuildKit.
     """
     begun = time.monotonic()
+    need_buildkit(engine.describe())  # before a base is fetched or made
     base, local = provide_base(engine, order.stack, order.registries, say)
     plan = render(catalogue, order.stack, order.request, base=base, network=order.network.files)
     tag = order.tag or plan.tag

@@ -4,8 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from provision import model
+from provision.errors import EngineError
 
 BUILDKIT_API = (1, 39)  # Docker 18.09, the first whose /build takes version=2
+
+
+def need_buildkit(engine: model.Engine) -> None:
+    """Raise EngineError KGE-303 when the engine cannot build these Dockerfiles."""
+    if not engine.buildkit:
+        raise EngineError(
+            "KGE-303",
+            f"{engine.name} {engine.version} at {engine.address} has no BuildKit",
+            why="the Dockerfiles mount caches and certificates, which only BuildKit does",
+            fix="build with Docker (set DOCKER_HOST to its socket), or write the build context"
+            " (kgpu-env render -o DIR) and build it with podman build DIR",
+        )
 
 
 def describe(version: Mapping[str, Any], info: Mapping[str, Any], address: str) -> model.Engine:

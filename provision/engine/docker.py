@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from provision import model
 from provision.engine import build, connection, container, images
-from provision.engine.describe import describe
+from provision.engine.describe import describe, need_buildkit
 from provision.engine.protocol import BuildStep, Built, Context, Engine, Image, Ran, Run
-from provision.errors import EngineError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -72,20 +71,9 @@ class DockerEngine:
             BuildError: KGE-401 a step failed, KGE-402 a base cannot be pulled, KGE-403 disk full.
             EngineError: KGE-303, the engine has no BuildKit.
         """
-        self._need_buildkit()
+        need_buildkit(self.describe())
         with connection.answering(self._address):
             return build.build(self._api, context, tag, on_step, arguments)
-
-    def _need_buildkit(self) -> None:
-        engine = self.describe()
-        if not engine.buildkit:
-            raise EngineError(
-                "KGE-303",
-                f"{engine.name} {engine.version} at {self._address} has no BuildKit",
-                why="the Dockerfiles mount caches and certificates, which only BuildKit does",
-                fix="build with Docker (set DOCKER_HOST to its socket), or write the build context"
-                " (kgpu-env render -o DIR) and build it with podman build DIR",
-            )
 
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
         """Make an image from the root file system in the tar file `archive`. Raises BuildError KGE-410."""

@@ -4,10 +4,12 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from subprocess import CompletedProcess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -156,3 +158,47 @@ def holds(path: Path, marker: str) -> bool:
         return marker in path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:  # it ended in between
         return False
+
+
+class KgpuEnv:
+    """The command as a user runs it: the installed script, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.script = str(Path(sys.executable).with_name("kgpu-env"))
+
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        """The machine's own way to the network belongs to it; settings of the tool do not."""
+        return {key: value for key, value in os.environ.items() if not key.startswith("KGPU_ENV_")} | dict(more)
+
+    def __call__(self, *words: object, env: Mapping[str, str] = {}, **options: Any) -> CompletedProcess[str]:  # noqa: ANN401 - passed through
+        settings: dict[str, Any] = {"cwd": self.folder, "timeout": 400, "text": True, "capture_output": True} | options
+        command = [*settings.pop("before", ()), self.script, *map(str, words)]
+        return subprocess.run(command, env=self.environment(env), check=False, **settings)
+
+    def start(self, *words: object) -> "subprocess.Popen[str]":
+        """Start it in a process group of its own, as a shell does, so that Ctrl-C can be sent to the group."""
+        return subprocess.Popen(
+            [self.script, *map(str, words)],
+            cwd=self.folder,
+            env=self.environment({}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+@pytest.fixture
+def kgpu_env(tmp_path: Path) -> KgpuEnv:
+    return KgpuEnv(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tensorflow_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The CPU image, built by the tool itself; an unchanged one is found in the cache, and it is kept for that."""
+    name = "kgpu-test/tf-cpu:1"
+    ended = KgpuEnv(tmp_path_factory.mktemp("tf-cpu"))("build", "--vendor", "cpu", "--tag", name, timeout=900)
+    assert ended.returncode == 0, ended.stderr
+    assert engine.image(name)
+    return name
