@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from provision import model
 from provision.catalogue import Listing, load
@@ -16,10 +17,13 @@ from provision.engine.access import device_access
 from provision.errors import NoStackError
 from provision.model import Request, Vendor
 from provision.render import check_request, render
-from provision.resolve import resolve, smallest_upgrade
+from provision.resolve import resolve, upgrades
+from provision.resolve.telling import explanation as explanation_of
+from provision.resolve.telling import rejections
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
+TODAY = "2026-11-23"  # the date of the explanations: what has ended by then is said
 COMMAND = ".venv/bin/python tests/regenerate.py"
 
 # Name of the golden file: host file (None: a machine without a GPU) and request.
@@ -88,6 +92,39 @@ EXPORTS: dict[str, tuple[str | None, model.Engine, Request]] = {
 # Files of every export that are goldens elsewhere, or no golden at all.
 CARRIED = ("Dockerfile", "quick_check.py")
 
+CUDA_IMAGE = "nvidia/cuda:12.6.3-cudnn-runtime-ubuntu24.04"
+# Explanations of requests, beside one for each host without any: host file and what was asked for.
+ASKED: dict[str, tuple[str, dict[str, str]]] = {
+    "h100-580 asks for an unknown TensorFlow": ("h100-580", {"tensorflow": "9.9"}),
+    "h100-580 asks for Python 3.14": ("h100-580", {"python": "3.14"}),
+    "h100-580 asks for an unknown base": ("h100-580", {"base": "alpine:3"}),
+    "h100-580 asks for CUDA 11.2": ("h100-580", {"cuda": "11.2"}),
+    "h100-580 asks for TensorFlow 2.12": ("h100-580", {"tensorflow": "2.12"}),
+    "h100-580 asks for CUDA 11.8 on Ubuntu 20.04": (
+        "h100-580",
+        {"base": "nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu20.04"},
+    ),
+    "h100-580 asks for TensorFlow 2.10 on CUDA 11.8": (
+        "h100-580",
+        {"tensorflow": "2.10", "base": "nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04"},
+    ),
+    "h100-580 asks for a base with an old cuDNN": (
+        "h100-580",
+        {"base": "nvidia/cuda:12.5.1-cudnn-runtime-ubuntu22.04", "tensorflow": "2.21"},
+    ),
+    "v100-580 asks for a CUDA image": ("v100-580", {"base": CUDA_IMAGE, "tensorflow": "2.21"}),
+    "rtx5090-580 asks for a CUDA image": ("rtx5090-580", {"base": CUDA_IMAGE, "tensorflow": "2.21"}),
+    "a6000-545 asks for a CUDA image": ("a6000-545", {"base": CUDA_IMAGE}),
+    "t4-440 asks for TensorFlow 2.21": ("t4-440", {"tensorflow": "2.21"}),
+    "v100-old-driver asks for TensorFlow 2.21 and Python 3.13": (
+        "v100-old-driver",
+        {"tensorflow": "2.21", "python": "3.13"},
+    ),
+    "mi300x-30.10 asks for an unknown ROCm": ("mi300x-30.10", {"rocm": "9.0"}),
+    "mi300x-cpx-6.3 asks for ROCm 6.3": ("mi300x-cpx-6.3", {"rocm": "6.3"}),
+    "mi300x-inbox asks for ROCm 10.1": ("mi300x-inbox", {"rocm": "10.1"}),
+}
+
 # The Dockerfiles at the top: the newest stack of each vendor.
 REFERENCE = {"Dockerfile.cuda": "cuda-h100", "Dockerfile.rocm": "rocm-mi300x"}
 
@@ -140,28 +177,32 @@ def explanation(name: str) -> str:
     return "\n".join(lines or ["no GPU", ""])
 
 
+def answer_to(name: str) -> str:
+    """Return what a request of `ASKED` gets, and why."""
+    file, wishes = ASKED[name]
+    here = host(file)
+    vendor = Vendor.CUDA if here.gpus_of("nvidia") else Vendor.ROCM
+    asked = " ".join(f"--{option} {value}" for option, value in wishes.items())
+    request = msgspec.convert({"vendor": vendor, **wishes}, Request)
+    return "\n".join([f"--vendor {vendor} {asked}", *_explain(here, request), ""])
+
+
 def _explain(here: model.Host, request: Request) -> list[str]:
     try:
-        stack = resolve(load(), here, request)
+        stack = resolve(load(), here, request, today=TODAY)
     except NoStackError as error:
-        return [f"  {error.code} {error.what}", f"  {error.why}", f"  {error.fix}", *_rejected(error.rejected)]
-    better = smallest_upgrade(load(), here, request, stack)
-    upgrade = f"{better.driver} or newer gives {better.stack.summary}" if better else "none changes this"
+        nearest = [f"  Nearest   {one.change} gives {one.gives}" for one in error.changes]
+        return [f"  {error.code} {error.what}", f"  {error.why}", f"  {error.fix}", *nearest, *_told(error.rejected)]
+    stack = replace(stack, upgrades=upgrades(load(), here, request, stack))
     settings = f"  jit_compile {stack.settings.jit_compile}"
     notes = [f"  {one.code}: {one.text}" for one in stack.warnings]
     packages = [f"  {package}" for package in stack.packages]
-    return [
-        f"  {stack.summary}",
-        settings,
-        f"  driver upgrade: {upgrade}",
-        *notes,
-        *packages,
-        *_rejected(stack.rejected),
-    ]
+    told = [f"  {line}" for line in explanation_of(stack)]
+    return [f"  {stack.summary}", settings, *notes, *packages, *told]
 
 
-def _rejected(rejected: tuple[model.Rejection, ...]) -> list[str]:
-    return [f"  not {one.candidate} -- {one.rule}: {one.reason} [{one.source}]" for one in rejected]
+def _told(rejected: tuple[model.Rejection, ...]) -> list[str]:
+    return [f"  {line}" for line in rejections(rejected)]
 
 
 def derived() -> dict[Path, str]:
@@ -173,6 +214,7 @@ def derived() -> dict[Path, str]:
         for path in sorted((DATA / "hosts").glob("*.json"))
     }
     found |= exports()
+    found |= {DATA / "explained" / f"{name.replace(' ', '-')}.txt": answer_to(name) for name in ASKED}
     found |= {
         ROOT / "provision" / "schemas" / f"{name}.schema.json": schema(kind)
         for name, kind in {**SCHEMAS, **documents.SCHEMAS}.items()

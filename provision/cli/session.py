@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,7 +149,8 @@ def plan(options: Mapping[str, Any]) -> Plan:
     check_names(found.tag, found.network.registries)
     host = _host_for(request, options.get("host"))
     catalogue = facts()
-    return Plan(catalogue, found, host, request, resolve(catalogue, host, request))
+    stack = resolve(catalogue, host, request, today=time.strftime("%Y-%m-%d"))
+    return Plan(catalogue, found, host, request, stack)
 
 
 def _host_for(request: Request, path: Path | None) -> Host:

@@ -6,13 +6,14 @@ from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.proof import Check, Proof, ProvedDevice, Status, Training, Verdict
 from provision.model.request import Network, Request, User, Vendor
-from provision.model.stack import Base, Framework, Rejection, Route, Settings, Stack, StackWarning
+from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.version import DriverVersion, version_key
 
 __all__ = [
     "Access",
     "Base",
     "BuildResult",
+    "Change",
     "Check",
     "DeviceNode",
     "Driver",

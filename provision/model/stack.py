@@ -53,6 +53,13 @@ class Rejection(Value):
     source: str
 
 
+class Change(Value):
+    """A change of driver or request, and the stack that it gives; each was found by resolving with it."""
+
+    change: str  # "driver 555.42.02 or newer", "--tensorflow 2.14"
+    gives: str  # the summary of that stack
+
+
 class Stack(Value):
     """A stack that satisfies every rule for a host and a request."""
 
@@ -76,3 +83,4 @@ class Stack(Value):
     local_base: str | None = None  # Debian suite from which the base can be made without a registry
     warnings: tuple[StackWarning, ...] = ()
     rejected: tuple[Rejection, ...] = ()
+    upgrades: tuple[Change, ...] = ()  # drivers that would give a newer framework, the oldest first

@@ -1,9 +1,10 @@
 """Versions that PEP 440 does not cover, compared as numbers and never as strings."""
 
 import re
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 
 
+@lru_cache(maxsize=4096)  # a resolution compares the same few hundred versions thousands of times
 def version_key(text: str) -> tuple[int, ...]:
     """Return the numbers of a dotted version: ``"12.10"`` gives ``(12, 10)``.
 

@@ -4,22 +4,44 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
 from provision.errors import NoStackError
-from provision.model import Host, Request, Stack, StackWarning, Vendor
-from provision.resolve.advice import Upgrade, advise, upgrade
+from provision.model import Change, Host, Request, Stack, StackWarning, Vendor
+from provision.resolve.ageing import end_of_life
 from provision.resolve.outcome import Failure
 from provision.resolve.vendors import resolve_vendor
 
-__all__ = ["Upgrade", "resolve", "smallest_upgrade"]
+__all__ = ["resolve", "upgrades"]
 
 
-def resolve(catalogue: Catalogue, host: Host, request: Request) -> Stack:
+def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | None = None) -> Stack:
     """Return the stack for `host` that `request` asks for.
 
     With vendor auto, the vendor is the one whose GPU is there and has a stack; NVIDIA when both have.
 
+    Args:
+        catalogue: the facts.
+        host: as probed, or from a file.
+        request: what the user asks for.
+        today: a date as "2026-11-23"; with it, the stack warns of a base or driver branch whose support has ended.
+
     Raises:
-        NoStackError: nothing fits. The error names the rule, and the smallest changes that would help.
+        NoStackError: nothing fits. The error names a smallest set of rules in conflict, and the smallest changes
+            that would help.
     """
+    stack = _resolve(catalogue, host, request)
+    if today is None:
+        return stack
+    return replace(stack, warnings=stack.warnings + end_of_life(catalogue, host, stack, today))
+
+
+def upgrades(catalogue: Catalogue, host: Host, request: Request, stack: Stack) -> tuple[Change, ...]:
+    """Return the newer drivers that would each give a newer framework than `stack`, the oldest first."""
+    from provision.resolve import advice  # noqa: PLC0415 - only an explanation pays for it
+
+    found = advice.upgrades(catalogue, host, request, stack.vendor, better_than=stack)
+    return tuple(Change(change=f"driver {one.driver} or newer", gives=one.stack.summary) for one in found)
+
+
+def _resolve(catalogue: Catalogue, host: Host, request: Request) -> Stack:
     if request.vendor is not Vendor.AUTO:
         return _stack(catalogue, host, request, request.vendor)
     present = [vendor for vendor in (Vendor.CUDA, Vendor.ROCM) if host.gpus_of(vendor.gpu or "")]
@@ -34,27 +56,32 @@ def resolve(catalogue: Catalogue, host: Host, request: Request) -> Stack:
     raise _no_gpu(host)
 
 
-def smallest_upgrade(catalogue: Catalogue, host: Host, request: Request, stack: Stack) -> Upgrade | None:
-    """Return the oldest newer driver that would give a newer framework than `stack`, or None."""
-    return upgrade(catalogue, host, request, stack.vendor, better_than=stack)
-
-
 def _stack(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Stack:
     match resolve_vendor(catalogue, host, request, vendor):
         case Stack() as stack:
             return stack
         case Failure() as failure:
-            raise NoStackError(
-                failure.code,
-                failure.what,
-                why=failure.why,
-                fix=failure.fix or advise(catalogue, host, request, vendor),
-                rejected=failure.rejected,
-            )
+            raise _no_stack(catalogue, host, replace(request, vendor=vendor), failure)
+
+
+def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failure) -> NoStackError:
+    from provision.resolve import advice, conflict  # noqa: PLC0415 - only a failure pays for them
+
+    rules = conflict.conflict(catalogue, host, request, request.vendor)
+    found = () if failure.fix else advice.changes(catalogue, host, request, request.vendor)
+    words = f". Rules in conflict: {conflict.in_words(rules)}" if rules else ""
+    error = NoStackError(
+        failure.code,
+        failure.what,
+        why=failure.why + words,
+        fix=failure.fix or advice.in_words(found),
+        rejected=failure.rejected,
+    )
+    error.conflict, error.changes = rules, found
+    return error
 
 
 def _noting_others(stacks: list[Stack]) -> Stack:
-
     first, *others = stacks
     notes = tuple(
         StackWarning(

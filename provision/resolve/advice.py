@@ -1,12 +1,16 @@
 """The smallest changes that would help, each found by resolving again with it."""
 
-from typing import NamedTuple
+from itertools import combinations
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
-from provision.model import Driver, DriverVersion, Host, Request, Stack, Vendor, version_key
+from provision.model import Change, Driver, DriverVersion, Host, Request, Stack, Vendor, version_key
+from provision.resolve.split import split
 from provision.resolve.vendors import resolve_vendor
+
+_OPTIONS: Final = ("tensorflow", "python", "base", "cuda", "rocm")
 
 
 class Upgrade(NamedTuple):
@@ -16,46 +20,102 @@ class Upgrade(NamedTuple):
     stack: Stack
 
 
-def upgrade(
+def upgrades(
     catalogue: Catalogue, host: Host, request: Request, vendor: Vendor, *, better_than: Stack | None = None
-) -> Upgrade | None:
-    """Return the oldest newer driver that gives a stack, or a newer framework than `better_than`."""
+) -> list[Upgrade]:
+    """Return the newer drivers that each give a newer framework than every older one, the oldest first."""
+    found: list[Upgrade] = []
+    best = better_than
     for driver, changed in _newer_drivers(catalogue, host, vendor):
         stack = resolve_vendor(catalogue, changed, request, vendor)
-        if isinstance(stack, Stack) and (better_than is None or _newer(stack, better_than)):
-            return Upgrade(driver, stack)
-    return None
+        if isinstance(stack, Stack) and (best is None or _newer(stack, best)):
+            found.append(Upgrade(driver, stack))
+            best = stack
+    return found
 
 
-def advise(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> str:
-    """Return the smallest changes of the driver or of the request that lead to a stack, in words."""
-    steps: list[str] = []
-    better = upgrade(catalogue, host, request, vendor)
+def changes(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> tuple[Change, ...]:
+    """Return the smallest changes of the driver or of the request that lead to a stack."""
+    found: list[Change] = []
+    better = upgrades(catalogue, host, request, vendor)
     if better:
-        steps.append(f"upgrade the driver to {better.driver} or newer")
+        found.append(Change(change=f"driver {better[0].driver} or newer", gives=better[0].stack.summary))
     elif older := _last_branch(catalogue, host, request, vendor):
-        steps.append(f"go back to a driver of branch R{older}")
-    for option in ("tensorflow", "python", "base", "cuda", "rocm"):
-        if getattr(request, option) is None:
-            continue
-        stack = resolve_vendor(catalogue, host, replace(request, **{option: None}), vendor)
-        if isinstance(stack, Stack):
-            steps.append(f"ask for --{option} {_value(stack, option)}")
+        found.append(Change(change=f"a driver of branch R{older[0]}", gives=older[1].summary))
+    for attempt in (_without, _with_base, _by_name):
+        found += attempt(catalogue, host, request, vendor)
+    return tuple(found) or split(catalogue, host, request, vendor)
+
+
+def in_words(found: tuple[Change, ...]) -> str:
+    """Return the changes as the next step of an error message."""
+    steps = [_sentence(one.change) for one in found]
     if not steps:
         return "no driver upgrade and no single option changes this; --vendor cpu gives an environment without the GPU"
     return ", or ".join(steps)
 
 
-def _last_branch(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> str | None:
+def _sentence(change: str) -> str:
+    if change.startswith("driver "):
+        return f"upgrade the driver to {change.removeprefix('driver ')}"
+    if change.startswith("a driver"):
+        return f"go back to {change}"
+    return f"ask for {change}" if change.startswith("--") else f"serve {change}, from a host file with these GPUs"
+
+
+def _without(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
+    """Return the requests that fit when one wish is given up, or two where one is not enough."""
+    asked = [option for option in _OPTIONS if getattr(request, option) is not None]
+    for count in (1, 2):
+        found: list[Change] = []
+        for given_up in combinations(asked, count):
+            stack = resolve_vendor(catalogue, host, replace(request, **dict.fromkeys(given_up)), vendor)
+            if isinstance(stack, Stack):
+                change = " ".join(f"--{option} {_value(stack, option)}" for option in given_up)
+                found.append(Change(change=change, gives=stack.summary))
+        if found:
+            return found
+    return []
+
+
+def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
+    """Return the newest CUDA image on which the request fits, where it names none."""
+    if vendor is not Vendor.CUDA or request.base is not None:
+        return []
+    for row in catalogue.images.cuda_bases:
+        stack = resolve_vendor(catalogue, host, replace(request, base=row.image), vendor)
+        if isinstance(stack, Stack):
+            return [Change(change=f"--base {row.image}", gives=stack.summary)]
+    return []
+
+
+def _by_name(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
+    """Return the newest unconfirmed release that fits, which is taken only by its name."""
+    option = "tensorflow" if vendor is Vendor.CUDA else "rocm"
+    if vendor is Vendor.CPU or getattr(request, option) is not None:
+        return []
+    rows = catalogue.tensorflow if vendor is Vendor.CUDA else catalogue.amd.builds
+    for row in (row for row in rows if row.confidence == "unconfirmed"):
+        version = ".".join(row.version.split(".")[:2])
+        stack = resolve_vendor(catalogue, host, replace(request, **{option: version}), vendor)
+        if isinstance(stack, Stack):
+            return [Change(change=f"--{option} {version}", gives=stack.summary)]
+    return []
+
+
+def _last_branch(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> tuple[str, Stack] | None:
     """Return the newest older NVIDIA branch with a stack: drivers leave old GPUs behind."""
     driver = host.driver("nvidia")
     if vendor is not Vendor.CUDA or driver is None or driver.version is None:
         return None
     have = DriverVersion(driver.version)
     for row in sorted(catalogue.nvidia.branches, key=lambda row: int(row.branch), reverse=True):
+        if int(row.branch) >= int(have.branch):
+            continue
         older = _with(host, replace(driver, version=row.driver or f"{row.branch}.0"))
-        if int(row.branch) < int(have.branch) and isinstance(resolve_vendor(catalogue, older, request, vendor), Stack):
-            return row.branch
+        stack = resolve_vendor(catalogue, older, request, vendor)
+        if isinstance(stack, Stack):
+            return row.branch, stack
     return None
 
 
@@ -81,8 +141,7 @@ def _newer_drivers(catalogue: Catalogue, host: Host, vendor: Vendor) -> list[tup
         return []
     if vendor is Vendor.CUDA and driver.version:
         have = DriverVersion(driver.version)
-        floors = [row.driver for row in catalogue.nvidia.families]
-        known = {*floors, *(row.driver for row in catalogue.nvidia.branches if row.driver)}
+        known = _windows_drivers(catalogue) if host.wsl else _linux_drivers(catalogue)
         versions = sorted((one for one in known if DriverVersion(one) > have), key=version_key)
         return [(one, _with(host, replace(driver, version=one))) for one in versions]
     have_release = version_key(driver.release) if driver.release else ()
@@ -92,6 +151,15 @@ def _newer_drivers(catalogue: Catalogue, host: Host, vendor: Vendor) -> list[tup
         for one in releases
         if version_key(one) > have_release
     ]
+
+
+def _linux_drivers(catalogue: Catalogue) -> set[str]:
+    branches = {row.driver for row in catalogue.nvidia.branches if row.driver}
+    return branches | {row.driver for row in catalogue.nvidia.families}
+
+
+def _windows_drivers(catalogue: Catalogue) -> set[str]:
+    return {row.windows for row in catalogue.nvidia.families if row.windows}
 
 
 def _with(host: Host, driver: Driver) -> Host:

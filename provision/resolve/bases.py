@@ -24,11 +24,16 @@ def choose_base(catalogue: Catalogue, request: Request, release: rows.TensorFlow
     if not serving:
         reason = f"{name} has no wheel for Python {python[0].python} of {python[0].image}"
         return Broken("python", reason, release.source)
-    fitting = [base for base in serving if version_key(base.glibc) >= version_key(release.glibc)]
-    if not fitting:
-        reason = f"{name} needs glibc {release.glibc}, and {serving[0].image} has {serving[0].glibc}"
-        return Broken("glibc", reason, release.source)
-    return fitting[0]
+    fitting = [base for base in serving if glibc(release, base) is None]
+    return fitting[0] if fitting else glibc(release, serving[0]) or serving[0]
+
+
+def glibc(release: rows.TensorFlowRelease, base: rows.BaseImage | rows.CudaBase) -> Broken | None:
+    """The C library that the wheel needs."""
+    if version_key(base.glibc) >= version_key(release.glibc):
+        return None
+    reason = f"TensorFlow {release.version} needs glibc {release.glibc}, and {base.image} has {base.glibc}"
+    return Broken("glibc", reason, release.source)
 
 
 def _nothing(request: Request) -> str:

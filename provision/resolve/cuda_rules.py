@@ -230,8 +230,8 @@ def image_starts(candidate: Candidate) -> Broken | None:
 # What decides about a release, whichever CUDA it is given.
 RELEASE_RULES: tuple[Rule[Candidate], ...] = (
     requested_tensorflow,
-    machine,
     tegra,
+    machine,
     driver_minimum,
     driver_drives_gpu,
     gpu_code,

@@ -28,11 +28,10 @@ def none_left(rejected: list[Rejection], host_part: str) -> Failure:
     """Return the failure that tells the most: the newest candidate that the request itself does not exclude."""
     telling = [one for one in rejected if not one.rule.startswith("requested-")]
     chosen = (telling or rejected)[0]
-    others = sorted({one.rule for one in rejected})
     return Failure(
         "KGE-212",
         f"No stack of the catalogue satisfies {host_part} and what was asked for.",
-        why=f"{chosen.candidate}: {chosen.reason} [{chosen.source}]. Rules in conflict: {', '.join(others)}",
+        why=f"{chosen.candidate}: {chosen.reason} [{chosen.source}]",
         rejected=tuple(rejected),
     )
 

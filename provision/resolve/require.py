@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from provision.errors import InputError
 from provision.model import Gpu, version_key
 
-_TERM = re.compile(r"(?P<name>[a-z]+)(?P<operator><=|>=|!=|<|>|=)(?P<value>[A-Za-z0-9.]+)")
+# Text, compiled when an image is checked: resolving needs the brands alone.
+_TERM = r"(?P<name>[a-z]+)(?P<operator><=|>=|!=|<|>|=)(?P<value>[A-Za-z0-9.]+)"
 _VERSIONS = ("cuda", "driver", "arch")
 _COMPARE: Final[Mapping[str, Callable[[object, object], bool]]] = {
     "=": operator.eq,
@@ -69,7 +70,7 @@ def parse(variable: str, text: str) -> Requirement:
 def _alternative(variable: str, words: str) -> Alternative:
     found: list[Term] = []
     for word in words.split(","):
-        match = _TERM.fullmatch(word)
+        match = re.fullmatch(_TERM, word)
         if match is None or (match["name"] in _VERSIONS and not re.fullmatch(r"\d+(\.\d+)*", match["value"])):
             raise InputError(
                 "KGE-241",

@@ -149,8 +149,8 @@ RULES: tuple[Rule[Candidate], ...] = (
     requested_base,
     machine,
     wsl,
-    tensorflow_accepts_gpu,
     rocm_supports_gpu,
+    tensorflow_accepts_gpu,
     driver_window,
     partitions,
     confirmed,
@@ -172,6 +172,10 @@ def window_of(catalogue: Catalogue, driver: Driver) -> rows.AmdDriver | None:
     return max(older, key=lambda pair: pair[0])[1] if older else None
 
 
+def _age(row: rows.RocmBuild) -> tuple[tuple[int, ...], ...]:
+    return version_key(row.tensorflow)[:2], version_key(row.rocm), version_key(row.version), version_key(row.python)
+
+
 def candidates(facts: Facts) -> list[Candidate]:
     """Return every build, newest TensorFlow first, then newest ROCm, then newest Python.
 
@@ -179,7 +183,7 @@ def candidates(facts: Facts) -> list[Candidate]:
     """
     builds = sorted(
         facts.catalogue.amd.builds,
-        key=lambda row: (version_key(row.tensorflow)[:2], version_key(row.rocm), version_key(row.python)),
+        key=_age,
         reverse=True,
     )
     asked = facts.request.base

@@ -53,7 +53,7 @@ def test_an_unknown_field_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
     error = broken(tmp_path, lambda text: text.replace('source: "RN table 2, MVC", ', "", 1))
-    assert "row 3 (cuda-13.x)" in error.what
+    assert "row 1 (cuda-11.x)" in error.what
     assert "source" in error.what
 
 

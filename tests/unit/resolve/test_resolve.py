@@ -1,13 +1,13 @@
 """The picks that the field's traps decide, one by one; then what must hold for every host."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.catalogue import load
 from provision.errors import NoStackError
 from provision.model import Driver, DriverVersion, Gpu, Host, Request, Stack, Vendor, version_key
-from provision.resolve import resolve, smallest_upgrade
+from provision.resolve import resolve, upgrades
 
 
 def nvidia(driver: str, *architectures: str, name: str | None = None) -> Host:
@@ -59,7 +59,7 @@ def test_cuda_picks(host: Host, tensorflow: str, cuda: str, why: str) -> None:
     [
         (amd("30.30", "gfx942"), "10.0.0", "2.21"),
         (amd("6.4", "gfx942"), "7.2", "2.20"),
-        (amd("6.0", "gfx942"), "6.2.1", "2.16.1"),
+        (amd("6.0", "gfx942"), "6.2.2", "2.16.2"),
         (amd("30.30", "gfx908"), "7.2", "2.20"),
         (amd("30.30", "gfx1100"), "7.2", "2.20"),
         (amd("30.10", "gfx950"), "10.0.0", "2.21"),
@@ -222,10 +222,10 @@ def test_a_wish_that_nothing_meets_is_named_with_what_exists(wishes: dict[str, s
 
 def test_the_upgrade_that_is_named_really_resolves_to_more() -> None:
     host, request = nvidia("550.54.15", "sm_90"), Request(vendor=Vendor.CUDA)
-    better = smallest_upgrade(load(), host, request, resolve(load(), host, request))
-    assert better
-    assert better.driver == "555.42.02"
-    assert pick(nvidia(better.driver, "sm_90")).framework.version == "2.21.0"
+    better = upgrades(load(), host, request, resolve(load(), host, request))
+    assert [one.change for one in better] == ["driver 555.42.02 or newer"]
+    assert better[0].gives == pick(nvidia("555.42.02", "sm_90")).summary
+    assert pick(nvidia("555.42.02", "sm_90")).framework.version == "2.21.0"
 
 
 DRIVERS = [row.driver for row in load().nvidia.branches if row.driver]
@@ -241,6 +241,7 @@ def attempt(host: Host) -> Stack | NoStackError:
         return error
 
 
+@settings(deadline=None)  # the first example loads the catalogue
 @given(st.sampled_from(DRIVERS), st.lists(st.sampled_from(ARCHITECTURES), min_size=1, max_size=3))
 def test_never_a_stack_above_the_driver(driver: str, architectures: list[str]) -> None:
     stack = attempt(nvidia(driver, *architectures))
@@ -249,6 +250,7 @@ def test_never_a_stack_above_the_driver(driver: str, architectures: list[str]) -
         assert DriverVersion(driver) >= DriverVersion(family.driver)
 
 
+@settings(deadline=None)  # the first example loads the catalogue
 @given(st.sampled_from(DRIVERS), st.sampled_from(DRIVERS), st.sampled_from(ARCHITECTURES))
 def test_a_newer_driver_never_worsens_the_pick(one: str, two: str, architecture: str) -> None:
     older, newer = sorted((one, two), key=version_key)
@@ -260,6 +262,7 @@ def test_a_newer_driver_never_worsens_the_pick(one: str, two: str, architecture:
             assert version_key(after.framework.version) >= version_key(before.framework.version)
 
 
+@settings(deadline=None)  # the first example loads the catalogue
 @given(st.sampled_from(RELEASES), st.lists(st.sampled_from(TARGETS), min_size=1, max_size=2))
 def test_every_rocm_candidate_has_one_first_reason_and_every_gpu_is_served(release: str, targets: list[str]) -> None:
     stack = attempt(amd(release, *targets))
@@ -272,6 +275,7 @@ def test_every_rocm_candidate_has_one_first_reason_and_every_gpu_is_served(relea
         assert build.rocm in window.rocm
 
 
+@settings(deadline=None)  # the first example loads the catalogue
 @given(st.sampled_from(DRIVERS), st.sampled_from(ARCHITECTURES))
 def test_the_same_host_always_gets_the_same(driver: str, architecture: str) -> None:
     one, two = attempt(nvidia(driver, architecture)), attempt(nvidia(driver, architecture))

@@ -1,0 +1,100 @@
+"""Why nothing is left: a smallest set of rules that together remove every candidate."""
+
+from collections.abc import Iterable
+from itertools import combinations
+from typing import Final
+
+from provision.catalogue import Catalogue
+from provision.model import Host, Request, Vendor
+from provision.resolve import cuda, rocm
+from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
+from provision.resolve.cuda_stack import base_of, cuda_facts
+from provision.resolve.outcome import Failure
+from provision.resolve.rocm_stack import rocm_facts
+from provision.resolve.rules import Broken, all_broken
+
+# Every rule by the name that rejections carry. A test reaches each one.
+RULES: Final = {
+    "requested-tensorflow": "the TensorFlow asked for",
+    "requested-python": "the Python asked for",
+    "requested-base": "the base image asked for",
+    "requested-cuda": "the CUDA asked for",
+    "requested-rocm": "the ROCm asked for",
+    "machine": "wheels and images with GPU code are published for x86_64",
+    "tegra": "no wheel serves a Jetson's own GPU",
+    "wsl": "AMD documents TensorFlow for Linux, not for WSL2",
+    "wsl-driver": "the Windows driver below WSL2 is new enough for the CUDA",
+    "driver-minimum": "the driver is new enough for the CUDA (minor-version compatibility)",
+    "driver-drives-gpu": "the driver drives this generation of GPUs",
+    "driver-window": "the amdgpu driver runs the ROCm",
+    "gpu-code": "the wheel has machine code or PTX for the GPU",
+    "ptx-specific": "architecture-specific PTX loads on its own architecture alone",
+    "ptx-driver": "the driver reads the PTX that it must compile",
+    "cuda-from-base": "CUDA comes from wheels that TensorFlow knows, or from the base image",
+    "confirmed": "an unconfirmed row is used only when asked for by name",
+    "toolkit-knows-gpu": "the CUDA libraries know the GPU",
+    "cuda-version": "the CUDA is of the major version TensorFlow was built with, and not older",
+    "cudnn-version": "the cuDNN is of the major version TensorFlow was built with, and not older",
+    "cudnn-code": "cuDNN has code for the GPU",
+    "require-cuda": "the CUDA image starts on this driver and product",
+    "python": "the framework has wheels for the base's Python",
+    "glibc": "the base's glibc is new enough for the framework",
+    "tensorflow-accepts-gpu": "the TensorFlow build accepts the GPU",
+    "rocm-supports-gpu": "ROCm supports the GPU",
+    "partitions": "ROCm sees the partitions of a GPU",
+}
+
+
+def conflict(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> tuple[str, ...]:
+    """Return a smallest set of rules that removes every candidate, in the order of `RULES`; empty for the CPU."""
+    match vendor:
+        case Vendor.CUDA:
+            broken = _cuda(cuda_facts(catalogue, host, request))
+        case Vendor.ROCM:
+            broken = _rocm(rocm_facts(catalogue, host, request))
+        case _:
+            return ()
+    return smallest_cover(broken)
+
+
+def smallest_cover(broken: list[frozenset[str]]) -> tuple[str, ...]:
+    """Return the smallest set that has a rule of each candidate's; empty when a candidate breaks none."""
+    if not broken or not all(broken):
+        return ()
+    order = list(RULES)
+    names = sorted(frozenset().union(*broken), key=order.index)
+    kinds = set(broken)
+    covers = (
+        chosen
+        for size in range(1, len(names) + 1)
+        for chosen in combinations(names, size)
+        if all(kind & set(chosen) for kind in kinds)
+    )
+    return next(covers, ())
+
+
+def in_words(rules: Iterable[str]) -> str:
+    """Return rules with their meaning, for a message."""
+    return "; ".join(f"{name} ({RULES[name]})" for name in rules)
+
+
+def _cuda(facts: cuda.Facts | Failure) -> list[frozenset[str]]:
+    if isinstance(facts, Failure):
+        return []
+    rules = (*RELEASE_RULES, *RUNTIME_RULES)
+    return [
+        all_broken(rules, candidate) | _base(candidate)
+        for release in facts.catalogue.tensorflow
+        for candidate in cuda.runtimes(facts, release)
+    ]
+
+
+def _base(candidate: cuda.Candidate) -> frozenset[str]:
+    base = base_of(candidate)
+    return frozenset({base.rule}) if isinstance(base, Broken) else frozenset()
+
+
+def _rocm(facts: rocm.Facts | Failure) -> list[frozenset[str]]:
+    if isinstance(facts, Failure):
+        return []
+    return [all_broken(rocm.RULES, candidate) for candidate in rocm.candidates(facts)]

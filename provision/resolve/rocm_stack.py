@@ -1,0 +1,77 @@
+"""Resolving for AMD: runs the rules over the builds and assembles the stack."""
+
+from provision.catalogue import Catalogue
+from provision.model import Base, Framework, Host, Rejection, Request, Route, Settings, Stack, StackWarning, Vendor
+from provision.resolve import rocm
+from provision.resolve.common import confidence, missing, names, site
+from provision.resolve.outcome import Failure, Outcome, none_left, rejection, why_not_newer
+from provision.resolve.rules import first_broken
+
+
+def rocm_facts(catalogue: Catalogue, host: Host, request: Request) -> rocm.Facts | Failure:
+    """Return what the rules look at, or why they cannot be asked."""
+    lacking = missing(host, "amd", "AMD")
+    driver = host.driver("amd")
+    if lacking or driver is None:
+        return lacking or Failure("KGE-211", "The amdgpu driver is not loaded.")
+    gpus = host.gpus_of("amd")
+    # A processor's own graphics beside a card is not what the environment is for.
+    gpus = tuple(gpu for gpu in gpus if not gpu.integrated) or gpus
+    window = rocm.window_of(catalogue, driver)
+    return rocm.Facts(catalogue, request, driver, window, gpus, host.architecture, host.wsl)
+
+
+def resolve_rocm(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
+    """Return the newest stack for the host's AMD GPUs, or why there is none."""
+    facts = rocm_facts(catalogue, host, request)
+    if isinstance(facts, Failure):
+        return facts
+    rejected: list[Rejection] = []
+    for candidate in rocm.candidates(facts):
+        broken = first_broken(rocm.RULES, candidate)
+        if broken is None:
+            return _rocm_stack(candidate, rejected)
+        rejected.append(rejection(candidate.label, broken))
+    name = facts.driver.release or facts.driver.version or "the kernel's own driver"
+    return none_left(rejected, f"amdgpu {name} with {names(facts.gpus)}")
+
+
+def _rocm_stack(candidate: rocm.Candidate, rejected: list[Rejection]) -> Stack:
+    build, facts = candidate.build, candidate.facts
+    wheel = candidate.wheel
+    env = {}
+    if wheel and wheel.indexes:  # the Core SDK's wheels are not on the loader's path by themselves
+        folder = site(build.python)
+        parts = ("_rocm_sdk_core/lib", "_rocm_sdk_core/lib/rocm_sysdeps/lib", "_rocm_sdk_libraries/lib")
+        env["LD_LIBRARY_PATH"] = ":".join(f"{folder}/{part}" for part in parts)
+    return Stack(
+        vendor=Vendor.ROCM,
+        route=Route.WHEELS if wheel and wheel.indexes else Route.IMAGE,
+        framework=Framework(name="tensorflow", version=build.tensorflow),
+        runtime=Framework(name="rocm", version=build.version),
+        python=build.python,
+        base=Base(image=candidate.base),
+        framework_in_base=wheel is None,
+        packages=rocm.packages(candidate, facts.gpus),
+        indexes=wheel.indexes if wheel else (),
+        find_links=wheel.find_links if wheel else None,
+        settings=Settings(env=env),
+        gpus=tuple(sorted({gpu.architecture or "" for gpu in facts.gpus})),
+        summary=f"ROCm {build.version}, TensorFlow {build.tensorflow}, Python {build.python} ({candidate.base})",
+        why=why_not_newer(rejected),
+        warnings=_rocm_warnings(candidate),
+        rejected=tuple(rejected),
+    )
+
+
+def _rocm_warnings(candidate: rocm.Candidate) -> tuple[StackWarning, ...]:
+    facts = candidate.facts
+    found: list[StackWarning] = []
+    if facts.driver.flavour == "inbox":
+        text = "the kernel's own amdgpu driver is in none of AMD's tables: only the proof will tell"
+        found.append(StackWarning(code="inbox-driver", text=text))
+    elif facts.window and facts.driver.version not in (None, *facts.window.sysfs):
+        text = f"amdgpu {facts.driver.version} is not in the catalogue; taken for release {facts.window.release}"
+        found.append(StackWarning(code="driver-unlisted", text=text))
+    used = [candidate.build, *([facts.window] if facts.window else [])]
+    return tuple(found) + confidence(*used)

@@ -1,0 +1,161 @@
+"""What an explanation says beside the pick: conflicts, nearest changes, ends of life, groups."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provision.catalogue import Catalogue, load
+from provision.errors import NoStackError
+from provision.model import Driver, Gpu, Host, Rejection, Request, Vendor
+from provision.resolve import resolve, upgrades
+from provision.resolve.conflict import RULES, smallest_cover
+from provision.resolve.telling import grouped, rejections
+from provision.resources import folder
+
+
+def nvidia(driver: str, *architectures: str, name: str | None = None, wsl: bool = False) -> Host:
+    gpus = tuple(Gpu(vendor="nvidia", architecture=one, name=name) for one in architectures)
+    return Host(gpus=gpus, drivers=(Driver(vendor="nvidia", version=driver),), wsl=wsl)
+
+
+def refused(host: Host, **wishes: str) -> NoStackError:
+    with pytest.raises(NoStackError) as caught:
+        resolve(load(), host, Request(vendor=Vendor.CUDA, **wishes))  # type: ignore[arg-type] # text fields only
+    return caught.value
+
+
+def test_the_conflict_is_the_wish_and_the_rule_that_it_meets() -> None:
+    error = refused(nvidia("470.82.01", "sm_75"), tensorflow="2.21")
+    assert error.conflict == ("requested-tensorflow", "driver-minimum")
+    assert "requested-tensorflow (the TensorFlow asked for)" in error.why
+
+
+@settings(deadline=None)
+@given(st.lists(st.frozensets(st.sampled_from(sorted(RULES)), min_size=1, max_size=4), min_size=1, max_size=12))
+def test_a_conflict_covers_every_candidate_and_no_part_of_it_does(broken: list[frozenset[str]]) -> None:
+    found = set(smallest_cover(broken))
+    assert all(one & found for one in broken)
+    for rule in found:
+        assert not all(one & (found - {rule}) for one in broken)
+
+
+def test_two_wishes_are_given_up_where_one_is_not_enough() -> None:
+    error = refused(nvidia("470.82.01", "sm_70"), tensorflow="2.21", python="3.13")
+    assert "--tensorflow 2.14 --python 3.11" in [one.change for one in error.changes]
+
+
+def test_a_base_with_cuda_is_named_for_wheels_that_need_one() -> None:
+    error = refused(nvidia("580.65.06", "sm_90"), tensorflow="2.12")
+    assert error.conflict == ("requested-tensorflow", "cuda-from-base")
+    bases = [one.change for one in error.changes if one.change.startswith("--base")]
+    assert bases == ["--base nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04"]
+
+
+def test_an_unconfirmed_release_is_named_where_it_alone_fits() -> None:
+    error = refused(nvidia("580.65.06", "sm_90"), base="nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu20.04")
+    assert "--tensorflow 2.13" in [one.change for one in error.changes]
+
+
+def test_gpus_that_no_stack_serves_together_are_told_apart() -> None:
+    error = refused(nvidia("580.95.05", "sm_52", "sm_100"))
+    assert [one.change for one in error.changes] == ["sm_100 alone", "sm_52 alone"]
+    assert "TensorFlow 2.21" in error.changes[0].gives
+    assert "TensorFlow 2.16" in error.changes[1].gives
+
+
+@pytest.mark.parametrize(("driver", "fits"), [("528.33", True), ("528.32", False)])
+def test_wsl_counts_the_windows_driver(driver: str, *, fits: bool) -> None:
+    request = Request(vendor=Vendor.CUDA)
+    found = resolve(load(), nvidia(driver, "sm_75", wsl=True), request)
+    assert (found.framework.version == "2.21.0") is fits
+    assert upgrades(load(), nvidia("527.56", "sm_75", wsl=True), request, found) == () or not fits
+
+
+def test_windows_drivers_alone_are_named_below_wsl() -> None:
+    host = nvidia("527.56", "sm_75", wsl=True)
+    stack = resolve(load(), host, Request(vendor=Vendor.CUDA))
+    assert [one.change for one in upgrades(load(), host, Request(vendor=Vendor.CUDA), stack)] == [
+        "driver 528.33 or newer"
+    ]
+
+
+def test_what_has_ended_is_said_by_the_callers_date() -> None:
+    host, request = nvidia("535.104.05", "sm_80"), Request(vendor=Vendor.CUDA, base="ubuntu:22.04")
+    codes = {
+        date: {one.code for one in resolve(load(), host, request, today=date).warnings}
+        for date in ("2026-06-30", "2026-07-01", "2027-05-01")
+    }
+    assert not codes["2026-06-30"] & {"driver-ended", "base-ended"}
+    assert codes["2026-07-01"] & {"driver-ended", "base-ended"} == {"driver-ended"}
+    assert codes["2027-05-01"] >= {"driver-ended", "base-ended"}
+    assert not {one.code for one in resolve(load(), host, request).warnings} & {"driver-ended", "base-ended"}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("NVIDIA H100 80GB HBM3", True), ("NVIDIA GeForce RTX 4090", False), ("NVIDIA RTX A6000", False)],
+)
+def test_forward_compatibility_is_for_data_centre_gpus(name: str, *, told: bool) -> None:
+    stack = resolve(load(), nvidia("550.54.15", "sm_90", name=name), Request(vendor=Vendor.CUDA))
+    assert ("forward-compatibility" in {one.code for one in stack.warnings}) is told
+
+
+def test_forward_compatibility_is_not_offered_where_more_than_the_driver_stands_in_the_way() -> None:
+    stack = resolve(load(), nvidia("470.256.02", "sm_37", name="Tesla K80"), Request(vendor=Vendor.CUDA))
+    assert "forward-compatibility" not in {one.code for one in stack.warnings}
+
+
+def test_a_base_with_an_old_c_library_is_refused(tmp_path: Path) -> None:
+    for file in folder("images").glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text().replace('glibc: "2.36"', 'glibc: "2.17"'))
+    old = Catalogue(tmp_path)
+    request = Request(vendor=Vendor.CUDA, base="debian:bookworm-slim")
+    stack = resolve(old, nvidia("580.65.06", "sm_80"), request)
+    assert {one.rule for one in stack.rejected} == {"glibc"}
+    assert stack.framework.version == "2.20.0"
+
+
+def test_equal_reasons_stand_together() -> None:
+    def one(version: str, rule: str = "driver-minimum") -> Rejection:
+        reason = f"driver 470.1 is too old for TensorFlow {version}, which needs 525.60.13"
+        return Rejection(candidate=f"TensorFlow {version}, CUDA 12.5.1", rule=rule, reason=reason, source="RN")
+
+    rejected = (one("2.21.0"), one("2.20.0"), one("2.19.1", "ptx-driver"), one("2.18.1"))
+    assert [group.others for group in grouped(rejected)] == [
+        ("TensorFlow 2.20.0, CUDA 12.5.1", "TensorFlow 2.18.1, CUDA 12.5.1"),
+        (),
+    ]
+    assert "          the same: TensorFlow 2.20.0, 2.18.1 (CUDA 12.5.1)" in rejections(rejected)
+
+
+DRIVERS = [row.driver for row in load().nvidia.branches if row.driver]
+ARCHITECTURES = [f"sm_{row.capability.replace('.', '')}" for row in load().nvidia.capabilities]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(DRIVERS), st.lists(st.sampled_from(ARCHITECTURES), min_size=1, max_size=2))
+def test_every_change_that_is_named_resolves_to_what_it_promises(driver: str, architectures: list[str]) -> None:
+    host, request = nvidia(driver, *architectures), Request(vendor=Vendor.CUDA)
+    try:
+        found = upgrades(load(), host, request, resolve(load(), host, request))
+    except NoStackError as error:
+        found = tuple(one for one in error.changes if one.change.startswith("driver "))
+    for one in found:
+        newer = nvidia(one.change.split()[1], *architectures)
+        assert resolve(load(), newer, request).summary == one.gives
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(DRIVERS), st.sampled_from(ARCHITECTURES))
+def test_a_row_for_a_newer_release_never_breaks_older_hosts(driver: str, architecture: str) -> None:
+    host, request = nvidia(driver, architecture), Request(vendor=Vendor.CUDA)
+    older = Catalogue(load().directory)
+    older.__dict__["tensorflow"] = load().tensorflow[1:]
+    try:
+        before = resolve(older, host, request)
+    except NoStackError:
+        return
+    after = resolve(load(), host, request)
+    assert after.framework.version == load().tensorflow[0].version or after.packages == before.packages
