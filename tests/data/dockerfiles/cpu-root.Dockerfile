@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # The framework.
 # C++ headers and static libraries serve no training and are left out.
+# Imported once here, it leaves its compiled modules in the image, where the user could not write them.
 RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
     --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
@@ -31,10 +32,11 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
       'numpy>=1.26' \
  && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
  && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
+ && /opt/venv/bin/python -c 'import tensorflow' \
  && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 
-LABEL io.kgpu-env.plan="sha256:4939d99a24a1c8064a9774244bb5d0020c8f4a497daf7945bed7e7c91c4d121e"
+LABEL io.kgpu-env.plan="sha256:57d9e0c49371a98b5a09fbddaec78107832bf28474653ee8290034a1bdf478e7"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # The framework.
 # C++ headers and static libraries serve no training and are left out.
+# Imported once here, it leaves its compiled modules in the image, where the user could not write them.
 RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
     --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
@@ -31,6 +32,7 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
       'numpy>=1.26' \
  && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
  && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
+ && /opt/venv/bin/python -c 'import tensorflow' \
  && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 
@@ -40,7 +42,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:02afcde506ebae9a37c3126cf2c7dd4f6746a37cd7e22ad41fb7c0563c141798"
+LABEL io.kgpu-env.plan="sha256:c79bbb647d7e7a9de2faa91dc385e580889e1a83e7d3c673d9ac98193c2ef08e"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

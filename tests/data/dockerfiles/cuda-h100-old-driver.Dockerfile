@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # The framework and the CUDA libraries it was built with, at exact versions.
 # C++ headers and static libraries serve no training and are left out.
+# Imported once here, it leaves its compiled modules in the image, where the user could not write them.
 RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
     --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
@@ -43,6 +44,7 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
       nvidia-nccl-cu12==2.16.5 \
  && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
  && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
+ && /opt/venv/bin/python -c 'import tensorflow' \
  && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 # What the NVIDIA container runtime brings in. CUDA_VERSION is left unset: it would mark a legacy image.
@@ -54,7 +56,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:5a091471fd73531a929b06d0a711c4a6200af2437968965201b0fe0477a17bce"
+LABEL io.kgpu-env.plan="sha256:4e24095ca7b66c42d47c420d05dac1b892234070e1706f6d32c9646cf0092506"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.15.1\"},\"gpus\":[\"sm_90\"],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.2.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

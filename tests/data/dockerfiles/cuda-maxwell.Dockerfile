@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # The framework and the CUDA libraries it was built with, at exact versions.
 # C++ headers and static libraries serve no training and are left out.
+# Imported once here, it leaves its compiled modules in the image, where the user could not write them.
 RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
     --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
@@ -43,6 +44,7 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
       nvidia-nccl-cu12==2.19.3 \
  && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
  && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
+ && /opt/venv/bin/python -c 'import tensorflow' \
  && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 # What the NVIDIA container runtime brings in. CUDA_VERSION is left unset: it would mark a legacy image.
@@ -55,7 +57,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:40a992d2cbe0b1e462475c6854dd0f66f01b198aae7cdad93ec6f23f09747883"
+LABEL io.kgpu-env.plan="sha256:5c10ee40fa083f88ecf20ec6bc2083b50c5370ed28b9a6b49bdbd6b73f420a22"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.16.2\"},\"gpus\":[\"sm_52\"],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.3.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.11/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nccl/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

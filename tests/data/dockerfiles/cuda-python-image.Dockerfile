@@ -11,6 +11,7 @@ FROM python:3.12-slim-bookworm
 
 # The framework and the CUDA libraries it was built with, at exact versions.
 # C++ headers and static libraries serve no training and are left out.
+# Imported once here, it leaves its compiled modules in the image, where the user could not write them.
 RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
     --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
@@ -32,6 +33,7 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
       nvidia-nccl-cu12==2.27.7 \
  && rm -rf /opt/venv/lib/python3.12/site-packages/tensorflow/include /opt/venv/lib/python3.12/site-packages/nvidia/*/include \
  && find /opt/venv/lib/python3.12/site-packages -name '*.a' -delete \
+ && /opt/venv/bin/python -c 'import tensorflow' \
  && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 # What the NVIDIA container runtime brings in. CUDA_VERSION is left unset: it would mark a legacy image.
@@ -43,7 +45,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:6ca65a3483b0085012559e23acfe31ca3c5cd42111c5f5954e3d9e661e3bbd1e"
+LABEL io.kgpu-env.plan="sha256:f7603d9e73afa289481fe3892e6238cf2b720693b9051852a8916bb2e0e7a821"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"python:3.12-slim-bookworm\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[\"sm_75\"],\"python\":\"3.12\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.5.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="python:3.12-slim-bookworm"

@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # The framework and the CUDA libraries it was built with, at exact versions.
 # C++ headers and static libraries serve no training and are left out.
+# Imported once here, it leaves its compiled modules in the image, where the user could not write them.
 RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
     --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
@@ -43,6 +44,7 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
       nvidia-nccl-cu12==2.27.7 \
  && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
  && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
+ && /opt/venv/bin/python -c 'import tensorflow' \
  && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 # What the NVIDIA container runtime brings in. CUDA_VERSION is left unset: it would mark a legacy image.
@@ -54,7 +56,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:0301778fedcf457f7e0b72242386444cf4ab6025e0e0da31fd366a6d36192ced"
+LABEL io.kgpu-env.plan="sha256:9bedbc69068b66d75f21bfd0d1c43c226182d105508307f3bcc8e6468d5f0005"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[\"sm_70\"],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.5.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"
