@@ -51,9 +51,10 @@ def build_network(network: model.Network, environment: Mapping[str, str], root: 
     bundle = _ca_bundle(network.ca_bundle, environment)
     if bundle:
         files["network/ca.crt"] = bundle
-    settings = _uv_settings(network, environment, root, left_out)
-    if settings:
-        files["network/uv.toml"] = settings.encode()
+    places = _indexes(network, environment, root, left_out)
+    if places != pipconf.PipSettings():
+        files["network/uv.toml"] = _uv_settings(places).encode()
+        files["network/pip.conf"] = _pip_settings(places).encode()  # pip fetches uv, and installs into AMD's images
     arguments = _proxies(network.proxy, environment, left_out)
     return BuildNetwork(files=files, arguments=arguments, left_out=tuple(left_out))
 
@@ -103,17 +104,36 @@ def _ca_bundle(asked: str | None, environment: Mapping[str, str]) -> bytes | Non
     return None
 
 
-def _uv_settings(network: model.Network, environment: Mapping[str, str], root: Path, left_out: list[str]) -> str:
-    """The content of a uv.toml, or "" when uv's own defaults are right."""
+def _indexes(
+    network: model.Network, environment: Mapping[str, str], root: Path, left_out: list[str]
+) -> pipconf.PipSettings:
+    """Where packages come from; all empty when the installers' own defaults are right."""
     pip = pipconf.settings(environment, root)
     index = _reachable("index-url", [network.index_url or pip.index_url or ""], left_out)
     extra = _reachable("extra-index-url", network.extra_index_urls or pip.extra_index_urls, left_out)
     links = _reachable("find-links", pip.find_links, left_out)
+    return pipconf.PipSettings(
+        index_url=index[0] if index else None, extra_index_urls=tuple(extra), find_links=tuple(links)
+    )
+
+
+def _uv_settings(places: pipconf.PipSettings) -> str:
+    """The content of a uv.toml."""
     # In uv the indexes beside the default one come first, as they are written.
-    lines = [f"find-links = {json.dumps(links)}\n"] if links else []
-    lines += [f"[[index]]\nurl = {json.dumps(url)}\n" for url in extra]
-    lines += [f"[[index]]\nurl = {json.dumps(url)}\ndefault = true\n" for url in index]
+    lines = [f"find-links = {json.dumps(places.find_links)}\n"] if places.find_links else []
+    lines += [f"[[index]]\nurl = {json.dumps(url)}\n" for url in places.extra_index_urls]
+    lines += [f"[[index]]\nurl = {json.dumps(places.index_url)}\ndefault = true\n"] if places.index_url else []
     return "\n".join(lines)
+
+
+def _pip_settings(places: pipconf.PipSettings) -> str:
+    """The content of a pip.conf."""
+    values = {
+        "index-url": places.index_url or "",
+        "extra-index-url": " ".join(places.extra_index_urls),
+        "find-links": " ".join(places.find_links),
+    }
+    return "\n".join(["[global]", *(f"{key} = {value}" for key, value in values.items() if value), ""])
 
 
 def _reachable(setting: str, urls: Iterable[str], left_out: list[str]) -> list[str]:
