@@ -42,6 +42,16 @@ class Training(Value):
     seconds: float | None = None
 
 
+class LibraryRow(Value):
+    """What a GPU library was seen to do on a device."""
+
+    name: str  # matmul, conv2d, lstm, fft, solver, sparse, xla, mixed precision, collective
+    device: str
+    state: Literal["works", "wrong", "missing", "slow"]
+    detail: str
+    seconds: float | None = None
+
+
 class ProvedDevice(Value):
     """A device that the framework listed inside the container."""
 
@@ -69,6 +79,9 @@ class Proof(Value):
     devices: tuple[ProvedDevice, ...] = ()
     checks: tuple[Check, ...] = ()
     training: Training = msgspec.field(default_factory=Training)
+    reference: Training = msgspec.field(default_factory=Training)  # the same training on the CPU beside it
+    libraries: tuple[LibraryRow, ...] = ()
+    level: Literal["quick", "standard", "soak"] = "standard"
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     seconds: float | None = None  # the whole verification, container start included
     log: tuple[str, ...] = ()  # the last lines the framework wrote, oldest first

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from provision.engine.protocol import Ran
 from provision.model import Check, ProvedDevice, Status, Vendor
-from provision.prove.evidence import Evidence, Listed, Problem
+from provision.prove.evidence import DriverDevice, Evidence, Listed, Problem
 from provision.prove.expectation import Expectation
 
 SIGNALS = {134: "aborted", 135: "bus error", 137: "killed", 139: "crashed (segmentation fault)", 143: "terminated"}
@@ -37,7 +37,7 @@ def ending(ran: Ran) -> str:
     return f"ended with code {ran.exit_code}" + (f", {SIGNALS[ran.exit_code]}" if ran.exit_code in SIGNALS else "")
 
 
-def reported(ran: Ran, evidence: Evidence | Problem) -> Check:
+def reported(expectation: Expectation, ran: Ran, evidence: Evidence | Problem) -> Check:
     """Did the workload come to its end and say what it saw?"""
     ended = ending(ran)
     if isinstance(evidence, Problem):
@@ -46,7 +46,7 @@ def reported(ran: Ran, evidence: Evidence | Problem) -> Check:
         return check("reported", Status.FAIL, ended or "stopped by SIGTERM before its end")
     if evidence.import_error:
         error = evidence.import_error
-        return check("reported", Status.FAIL, f"TensorFlow cannot be imported: {error.type}: {error.text}")
+        return check("reported", Status.FAIL, f"{expectation.framework} cannot be imported: {error.type}: {error.text}")
     return check("reported", Status.PASS, f"one result line, {len(evidence.trainings)} trainings recorded")
 
 
@@ -56,17 +56,16 @@ def build(expectation: Expectation, evidence: Evidence) -> Check:
         return check("build", Status.SKIP, "every build trains on a CPU")
     key = BUILD_KEY[expectation.vendor]
     value = evidence.build.get(key)
-    version = evidence.versions.get("tensorflow", "of unknown version")
+    version = evidence.versions.get(expectation.backend, "of unknown version")
+    name = f"{expectation.framework} {version}"
     if value is None:
-        return check("build", Status.UNKNOWN, f"TensorFlow {version} does not tell {key}")
+        return check("build", Status.UNKNOWN, f"{name} does not tell {key}")
     if value != "True":
-        return check(
-            "build", Status.FAIL, f"TensorFlow {version} is not a {expectation.vendor} build: {key} is {value}"
-        )
-    promised = expectation.versions.get("tensorflow")
+        return check("build", Status.FAIL, f"{name} is not a {expectation.vendor} build: {key} is {value}")
+    promised = expectation.versions.get(expectation.backend)
     if promised and promised != version:
-        return check("build", Status.WARN, f"TensorFlow {version} inside, {promised} on the image's label")
-    return check("build", Status.PASS, f"TensorFlow {version}, {key}")
+        return check("build", Status.WARN, f"{name} inside, {promised} on the image's label")
+    return check("build", Status.PASS, f"{name}, {key}")
 
 
 def listed_gpus(evidence: Evidence) -> tuple[Listed, ...]:
@@ -103,7 +102,9 @@ def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
     if not mapped and all(item.error for item in asked):
         yield asked[0].error or library if asked else f"{library} was not tried"
     if seen < need:
-        yield f"TensorFlow lists {seen} GPU(s), {need} asked for"
+        yield f"{expectation.framework} lists {seen} GPU(s), {need} asked for"
+    elif not expectation.indices and seen < len(evidence.driver):
+        yield f"{expectation.framework} lists {seen} GPU(s), the driver library {len(evidence.driver)}"
 
 
 def pci_key(text: str | None) -> str | None:
@@ -120,24 +121,35 @@ def uuid_key(text: str | None) -> str | None:
 
 def devices(evidence: Evidence) -> tuple[ProvedDevice, ...]:
     """Return the framework's GPUs, each with its PCI address and, through the driver library, its UUID."""
-    by_pci = {pci_key(device.pci): device.uuid for device in evidence.driver if pci_key(device.pci)}
     described = {device.name.rsplit("device:", 1)[-1]: device for device in evidence.devices}
     found = []
     for device in listed_gpus(evidence):
         more = described.get(device.name.rsplit("device:", 1)[-1])
         text = re.search(r"pci bus id: ([0-9A-Fa-f:.]+)", more.text) if more else None
-        pci = pci_key(text[1]) if text else None
+        own = driver_device(evidence, device, pci_key(text[1]) if text else None)
+        pci = pci_key(text[1]) if text else pci_key(own.pci) if own else None
         found.append(
             ProvedDevice(
                 name=device.name.replace("/physical_device:", "/device:"),
                 description=device.description,
                 architecture=_architecture(device),
                 pci=pci,
-                uuid=by_pci.get(pci) if pci else None,
+                uuid=own.uuid if own else None,
                 memory_bytes=more.bytes if more else None,
             )
         )
     return tuple(found)
+
+
+def driver_device(evidence: Evidence, device: Listed, pci: str | None) -> DriverDevice | None:
+    """Return the driver library's device that is one of the framework's.
+
+    By PCI address where the framework tells it. MIG slices and AMD's partitions share the address of their GPU, and JAX
+    tells none: then by number, since frameworks count in the driver's order.
+    """
+    same = [item for item in evidence.driver if pci is None or pci_key(item.pci) == pci]
+    number = device.name.rsplit(":", 1)[-1]
+    return same[0] if pci and len(same) == 1 else next((item for item in same if str(item.ordinal) == number), None)
 
 
 def _architecture(device: Listed) -> str | None:

@@ -93,10 +93,50 @@ class Memory(Value):
     peak: int
 
 
+class Product(Value):
+    """The fixed product, as one device computed it."""
+
+    device: str  # "/GPU:0"
+    place: str  # where the framework says that the result was computed
+    values: tuple[float | None, ...]  # some of it, evenly spread
+    difference: float | None  # largest difference to NumPy's in float64, relative to the largest value
+    error: Failure | None
+
+
+class Speed(Value):
+    """How fast one device multiplies matrices."""
+
+    device: str
+    flops: float | None  # floating-point operations per second, float32 as the framework does it by default
+    error: Failure | None
+
+
+class LibraryRecord(Value):
+    """What one GPU library computed."""
+
+    name: str  # matmul, conv2d, ... ; collective for all devices together
+    device: str
+    place: str
+    difference: float | None  # largest difference to the CPU's result, relative to its largest value
+    seconds: float | None  # of the second call
+    error: Failure | None
+
+
+class Soak(Value):
+    """Minutes of work on one device."""
+
+    device: str
+    rounds: int
+    wrong: int  # results that differed from the first, or memory that read back other than written
+    rates: tuple[float, ...]  # floating-point operations per second: first, lowest, last
+    seconds: float
+    error: Failure | None
+
+
 class TrainingRecord(Value):
     """One training, complete or not."""
 
-    kind: str  # explicit, implicit
+    kind: str  # explicit, reference (the same on the CPU), implicit
     device: str  # "/GPU:0"; empty when no device was named
     losses: tuple[float | None, ...]  # mean per epoch; None is NaN or infinite
     seconds: float | None
@@ -127,6 +167,12 @@ class Evidence(Value):
     devices: tuple[Described, ...] = ()
     devices_error: Failure | None = None
     mapped: tuple[str, ...] = ()
+    products: tuple[Product, ...] = ()
+    speeds: tuple[Speed, ...] = ()
+    libraries: tuple[LibraryRecord, ...] = ()
+    planes: dict[str, int] | None = None  # events that the framework's profiler saw, per plane: "/device:GPU:0"
+    planes_error: Failure | None = None
+    soaks: tuple[Soak, ...] = ()
     import_seconds: float | None = None
 
 

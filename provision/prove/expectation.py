@@ -1,9 +1,14 @@
 """What a proof is held against: the device asked for and what the host says about it."""
 
+from typing import Literal
+
 import msgspec
 
 from provision.model import Gpu, Host, Severity, Value, Vendor
 
+Backend = Literal["tensorflow", "jax", "torch"]
+Level = Literal["quick", "standard", "soak"]
+FRAMEWORKS: dict[Backend, str] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}
 MAKERS = {Vendor.CUDA: "NVIDIA", Vendor.ROCM: "AMD"}
 
 
@@ -16,6 +21,21 @@ class Expectation(Value):
     host_has_gpu: bool = True  # a GPU of that vendor with its driver loaded
     host_reason: str = ""  # why not, in the host's own findings
     versions: dict[str, str] = msgspec.field(default_factory=dict)  # what the image's labels promise
+    backend: Backend = "tensorflow"
+    level: Level = "standard"
+
+    @property
+    def framework(self) -> str:
+        """The framework's name for people."""
+        return FRAMEWORKS[self.backend]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the workload does beyond the trainings; the CPU has nothing to be compared with."""
+        if self.vendor is Vendor.CPU:
+            return ()
+        quick = ("reference", "product")
+        return quick if self.level == "quick" else (*quick, "profile", "speed", "libraries")
 
     @property
     def requested(self) -> str:

@@ -8,15 +8,21 @@ from collections.abc import Iterable
 
 from provision.engine.protocol import Ran
 from provision.model import Check, Proof, Status, Training, Vendor, Verdict
-from provision.prove import checks, placement
+from provision.model.proof import LibraryRow
+from provision.prove import checks, compute, matrix, placement
 from provision.prove.diagnose import Pattern
-from provision.prove.evidence import Evidence, Problem
+from provision.prove.evidence import Evidence, Problem, TrainingRecord
 from provision.prove.expectation import Expectation
+from provision.prove.numerics import numerics
+from provision.prove.outside import Outside
 from provision.prove.reason import reason_of
 
-REQUIRED = frozenset({"started", "reported", "visible", "placement", "implicit", "training"})
-REQUIRED_ON_CPU = REQUIRED - {"visible"}
-AFTER = ("build", "visible", "identity", "placement", "implicit", "training")
+REQUIRED = frozenset({"started", "reported", "visible", "placement", "implicit", "training", "numerics"})
+REQUIRED_ON_CPU = REQUIRED - {"visible", "numerics"}
+AFTER = (
+    *("build", "visible", "identity", "placement", "implicit", "training"),
+    *("numerics", "work", "outside", "speed", "libraries", "soak"),
+)
 LOG_LINES = 20
 
 
@@ -29,9 +35,15 @@ def verdict_of(vendor: Vendor, found: Iterable[Check]) -> Verdict:
     return success if required <= passed and not failed else Verdict.NOT_PROVED
 
 
-def checks_of(expectation: Expectation, ran: Ran, evidence: Evidence | Problem) -> tuple[Check, ...]:
+def checks_of(
+    expectation: Expectation,
+    ran: Ran,
+    evidence: Evidence | Problem,
+    table: tuple[LibraryRow, ...] = (),
+    outside: Outside | None = None,
+) -> tuple[Check, ...]:
     """Return all checks by name, in the order in which one rests on the other."""
-    first = (checks.started(ran), checks.reported(ran, evidence))
+    first = (checks.started(ran), checks.reported(expectation, ran, evidence))
     if isinstance(evidence, Problem) or evidence.import_error:
         return first + tuple(checks.check(name, Status.UNKNOWN, "nothing was recorded") for name in AFTER)
     return (
@@ -42,10 +54,22 @@ def checks_of(expectation: Expectation, ran: Ran, evidence: Evidence | Problem) 
         placement.placement(expectation, evidence),
         placement.implicit(expectation, evidence),
         placement.training(expectation, evidence),
+        numerics(expectation, evidence),
+        compute.work(expectation, evidence),
+        compute.outside(expectation, outside),
+        compute.speed(expectation, evidence),
+        matrix.libraries(expectation, table),
+        compute.soak(expectation, evidence),
     )
 
 
-def judge(expectation: Expectation, ran: Ran, evidence: Evidence | Problem, patterns: Iterable[Pattern] = ()) -> Proof:
+def judge(
+    expectation: Expectation,
+    ran: Ran,
+    evidence: Evidence | Problem,
+    patterns: Iterable[Pattern] = (),
+    outside: Outside | None = None,
+) -> Proof:
     """Return the proof: verdict, checks, and for anything but success the most basic true cause.
 
     Args:
@@ -53,8 +77,10 @@ def judge(expectation: Expectation, ran: Ran, evidence: Evidence | Problem, patt
         ran: how the container ended.
         evidence: what the workload recorded, or why there is nothing.
         patterns: rows of the error catalogue, the special before the general.
+        outside: what the host saw of the workload's process; None when nobody looked.
     """
-    found = checks_of(expectation, ran, evidence)
+    table = () if isinstance(evidence, Problem) else matrix.rows(evidence, ran.stderr)
+    found = checks_of(expectation, ran, evidence, table, outside)
     verdict = verdict_of(expectation.vendor, found)
     reason = reason_of(expectation, ran, evidence, found=found, verdict=verdict, patterns=tuple(patterns))
     known = None if isinstance(evidence, Problem) else evidence
@@ -64,6 +90,10 @@ def judge(expectation: Expectation, ran: Ran, evidence: Evidence | Problem, patt
         code=reason.code,
         fix=reason.fix,
         seen=reason.seen,
+        backend=expectation.backend,
+        level=expectation.level,
+        libraries=table,
+        reference=_reference(known),
         requested=expectation.requested,
         devices=checks.devices(known) if known else (),
         checks=found,
@@ -78,7 +108,14 @@ def _training(expectation: Expectation, evidence: Evidence | None) -> Training:
     if evidence is None:
         return Training()
     first = placement.explicit_on(evidence, placement.places(expectation, evidence)[0])
-    record = first if first and first.losses else placement.implicit_of(evidence)
+    return _curve(first if first and first.losses else placement.implicit_of(evidence))
+
+
+def _reference(evidence: Evidence | None) -> Training:
+    return _curve(placement.reference_of(evidence)) if evidence else Training()
+
+
+def _curve(record: TrainingRecord | None) -> Training:
     if record is None or not placement.finite(record):
         return Training()
     return Training(losses=tuple(loss for loss in record.losses if loss is not None), seconds=record.seconds)

@@ -27,12 +27,19 @@ NAMED = 4  # GPUs named above the fold
 ASKS = {
     "started": "Did the engine start the container?",
     "reported": "Did the workload end and report?",
-    "build": "Is TensorFlow a build for that vendor?",
+    "build": "Is the framework a build for that vendor?",
     "visible": "Is the GPU inside the container?",
     "identity": "Is it the GPU that was asked for?",
     "placement": "Did it train where it was told to?",
     "implicit": "Does plain compile and fit use it?",
     "training": "Did the model learn?",
+    "numerics": "Does it compute what the CPU computes?",
+    "work": "Did it hold the model and run kernels?",
+    "outside": "Did the host see the process on it?",
+    "speed": "Is it faster than the CPU?",
+    "libraries": "Do the GPU libraries work?",
+    "soak": "Did it keep up for minutes?",
+    "control": "Does it fail without the GPU?",
 }
 
 

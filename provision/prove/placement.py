@@ -14,15 +14,30 @@ from provision.prove.expectation import Expectation
 BOUND = math.log(10) / 10
 WEIGHTS = 4  # two Dense layers, each with a kernel and a bias
 TENSORS = {"output", "loss"}
-HEAVY = {"MatMul", "BatchMatMulV2", "_FusedMatMul"}
-# A constant of floating point may be made on the host and copied; operations on integers are bookkeeping of shapes.
-HOST_OPS = {"Const", "_EagerConst"}
+# A matrix product, as TensorFlow, JAX and torch call it.
+HEAVY = {"MatMul", "BatchMatMulV2", "_FusedMatMul", "dot_general", "aten.mm.default", "aten.addmm.default"}
+# The only operations of floating point that may run on the host, each with its reason. Operations on integers are
+# bookkeeping of shapes and seeds: frameworks keep 32-bit integers in host memory on purpose.
+HOST_OPS = {
+    "Const": "a constant of a graph is made on the host and copied",
+    "_EagerConst": "the same, outside of a graph",
+    "aten.lift_fresh.default": "torch's number out of Python, which joins a tensor on any device",
+    "aten.scalar_tensor.default": "the same",
+}
+# JAX writes cuda:0, rocm:0, gpu:0 and cpu:0 (older: TFRT_CPU_0), torch cuda:0 (for ROCm too) and cpu.
+WORD = re.compile(r"(cuda|rocm|gpu|cpu|TFRT_CPU)(?:[:_](\d+))?")
 
 
 def target(text: str | None) -> str:
     """Return the short name of a device: "/job:localhost/.../device:GPU:0" gives "GPU:0"."""
-    found = re.search(r"(?:^|[:/])(GPU|CPU):(\d+)$", text or "")
-    return f"{found[1]}:{found[2]}" if found else ""
+    text = text or ""
+    # TensorFlow's names begin with a path, the others' are whole words.
+    found = re.search(r"(?:^|[:/])(GPU|CPU):(\d+)$", text) or WORD.fullmatch(text)
+    if not found:
+        return ""
+    if "cpu" in found[1].lower():
+        return f"CPU:{found[2] or 0}"
+    return f"GPU:{found[2]}" if found[2] else ""
 
 
 def places(expectation: Expectation, evidence: Evidence) -> tuple[str, ...]:
@@ -35,6 +50,12 @@ def places(expectation: Expectation, evidence: Evidence) -> tuple[str, ...]:
 def explicit_on(evidence: Evidence, place: str) -> TrainingRecord | None:
     """Return the explicit training on `place`, or None when there is not exactly one."""
     found = [item for item in evidence.trainings if item.kind == "explicit" and target(item.device) == place]
+    return found[0] if len(found) == 1 else None
+
+
+def reference_of(evidence: Evidence) -> TrainingRecord | None:
+    """Return the same training on the CPU, or None when there is not exactly one."""
+    found = [item for item in evidence.trainings if item.kind == "reference" and target(item.device) == "CPU:0"]
     return found[0] if len(found) == 1 else None
 
 
@@ -94,8 +115,9 @@ def implicit(expectation: Expectation, evidence: Evidence) -> Check:
         return check("implicit", Status.FAIL, f"compile and fit failed: {record.error.type}: {record.error.text}")
     kind = "CPU" if expectation.vendor is Vendor.CPU else "GPU"
     at = [item for item in (*record.weights, *record.tensors) if not target(item.device).startswith(kind)]
-    # With XLA the products are inside one compiled operation, so their absence says nothing; a product elsewhere does.
-    heavy = [op for op in record.ops or () if op.op in HEAVY and not target(op.device).startswith(kind)]
+    # With XLA the products are inside one compiled operation, so their absence says nothing; a product that was placed
+    # elsewhere does. fit's input pipeline runs on the host by design, so nothing else of its graphs is asked about.
+    heavy = [op for op in record.ops or () if op.op in HEAVY and target(op.device)[:3] not in {kind, ""}]
     if len(record.weights) != WEIGHTS or not record.tensors or at or heavy:
         where: tuple[Place | Op, ...] = (*at, *heavy)
         seen = sorted({target(item.device) or "an unknown place" for item in where})

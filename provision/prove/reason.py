@@ -13,11 +13,14 @@ from provision.prove.placement import learned_on_cpu
 NO_PYTHON = re.compile(
     r"python3?\W*:?\s*(executable file not found|no such file|not found)|executable file \W?python", re.IGNORECASE
 )
-NO_TENSORFLOW = re.compile(r"No module named '(tensorflow|numpy)")
+NO_FRAMEWORK = re.compile(r"No module named '(tensorflow|keras|jax|torch|numpy)")
 FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies the image without a GPU."
 FIX_IMAGE = "Name an image that has Python and TensorFlow inside, or make one: kgpu-env build."
 FIX_TIME = "Give it more time with --timeout; a GPU may compile its kernels for minutes at the first start."
 FIX_MEMORY = "Give the container more memory."
+FIX_DRIVER = "Upgrade driver and firmware, or take another stack: kgpu-env resolve --explain."
+FIX_LIBRARY = "Install the library that is named, in the version that the stack asks for: kgpu-env build pins it."
+FIX_CONTROL = "Do not trust this image's results: it says GPU where there is none. Report it with --report."
 FIX_LOG = "Read the last lines of the log below; kgpu-env doctor checks the host."
 
 
@@ -49,7 +52,7 @@ def reason_of(  # noqa: PLR0913 - the judge's whole case; every argument is one 
     if "started" in detail:
         return _not_started(ran, known)
     if isinstance(evidence, Problem) or "reported" in detail:
-        return _not_reported(ran, evidence, detail["reported"], known)
+        return _not_reported(expectation, ran, evidence, detail["reported"], known)
     return _not_on_device(expectation, evidence, {item.name: item for item in found}, known)
 
 
@@ -76,9 +79,12 @@ def _not_started(ran: Ran, known: Diagnosis | None) -> Reason:
     return Reason(text=text, code="KGE-502", fix="kgpu-env doctor checks engine and devices.", seen=ran.refused)
 
 
-def _not_reported(ran: Ran, evidence: Evidence | Problem, detail: str, known: Diagnosis | None) -> Reason:
+def _not_reported(
+    expectation: Expectation, ran: Ran, evidence: Evidence | Problem, detail: str, known: Diagnosis | None
+) -> Reason:
     if isinstance(evidence, Evidence) and evidence.import_error:
-        return _not_imported(f"{evidence.import_error.type}: {evidence.import_error.text}", known)
+        seen = f"{evidence.import_error.type}: {evidence.import_error.text}"
+        return _not_imported(expectation.framework, seen, known)
     if ran.timed_out or ran.out_of_memory:
         fix = FIX_TIME if ran.timed_out else FIX_MEMORY
         return Reason(text=f"the workload was {ending(ran)}", code="KGE-503", fix=fix, seen=detail)
@@ -87,12 +93,12 @@ def _not_reported(ran: Ran, evidence: Evidence | Problem, detail: str, known: Di
     return Reason(text=f"the workload did not report: {detail}", code="KGE-503", fix=FIX_LOG, seen=detail)
 
 
-def _not_imported(seen: str, known: Diagnosis | None) -> Reason:
-    if NO_TENSORFLOW.search(seen):
-        return Reason(text="the image has no TensorFlow", code="KGE-505", fix=FIX_IMAGE, seen=seen)
+def _not_imported(framework: str, seen: str, known: Diagnosis | None) -> Reason:
+    if NO_FRAMEWORK.search(seen):
+        return Reason(text=f"the image has no {framework}", code="KGE-505", fix=FIX_IMAGE, seen=seen)
     if known:
-        return _known("TensorFlow cannot be imported", known)
-    return Reason(text="TensorFlow cannot be imported in this image", code="KGE-505", fix=FIX_IMAGE, seen=seen)
+        return _known(f"{framework} cannot be imported", known)
+    return Reason(text=f"{framework} cannot be imported in this image", code="KGE-505", fix=FIX_IMAGE, seen=seen)
 
 
 def _not_on_device(
@@ -105,7 +111,7 @@ def _not_on_device(
         return Reason(text=f"{expectation.host_reason}{on_cpu}", code="KGE-501", fix=FIX_HOST, seen=seen)
     if found["build"].status is Status.FAIL:
         fix = f"Build the image with kgpu-env build --vendor {expectation.vendor}."
-        text = f"the image's TensorFlow is not built for {MAKERS[expectation.vendor]} GPUs{on_cpu}"
+        text = f"the image's {expectation.framework} is not built for {MAKERS[expectation.vendor]} GPUs{on_cpu}"
         return Reason(text=text, code="KGE-506", fix=fix, seen=found["build"].detail)
     if absent and known:
         return _known(f"the GPU was not used{on_cpu}", known)
@@ -119,12 +125,16 @@ def _failed(found: dict[str, Check], on_cpu: str) -> Reason:
         "placement": ("KGE-508", f"not every part of the training was on the device asked for{on_cpu}"),
         "implicit": ("KGE-508", f"a model that names no device does not train on the device asked for{on_cpu}"),
         "training": ("KGE-509", "the model did not learn"),
+        "numerics": ("KGE-580", "the GPU does not compute what the CPU computes"),
+        "work": ("KGE-581", "the GPU was named, but it did not hold the model"),
+        "libraries": ("KGE-582", "a GPU library is missing or computes wrong"),
+        "soak": ("KGE-583", "the GPU did not keep up under load"),
     }
+    fixes = {"numerics": FIX_DRIVER, "libraries": FIX_LIBRARY, "soak": FIX_DRIVER}
+    optional = {"identity", "work", "libraries"}  # unknown stops nothing: the host or the level does not tell
     for name, (code, text) in headlines.items():
-        if found[name].status in {Status.FAIL, Status.UNKNOWN} and (name, found[name].status) != (
-            "identity",
-            Status.UNKNOWN,
-        ):
-            return Reason(text=text, code=code, fix=FIX_LOG, seen=found[name].detail)
+        status = found[name].status
+        if status is Status.FAIL or (status is Status.UNKNOWN and name not in optional):
+            return Reason(text=text, code=code, fix=fixes.get(name, FIX_LOG), seen=found[name].detail)
     detail = "; ".join(f"{item.name}: {item.detail}" for item in found.values() if item.status is not Status.PASS)
     return Reason(text="a required check did not pass", code="KGE-508", fix=FIX_LOG, seen=detail)

@@ -3,17 +3,20 @@
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
 from provision.errors import BuildError
-from provision.model import Host, Proof, Stack, Value, Vendor, decode
+from provision.model import Host, Proof, Stack, Value, Vendor, Verdict, decode
+from provision.prove.control import WITHHELD, with_control, with_known_control
 from provision.prove.diagnose import Pattern
 from provision.prove.evidence import parse_result
-from provision.prove.expectation import Expectation, host_state, select
+from provision.prove.expectation import Backend, Expectation, Level, host_state, select
+from provision.prove.here import run_here
 from provision.prove.judge import judge
+from provision.prove.outside import Outside, Watch
 from provision.prove.reason import NO_PYTHON
 
 WORKLOAD = Path(__file__).with_name("workload.py")
@@ -42,6 +45,10 @@ class VerifyRequest(Value):
     memory_bytes: int | None = None
     epochs: int = 6
     seed: int = 20
+    backend: Backend = "tensorflow"
+    level: Level = "standard"
+    minutes: float = 0.0  # of soaking, for the level soak
+    known_control: str = ""  # when this image was seen not to be proved without its GPU; empty: it is tried
 
 
 def image_stack(image: Image) -> Stack | None:
@@ -65,6 +72,13 @@ def image_vendor(image: Image) -> Vendor:
     return Vendor.CPU
 
 
+class Train(Protocol):
+    """Runs the workload once with an argument, with its GPUs or with all of them withheld."""
+
+    def __call__(self, argument: str, *, withheld: bool) -> Ran:
+        """Return how it ended."""
+
+
 def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and its three effects
     engine: Engine,
     image: str,
@@ -79,11 +93,11 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
     """Train in a container of `image` and return the judged proof.
 
     Without a GPU on the host, `access` is empty and the workload runs all the same, so that the proof can tell where
-    the model trained.
+    the model trained. A proof is tried again with the GPU withheld (`provision.prove.control`).
 
     Args:
         engine: where the container runs; it removes the container, whatever happens.
-        image: a local image; any with Python and TensorFlow inside.
+        image: a local image; any with Python and the framework inside.
         request: vendor, GPUs and limits.
         host: the host as probed.
         access: how the container gets its GPUs, from `provision.engine.access.device_access`.
@@ -100,20 +114,101 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
     if found is None:
         fix = f"build it with kgpu-env build, or fetch it: docker pull {image}"
         raise BuildError("KGE-408", f"there is no image {image} on this engine", fix=fix)
-    expectation = _expect(found, request, host)
-    nonce = new_nonce()
     source = WORKLOAD.read_text(encoding="utf-8")
-    run = Run(
-        image=image,
-        command=(INTERPRETERS[0], "-c", source, specification(request, expectation, nonce)),
-        access=access,
-        env=SCRATCH,
-        seconds=request.seconds,
-        memory_bytes=request.memory_bytes,
-    )
-    ran = _run(engine, run)
-    proof = judge(expectation, ran, parse_result(ran.stdout, nonce), patterns)
+
+    def train(argument: str, *, withheld: bool) -> Ran:
+        run = Run(
+            image=image,
+            command=(INTERPRETERS[0], "-c", source, argument),
+            access=Access() if withheld else access,
+            env=SCRATCH | WITHHELD if withheld else SCRATCH,
+            seconds=request.seconds + 60 * request.minutes,
+            memory_bytes=request.memory_bytes,
+        )
+        return _run(engine, run)
+
+    proof = prove(train, _expect(found, request, host), request, patterns, new_nonce)
     return msgspec.structs.replace(proof, image=image, image_id=found.image_id, seconds=clock() - begun)
+
+
+def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine and its image
+    python: Path,
+    request: VerifyRequest,
+    host: Host,
+    patterns: Iterable[Pattern],
+    *,
+    new_nonce: Callable[[], str],
+    clock: Callable[[], float],
+) -> Proof:
+    """Train in a process of this machine and return the proof, judged as that of a container.
+
+    With `gpus` "all" every GPU is expected that this environment shows, not every one of the machine: a pod is given
+    a part of them.
+
+    Args:
+        python: the interpreter whose packages are to be proved.
+        request: vendor (not auto), GPUs and limits.
+        host: this machine as probed.
+        patterns: rows of the error catalogue.
+        new_nonce: a fresh number for each run.
+        clock: monotonic seconds.
+    """
+    begun = clock()
+    source = WORKLOAD.read_text(encoding="utf-8")
+    indices, gpus = select(host, request.vendor, request.gpus)
+    usable, reason = host_state(host, request.vendor)
+    expectation = Expectation(
+        vendor=request.vendor,
+        indices=indices if request.vendor is Vendor.CPU or request.gpus != "all" else (),
+        gpus=gpus,
+        host_has_gpu=usable,
+        host_reason=reason,
+        backend=request.backend,
+        level=request.level,
+    )
+
+    def train(argument: str, *, withheld: bool) -> Ran:
+        environment = WITHHELD if withheld else _chosen(request)
+        return run_here(python, source, argument, environment, request.seconds + 60 * request.minutes)
+
+    proof = prove(train, expectation, request, patterns, new_nonce)
+    return msgspec.structs.replace(proof, image=f"this environment ({python})", seconds=clock() - begun)
+
+
+def _chosen(request: VerifyRequest) -> dict[str, str]:
+    """Return the variable that shows only the chosen GPUs to the framework, as an engine would."""
+    names = {Vendor.CUDA: "CUDA_VISIBLE_DEVICES", Vendor.ROCM: "ROCR_VISIBLE_DEVICES"}
+    name = names.get(request.vendor)
+    chosen = {name: request.gpus} if name and request.gpus != "all" else {}
+    # CUDA counts the fastest first unless told otherwise; the host's numbers are in PCI order.
+    return {**chosen, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "PYTHONUNBUFFERED": "1"}
+
+
+def prove(
+    train: Train,
+    expectation: Expectation,
+    request: VerifyRequest,
+    patterns: Iterable[Pattern],
+    new_nonce: Callable[[], str],
+) -> Proof:
+    """Train, judge, and for a proof train and judge again with the GPU withheld."""
+    rows = tuple(patterns)
+
+    def once(level: Level, *, withheld: bool) -> Proof:
+        nonce = new_nonce()
+        asked = msgspec.structs.replace(expectation, level=level)
+        with Watch(expectation.vendor, nonce) as watch:
+            ran = train(specification(request, asked, nonce), withheld=withheld)
+        seen: Outside | None = None if withheld else watch.answer()
+        return judge(asked, ran, parse_result(ran.stdout, nonce), rows, seen)
+
+    proof = once(request.level, withheld=False)
+    if proof.verdict is not Verdict.PROVED:
+        return proof
+    if request.known_control:
+        return with_known_control(proof, request.known_control)
+    # All that a proof requires at its shortest: whatever passes that would pass with the GPU, too.
+    return with_control(proof, once("quick", withheld=True))
 
 
 def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
@@ -128,6 +223,8 @@ def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
         host_has_gpu=usable,
         host_reason=reason,
         versions={stack.framework.name: stack.framework.version} if stack else {},
+        backend=request.backend,
+        level=request.level,
     )
 
 
@@ -141,6 +238,9 @@ def specification(request: VerifyRequest, expectation: Expectation, nonce: str) 
             "jit_compile": request.jit_compile,
             "seed": request.seed,
             "epochs": request.epochs,
+            "backend": expectation.backend,
+            "parts": list(expectation.parts),
+            "minutes": request.minutes if expectation.level == "soak" else 0,
         }
     )
 

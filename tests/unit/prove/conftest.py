@@ -27,12 +27,23 @@ AMD = {
 }
 
 
+def moved(part: Any) -> Any:  # noqa: ANN401 - a tree of JSON values
+    """Return a part of a record with the CPU's name replaced by the GPU's."""
+    return json.loads(json.dumps(part).replace("CPU:0", "GPU:0"))
+
+
 def on_gpu(record: dict[str, Any]) -> dict[str, Any]:
     """Return the CPU record as a GPU would have made it."""
-    moved: dict[str, Any] = json.loads(json.dumps(record["trainings"]).replace("CPU:0", "GPU:0"))
+    explicit, implicit = moved(record["trainings"])
+    explicit["memory"] = {"current": 1 << 20, "peak": 3 << 20}
     pci = "pci bus id: 0000:17:00.0"
+    cpu_speed = record["speeds"][0]
     return record | {
-        "trainings": moved,
+        "trainings": [explicit, record["trainings"][0] | {"kind": "reference"}, implicit],
+        "products": [*moved(record["products"]), *record["products"]],
+        "speeds": [cpu_speed | {"device": "/GPU:0", "flops": 50 * cpu_speed["flops"]}, cpu_speed],
+        "libraries": moved(record["libraries"]),
+        "planes": {**record["planes"], "/device:GPU:0": 4000},
         "build": {"is_cuda_build": "True", "is_rocm_build": "False", "cuda_version": "12.5.1"},
         "environment": record["environment"] | NVIDIA,
         "driver": [{"ordinal": 0, "pci": "0000:17:00.0", "uuid": "3f1c" * 8}],

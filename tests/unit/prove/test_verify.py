@@ -9,8 +9,9 @@ import pytest
 
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
 from provision.errors import BuildError
-from provision.model import Driver, Finding, Gpu, Host, Proof, Severity, Vendor, Verdict
+from provision.model import Driver, Finding, Gpu, Host, Proof, Severity, Status, Vendor, Verdict
 from provision.prove import VerifyRequest, image_vendor, summary, verify
+from provision.prove.control import WITHHELD
 from provision.prove.evidence import MARKER
 from provision.prove.expectation import host_state, select
 
@@ -62,6 +63,52 @@ def answering(record: dict[str, Any]) -> Callable[[Run], Ran]:
     return lambda _: Ran(exit_code=0, stdout=line, stderr="one\n\ntwo\n", seconds=9.0)
 
 
+def by_access(with_gpu: dict[str, Any], without: dict[str, Any]) -> Callable[[Run], Ran]:
+    """Answer as an image does that sees a GPU only when it is given one."""
+    return lambda run: answering(with_gpu if run.access.method != "none" else without)(run)
+
+
+CUDA_HOST = Host(
+    gpus=(Gpu(vendor="nvidia", uuid=f"GPU-{'3f1c' * 8}", pci="0000:17:00.0"),),
+    drivers=(Driver(vendor="nvidia", version="580.65.06"),),
+)
+CUDA_ACCESS = Access(method="cdi", cdi=("nvidia.com/gpu=all",))
+CUDA_REQUEST = VerifyRequest(vendor=Vendor.CUDA)
+
+
+def test_the_control_runs_without_the_gpu(gpu_record: dict[str, Any], cpu_record: dict[str, Any]) -> None:
+    engine = Played(by_access(gpu_record, cpu_record), IMAGE)
+    proof = prove(engine, CUDA_HOST, CUDA_ACCESS, CUDA_REQUEST)
+    assert (proof.verdict, proof.checks[-1].status) == (Verdict.PROVED, Status.PASS)
+    assert engine.runs[1].access == Access()
+    assert engine.runs[1].env.items() >= WITHHELD.items()
+    assert json.loads(engine.runs[1].command[3])["parts"] == ["reference", "product"]
+
+
+def test_a_control_that_passes_makes_the_proof_invalid(gpu_record: dict[str, Any]) -> None:
+    proof = prove(Played(answering(gpu_record), IMAGE), CUDA_HOST, CUDA_ACCESS, CUDA_REQUEST)
+    assert (proof.verdict, proof.code, proof.checks[-1].status) == (Verdict.INVALID, "KGE-584", Status.FAIL)
+    assert summary(proof)[0].startswith("INVALID  KGE-584")
+
+
+def test_a_control_that_does_not_report_proves_nothing(gpu_record: dict[str, Any]) -> None:
+    def answer(run: Run) -> Ran:
+        crash = Ran(exit_code=139, stdout="", stderr="", seconds=1.0)
+        return answering(gpu_record)(run) if run.access.method == "cdi" else crash
+
+    proof = prove(Played(answer, IMAGE), CUDA_HOST, CUDA_ACCESS, CUDA_REQUEST)
+    assert (proof.verdict, proof.code, proof.checks[-1].status) == (Verdict.NOT_PROVED, "KGE-585", Status.UNKNOWN)
+    assert "segmentation fault" in proof.reason
+
+
+def test_a_known_control_is_not_tried_again(gpu_record: dict[str, Any]) -> None:
+    engine = Played(answering(gpu_record), IMAGE)
+    request = msgspec.structs.replace(CUDA_REQUEST, known_control="2026-11-22", level="quick")
+    proof = prove(engine, CUDA_HOST, CUDA_ACCESS, request)
+    assert (proof.verdict, len(engine.runs)) == (Verdict.PROVED, 1)
+    assert "2026-11-22" in proof.checks[-1].detail
+
+
 def test_a_cpu_image(cpu_record: dict[str, Any]) -> None:
     engine = Played(answering(cpu_record), IMAGE)
     proof = prove(engine, request=VerifyRequest(seconds=90.0, memory_bytes=1 << 30))
@@ -74,13 +121,14 @@ def test_a_cpu_image(cpu_record: dict[str, Any]) -> None:
     assert run.env["HOME"] == "/tmp"
 
 
-def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any]) -> None:
+def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any], cpu_record: dict[str, Any]) -> None:
     gpu = Gpu(vendor="nvidia", uuid=f"GPU-{'3f1c' * 8}", pci="0000:17:00.0")
     host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="580.65.06"),))
     access = Access(method="cdi", cdi=("nvidia.com/gpu=all",))
-    engine = Played(answering(gpu_record), IMAGE)
+    engine = Played(by_access(gpu_record, cpu_record), IMAGE)
     proof = prove(engine, host, access, VerifyRequest(vendor=Vendor.CUDA, jit_compile=False))
     assert proof.verdict is Verdict.PROVED
+    assert proof.checks[-1].name == "control"
     assert proof.requested == "cuda GPU 0"
     assert engine.runs[0].access == access
     assert json.loads(engine.runs[0].command[3]) | {"nonce": ""} == {
@@ -90,6 +138,9 @@ def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any]) -> None:
         "jit_compile": False,
         "seed": 20,
         "epochs": 6,
+        "backend": "tensorflow",
+        "parts": ["reference", "product", "profile", "speed", "libraries"],
+        "minutes": 0,
     }
     assert summary(proof)[0] == "PROVED    the model trained and learned on cuda GPU 0"
 

@@ -19,7 +19,7 @@ from provision.prove.placement import BOUND
 from provision.prove.verify import WORKLOAD
 
 SOURCE = WORKLOAD.read_text()
-STANDARD = sys.stdlib_module_names | {"tensorflow", "keras", "numpy", "__future__"}
+STANDARD = sys.stdlib_module_names | {"tensorflow", "keras", "jax", "torch", "numpy", "__future__"}
 
 
 def run(spec: dict[str, Any], *options: str) -> Ran:

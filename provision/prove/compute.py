@@ -1,0 +1,107 @@
+"""The witnesses of work: device memory, the profiler, the host's view, speed, and minutes of soaking."""
+
+from provision.model import Check, Status, Vendor
+from provision.prove.checks import check
+from provision.prove.evidence import Evidence, Soak, Speed
+from provision.prove.expectation import Expectation
+from provision.prove.outside import Outside
+from provision.prove.placement import explicit_on, places, target
+
+# Weights and biases of Dense(128) on 784 inputs and Dense(10), in float32: what any device that trains it must hold.
+MODEL_BYTES = 4 * (784 * 128 + 128 + 128 * 10 + 10)
+FADED = 0.7  # a rate that ends below this part of its beginning was throttled or shared
+
+
+def work(expectation: Expectation, evidence: Evidence) -> Check:
+    """Did each device hold the model, and did the profiler see it work?"""
+    if expectation.vendor is Vendor.CPU:
+        return check("work", Status.SKIP, "no GPU was asked for")
+    asked = places(expectation, evidence)
+    records = [explicit_on(evidence, place) for place in asked]
+    peaks = [record.memory.peak for record in records if record and record.memory]
+    events = {place: (evidence.planes or {}).get(f"/device:{place}", 0) for place in asked}
+    if any(peak < MODEL_BYTES for peak in peaks):
+        detail = f"a device held at most {min(peaks)} bytes, less than the model's {MODEL_BYTES}"
+        return check("work", Status.FAIL, detail)
+    if len(peaks) < len(asked) and not all(events.values()):
+        return check("work", Status.UNKNOWN, "the framework does not count a device's memory, nor its profiler kernels")
+    seen = [f"at least {min(peaks)} bytes held on each device"] if peaks else []
+    return check("work", Status.PASS, "; ".join([*seen, _profiler(evidence, events)]))
+
+
+def _profiler(evidence: Evidence, events: dict[str, int]) -> str:
+    if evidence.planes is None:
+        why = f": {evidence.planes_error.text}" if evidence.planes_error else ""
+        return f"the profiler was not used{why}"
+    if not all(events.values()):
+        # It needs CUPTI or roctracer, and on some hosts a right: the training itself needs neither.
+        return "the profiler saw no kernels: it may lack its library or the right to look"
+    return "kernels seen by the profiler: " + ", ".join(f"{count} on {place}" for place, count in events.items())
+
+
+def speed(expectation: Expectation, evidence: Evidence) -> Check:
+    """Is each GPU faster than the CPU beside it? Slowness is a warning, never a failure."""
+    if not evidence.speeds or expectation.vendor is Vendor.CPU:
+        return check("speed", Status.SKIP, "not measured at this level")
+    rates = {target(item.device): item for item in evidence.speeds}
+    base = rates.get("CPU:0")
+    gpus = {place: rates.get(place) for place in places(expectation, evidence)}
+    missing = [place for place, item in gpus.items() if item is None or item.flops is None]
+    if missing or base is None or base.flops is None:
+        return check("speed", Status.UNKNOWN, f"no rate of {', '.join(missing) or 'the CPU'}")
+    detail = ", ".join(f"{place} {_factor(item, base.flops)}" for place, item in gpus.items() if item)
+    slow = [place for place, item in gpus.items() if item and (item.flops or 0.0) < base.flops]
+    status = Status.WARN if slow else Status.PASS
+    words = f"{', '.join(slow)} is slower than the CPU: " if slow else ""
+    return check("speed", status, f"{words}{detail}; CPU {base.flops / 1e9:.0f} GFLOP/s in float32 products")
+
+
+def _factor(item: Speed, base: float) -> str:
+    flops = item.flops or 0.0
+    return f"{flops / 1e9:.0f} GFLOP/s ({flops / base:.1f}x)"
+
+
+def soak(expectation: Expectation, evidence: Evidence) -> Check:
+    """Did each device keep its results, its memory and its rate for the minutes asked for?"""
+    if expectation.level != "soak":
+        return check("soak", Status.SKIP, "asked for with --level soak --minutes N")
+    done = {target(item.device): item for item in evidence.soaks}
+    asked = places(expectation, evidence)
+    faults = [_fault(place, done.get(place)) for place in asked]
+    if any(faults):
+        return check("soak", Status.FAIL, "; ".join(fault for fault in faults if fault))
+    faded = [place for place in asked if done[place].rates[-1] < FADED * done[place].rates[0]]
+    detail = ", ".join(_course(place, done[place]) for place in asked)
+    if faded:
+        return check("soak", Status.WARN, f"{', '.join(faded)} became slower, hot or shared: {detail}")
+    return check("soak", Status.PASS, detail)
+
+
+def _fault(place: str, item: Soak | None) -> str:
+    if item is None:
+        return f"no soak of {place} is recorded"
+    if item.error:
+        return f"{place} failed after {item.rounds} rounds: {item.error.type}: {item.error.text}"
+    if item.wrong:
+        return f"{place} gave {item.wrong} wrong results in {item.rounds} rounds"
+    return "" if item.rounds and item.rates else f"{place} did not finish one round"
+
+
+def _course(place: str, item: Soak) -> str:
+    first, lowest, last = item.rates[0], min(item.rates), item.rates[-1]
+    rates = " / ".join(f"{rate / 1e9:.0f}" for rate in (first, lowest, last))
+    return (
+        f"{place}: {item.rounds} rounds in {item.seconds / 60:.1f} min, none wrong, first/lowest/last {rates} GFLOP/s"
+    )
+
+
+def outside(expectation: Expectation, seen: Outside | None) -> Check:
+    """Did the host see the workload's process on a GPU? Hosts that cannot tell are no failure."""
+    if expectation.vendor is Vendor.CPU:
+        return check("outside", Status.SKIP, "no GPU was asked for")
+    if seen is None:
+        return check("outside", Status.UNKNOWN, "the host was not watched")
+    if seen.held_bytes:
+        detail = f"process {seen.pid} held up to {seen.held_bytes} bytes of GPU memory, says {seen.source}"
+        return check("outside", Status.PASS, detail)
+    return check("outside", Status.UNKNOWN, seen.why or f"{seen.source} named no GPU memory of process {seen.pid}")
