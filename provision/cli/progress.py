@@ -1,52 +1,78 @@
-"""Shows a build's steps on stderr: rewritten lines on a terminal, plain lines elsewhere."""
+"""Shows a build's steps on stderr: one living line on a terminal, a line a step elsewhere."""
 
+import re
 import shutil
 import sys
+import threading
+import time
 
 from provision.cli.output import plain, say
 from provision.cli.session import is_terminal
 from provision.engine.protocol import BuildStep
 
+_HOUSEKEEPING = ("[internal]", "copy /context")  # BuildKit's own steps, which tell a person nothing
+_MOUNT = re.compile(r"--mount=\S+\s+")
+_WIDTH = 100
+
 
 class Progress:
-    """Prints each step once it is over, and on a terminal the one that runs."""
+    """Prints each step once it is over; on a terminal also the one that runs, with the time it has taken."""
 
     def __init__(self) -> None:
-        self._live = is_terminal()
         self._told: set[int] = set()
         self._started: set[int] = set()
+        self._running: tuple[BuildStep, float] | None = None
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._clock = threading.Thread(target=self._tick, daemon=True) if is_terminal() else None
+        if self._clock:
+            self._clock.start()
 
     def __call__(self, step: BuildStep) -> None:
         """Take a report about a step."""
-        if step.state == "running":
-            self._running(step)
-        elif step.index not in self._told:
-            self._told.add(step.index)
-            self._clear()
-            time = "cached" if step.state == "cached" else f"{step.seconds:.1f} s"
-            say(f"  {time:>8}  {_short(step.name)}" + ("  FAILED" if step.state == "failed" else ""))
+        if step.name.startswith(_HOUSEKEEPING) or step.index in self._told:
+            return
+        with self._lock:
+            if step.state == "running":
+                self._start(step)
+            else:
+                self._told.add(step.index)
+                self._clear()
+                taken = "cached" if step.state == "cached" else f"{step.seconds:.1f} s"
+                say(f"  {taken:>8}  {_short(step.name)}" + ("  FAILED" if step.state == "failed" else ""))
 
     def close(self) -> None:
-        """Remove the line of the running step."""
+        """Remove the living line and end its clock."""
+        self._ended.set()
+        if self._clock:
+            self._clock.join()
         self._clear()
 
-    def _running(self, step: BuildStep) -> None:
-        if self._live:
-            last = step.log.strip().splitlines()[-1:] if step.log else []
-            words = f"  {step.seconds:6.0f} s  {_short(step.name)}" + (f"  {last[0]}" if last else "")
-            sys.stderr.write("\r\x1b[2K" + plain(words)[: shutil.get_terminal_size().columns - 1])
-            sys.stderr.flush()
-        elif step.index not in self._started and step.name.startswith("["):
+    def _start(self, step: BuildStep) -> None:
+        if self._clock:
+            self._running = (step, time.monotonic() - step.seconds)
+        elif step.index not in self._started:
             self._started.add(step.index)
             say(f"   started  {_short(step.name)}")
 
+    def _tick(self) -> None:
+        while not self._ended.wait(0.5):
+            with self._lock:
+                if self._running and self._running[0].index not in self._told:
+                    self._draw(*self._running)
+
+    def _draw(self, step: BuildStep, begun: float) -> None:
+        last = step.log.strip().splitlines()[-1:]
+        words = f"  {time.monotonic() - begun:6.0f} s  {_short(step.name)}" + (f"  {last[0]}" if last else "")
+        sys.stderr.write("\r\x1b[2K" + plain(words)[: shutil.get_terminal_size().columns - 1])
+        sys.stderr.flush()
+
     def _clear(self) -> None:
-        if self._live:
+        if self._clock:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
 
 
 def _short(name: str) -> str:
-    words = " ".join(name.split())
-    limit = 100
-    return words if len(words) <= limit else f"{words[: limit - 3]}..."
+    words = _MOUNT.sub("", " ".join(name.split()))
+    return words if len(words) <= _WIDTH else f"{words[: _WIDTH - 3]}..."
