@@ -11,7 +11,7 @@ from provision.emit.text import CHECK_FILE, as_yaml, check_script
 FILE = "compose.yaml"
 SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
 PORT = 8888
-TOKEN = "${JUPYTER_TOKEN:?set JUPYTER_TOKEN, for example to the output of: openssl rand -hex 24}"  # noqa: S105 - asks for one
+TOKEN = "${JUPYTER_TOKEN:-}"  # noqa: S105 - empty: Jupyter makes one and prints it
 
 
 def compose(order: Order) -> dict[str, str]:
@@ -21,9 +21,8 @@ def compose(order: Order) -> dict[str, str]:
         services["jupyter"] = _jupyter(order)
     comments = [order.title, "docker compose up -d --wait starts it and waits for its health check."]
     if order.jupyter:
-        comments.append(
-            f"JUPYTER_TOKEN=... docker compose --profile jupyter up -d: Jupyter at port {PORT} of this host."
-        )
+        comments.append(f"docker compose --profile jupyter up -d starts Jupyter too, at port {PORT} of this host.")
+        comments.append("Its token: JUPYTER_TOKEN, or in docker compose logs jupyter.")
     else:
         comments.append("No Jupyter service: the image has no jupyterlab (add it with --package jupyterlab).")
     document = {"services": services, "volumes": {"caches": {}}}

@@ -11,7 +11,7 @@ from provision.emit.text import CHECK_FILE, as_json, check_script
 
 FOLDER = ".devcontainer"
 WITHOUT_GPU = f"{FOLDER}/without-gpu"
-HOST_CACHE = "${localEnv:HOME}/.cache/kgpu-env"
+HOST_CACHE = "${localEnv:HOME}/.cache/kgpu-env-containers"
 EXTENSIONS = ("ms-python.python", "ms-toolsai.jupyter")
 
 
