@@ -86,6 +86,19 @@ class ExportDocument(Value):
     files: tuple[ExportedFile, ...] = ()
 
 
+class CheckDocument(Value):
+    """What `check` prints of an image that starts; one that does not is an error document with exit code 4."""
+
+    schema: Literal["kgpu-env/check/1"] = "kgpu-env/check/1"
+    image: str
+    origin: str  # where the configuration was read: "the engine", "the registry 127.0.0.1:5000"
+    digest: str
+    bytes_read: int = 0
+    conditions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    environment: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "error-1": ErrorDocument,
     "render-1": RenderDocument,
@@ -93,5 +106,6 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "doctor-1": DoctorDocument,
     "code-1": CodeDocument,
     "config-1": ConfigDocument,
+    "check-1": CheckDocument,
     "export-1": ExportDocument,
 }

@@ -16,6 +16,7 @@ LAYERS = {
     "emit": 3,
     "probe": 4,
     "engine": 4,
+    "registry": 4,
     "build": 5,
     "config": 5,
     "schemas": 0,

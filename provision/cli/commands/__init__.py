@@ -9,6 +9,7 @@ MODULES: Final = {
     "up": "up",
     "probe": "probe",
     "resolve": "resolve",
+    "check": "check",
     "render": "render",
     "build": "build",
     "verify": "verify",

@@ -1,0 +1,49 @@
+"""The real transport: requests, with time limits and a limit on what is read."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from provision.registry.client import Answer
+
+if TYPE_CHECKING:
+    from requests import Response
+
+_SECONDS = (5.0, 20.0)  # to connect, and between two bytes
+_CHUNK = 65536
+
+
+class Http:
+    """Fetches over HTTP and HTTPS; proxies come from the environment."""
+
+    def __init__(self, ca_bundle: str | None = None) -> None:
+        import requests  # noqa: PLC0415 - slow, and needed only when a registry is asked
+
+        self._session = requests.Session()
+        self._ca_bundle = ca_bundle
+
+    def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Answer:
+        """Return the answer; `provision.registry.client.Get` has the contract."""
+        import requests  # noqa: PLC0415 - as above
+
+        verify = self._ca_bundle or True
+        try:
+            with self._session.get(
+                url, headers=dict(headers), stream=True, timeout=_SECONDS, verify=verify
+            ) as response:
+                body = _body(response, limit)
+        except requests.RequestException as error:
+            raise OSError(str(error)) from error
+        return Answer(response.status_code, {key.lower(): value for key, value in response.headers.items()}, body)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+
+def _body(response: "Response", limit: int) -> bytes:
+    found = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        found += chunk
+        if len(found) > limit:
+            raise OSError(f"the answer is larger than {limit} bytes, which no image's configuration is")
+    return bytes(found)

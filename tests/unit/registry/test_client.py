@@ -1,0 +1,161 @@
+"""The registry client against a registry in memory that counts and checks what it is asked."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from provision.errors import BuildError, UsageError
+from provision.registry import parse_reference, read_image
+from provision.registry.client import Answer
+from provision.registry.token import stored_login, token_request
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def digest(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+class Registry:
+    """A registry with one image for two machines, behind a token where `token` is set."""
+
+    def __init__(self, env: list[str], *, token: str = "", layer: bool = True) -> None:
+        self.asked: list[str] = []
+        self.token = token
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, bytes] = {}
+        entries = []
+        for machine in ("arm64", "amd64"):
+            config = {"architecture": machine, "config": {"Env": [*env, f"MACHINE={machine}"], "Labels": {"a": "b"}}}
+            blob = json.dumps(config).encode()
+            self.blobs[digest(blob)] = blob
+            manifest = {"config": {"digest": digest(blob)}, "layers": [{"digest": "sha256:" + "0" * 64}] * layer}
+            body = json.dumps(manifest).encode()
+            self.manifests[digest(body)] = body
+            entries.append({"digest": digest(body), "platform": {"os": "linux", "architecture": machine}})
+        self.manifests["1"] = json.dumps({"mediaType": INDEX, "manifests": entries}).encode()
+
+    def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Answer:
+        self.asked.append(url)
+        assert limit < 16 * 1024 * 1024
+        if url.startswith("https://auth.example/token"):
+            return Answer(200, {}, json.dumps({"token": self.token}).encode())
+        if self.token and headers.get("Authorization") != f"Bearer {self.token}":
+            realm = 'Bearer realm="https://auth.example/token",service="registry.example"'
+            return Answer(401, {"www-authenticate": realm}, b"{}")
+        kind, _, name = url.partition("/v2/team/image/")[2].partition("/")
+        body = {"manifests": self.manifests, "blobs": self.blobs}[kind].get(name)
+        return (
+            Answer(200, {}, body) if body is not None else Answer(404, {}, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
+        )
+
+
+REFERENCE = parse_reference("registry.example/team/image:1")
+
+
+def test_manifest_and_configuration_are_read_and_no_layer() -> None:
+    registry = Registry(["NVIDIA_REQUIRE_CUDA=cuda>=12.6", "PATH=/usr/bin"])
+    image = read_image(REFERENCE, "x86_64", registry)
+    assert image.env == {"NVIDIA_REQUIRE_CUDA": "cuda>=12.6", "PATH": "/usr/bin", "MACHINE": "amd64"}
+    assert image.labels == {"a": "b"}
+    kinds = [url.partition("/v2/team/image/")[2].partition("/")[0] for url in registry.asked]
+    assert kinds == ["manifests", "manifests", "blobs"]
+    bodies = [registry.manifests["1"], registry.manifests[image.digest], next(iter(registry.blobs.values()))]
+    assert image.bytes_read == sum(map(len, bodies))
+
+
+def test_the_machines_own_image_is_taken() -> None:
+    assert read_image(REFERENCE, "aarch64", Registry([])).env == {"MACHINE": "arm64"}
+    with pytest.raises(BuildError) as caught:
+        read_image(REFERENCE, "riscv64", Registry([]))
+    assert caught.value.code == "KGE-422"
+    assert caught.value.why == "it has amd64, arm64"
+
+
+def test_a_token_is_fetched_once() -> None:
+    registry = Registry([], token="abc")
+    read_image(REFERENCE, "x86_64", registry)
+    tokens = [url for url in registry.asked if "auth.example" in url]
+    assert tokens == ["https://auth.example/token?service=registry.example&scope=repository:team/image:pull"]
+
+
+def test_an_image_that_is_not_there() -> None:
+    with pytest.raises(BuildError) as caught:
+        read_image(parse_reference("registry.example/team/image:2"), "x86_64", Registry([]))
+    assert caught.value.code == "KGE-422"
+    assert "MANIFEST_UNKNOWN" in caught.value.why
+    assert "does not have it" in caught.value.fix
+
+
+def test_a_registry_that_does_not_answer() -> None:
+    def dead(url: str, headers: Mapping[str, str], limit: int) -> Answer:  # noqa: ARG001 - the contract's names
+        raise OSError("connection refused")
+
+    with pytest.raises(BuildError) as caught:
+        read_image(REFERENCE, "x86_64", dead)
+    assert (caught.value.code, caught.value.why) == ("KGE-421", "connection refused")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"config": 7}', b'{"config": {"digest": null}}'])
+def test_an_answer_that_is_no_manifest(body: bytes) -> None:
+    registry = Registry([])
+    registry.manifests["1"] = body
+    with pytest.raises(BuildError) as caught:
+        read_image(REFERENCE, "x86_64", registry)
+    assert caught.value.code == "KGE-423"
+
+
+def test_a_blob_that_is_not_its_digest_is_refused() -> None:
+    registry = Registry([])
+    registry.blobs = dict.fromkeys(registry.blobs, b'{"config": {"Env": ["NVIDIA_DISABLE_REQUIRE=1"]}}')
+    with pytest.raises(BuildError) as caught:
+        read_image(REFERENCE, "x86_64", registry)
+    assert caught.value.code == "KGE-423"
+    assert "are not sha256:" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("text", "registry", "repository", "version"),
+    [
+        ("ubuntu", "https://registry-1.docker.io/v2", "library/ubuntu", "latest"),
+        ("nvidia/cuda:12.6.3-base", "https://registry-1.docker.io/v2", "nvidia/cuda", "12.6.3-base"),
+        ("docker.io/library/debian:12", "https://registry-1.docker.io/v2", "library/debian", "12"),
+        ("localhost/x", "http://localhost/v2", "x", "latest"),
+        ("127.0.0.1:5000/a/b:1", "http://127.0.0.1:5000/v2", "a/b", "1"),
+        ("quay.example:443/a/b@sha256:" + "0" * 64, "https://quay.example:443/v2", "a/b", "sha256:" + "0" * 64),
+    ],
+)
+def test_references(text: str, registry: str, repository: str, version: str) -> None:
+    found = parse_reference(text)
+    assert (found.registry, found.repository, found.version) == (registry, repository, version)
+
+
+@pytest.mark.parametrize("text", ["", "UPPER", "a//b", "a:b:c", "a b", "-x", "x@sha256:12", "http://x/y"])
+def test_what_names_no_image(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_reference(text)
+    assert caught.value.code == "KGE-903"
+
+
+def test_a_login_is_not_sent_where_it_could_be_read() -> None:
+    assert token_request('Bearer realm="http://far.example/token"', "s") is None
+    assert token_request('Bearer realm="http://127.0.0.1:9/token"', "s") == "http://127.0.0.1:9/token?scope=s"
+    assert token_request('Basic realm="x"', "s") is None
+
+
+def test_a_login_that_docker_stored_is_used(tmp_path: Path) -> None:
+    login = base64.b64encode(b"user:secret").decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"registry.example": {"auth": login}}}))
+    assert stored_login("registry.example", tmp_path) == login
+    assert stored_login("other.example", tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"auths": []}', '{"auths": {"registry.example": null}}', "{"])
+def test_a_broken_login_file_is_no_login(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    assert stored_login("registry.example", tmp_path) is None
+    assert stored_login("registry.example", tmp_path / "none") is None
