@@ -73,6 +73,6 @@ def test_the_installed_wheel_renders_what_the_checkout_renders(built: tuple[Path
     assert there.returncode == 0, there.stderr
     assert there.stdout == here.stdout
     where = "import provision; print(provision.__file__)"
-    python = [programs / "python", "-c", where]
+    python = [str(programs / "python"), "-c", where]
     shown = subprocess.run(python, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert shown.stdout.startswith(str(tmp_path)), "the checkout was tested, not the wheel"
