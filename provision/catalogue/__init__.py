@@ -54,6 +54,10 @@ class _Errors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     errors: tuple[rows.KnownError, ...]
 
 
+class _House(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rules: tuple[rows.HouseRule, ...] = ()
+
+
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """The document that `catalogue list --json` prints."""
 
@@ -64,9 +68,10 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 class Catalogue:
     """All facts. A file is read when it is first asked for, so that no command pays for another's facts."""
 
-    def __init__(self, directory: Path, cache: Path | None = None) -> None:
+    def __init__(self, directory: Path, cache: Path | None = None, overlay: Path | None = None) -> None:
         self.directory = directory
         self.cache = cache
+        self.overlay = overlay  # a site's own rows
 
     @cached_property
     def nvidia(self) -> _Nvidia:
@@ -99,6 +104,11 @@ class Catalogue:
         """`errors.yaml`."""
         return self._read("errors.yaml", _Errors).errors
 
+    @cached_property
+    def house(self) -> tuple[rows.HouseRule, ...]:
+        """`house.yaml` of the site's own folder; nothing is shipped."""
+        return self._with_own(_House(), "house.yaml").rules
+
     def branch_of(self, driver: DriverVersion) -> rows.DriverBranch | None:
         """Return the newest known branch not newer than the driver's own, or None below the oldest."""
         known = [row for row in self.nvidia.branches if int(row.branch) <= int(driver.branch)]
@@ -116,7 +126,8 @@ class Catalogue:
             for table in section.__struct_fields__:
                 for row in getattr(section, table):
                     yield table, row
-        for table, found in (("releases", self.tensorflow), ("chips", self.chips), ("errors", self.errors)):
+        others = (("releases", self.tensorflow), ("chips", self.chips), ("errors", self.errors), ("house", self.house))
+        for table, found in others:
             for row in found:
                 yield table, row
 
@@ -128,7 +139,14 @@ class Catalogue:
         path = self.directory / name
         found = read_facts(path, kind, self.cache)
         _unique(found, path)
-        return found
+        return self._with_own(found, name)
+
+    def _with_own(self, section: S, name: str) -> S:
+        if self.overlay is None:
+            return section
+        from provision.catalogue.overlay import overlaid  # noqa: PLC0415 - most sites have none
+
+        return overlaid(section, self.overlay / name)
 
 
 def _unique(section: msgspec.Struct, path: Path) -> None:
@@ -141,11 +159,19 @@ def _unique(section: msgspec.Struct, path: Path) -> None:
 
 
 @cache
-def load(directory: Path | None = None, cache: Path | None = None) -> Catalogue:
+def load(directory: Path | None = None, cache: Path | None = None, overlay: Path | None = None) -> Catalogue:
     """Return the catalogue in `directory`, or the one that ships with the package.
 
     Args:
         directory: has the YAML files.
         cache: a folder for copies that are quicker to read; it need not exist.
+        overlay: a site's folder with some of the files, whose rows are added, or replace shipped ones by id.
+
+    Raises:
+        InputError: KGE-205, the overlay is no folder, or holds a YAML file that is not of the catalogue.
     """
-    return Catalogue(directory or folder("images"), cache)
+    if overlay:
+        from provision.catalogue.overlay import check_folder  # noqa: PLC0415 - as above
+
+        check_folder(overlay)
+    return Catalogue(directory or folder("images"), cache, overlay)

@@ -202,3 +202,11 @@ class KnownError(Row, frozen=True):
     cause: Text
     fix: Text
     vendor: Literal["cuda", "rocm", "any"] = "any"
+
+
+class HouseRule(Row, frozen=True):
+    """What a site allows, beside what works: never newer than `newest`, or one of the `images` only."""
+
+    subject: Literal["tensorflow", "cuda", "rocm", "python", "base"]
+    newest: Version | None = None
+    images: tuple[Text, ...] = ()

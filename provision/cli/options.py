@@ -24,6 +24,21 @@ def _version(text: str) -> str:
     raise typer.BadParameter(f"{text!r} is no version number, such as 2.21 or 12.5.1.")
 
 
+def _level(text: str) -> str:
+    return _one_of(text, ("quick", "standard", "soak"), "level")
+
+
+def _backend(text: str) -> str:
+    return _one_of(text, ("tensorflow", "jax", "torch"), "backend")
+
+
+def _one_of(text: str, known: tuple[str, ...], kind: str) -> str:
+    if text in known:
+        return text
+    hint = nearest(text, known) or f"choose from {', '.join(known)}."
+    raise typer.BadParameter(f"{text!r} is no {kind}: {hint}")
+
+
 def _fallback(text: str) -> str:
     if text == "cpu":
         return text
@@ -68,7 +83,36 @@ Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of 
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Project file; otherwise the nearest kgpu-env.yaml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print each option with its origin, and stop.")]
+Catalogue = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Add the rows of this folder to the catalogue, or replace rows by id."),
+]
 Gpus = Annotated[str, typer.Option(metavar="all|0,1|UUID", help="The GPUs to use.")]
 Report = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the whole proof to this file.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the proof as a page to this file.")]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="End the training after this time.")]
+Here = Annotated[
+    bool, typer.Option("--here", help="Train in a process of this machine instead of a container; needs no engine.")
+]
+Interpreter = Annotated[
+    Path | None,
+    typer.Option(
+        "--python", metavar="FILE", help="With --here: the Python to prove; by default the active environment's."
+    ),
+]
+Level = Annotated[
+    str, typer.Option(parser=_level, metavar="quick|standard|soak", help="How much is tried.", show_default=True)
+]
+Minutes = Annotated[
+    float | None, typer.Option(metavar="N", min=0.01, help="With --level soak: for how long, on each GPU.")
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(parser=_backend, metavar="tensorflow|jax|torch", help="What Keras runs on; default: tensorflow."),
+]
+Junit = Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write the checks as JUnit XML to this file.")]
+Ctrf = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the checks as CTRF JSON to this file.")]
+Key = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", envvar="KGPU_ENV_KEY", help="A secret that signs the record of this proof."),
+]

@@ -73,9 +73,10 @@ def cache_folder() -> Path:
     return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "kgpu-env"
 
 
-def facts() -> Catalogue:
-    """Return the catalogue."""
-    return load(cache=cache_folder())
+def facts(overlay: Path | None = None) -> Catalogue:
+    """Return the catalogue, with the site's own rows of --catalogue or KGPU_ENV_CATALOGUE."""
+    own = overlay or os.environ.get("KGPU_ENV_CATALOGUE")
+    return load(cache=cache_folder(), overlay=Path(own) if own else None)
 
 
 def read_host(path: Path) -> Host:
@@ -148,7 +149,7 @@ def plan(options: Mapping[str, Any]) -> Plan:
     request = check_request(found.request)
     check_names(found.tag, found.network.registries)
     host = _host_for(request, options.get("host"))
-    catalogue = facts()
+    catalogue = facts(options.get("catalogue"))
     stack = resolve(catalogue, host, request, today=time.strftime("%Y-%m-%d"))
     return Plan(catalogue, found, host, request, stack)
 

@@ -2,7 +2,7 @@
 
 from provision.catalogue import Catalogue, rows
 from provision.model import Request, version_key
-from provision.resolve.rules import Broken
+from provision.resolve.rules import Broken, house
 
 _ASKED = "what was asked for"
 
@@ -20,9 +20,12 @@ def choose_base(catalogue: Catalogue, request: Request, release: rows.TensorFlow
     if not python:
         reason = f"{request.base} has Python {named[0].python}, and {request.python} was asked for"
         return Broken("requested-python", reason if request.base else _nothing(request), _ASKED)
-    serving = [base for base in python if base.python in release.python]
+    allowed = [base for base in python if house_allows(catalogue, base) is None]
+    if not allowed:
+        return house_allows(catalogue, python[0]) or Broken("house", "no base is allowed", _ASKED)
+    serving = [base for base in allowed if base.python in release.python]
     if not serving:
-        reason = f"{name} has no wheel for Python {python[0].python} of {python[0].image}"
+        reason = f"{name} has no wheel for Python {allowed[0].python} of {allowed[0].image}"
         return Broken("python", reason, release.source)
     fitting = [base for base in serving if glibc(release, base) is None]
     return fitting[0] if fitting else glibc(release, serving[0]) or serving[0]
@@ -34,6 +37,11 @@ def glibc(release: rows.TensorFlowRelease, base: rows.BaseImage | rows.CudaBase)
         return None
     reason = f"TensorFlow {release.version} needs glibc {release.glibc}, and {base.image} has {base.glibc}"
     return Broken("glibc", reason, release.source)
+
+
+def house_allows(catalogue: Catalogue, base: rows.BaseImage | rows.CudaBase) -> Broken | None:
+    """Return the site's rule that a base image or its Python breaks."""
+    return house(catalogue, "base", base.image) or house(catalogue, "python", base.python)
 
 
 def _nothing(request: Request) -> str:

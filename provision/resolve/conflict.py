@@ -20,6 +20,7 @@ RULES: Final = {
     "requested-base": "the base image asked for",
     "requested-cuda": "the CUDA asked for",
     "requested-rocm": "the ROCm asked for",
+    "house": "the site's own rules",
     "machine": "wheels and images with GPU code are published for x86_64",
     "tegra": "no wheel serves a Jetson's own GPU",
     "wsl": "AMD documents TensorFlow for Linux, not for WSL2",

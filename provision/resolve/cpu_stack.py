@@ -5,7 +5,7 @@ from provision.model import Base, Framework, Host, Rejection, Request, Route, St
 from provision.resolve.bases import choose_base
 from provision.resolve.cuda_candidate import REQUESTED
 from provision.resolve.outcome import Outcome, none_left, rejection, why_not_newer
-from provision.resolve.rules import Broken, matches
+from provision.resolve.rules import Broken, house, matches
 
 
 def resolve_cpu(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
@@ -16,6 +16,10 @@ def resolve_cpu(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
         if not matches(release.version, request.tensorflow):
             asked = Broken("requested-tensorflow", f"TensorFlow {request.tensorflow} was asked for", REQUESTED)
             rejected.append(rejection(label, asked))
+            continue
+        forbidden = house(catalogue, "tensorflow", release.version)
+        if forbidden:
+            rejected.append(rejection(label, forbidden))
             continue
         base = choose_base(catalogue, request, release)
         if isinstance(base, Broken):

@@ -58,6 +58,7 @@ def choose(facts: Facts, release: rows.TensorFlowRelease) -> Candidate | tuple[C
 _RUNTIME_ORDER = (
     "toolkit-knows-gpu",
     "requested-cuda",
+    "house",
     "cuda-version",
     "cudnn-version",
     "cudnn-code",

@@ -4,7 +4,7 @@ from provision.catalogue import rows
 from provision.model import DriverVersion, Gpu, version_key
 from provision.resolve.cuda_candidate import REQUESTED, Candidate, capability_of, runs_as_machine_code
 from provision.resolve.require import brands_of
-from provision.resolve.rules import Broken, Rule, matches
+from provision.resolve.rules import Broken, Rule, house, matches
 
 
 def requested_tensorflow(candidate: Candidate) -> Broken | None:
@@ -34,6 +34,16 @@ def cuda_from_base(candidate: Candidate) -> Broken | None:
         "its wheel does not know NVIDIA's CUDA wheels (the extra and-cuda begins with 2.14), and the base has no CUDA"
     )
     return Broken("cuda-from-base", reason, release.source)
+
+
+def house_tensorflow(candidate: Candidate) -> Broken | None:
+    """The newest TensorFlow that the site allows."""
+    return house(candidate.facts.catalogue, "tensorflow", candidate.release.version)
+
+
+def house_cuda(candidate: Candidate) -> Broken | None:
+    """The newest CUDA that the site allows."""
+    return house(candidate.facts.catalogue, "cuda", candidate.cuda)
 
 
 def tegra(candidate: Candidate) -> Broken | None:
@@ -142,7 +152,7 @@ def _driver_reads(candidate: Candidate, gpu: Gpu, ptx: rows.Ptx) -> Broken | Non
     if version_key(facts.driver_cuda) >= version_key(isa.cuda):
         return None
     newest = [row for row in facts.catalogue.nvidia.ptx if version_key(row.cuda) <= version_key(facts.driver_cuda)]
-    reads = f"reads PTX up to {newest[-1].isa}" if newest else "reads older PTX only"
+    reads = f"reads PTX up to {max((row.isa for row in newest), key=version_key)}" if newest else "reads older PTX only"
     branch = next((row.branch for row in facts.catalogue.nvidia.branches if row.cuda == isa.cuda), "?")
     reason = (
         f"its {gpu.architecture} kernels are PTX {ptx.isa}, which needs driver {branch} or newer "
@@ -230,6 +240,7 @@ def image_starts(candidate: Candidate) -> Broken | None:
 # What decides about a release, whichever CUDA it is given.
 RELEASE_RULES: tuple[Rule[Candidate], ...] = (
     requested_tensorflow,
+    house_tensorflow,
     tegra,
     machine,
     driver_minimum,
@@ -242,6 +253,7 @@ RELEASE_RULES: tuple[Rule[Candidate], ...] = (
 RUNTIME_RULES: tuple[Rule[Candidate], ...] = (
     toolkit_knows_gpu,
     requested_cuda,
+    house_cuda,
     cuda_fits,
     cudnn_fits,
     cudnn_code,

@@ -16,7 +16,7 @@ from provision.model import (
     Vendor,
 )
 from provision.resolve import cuda
-from provision.resolve.bases import choose_base, glibc
+from provision.resolve.bases import choose_base, glibc, house_allows
 from provision.resolve.common import confidence, missing, names, site
 from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
 from provision.resolve.outcome import Failure, Outcome, none_left, rejection, why_not_newer
@@ -63,7 +63,7 @@ def base_of(chosen: cuda.Candidate) -> rows.BaseImage | rows.CudaBase | Broken:
     if request.python not in (None, base.python) or base.python not in chosen.release.python:
         reason = f"{base.image} has Python {base.python}"
         return Broken("requested-python" if request.python else "python", reason, base.source)
-    return glibc(chosen.release, base) or base
+    return house_allows(chosen.facts.catalogue, base) or glibc(chosen.release, base) or base
 
 
 def _cuda_stack(chosen: cuda.Candidate, base: rows.BaseImage | rows.CudaBase, rejected: list[Rejection]) -> Stack:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from provision.catalogue import Catalogue, rows
 from provision.model import Driver, Gpu, Request, version_key
-from provision.resolve.rules import Broken, Rule, matches
+from provision.resolve.rules import Broken, Rule, house, matches
 
 _ASKED = "what was asked for"
 _PARTITIONS_SINCE = "6.4.1"
@@ -74,6 +74,18 @@ def requested_base(candidate: Candidate) -> Broken | None:
     if asked in (None, candidate.base):
         return None
     return Broken("requested-base", f"the base {asked} was asked for, and this is {candidate.base}", _ASKED)
+
+
+def house_rules(candidate: Candidate) -> Broken | None:
+    """What the site allows."""
+    build, catalogue = candidate.build, candidate.facts.catalogue
+    wanted = (
+        ("tensorflow", build.tensorflow),
+        ("rocm", build.version),
+        ("python", build.python),
+        ("base", candidate.base),
+    )
+    return next((broken for subject, value in wanted if (broken := house(catalogue, subject, value))), None)
 
 
 def confirmed(candidate: Candidate) -> Broken | None:
@@ -147,6 +159,7 @@ RULES: tuple[Rule[Candidate], ...] = (
     requested_rocm,
     requested_python,
     requested_base,
+    house_rules,
     machine,
     wsl,
     rocm_supports_gpu,

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
+from provision.catalogue import Catalogue
+from provision.model import version_key
+
 C = TypeVar("C")
 
 
@@ -30,3 +33,16 @@ def all_broken(rules: Iterable[Rule[C]], candidate: C) -> frozenset[str]:
 def matches(version: str, asked: str | None) -> bool:
     """Tell whether `version` is what was asked for: "2.21.0" is a "2.21" and a "2.21.0", not a "2.2"."""
     return asked is None or version.split(".")[: asked.count(".") + 1] == asked.split(".")
+
+
+def house(catalogue: Catalogue, subject: str, value: str) -> Broken | None:
+    """Return the site's own rule that a version or base image breaks."""
+    for row in catalogue.house:
+        if row.subject != subject:
+            continue
+        if row.newest and version_key(value)[: len(version_key(row.newest))] > version_key(row.newest):
+            reason = f"the site's rule {row.id} allows no {subject} newer than {row.newest}, and this is {value}"
+            return Broken("house", reason, row.source)
+        if row.images and value not in row.images:
+            return Broken("house", f"the site's rule {row.id} does not list {value}", row.source)
+    return None

@@ -9,7 +9,7 @@ import typer
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.output import answer, answer_json, say
-from provision.cli.session import engine, probe_this_host, read_host, settings
+from provision.cli.session import engine, facts, probe_this_host, read_host, settings
 
 if TYPE_CHECKING:
     from provision.cli.documents import CheckDocument
@@ -27,13 +27,13 @@ def check(
     ca_bundle: o.CaBundle = None,
     profile: o.Profile = None,
     config: o.Config = None,
+    catalogue: o.Catalogue = None,
     as_json: o.Json = False,
 ) -> None:
     """Tell whether an image starts on the host, from its configuration alone, before it is pulled."""
     from msgspec.structs import replace
 
     from provision.build import rewrite
-    from provision.catalogue import load
     from provision.resolve.imagecheck import check_image
 
     options = {"ca_bundle": ca_bundle, "profile": profile, "config": config}
@@ -41,7 +41,7 @@ def check(
     where = read_host(host) if host else probe_this_host()
     found = _read(rewrite(image, network.registries), where, network.ca_bundle)
     say(f"read      {found.bytes_read:,} bytes from {found.origin}, no layer")
-    verdict = check_image(load(), where, image, found.environment)
+    verdict = check_image(facts(catalogue), where, image, found.environment)
     if as_json:
         answer_json(replace(found, image=image, conditions=verdict.conditions, notes=verdict.notes))
         return

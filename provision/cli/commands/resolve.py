@@ -25,6 +25,7 @@ def resolve(
     rocm: o.Rocm = None,
     profile: o.Profile = None,
     config: o.Config = None,
+    catalogue: o.Catalogue = None,
     explain: Explain = False,
     as_json: o.Json = False,
     show_config: o.ShowConfig = False,

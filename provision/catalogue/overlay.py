@@ -1,0 +1,71 @@
+"""A site's own knowledge: rows of another folder that add to the shipped ones or replace them, by id."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import fields, replace
+
+from provision.catalogue.load import convert
+from provision.catalogue.yaml_file import read_yaml
+from provision.errors import InputError
+
+S = TypeVar("S", bound=msgspec.Struct)
+_FILES = (
+    "amd.yaml",
+    "bases.yaml",
+    "errors.yaml",
+    "house.yaml",
+    "nvidia.yaml",
+    "nvidia_devices.yaml",
+    "tensorflow.yaml",
+)
+
+
+def check_folder(overlay: Path) -> None:
+    """Raise InputError KGE-205 when a site's folder has no file of the catalogue, or a YAML file that is none."""
+    found = {path.name for path in overlay.glob("*.y*ml")} if overlay.is_dir() else set()
+    if found and found <= set(_FILES):
+        return
+    strange = ", ".join(sorted(found - set(_FILES))) or "no YAML file"
+    fix = f"put one or more of {', '.join(_FILES)} into it"
+    raise InputError("KGE-205", f"The catalogue folder {overlay} has {strange}.", fix=fix)
+
+
+def overlaid(section: S, path: Path) -> S:
+    """Return a file's tables with the rows of a site's file of the same name.
+
+    A row with an id of a shipped row replaces it whole, in its place; the others come before the shipped ones, since
+    the first row that fits is preferred. Their source tells the file.
+
+    Raises:
+        InputError: KGE-204, a table that the file does not have; KGE-201 to KGE-203, as for the shipped files.
+    """
+    if not path.is_file():
+        return section
+    given = read_yaml(path)
+    types = {field.name: field.type for field in fields(section)}
+    if not isinstance(given, dict) or not set(given) <= set(types):
+        unknown = sorted(set(given) - set(types)) if isinstance(given, dict) else ["no tables"]
+        raise InputError(
+            "KGE-204",
+            f"{path}: {', '.join(map(str, unknown))} is not a table of {path.name}.",
+            fix=f"it has {', '.join(types)}",
+        )
+    tables = {name: _merged(getattr(section, name), _rows(rows, types[name], path)) for name, rows in given.items()}
+    return replace(section, **tables)
+
+
+def _rows(values: object, kind: type, path: Path) -> tuple[msgspec.Struct, ...]:
+    found: tuple[msgspec.Struct, ...] = convert(values, kind, path)
+    ids = [getattr(row, "id", "") for row in found]
+    if len(set(ids)) < len(ids):
+        raise InputError("KGE-203", f"{path}: an id is given twice")
+    return tuple(replace(row, source=f"{getattr(row, 'source', '')}; {path}") for row in found)
+
+
+def _merged(shipped: tuple[msgspec.Struct, ...], own: tuple[msgspec.Struct, ...]) -> tuple[msgspec.Struct, ...]:
+    by_id = {getattr(row, "id", ""): row for row in own}
+    known = {getattr(row, "id", "") for row in shipped}
+    new = tuple(row for name, row in by_id.items() if name not in known)
+    return new + tuple(by_id.get(getattr(row, "id", ""), row) for row in shipped)

@@ -1,0 +1,106 @@
+"""A site's own rows and rules: added, replacing, schema-checked, and told in the explanation."""
+
+from pathlib import Path
+
+import pytest
+
+from provision.catalogue import load
+from provision.errors import InputError, NoStackError
+from provision.model import Driver, Gpu, Host, Request, Vendor
+from provision.resolve import resolve
+
+BASE = (
+    'bases:\n  - {id: "site-base", image: "registry.example/vetted:1", family: "image", python: "3.12", glibc: "2.36",'
+    ' source: "the platform team", checked: "2026-11-01"}\n'
+)
+HOST = Host(gpus=(Gpu(vendor="nvidia", architecture="sm_80"),), drivers=(Driver(vendor="nvidia", version="580.65.06"),))
+AMD = Host(
+    gpus=(Gpu(vendor="amd", architecture="gfx942"),), drivers=(Driver(vendor="amd", release="30.30", flavour="dkms"),)
+)
+
+
+def rule(subject: str, limit: str) -> str:
+    return (
+        f'rules:\n  - {{id: "house-1", subject: "{subject}", {limit}, source: "change 4711", checked: "2026-11-01"}}\n'
+    )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def pick(site: Path, host: Host = HOST, **wishes: str) -> str:
+    vendor = Vendor.CUDA if host.gpus_of("nvidia") else Vendor.ROCM
+    return resolve(load(overlay=site), host, Request(vendor=vendor, **wishes)).summary  # type: ignore[arg-type] # text
+
+
+def test_a_sites_base_comes_first(site: Path) -> None:
+    (site / "bases.yaml").write_text(BASE)
+    assert "registry.example/vetted:1" in pick(site)
+
+
+def test_a_row_is_replaced_by_id_and_its_source_tells_the_file(site: Path) -> None:
+    shipped = next(row for row in load().nvidia.families if row.major == "12")
+    (site / "nvidia.yaml").write_text(
+        f'families:\n  - {{id: "{shipped.id}", major: "12", driver: "590.0", source: "ours", checked: "2026-11-01"}}\n'
+    )
+    found = load(overlay=site).nvidia.families
+    assert len(found) == len(load().nvidia.families)
+    stack = resolve(load(overlay=site), HOST, Request(vendor=Vendor.CUDA))
+    assert stack.framework.version == "2.14.1"
+    assert stack.rejected[0].source == f"ours; {site / 'nvidia.yaml'}"
+
+
+@pytest.mark.parametrize(
+    ("subject", "limit", "has"),
+    [
+        ("tensorflow", 'newest: "2.19"', "TensorFlow 2.19.1"),
+        ("cuda", 'newest: "12.3"', "TensorFlow 2.17.1, CUDA 12.3.1"),
+        ("python", 'newest: "3.10"', "Python 3.10"),
+        ("base", 'images: ["ubuntu:24.04"]', "ubuntu:24.04"),
+    ],
+)
+def test_house_rules_for_nvidia(site: Path, subject: str, limit: str, has: str) -> None:
+    (site / "house.yaml").write_text(rule(subject, limit))
+    assert has in pick(site)
+    assert has not in resolve(load(), HOST, Request(vendor=Vendor.CUDA)).summary
+
+
+def test_house_rules_for_amd(site: Path) -> None:
+    (site / "house.yaml").write_text(rule("rocm", 'newest: "7.2"'))
+    assert "ROCm 7.2" in pick(site, AMD)
+
+
+def test_house_rules_for_the_cpu(site: Path) -> None:
+    (site / "house.yaml").write_text(rule("tensorflow", 'newest: "2.18"'))
+    stack = resolve(load(overlay=site), Host(), Request(vendor=Vendor.CPU))
+    assert stack.framework.version == "2.18.1"
+    assert {one.rule for one in stack.rejected} == {"house"}
+
+
+def test_a_house_rule_in_the_way_is_named_with_its_source(site: Path) -> None:
+    (site / "house.yaml").write_text(rule("base", 'images: ["registry.example/only:1"]'))
+    with pytest.raises(NoStackError) as caught:
+        pick(site)
+    assert caught.value.conflict == ("house",)
+    assert any(str(site / "house.yaml") in one.source for one in caught.value.rejected)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("nvidia.yaml", "famillies: []\n", "KGE-204"),
+        ("nvidia.yaml", "- 1\n", "KGE-204"),
+        ("nvidia.yaml", 'families:\n  - {id: "x", major: 12}\n', "KGE-202"),
+        ("bases.yaml", BASE + BASE.partition("\n")[2], "KGE-203"),
+        ("house.yaml", rule("tensorflow", "newest: 2.19"), "KGE-202"),
+        ("extra.yaml", "a: 1\n", "KGE-205"),
+        ("README.md", "nothing", "KGE-205"),
+    ],
+)
+def test_a_broken_folder_is_an_input_error(site: Path, name: str, text: str, code: str) -> None:
+    (site / name).write_text(text)
+    with pytest.raises(InputError) as caught:
+        pick(site)
+    assert caught.value.code == code
