@@ -1,5 +1,7 @@
-"""Finds `images/` and `templates/`: inside the package in a wheel, beside it in a checkout."""
+"""Finds `images/` and `templates/`: inside the package in a wheel, beside it in a checkout. And keeps copies."""
 
+import contextlib
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -15,3 +17,12 @@ def folder(name: str) -> Path:
         if place.is_dir():
             return place
     raise FileNotFoundError(f"{name}/ is missing from this installation of kgpu-env; reinstall it")
+
+
+def keep(copy: Path, content: bytes) -> None:
+    """Write a cache file whole or not at all; a folder that cannot be written only means no cache."""
+    beside = copy.with_name(f"{copy.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(copy)

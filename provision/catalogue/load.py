@@ -1,7 +1,6 @@
 """Reads `images/*.yaml` strictly: a broken row stops the load with its file, row and field."""
 
 import contextlib
-import os
 import re
 import zlib
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 
 from provision import __version__
 from provision.errors import InputError
+from provision.resources import keep
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def read_facts(path: Path, kind: type[T], cache: Path | None) -> T:
     values = read_yaml(path)
     found = convert(values, kind, path)
     if copy:
-        _keep(copy, msgspec.json.encode(values))
+        keep(copy, msgspec.json.encode(values))
     return found
 
 
@@ -42,15 +42,6 @@ def _mark(path: Path) -> str:
     except OSError as error:
         raise InputError("KGE-201", f"cannot read {path}", why=error.strerror or str(error)) from error
     return f"{__version__}-{len(content):x}-{zlib.crc32(content):08x}"
-
-
-def _keep(copy: Path, content: bytes) -> None:
-    """Write a cache file whole or not at all; a folder that cannot be written only means no cache."""
-    beside = copy.with_name(f"{copy.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(copy)
 
 
 def convert(values: object, kind: type[T], path: Path, code: str = "KGE-202") -> T:

@@ -1,6 +1,5 @@
 """Renders `templates/dockerfile/<vendor>.j2`; the same stack and request always give the same text."""
 
-import functools
 import hashlib
 import json
 import re
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from provision import __version__
 from provision.catalogue import Catalogue
@@ -17,10 +15,11 @@ from provision.model import Request, Stack, Vendor
 from provision.model.base import Value
 from provision.render.text import comment, quoted, shell
 from provision.resolve.vendors import VENV
-from provision.resources import folder
+from provision.resources import folder, keep
 
 _STACK_LABEL = "io.kgpu-env.stack"
 _PLAN_LABEL = "io.kgpu-env.plan"
+_TEMPLATES = folder("templates") / "dockerfile"
 _NETWORK = {"ca": "ca.crt", "uv": "uv.toml", "pip": "pip.conf"}
 
 
@@ -44,7 +43,7 @@ def render(
     """Return the plan for a stack.
 
     Args:
-        catalogue: tells the version of uv; its cache keeps compiled templates too.
+        catalogue: tells the version of uv; its cache keeps rendered texts too.
         stack: what goes into the image.
         request: packages, user, labels and environment; already checked by `check_request`.
         base: another image to start from in place of the stack's own (one that was made locally).
@@ -80,24 +79,50 @@ class _Page(NamedTuple):
         """Return the Dockerfile, carrying `digest` as a label and using the network settings among `files`."""
         stack = self.stack
         uv = next(tool for tool in self.catalogue.images.tools if tool.id == "uv")
-        text = (
-            _environment(self.catalogue.cache)
-            .get_template(f"{stack.vendor}.j2")
-            .render(
-                stack=stack,
-                request=self.request,
-                base=self.base,
-                version=__version__,
-                uv_version=uv.version,
-                venv=VENV,
-                site=f"{VENV}/lib/python{stack.python}/site-packages",
-                install_options=_install_options(stack),
-                labels=_labels(stack, self.request, digest),
-                next=" \\\n    ",
-                network={name: f"network/{file}" in files for name, file in _NETWORK.items()} | {"any": bool(files)},
-            )
-        )
-        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+        values = {
+            "stack": stack,
+            "request": self.request,
+            "base": self.base,
+            "version": __version__,
+            "uv_version": uv.version,
+            "venv": VENV,
+            "site": f"{VENV}/lib/python{stack.python}/site-packages",
+            "install_options": _install_options(stack),
+            "labels": _labels(stack, self.request, digest),
+            "next": " \\\n    ",
+            "network": {name: f"network/{file}" in files for name, file in _NETWORK.items()} | {"any": bool(files)},
+        }
+        return _composed(stack.vendor, values, self.catalogue.cache)
+
+
+def _composed(vendor: Vendor, values: Mapping[str, object], cache: Path | None) -> str:
+    """Return the vendor's template filled with `values`, which decide the text together with the templates alone."""
+    if cache is None:
+        return _compose(vendor, values)
+    templates = b"".join(path.read_bytes() for path in sorted(_TEMPLATES.iterdir()))
+    mark = hashlib.sha256(templates + msgspec.json.encode(values, order="sorted")).hexdigest()
+    copy = cache / f"{vendor}-{mark[:40]}.Dockerfile"
+    try:
+        return copy.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        text = _compose(vendor, values)
+    keep(copy, text.encode())
+    return text
+
+
+def _compose(vendor: Vendor, values: Mapping[str, object]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - a third of a start
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - a Dockerfile is no HTML; the filters below quote for each place
+    )
+    environment.filters.update(quoted=quoted, shell=shell, comment=comment)
+    text = environment.get_template(f"{vendor}.j2").render(values)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _reference(stack: Stack) -> str:
@@ -125,17 +150,3 @@ def _labels(stack: Stack, request: Request, digest: str) -> list[tuple[str, str]
         _PLAN_LABEL: digest,
     }
     return sorted({**request.labels, **own}.items())
-
-
-@functools.cache
-def _environment(cache: Path | None) -> Environment:
-    environment = Environment(
-        bytecode_cache=FileSystemBytecodeCache(str(cache)) if cache and cache.is_dir() else None,
-        loader=FileSystemLoader(folder("templates") / "dockerfile"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - a Dockerfile is no HTML; the filters below quote for each place
-    )
-    environment.filters.update(quoted=quoted, shell=shell, comment=comment)
-    return environment
