@@ -1,6 +1,7 @@
 """What is wrong with a host, and what a code means."""
 
 from provision.catalogue import Catalogue
+from provision.doctor.codes import MEANINGS
 from provision.model import Finding, Host, Severity
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
@@ -31,10 +32,10 @@ def examine(host: Host) -> tuple[Finding, ...]:
 
 
 def explain(code: str, catalogue: Catalogue) -> str:
-    """Return what a code of the error catalogue means, or nothing when it has no such code."""
-    row = next((row for row in catalogue.errors if row.id == code.upper()), None)
-    if row is None:
-        return ""
-    return (
-        f"{row.id}\n  seen      {row.match}\n  cause     {row.cause}\n  mend      {row.fix}\n  source    {row.source}"
-    )
+    """Return what a code means, or nothing when there is no such code."""
+    wanted = code.upper()
+    row = next((row for row in catalogue.errors if row.id == wanted), None)
+    if row:
+        parts = {"seen": row.match, "cause": row.cause, "mend": row.fix, "source": row.source}
+        return "\n".join([row.id, *(f"  {name:<9} {text}" for name, text in parts.items())])
+    return f"{wanted}\n  {MEANINGS[wanted]}" if wanted in MEANINGS else ""
