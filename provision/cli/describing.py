@@ -1,21 +1,27 @@
 """A host in words, for `probe` and `up`."""
 
-from provision.model import Gpu, Host
+from provision.model import Driver, Gpu, Host
+
+_MAKERS = {"nvidia": "NVIDIA", "amd": "AMD"}
+_GIB = 2**30
 
 
-def describe(host: Host) -> list[str]:
-    """Return the lines that tell a person what the host is."""
+def describe(host: Host, *, captured: bool = False) -> list[str]:
+    """Return the lines that tell a person what the host is.
+
+    Args:
+        host: as probed.
+        captured: it is a tree of files (--root), whose engine cannot be asked.
+    """
     lines = [f"GPU       {_gpu(gpu)}" for gpu in host.gpus] or ["GPU       none found"]
     if not host.gpus and host.looked_at:
         lines.append(f"          looked at: {', '.join(host.looked_at)}")
+    lines += [f"Driver    {_driver(driver)}" for driver in host.drivers]
+    lines.append(f"Engine    {'not asked: this is a tree of files' if captured else _engine(host)}")
     lines += [
-        f"Driver    {driver.vendor} {driver.release or driver.version or ''}"
-        + (f" (module {driver.version})" if driver.release and driver.version else "")
-        + (f", {driver.flavour}" if driver.flavour else "")
-        for driver in host.drivers
+        f"Toolkit   {' '.join(filter(None, (toolkit.name, toolkit.version)))} ({toolkit.path})"
+        for toolkit in host.toolkits
     ]
-    lines.append(f"Engine    {_engine(host)}")
-    lines += [f"Toolkit   {toolkit.name} {toolkit.version or ''} ({toolkit.path})" for toolkit in host.toolkits]
     lines.append(f"System    {host.distribution or 'unknown distribution'}, kernel {host.kernel or 'unknown'}")
     for finding in host.findings:
         lines.append(f"{finding.code}   {finding.severity}: {finding.text}")
@@ -28,23 +34,31 @@ def headline(host: Host) -> str:
     """Return the host in one line."""
     kinds: dict[str, int] = {}
     for gpu in host.gpus:
-        name = f"{gpu.name or gpu.vendor} ({gpu.architecture or 'unknown architecture'})"
+        name = f"{gpu.name or _MAKERS[gpu.vendor]} ({gpu.architecture or 'unknown architecture'})"
         kinds[name] = kinds.get(name, 0) + 1
     parts = [f"{count} x {name}" for name, count in kinds.items()] or ["no GPU"]
-    parts += [
-        f"{driver.vendor} driver {driver.release or driver.version or 'of the kernel'}"
-        + (f" ({driver.flavour})" if driver.flavour else "")
-        for driver in host.drivers
-    ]
-    return ", ".join([*parts, _engine(host)])
+    drivers = [f"{_driver(driver)} driver" for driver in host.drivers]
+    return ", ".join([*parts, *drivers, _engine(host)])
+
+
+def _driver(driver: Driver) -> str:
+    version = driver.release or driver.version or "without a version"
+    notes = [f"module {driver.version}"] if driver.release and driver.version else []
+    notes += [driver.flavour] if driver.flavour else []
+    return f"{_MAKERS[driver.vendor]} {version}" + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _memory(gpu: Gpu) -> str | None:
+    if not gpu.memory_bytes:
+        return None
+    return f"{gpu.memory_bytes / _GIB:.0f} GiB" if gpu.memory_bytes >= _GIB else f"{gpu.memory_bytes >> 20} MiB"
 
 
 def _gpu(gpu: Gpu) -> str:
-    memory = f"{gpu.memory_bytes / 2**30:.0f} GiB" if gpu.memory_bytes else None
     parts = [
-        gpu.name or gpu.vendor,
+        gpu.name or _MAKERS[gpu.vendor],
         gpu.architecture or "architecture unknown",
-        memory,
+        _memory(gpu),
         gpu.partition,
         gpu.pci,
         gpu.uuid,

@@ -26,5 +26,5 @@ def probe(
     if as_json:
         answer_json(host)
         return
-    for line in describe(host):
+    for line in describe(host, captured=root is not None):
         answer(line)
