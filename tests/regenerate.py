@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from provision import model
+from provision import model, records
 from provision.catalogue import Listing, load
 from provision.cli import documents
 from provision.emit import EMITTERS, Order, emit
@@ -228,6 +228,8 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "build-1": model.BuildResult,
     "proof-1": model.Proof,
     "catalogue-1": Listing,
+    "gate-1": records.Answer,
+    "record-1": records.Record,
 }
 
 

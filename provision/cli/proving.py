@@ -2,25 +2,45 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from provision.cli.output import answer, answer_json, say, write_file
+from provision.cli.output import answer, answer_json, check_writable, say, write_file
 from provision.cli.session import facts
-from provision.errors import Exit
-from provision.model import Host, Proof, Stack, Vendor, Verdict, encode
+from provision.errors import Exit, InputError, UsageError
+from provision.model import Host, Proof, Stack, Value, Vendor, Verdict, encode
 
 if TYPE_CHECKING:
     from provision.engine.protocol import Engine
     from provision.prove import VerifyRequest
 
 
-def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host) -> Proof:
-    """Run the workload in a container of `image` and return the judged proof."""
+class Reports(Value):
+    """The files that a proof is written to."""
+
+    json: Path | None = None
+    html: Path | None = None
+    junit: Path | None = None
+    ctrf: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that were asked for."""
+        return tuple(path for path in (self.json, self.html, self.junit, self.ctrf) if path)
+
+    def check(self) -> None:
+        """Raise InputError KGE-605 when one could not be written later."""
+        check_writable(*self.files)
+
+
+def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host, key: bytes | None = None) -> Proof:
+    """Run the workload in a container of `image`, keep the record, and return the judged proof."""
     from msgspec.structs import replace
 
+    from provision.cli.keeping import PLAN_LABEL, known_control
     from provision.engine.access import device_access
     from provision.prove import image_vendor
     from provision.prove.verify import image_stack
@@ -33,36 +53,98 @@ def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host)
         vendor = image_vendor(found)
     if stack:
         request = replace(request, jit_compile=stack.settings.jit_compile)
+    if found and request.level == "quick":
+        request = replace(request, known_control=known_control(image, found.image_id))
     here = replace(host, engine=host.engine or connected.describe())
     say(f"Verify    training in {image}" + (f" on {vendor}" if vendor is not Vendor.AUTO else ""))
-    return run(
+    proof = run(
         connected,
         image,
         replace(request, vendor=vendor),
         here,
         device_access(here, vendor, request.gpus),
         facts().errors,
-        new_nonce=lambda: secrets.token_hex(16),
+        new_nonce=new_nonce,
         clock=time.monotonic,
     )
+    _keep(proof, found.labels.get(PLAN_LABEL, "") if found else "", key, request.known_control)
+    return proof
 
 
-def deliver(proof: Proof, report: Path | None, html: Path | None, *, as_json: bool, stack: Stack | None = None) -> None:
+def prove_here(python: Path, request: "VerifyRequest", host: Host) -> Proof:
+    """Run the workload with a Python of this machine and return the judged proof."""
+    from provision.prove.verify import verify_here
+
+    say(f"Verify    training with {python} on {request.vendor}")
+    return verify_here(python, request, host, facts().errors, new_nonce=new_nonce, clock=time.monotonic)
+
+
+def new_nonce() -> str:
+    """Return a number that no other run has."""
+    return secrets.token_hex(16)
+
+
+def _keep(proof: Proof, plan: str, key: bytes | None, known: str) -> None:
+    from provision.cli.keeping import keep
+
+    try:
+        keep(proof, plan, key, known)
+    except InputError as error:  # the proof stands without its record; only the gate will not know it
+        say(f"warning   {error.what} {error.why}")
+
+
+def deliver(
+    proof: Proof,
+    report: Path | None,
+    html: Path | None,
+    *,
+    as_json: bool,
+    stack: Stack | None = None,
+    more: Reports | None = None,
+) -> None:
     """Print the verdict, write the reports, and end with the verdict's exit code."""
     from provision.prove import summary
 
-    if report:
-        write_file(report, encode(proof).encode())
-    if html:
-        from provision.prove.page import page
-
-        write_file(html, page(proof, stack).encode())
+    reports = more or Reports(json=report, html=html)
+    for path, text in _texts(proof, reports, stack):
+        write_file(path, text().encode())
     if as_json:
         answer_json(proof)
     else:
         for line in summary(proof):
             answer(line)
-        if report or html:
-            answer(f"Report    {' '.join(str(path) for path in (report, html) if path)}")
+        if reports.files:
+            answer(f"Report    {' '.join(map(str, reports.files))}")
     if proof.verdict not in {Verdict.PROVED, Verdict.CPU}:
         raise typer.Exit(int(Exit.NOT_PROVED))
+
+
+def _texts(proof: Proof, reports: Reports, stack: Stack | None) -> list[tuple[Path, Callable[[], str]]]:
+    """Return each file that was asked for with what makes its text."""
+    from provision.prove.formats import ctrf, junit
+
+    def html() -> str:
+        from provision.prove.page import page
+
+        return page(proof, stack)
+
+    made = (
+        (reports.json, lambda: encode(proof)),
+        (reports.html, html),
+        (reports.junit, lambda: junit(proof)),
+        (reports.ctrf, lambda: ctrf(proof, int(time.time() * 1000))),
+    )
+    return [(path, text) for path, text in made if path]
+
+
+def check_level(level: str, minutes: float | None) -> float:
+    """Return the minutes of soaking: 0 at other levels.
+
+    Raises:
+        UsageError: KGE-592, minutes without the level soak.
+    """
+    if level == "soak":
+        return minutes or 5.0
+    if minutes is not None:
+        raise UsageError("KGE-592", "--minutes belongs to --level soak.", fix="add --level soak, or leave it out")
+    return 0.0

@@ -23,7 +23,7 @@ def started(ran: Ran) -> Check:
     """Did the engine start the container?"""
     if ran.refused:
         return check("started", Status.FAIL, ran.refused)
-    return check("started", Status.PASS, f"the container ran for {ran.seconds:.1f} s")
+    return check("started", Status.PASS, f"the workload ran for {ran.seconds:.1f} s")
 
 
 def ending(ran: Ran) -> str:

@@ -6,6 +6,7 @@ from provision.model import Proof, Status, Verdict
 
 INDENT = "      "
 LOSS = "loss"
+SHOWN = {"numerics", "speed", "soak", "control"}  # what a proof rests on beyond the device: said when they passed too
 
 
 def summary(proof: Proof) -> list[str]:
@@ -30,9 +31,19 @@ def _evidence(proof: Proof) -> Iterator[str]:
         yield f"{INDENT}device    {device.name}  {', '.join(part for part in parts if part)}"
     yield f"{INDENT}training  {_loss(proof)}"
     yield from _versions(proof)
+    if proof.libraries:
+        yield f"{INDENT}libraries {', '.join(f'{name} {states}' for name, states in _libraries(proof))}"
     for check in proof.checks:
-        if check.status is not Status.PASS:
+        if check.name in SHOWN and check.status is Status.PASS:
+            yield f"{INDENT}{check.name:<9} {_line(check.detail)}"
+        elif check.status not in {Status.PASS, Status.SKIP}:
             yield f"{INDENT}{check.name:<9} {check.status}: {_line(check.detail)}"
+
+
+def _libraries(proof: Proof) -> Iterator[tuple[str, str]]:
+    """Yield each library's name with its state on all devices: "works", or "works, slow"."""
+    for name in dict.fromkeys(row.name for row in proof.libraries):
+        yield name, "/".join(dict.fromkeys(row.state for row in proof.libraries if row.name == name))
 
 
 def _loss(proof: Proof) -> str:
@@ -44,7 +55,7 @@ def _loss(proof: Proof) -> str:
 
 
 def _versions(proof: Proof) -> Iterator[str]:
-    names = {"tensorflow": "TensorFlow", "keras": "Keras", "python": "Python"}
+    names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch", "keras": "Keras", "python": "Python"}
     known = [f"{name} {proof.versions[key]}" for key, name in names.items() if proof.versions.get(key)]
     if known:
         yield f"{INDENT}inside    {', '.join(known)}"

@@ -21,6 +21,7 @@ LAYERS = {
     "config": 5,
     "schemas": 0,
     "prove": 5,
+    "records": 5,
     "doctor": 5,
     "cli": 7,
 }

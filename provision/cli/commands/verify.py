@@ -1,5 +1,8 @@
 """`kgpu-env verify`."""
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,40 +10,90 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.output import check_writable
-from provision.cli.proving import deliver, prove
+from provision.cli.keeping import file_key
+from provision.cli.proving import Reports, check_level, deliver, prove, prove_here
 from provision.cli.session import engine, plan, probe_this_host, read_host
-from provision.errors import NoStackError
+from provision.errors import InputError, NoStackError, UsageError
 from provision.model import Host, Vendor
 
 if TYPE_CHECKING:
     from provision.engine.protocol import Engine
+    from provision.prove import VerifyRequest
 
 
 @command
 def verify(
     image: Annotated[
-        str | None, typer.Argument(help="Any image with TensorFlow; by default the one built last.")
+        str | None, typer.Argument(help="Any image with Keras and its framework; by default the one built last.")
     ] = None,
     vendor: o.Vendor = None,
     gpus: o.Gpus = "all",
+    level: o.Level = "standard",
+    minutes: o.Minutes = None,
+    backend: o.Backend = None,
+    here: o.Here = False,
+    python: o.Interpreter = None,
     host: o.Host = None,
     report: o.Report = None,
     html: o.Html = None,
+    junit: o.Junit = None,
+    ctrf: o.Ctrf = None,
+    key: o.Key = None,
     timeout: o.Timeout = 600.0,
     as_json: o.Json = False,
 ) -> None:
     """Train in a container of the image and tell whether the GPU did it."""
     from provision.prove import VerifyRequest
 
-    check_writable(report, html)
-    here = read_host(host) if host else probe_this_host()
-    name = image or _default_image(vendor, host)
-    with engine() as connected:
-        asked = _vendor(connected, name, vendor, here)
-        request = VerifyRequest(vendor=asked, gpus=gpus, seconds=timeout)
-        proof = prove(connected, name, request, here)
-    deliver(proof, report, html, as_json=as_json)
+    reports = Reports(json=report, html=html, junit=junit, ctrf=ctrf)
+    reports.check()
+    _check_place(image, python, host, here=here)
+    request = VerifyRequest(
+        gpus=gpus,
+        seconds=timeout,
+        level=level,  # type: ignore[arg-type] # the option's parser lets only the three through
+        minutes=check_level(level, minutes),
+        backend=backend or "tensorflow",  # type: ignore[arg-type] # the same
+    )
+    secret = file_key(key)
+    this = read_host(host) if host else probe_this_host()
+    if here:
+        proof = prove_here(_interpreter(python), _on(request, _vendor_here(vendor, this)), this)
+    else:
+        name = image or _default_image(vendor, host)
+        with engine() as connected:
+            proof = prove(connected, name, _on(request, _vendor(connected, name, vendor, this)), this, secret)
+    deliver(proof, None, None, as_json=as_json, more=reports)
+
+
+def _on(request: "VerifyRequest", vendor: Vendor) -> "VerifyRequest":
+    from msgspec.structs import replace
+
+    return replace(request, vendor=vendor)
+
+
+def _check_place(image: str | None, python: Path | None, host: Path | None, *, here: bool) -> None:
+    if here and (image or host):
+        raise UsageError("KGE-592", "--here takes no image and no host file: it proves this environment.")
+    if python and not here:
+        raise UsageError("KGE-592", "--python belongs to --here.", fix="add --here, or leave it out")
+
+
+def _interpreter(asked: Path | None) -> Path:
+    """Return the Python to prove: a virtual environment's name is kept, since its packages hang on the name.
+
+    Raises:
+        InputError: KGE-593, not a program.
+    """
+    if asked:
+        if not os.access(asked, os.X_OK) or asked.is_dir():
+            fix = "name the interpreter itself, such as /opt/venv/bin/python"
+            raise InputError("KGE-593", f"{asked} is no Python that can be run.", fix=fix)
+        return asked
+    # The environment that is active is meant, not the one this tool may have for itself.
+    active = os.environ.get("VIRTUAL_ENV")
+    found = shutil.which("python3", path=f"{active}/bin") if active else None
+    return Path(found or sys.executable)
 
 
 def _default_image(vendor: str | None, host: Path | None) -> str:
@@ -50,13 +103,28 @@ def _default_image(vendor: str | None, host: Path | None) -> str:
     return found.settings.tag or default_tag(found.stack)
 
 
+def _vendor_here(asked: str | None, host: Host) -> Vendor:
+    named = _named(asked)
+    if named is not None:
+        return named
+    for vendor in (Vendor.CUDA, Vendor.ROCM):
+        if host.gpus_of(vendor.gpu or ""):
+            return vendor
+    raise _nothing(host, "nothing says what this environment is for")
+
+
+def _named(asked: str | None) -> Vendor | None:
+    return Vendor({"nvidia": "cuda", "amd": "rocm"}.get(asked, asked)) if asked and asked != "auto" else None
+
+
 def _vendor(connected: "Engine", image: str, asked: str | None, host: Host) -> Vendor:
     """Return what is to be proved. A GPU that is there is meant, unless the CPU is asked for by name."""
     from provision.prove import image_vendor
     from provision.prove.verify import image_stack
 
-    if asked and asked != "auto":
-        return Vendor({"nvidia": "cuda", "amd": "rocm"}.get(asked, asked))
+    named = _named(asked)
+    if named is not None:
+        return named
     found = connected.image(image)
     made_for = image_vendor(found) if found else Vendor.AUTO
     if made_for in {Vendor.CUDA, Vendor.ROCM}:
@@ -66,9 +134,13 @@ def _vendor(connected: "Engine", image: str, asked: str | None, host: Host) -> V
             return vendor
     if found is None or image_stack(found):
         return made_for
-    raise NoStackError(
+    raise _nothing(host, f"{image} does not tell what it was made for")
+
+
+def _nothing(host: Host, why: str) -> NoStackError:
+    return NoStackError(
         "KGE-214",
-        f"There is nothing to prove: this host has no GPU, and {image} does not tell what it was made for.",
+        f"There is nothing to prove: this host has no GPU, and {why}.",
         why=f"looked at: {', '.join(host.looked_at)}",
         fix="say what it should train on: --vendor cuda, rocm or cpu",
     )

@@ -1,0 +1,60 @@
+"""The id of an image, asked of a local engine's socket without the SDK, whose import alone takes longer."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterable
+from urllib.parse import quote
+
+UNIX = "unix://"
+SECONDS = 2.0
+
+
+class _Socket(http.client.HTTPConnection):
+    """HTTP over a socket of the file system."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the path; called by `http.client`."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(SECONDS)
+        self.sock.connect(self._path)
+
+
+def image_id(reference: str, addresses: Iterable[str]) -> str | None:
+    """Return the id of a local image, or None when the engine has no such image.
+
+    Args:
+        reference: the image's name, or its id.
+        addresses: where an engine may listen, from `connection.candidates`; the first that answers is asked.
+
+    Raises:
+        OSError: no engine answers on a local socket.
+    """
+    problem = OSError("no engine on a local socket")
+    for address in addresses:
+        if not address.startswith(UNIX):
+            continue
+        try:
+            return _ask(address.removeprefix(UNIX), reference)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            problem = OSError(f"{address}: {error}")
+    raise problem
+
+
+def _ask(path: str, reference: str) -> str | None:
+    connection = _Socket(path)
+    try:
+        connection.request("GET", f"/images/{quote(reference, safe='/:@')}/json")
+        answer = connection.getresponse()
+        body = answer.read()
+    finally:
+        connection.close()
+    if answer.status == http.client.NOT_FOUND:
+        return None
+    if answer.status != http.client.OK:
+        raise ValueError(f"status {answer.status}")
+    return str(json.loads(body)["Id"])

@@ -1,0 +1,83 @@
+"""Does a kept proof still hold? Pure: a record, the host and image of now, and one of four answers."""
+
+from enum import StrEnum
+from typing import Literal
+
+from provision.model import Value
+from provision.records.record import HostKey, Record, problem
+
+PROVED = "proved"
+
+
+class State(StrEnum):
+    """The four answers; only the first opens the gate."""
+
+    PROVED = "proved"
+    STALE = "stale"  # proved once, and what it depends on has changed
+    NEVER = "never"  # not proved: no record, or the last verification did not prove it
+    REFUSED = "refused"  # there is a record that must not be trusted
+
+
+class Answer(Value):
+    """What `gate` prints."""
+
+    schema: Literal["kgpu-env/gate/1"] = "kgpu-env/gate/1"
+    state: State
+    image: str
+    reason: str
+    changed: tuple[str, ...] = ()  # the parts that changed: "driver: nvidia 570.1 -> nvidia 580.2"
+    code: str = ""
+    fix: str = ""
+    at: str = ""  # when it was proved
+    backend: str = ""
+
+
+def answer(  # noqa: PLR0913 - the record's case against the present; every argument is one value of it
+    record: Record | str | None, image: str, host: HostKey, image_id: str | None, tool: str, *, key: bytes | None = None
+) -> Answer:
+    """Return whether the gate opens.
+
+    Args:
+        record: as loaded; a text says why the file is no record.
+        image: the image asked for.
+        host: the host as it is now.
+        image_id: the image's id as it is now; None when the engine has no such image.
+        tool: this program's version.
+        key: the key that must have signed the record.
+    """
+    again = f"kgpu-env verify {image}".rstrip()
+    if record is None:
+        text = "it was never verified on this host" if image else "nothing was verified on this host yet"
+        return Answer(state=State.NEVER, image=image, reason=text, code="KGE-586", fix=again)
+    distrust = record if isinstance(record, str) else problem(record, key)
+    if isinstance(record, str) or distrust:
+        text = f"the record is refused: {distrust}"
+        return Answer(state=State.REFUSED, image=image, reason=text, code="KGE-588", fix=again)
+    if record.verdict != PROVED:
+        text = f"the last verification ended {record.verdict}: {record.reason}"
+        return Answer(state=State.NEVER, image=image, reason=text, code=record.code or "KGE-586", fix=again)
+    changed = changes(record, host, image_id, tool)
+    if changed:
+        text = f"proved on {record.at}, but since then {'; '.join(changed)}"
+        return Answer(state=State.STALE, image=image, reason=text, changed=changed, code="KGE-587", fix=again)
+    text = f"{record.reason}, on {record.at}"
+    return Answer(state=State.PROVED, image=image, reason=text, at=record.at, backend=record.backend)
+
+
+def changes(record: Record, host: HostKey, image_id: str | None, tool: str) -> tuple[str, ...]:
+    """Return every part that is not as it was when the record was written."""
+    then = record.host
+    parts = (
+        ("host", then.node, host.node),
+        ("kernel", then.kernel, host.kernel),
+        ("driver", _list(then.drivers), _list(host.drivers)),
+        ("GPUs", _list(then.gpus), _list(host.gpus)),
+        ("partitions", _list(then.layout), _list(host.layout)),
+        ("image", record.image_id, image_id or "gone"),
+        ("kgpu-env", record.tool, tool),
+    )
+    return tuple(f"{name}: {old or 'none'} -> {new or 'none'}" for name, old, new in parts if old != new)
+
+
+def _list(items: tuple[str, ...]) -> str:
+    return ", ".join(items)

@@ -1,0 +1,118 @@
+"""A record: the verdict about an image on a host, everything it depends on, and a seal over all of it."""
+
+import hashlib
+import hmac
+import json
+from typing import Literal
+
+import msgspec
+
+from provision.model import Gpu, Host, Value
+
+
+class HostKey(Value):
+    """What of a host a proof depends on, from files alone, so that it can be read again in milliseconds."""
+
+    node: str  # the host's name: a home folder may be shared by many hosts
+    kernel: str
+    drivers: tuple[str, ...]  # "nvidia 580.95.05"
+    gpus: tuple[str, ...]  # one for each GPU or partition, in PCI order
+    layout: tuple[str, ...]  # the partitions, such as "0000:17:00.0 1g.10gb"
+
+
+class Record(Value):
+    """What is kept of a verification. No number in it has a fraction: see `canonical`."""
+
+    schema: Literal["kgpu-env/record/1"] = "kgpu-env/record/1"
+    tool: str  # version of kgpu-env
+    host: HostKey
+    image: str  # as it was named
+    image_id: str
+    plan: str  # the digest of the plan on the image's label; empty for an image of another maker
+    backend: str
+    level: str
+    requested: str
+    verdict: str
+    code: str
+    reason: str
+    at: str  # when it ended, ISO 8601, UTC
+    controlled: str  # when the image was seen not to be proved without its GPU; empty: never
+    proof: str  # SHA-256 of the whole proof's JSON
+    digest: str = ""
+    signature: str = ""
+
+
+def host_key(host: Host, node: str) -> HostKey:
+    """Return what a proof on `host` depends on."""
+    return HostKey(
+        node=node,
+        kernel=host.kernel or "",
+        drivers=tuple(f"{one.vendor} {one.version or one.flavour or ''}".strip() for one in host.drivers),
+        gpus=tuple(" ".join(filter(None, _identity(gpu))) for gpu in host.gpus),
+        layout=tuple(f"{gpu.pci} {gpu.partition}" for gpu in host.gpus if gpu.partition),
+    )
+
+
+def _identity(gpu: Gpu) -> tuple[str | None, ...]:
+    return (gpu.vendor, gpu.name, gpu.architecture, gpu.pci, gpu.uuid, gpu.kernel_driver)
+
+
+def canonical(value: object) -> bytes:
+    """Return the canonical JSON of RFC 8785 of a value of text, whole numbers, lists and objects with ASCII keys.
+
+    For those, sorted keys, no white space and Python's escapes are the RFC's form; its rules about fractions do not
+    come into play, and a fraction is refused.
+
+    Raises:
+        TypeError: a number with a fraction, or a key that is not ASCII.
+    """
+    plain = msgspec.to_builtins(value)
+    _refuse_others(plain)
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _refuse_others(value: object) -> None:
+    if isinstance(value, float):
+        raise TypeError(f"{value!r} has a fraction, which a record must not hold")
+    if isinstance(value, dict):
+        if not all(str(key).isascii() for key in value):
+            raise TypeError("a key of a record must be ASCII")
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            _refuse_others(item)
+
+
+def seal(record: Record, key: bytes | None = None) -> Record:
+    """Return the record with its digest, and with a signature when there is a key."""
+    body = _body(record)
+    return msgspec.structs.replace(record, digest=_digest(body), signature=_signature(body, key) if key else "")
+
+
+def problem(record: Record, key: bytes | None = None) -> str:
+    """Return why a record must not be trusted; empty when it may.
+
+    The digest tells an accident or a careless edit; only a signature, asked for by giving `key`, tells a forger.
+    """
+    body = _body(record)
+    if not hmac.compare_digest(record.digest, _digest(body)):
+        return "its contents were changed since it was written: the digest is another"
+    if key is None:
+        return ""
+    if not record.signature:
+        return "it is not signed, and a key was given"
+    if not hmac.compare_digest(record.signature, _signature(body, key)):
+        return "its signature was not made with this key"
+    return ""
+
+
+def _body(record: Record) -> bytes:
+    return canonical(msgspec.structs.replace(record, digest="", signature=""))
+
+
+def _digest(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def _signature(body: bytes, key: bytes) -> str:
+    return f"hmac-sha256:{hmac.new(key, body, hashlib.sha256).hexdigest()}"

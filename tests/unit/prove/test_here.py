@@ -1,0 +1,66 @@
+"""The workload as a process: its end, its limit, its children, and the proof in a plain environment."""
+
+import secrets
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from provision.model import Driver, Gpu, Host, Vendor, Verdict
+from provision.prove import VerifyRequest
+from provision.prove.here import run_here
+from provision.prove.outside import processes
+from provision.prove.verify import verify_here
+
+PYTHON = Path(sys.executable)
+pytestmark = pytest.mark.process
+
+
+def test_output_and_code() -> None:
+    source = "import os, sys; print(sys.argv[1], os.environ['X']); print('e', file=sys.stderr); sys.exit(3)"
+    ran = run_here(PYTHON, source, "argument", {"X": "y"}, 30)
+    assert (ran.exit_code, ran.stdout, ran.stderr, ran.timed_out) == (3, "argument y\n", "e\n", False)
+
+
+def test_a_signal_counts_as_engines_count_it() -> None:
+    assert run_here(PYTHON, "import os; os.kill(os.getpid(), 9)", "", {}, 30).exit_code == 137
+
+
+def test_what_cannot_be_started_is_refused() -> None:
+    ran = run_here(Path("/no/such/python"), "", "", {}, 30)
+    assert (ran.exit_code, ran.refused) == (None, "/no/such/python: No such file or directory")
+
+
+def test_at_the_limit_nothing_is_left() -> None:
+    mark = secrets.token_hex(16)
+    source = (
+        "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', "
+        "sys.argv[1]]); time.sleep(60)"
+    )
+    begun = time.monotonic()
+    ran = run_here(PYTHON, source, mark, {}, 1.5)
+    assert (ran.timed_out, ran.exit_code) == (True, None)
+    assert time.monotonic() - begun < 20
+    end = time.monotonic() + 5
+    while (left := processes(mark)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert left == ()
+
+
+def proof_of(vendor: Vendor, host: Host) -> tuple[Verdict, str]:
+    request = VerifyRequest(vendor=vendor, level="quick", seconds=120)
+    proof = verify_here(PYTHON, request, host, (), new_nonce=lambda: secrets.token_hex(16), clock=time.monotonic)
+    assert proof.image == f"this environment ({PYTHON})"
+    return proof.verdict, proof.code
+
+
+def test_the_cpu_here() -> None:
+    assert proof_of(Vendor.CPU, Host()) == (Verdict.CPU, "")
+
+
+def test_a_gpu_that_only_the_host_file_has_is_not_proved() -> None:
+    gpu = Gpu(vendor="nvidia", uuid="GPU-1", pci="0000:17:00.0")
+    host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="580.95.05"),))
+    verdict, code = proof_of(Vendor.CUDA, host)
+    assert (verdict, code) == (Verdict.NOT_PROVED, "KGE-506")
