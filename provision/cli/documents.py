@@ -99,6 +99,26 @@ class CheckDocument(Value):
     environment: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class RunDocument(Value):
+    """What `run` prints; the command's own output goes to stderr."""
+
+    schema: Literal["kgpu-env/run/1"] = "kgpu-env/run/1"
+    image: str
+    exit_code: int  # the command's, and so this process's
+    seconds: float
+    access: str  # how the GPU was handed over: cdi, nvidia-runtime, device-nodes, wsl, none
+
+
+class JupyterDocument(Value):
+    """What `jupyter` prints as soon as the server answers."""
+
+    schema: Literal["kgpu-env/jupyter/1"] = "kgpu-env/jupyter/1"
+    image: str
+    url: str
+    port: int
+    token: str
+
+
 SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "error-1": ErrorDocument,
     "render-1": RenderDocument,
@@ -108,4 +128,6 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "config-1": ConfigDocument,
     "check-1": CheckDocument,
     "export-1": ExportDocument,
+    "run-1": RunDocument,
+    "jupyter-1": JupyterDocument,
 }

@@ -46,7 +46,7 @@ def body(run: Run, ident: str) -> dict[str, Any]:
             "ShmSize": SHARED_MEMORY,
             "LogConfig": {"Type": "none"},  # the output is read as it comes; a copy could fill the disk
             **_limits(run),
-            **_devices(run.access),
+            **devices(run.access),
         },
     }
     if run.user is not None:
@@ -60,7 +60,8 @@ def _limits(run: Run) -> dict[str, Any]:
     return {"Memory": run.memory_bytes, "MemorySwap": run.memory_bytes}  # equal: no swap on top
 
 
-def _devices(access: Access) -> dict[str, Any]:
+def devices(access: Access) -> dict[str, Any]:
+    """Return the part of Docker's `HostConfig` that hands the GPUs over."""
     requests: list[dict[str, Any]] = []
     if access.cdi:
         requests.append({"Driver": "cdi", "DeviceIDs": list(access.cdi)})

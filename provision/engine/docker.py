@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from provision import model
 from provision.engine import build, connection, container, images
 from provision.engine.describe import describe, need_buildkit
-from provision.engine.protocol import BuildStep, Built, Context, Engine, Image, Ran, Run
+from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, Ran, Run, Streams
+from provision.errors import EngineError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -86,18 +87,37 @@ class DockerEngine:
         Raises:
             BuildError: KGE-408, the engine has no such image.
         """
-        refused = self._ignores(run)
+        refused = self._ignores(run.access)
         if refused:
             return Ran(exit_code=None, stdout="", stderr="", seconds=0.0, refused=refused)
         with connection.answering(self._address):
             return container.run_once(self._api, run)
 
-    def _ignores(self, run: Run) -> str:
+    def run_job(self, job: Job, streams: Streams, on_start: Callable[[], None]) -> int:
+        """Run a job to its end and return its exit code; interrupted, it is asked to end. Always removed.
+
+        Raises:
+            BuildError: KGE-408, the engine has no such image.
+            EngineError: KGE-307 a port is in use, KGE-308 the engine would not start the container.
+            BrokenPipeError: whoever read the output has gone.
+        """
+        from provision.engine import interactive  # noqa: PLC0415 - only three commands need a terminal
+
+        refused = self._ignores(job.access)
+        if refused:
+            raise EngineError("KGE-308", "the engine did not start the container", why=refused)
+        try:
+            with connection.answering(self._address):
+                return interactive.run_job(self._api, job, streams, on_start)
+        except interactive.ReaderGoneError as error:
+            raise BrokenPipeError from error
+
+    def _ignores(self, access: Access) -> str:
         """Why the engine would start the container without its devices, or ""."""
         engine = self.describe()
-        if engine.name != "podman" or not (run.access.cdi or run.access.nvidia_ids):
+        if engine.name != "podman" or not (access.cdi or access.nvidia_ids):
             return ""
-        if run.access.cdi and _numbers(engine.version) >= PODMAN_WITH_CDI:
+        if access.cdi and _numbers(engine.version) >= PODMAN_WITH_CDI:
             return ""
         return (
             f"Podman {engine.version} ignores device requests that come through its Docker socket"

@@ -1,7 +1,7 @@
 """What the rest of the program needs from a container engine; `docker.py` has the real one."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -61,6 +61,30 @@ class Run(Value):
     user: str | None = None
 
 
+class Job(Value):
+    """A command that a person works with, in a container that is removed at its end."""
+
+    image: str
+    command: tuple[str, ...]
+    user: str  # "UID:GID"
+    directory: str  # where the command starts
+    access: Access = msgspec.field(default_factory=Access)
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    mounts: dict[str, str] = msgspec.field(default_factory=dict)  # host folder -> folder in the container
+    ports: dict[int, int] = msgspec.field(default_factory=dict)  # container's -> this host's, on loopback
+    terminal: bool = False
+    stdin: bool = True
+    memory_bytes: int | None = None
+
+
+class Streams(NamedTuple):
+    """File descriptors that a job reads from and writes to."""
+
+    stdin: int = 0
+    stdout: int = 1
+    stderr: int = 2
+
+
 class Ran(Value):
     """How the command ended."""
 
@@ -105,6 +129,12 @@ class Engine(Protocol):
 
     def run(self, run: Run) -> Ran:
         """Run a command to its end or its limit; the container is always removed."""
+
+    def run_job(self, job: Job, streams: Streams, on_start: Callable[[], None]) -> int:
+        """Run a job to its end and return its exit code; interrupted, it is asked to end. Always removed.
+
+        Raises EngineError when the engine would not start it, BuildError when it has no such image.
+        """
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,0 +1,42 @@
+"""`kgpu-env run`."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provision.cli import options as o
+from provision.cli import working as w
+from provision.cli.app import command
+from provision.cli.documents import RunDocument
+from provision.cli.output import answer_json
+
+Words = Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")]
+
+
+@command
+def run(
+    words: Words,
+    vendor: o.Vendor = None,
+    fallback: o.Fallback = None,
+    image: w.Image_ = None,
+    gpus: o.Gpus = "all",
+    user: w.User = None,
+    project: w.Folder = Path(),
+    profile: o.Profile = None,
+    config: o.Config = None,
+    as_json: o.Json = False,
+) -> None:
+    """Run a command in the built environment, with the GPU and this folder at /work; ends with its exit code."""
+    given = dict(locals())
+    terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    begun = time.monotonic()
+    with w.connected() as engine:
+        job = w.prepare(engine, given, tuple(words), terminal=terminal)
+        code = w.work(engine, job, to=2 if as_json else 1)  # stdout is the document's
+    if as_json:
+        seconds = round(time.monotonic() - begun, 3)
+        answer_json(RunDocument(image=job.image, exit_code=code, seconds=seconds, access=job.access.method))
+    raise typer.Exit(code)

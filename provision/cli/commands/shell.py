@@ -1,0 +1,34 @@
+"""`kgpu-env shell`."""
+
+from pathlib import Path
+
+import typer
+
+from provision.cli import options as o
+from provision.cli import working as w
+from provision.cli.app import command
+from provision.cli.output import say
+
+# The image's own bash where it has one; the prompt tells where one is.
+START = 'export PS1="(kgpu-env) \\w \\$ "; if command -v bash >/dev/null; then exec bash --norc; else exec sh; fi'
+
+
+@command
+def shell(
+    vendor: o.Vendor = None,
+    fallback: o.Fallback = None,
+    image: w.Image_ = None,
+    gpus: o.Gpus = "all",
+    user: w.User = None,
+    project: w.Folder = Path(),
+    profile: o.Profile = None,
+    config: o.Config = None,
+) -> None:
+    """Open a shell in the built environment, with the GPU and this folder at /work; exit ends and removes it."""
+    given = dict(locals())
+    w.need_terminal()
+    with w.connected() as engine:
+        job = w.prepare(engine, given, ("sh", "-c", START), terminal=True)
+        say(f"Shell     {job.image}, {job.access.method if job.access.method != 'none' else 'no GPU'}; exit ends it")
+        code = w.work(engine, job)
+    raise typer.Exit(code)
