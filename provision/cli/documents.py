@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from provision.model import Change, Finding, Rejection, Value
+from provision.model.matrix import Cell, Effect
 
 
 class ErrorDocument(Value):
@@ -99,6 +100,23 @@ class CheckDocument(Value):
     environment: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class WhyDocument(Value):
+    """What `catalogue why` prints."""
+
+    schema: Literal["kgpu-env/why/1"] = "kgpu-env/why/1"
+    row: dict[str, Any]
+    effects: tuple[Effect, ...] = ()  # hosts that get another stack without the row
+    serves: tuple[Cell, ...] = ()  # of a driver or GPU: what hosts with it get
+    named_by: tuple[str, ...] = ()  # rows that need this one
+
+
+class MatrixDocument(Value):
+    """What `catalogue matrix` prints."""
+
+    schema: Literal["kgpu-env/matrix/1"] = "kgpu-env/matrix/1"
+    cells: tuple[Cell, ...]
+
+
 class RunDocument(Value):
     """What `run` prints; the command's own output goes to stderr."""
 
@@ -127,6 +145,8 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "code-1": CodeDocument,
     "config-1": ConfigDocument,
     "check-1": CheckDocument,
+    "why-1": WhyDocument,
+    "matrix-1": MatrixDocument,
     "export-1": ExportDocument,
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,

@@ -90,16 +90,20 @@ def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendo
 
 
 def _by_name(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
-    """Return the newest unconfirmed release that fits, which is taken only by its name."""
+    """Return the newest unconfirmed release that fits: it is taken only by its name, and may need a CUDA image."""
     option = "tensorflow" if vendor is Vendor.CUDA else "rocm"
     if vendor is Vendor.CPU or getattr(request, option) is not None:
         return []
     rows = catalogue.tensorflow if vendor is Vendor.CUDA else catalogue.amd.builds
     for row in (row for row in rows if row.confidence == "unconfirmed"):
         version = ".".join(row.version.split(".")[:2])
-        stack = resolve_vendor(catalogue, host, replace(request, **{option: version}), vendor)
+        named = replace(request, **{option: version})
+        stack = resolve_vendor(catalogue, host, named, vendor)
         if isinstance(stack, Stack):
             return [Change(change=f"--{option} {version}", gives=stack.summary)]
+        on_image = _with_base(catalogue, host, named, vendor)
+        if on_image:
+            return [replace(on_image[0], change=f"--{option} {version} {on_image[0].change}")]
     return []
 
 

@@ -1,35 +1,215 @@
-"""`kgpu-env catalogue`: reading the facts."""
+"""`kgpu-env catalogue`: reading the facts, what they decide, and what is doubtful in them."""
 
-from typing import Annotated
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from provision.cli import options as o
 from provision.cli.app import app, catching
-from provision.cli.output import answer, answer_json
-from provision.errors import UsageError
+from provision.cli.output import answer, answer_json, say, write_file
+from provision.errors import InputError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from provision.catalogue import Catalogue
+    from provision.cli.documents import WhyDocument
+    from provision.model import Finding, Vendor
+    from provision.model.matrix import Cell
 
 _group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(_group, name="catalogue")
+
+_SCREEN = 40  # lines of consequences
+_FORMATS = ("table", "json", "csv", "html")
+RowId = Annotated[str, typer.Argument(metavar="ROW", help="Id of a row, such as r550 or tensorflow-2.21.0.")]
+Form = Annotated[str, typer.Option("--format", metavar="|".join(_FORMATS), help="The form of the answer.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the answer to this file.")]
+MaxAge = Annotated[int, typer.Option(metavar="DAYS", min=1, help="Tell rows that were checked longer ago.")]
 
 
 @_group.command("list")
 @catching
 def list_rows(
     table: Annotated[str | None, typer.Argument(help="Only this table, such as releases or drivers.")] = None,
+    catalogue: o.Catalogue = None,
     as_json: o.Json = False,
 ) -> None:
     """Print every row with its source."""
     from provision.catalogue import Listing
-    from provision.cli.session import facts
 
-    every = facts().listing().rows
+    every = _facts(catalogue).listing().rows
     tables = sorted({str(row["table"]) for row in every})
     if table is not None and table not in tables:
-        raise UsageError("KGE-901", f"There is no table {table!r}.", fix=f"choose from {', '.join(tables)}")
+        fix = nearest(table, tables) or f"choose from {', '.join(tables)}"
+        raise UsageError("KGE-901", f"There is no table {table!r}.", fix=fix)
     rows = tuple(row for row in every if table in (None, row["table"]))
     if as_json:
         answer_json(Listing(rows=rows))
         return
     for row in rows:
         answer(f"{row['table']:<13} {row['id']:<28} {row['confidence']:<11} {row['checked']}  {row['source']}")
+
+
+@_group.command("show")
+@catching
+def show(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> None:
+    """Print a row with all its fields."""
+    from provision.catalogue import Listing
+
+    found = _row(_facts(catalogue), row)
+    if as_json:
+        answer_json(Listing(rows=(found,)))
+        return
+    for key, value in found.items():
+        answer(f"{key:<14} {_plain(value)}")
+
+
+@_group.command("why")
+@catching
+def why(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> None:
+    """Tell what a row rests on, and which hosts would get something else without it."""
+    from provision.cli.documents import WhyDocument
+    from provision.resolve.without import effects, named_by, served
+
+    facts = _facts(catalogue)
+    found = _row(facts, row)
+    table = str(found["table"])
+    document = WhyDocument(
+        row=found,
+        effects=effects(facts, table, row),
+        serves=served(facts, table, found),
+        named_by=named_by(facts, table, found),
+    )
+    if as_json:
+        answer_json(document)
+        return
+    answer(f"{table}, {row}: {found['confidence']}, checked {found['checked']}")
+    answer(f"Source    {found['source']}")
+    if found.get("note"):
+        answer(f"Note      {found['note']}")
+    for line in _consequences(document):
+        answer(line)
+
+
+def _consequences(document: "WhyDocument") -> list[str]:
+    lines = [f"Needed    by {', '.join(document.named_by)}"] if document.named_by else []
+    lines += [
+        f"Gives     {cell.gpu} ({cell.name}) on driver {cell.driver}: {cell.summary or 'no stack'}"
+        for cell in document.serves
+    ]
+    for one in document.effects:
+        lines.append(f"Decides   {one.gpu} ({one.name}) on driver {one.driver}: {one.stack or 'no stack'}")
+        lines.append(f"          without it: {one.without or 'no stack'}")
+    if len(lines) > _SCREEN:
+        lines[_SCREEN:] = [f"          and {len(lines) - _SCREEN} more lines (--json tells all)"]
+    return lines or ["Decides   nothing by itself: no driver and GPU of the catalogue gets another stack without it."]
+
+
+@_group.command("matrix")
+@catching
+def print_matrix(
+    vendor: o.Vendor = None,
+    catalogue: o.Catalogue = None,
+    form: Form = "table",
+    output: Output = None,
+    as_json: o.Json = False,
+) -> None:
+    """Print which stack every driver and GPU gets when nothing is asked for."""
+    if form not in _FORMATS:
+        raise UsageError(
+            "KGE-904", f"There is no form {form!r}.", fix=nearest(form, _FORMATS) or f"choose from {_FORMATS}"
+        )
+    text = _matrix_text(_facts(catalogue), _vendors(vendor), "json" if as_json else form)
+    if output is None:
+        answer(text)
+        return
+    write_file(output, text.encode())
+    say(f"wrote {output}")
+
+
+@_group.command("check")
+@catching
+def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.Json = False) -> None:
+    """Find rows that are too old, contradict each other, or serve no host."""
+    from provision.cli.documents import DoctorDocument
+    from provision.model import Severity
+    from provision.resolve.review import review
+
+    found = review(_facts(catalogue), time.strftime("%Y-%m-%d"), max_age)
+    wrong = [one for one in found if one.severity is Severity.ERROR]
+    if wrong:
+        _tell(found)
+        raise InputError("KGE-250", f"The catalogue contradicts itself in {len(wrong)} places.", why=wrong[0].text)
+    if as_json:
+        answer_json(DoctorDocument(findings=found))
+        return
+    _tell(found)
+    answer(f"{len(found)} findings, none of them an error.")
+
+
+def _tell(found: "tuple[Finding, ...]") -> None:
+    for one in found:
+        say(f"{one.severity:<8} {one.code} {one.text}; {one.fix}")
+
+
+def _facts(overlay: Path | None) -> "Catalogue":
+    from provision.cli.session import facts
+
+    return facts(overlay)
+
+
+def _row(facts: "Catalogue", name: str) -> dict[str, Any]:
+    rows = facts.listing().rows
+    found = next((row for row in rows if row["id"] == name), None)
+    if found is None:
+        fix = nearest(name, [str(row["id"]) for row in rows]) or "kgpu-env catalogue list prints them all"
+        raise UsageError("KGE-905", f"The catalogue has no row {name!r}.", fix=fix)
+    return found
+
+
+def _plain(value: object) -> str:
+    match value:
+        case list() | tuple():
+            return ", ".join(map(_plain, value)) or "none"
+        case dict():
+            return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
+        case None:
+            return "none"
+        case _:
+            return str(value)
+
+
+def _vendors(asked: str | None) -> "tuple[Vendor, ...]":
+    from provision.model import Vendor
+
+    match asked:
+        case "cuda" | "nvidia":
+            return (Vendor.CUDA,)
+        case "rocm" | "amd":
+            return (Vendor.ROCM,)
+        case None | "auto":
+            return (Vendor.CUDA, Vendor.ROCM)
+        case _:
+            raise UsageError("KGE-906", "A CPU environment depends on no driver: it has no matrix.", fix="cuda or rocm")
+
+
+def _matrix_text(facts: "Catalogue", vendors: "tuple[Vendor, ...]", form: str) -> str:
+    from provision.cli import tables
+    from provision.cli.documents import MatrixDocument
+    from provision.model import encode
+    from provision.resolve.sweep import matrix
+
+    found: dict[str, tuple[Cell, ...]] = {vendor.value: matrix(facts, vendor) for vendor in vendors}
+    every = tuple(cell for cells in found.values() for cell in cells)
+    match form:
+        case "json":
+            return encode(MatrixDocument(cells=every)) + "\n"
+        case "csv":
+            return tables.csv_table(every)
+        case "html":
+            titles = {"cuda": "NVIDIA: TensorFlow and CUDA", "rocm": "AMD: TensorFlow and ROCm"}
+            sections = [(titles[vendor], cells) for vendor, cells in found.items()]
+            return tables.html_page(sections, time.strftime("%Y-%m-%d"))
+        case _:
+            return "\n\n".join(tables.text_table(cells) for cells in found.values()) + "\n"
