@@ -1,4 +1,7 @@
-"""Shows a build's steps on stderr: one living line on a terminal, a line a step elsewhere."""
+"""Shows a build's steps on stderr: one living line on a terminal, a line a step elsewhere.
+
+What was cached says nothing here; the build's last line counts it.
+"""
 
 import re
 import shutil
@@ -10,7 +13,7 @@ from provision.cli.output import plain, say
 from provision.cli.session import is_terminal
 from provision.engine.protocol import BuildStep
 
-_HOUSEKEEPING = ("[internal]", "copy /context")  # BuildKit's own steps, which tell a person nothing
+_HOUSEKEEPING = re.compile(r"\[internal\]|copy /context|\[[^]]*\] FROM ")  # steps that tell a person nothing
 _MOUNT = re.compile(r"--mount=\S+\s+")
 _WIDTH = 100
 
@@ -30,7 +33,7 @@ class Progress:
 
     def __call__(self, step: BuildStep) -> None:
         """Take a report about a step."""
-        if step.name.startswith(_HOUSEKEEPING) or step.index in self._told:
+        if _HOUSEKEEPING.match(step.name) or step.index in self._told or step.state == "cached":
             return
         with self._lock:
             if step.state == "running":
@@ -38,8 +41,7 @@ class Progress:
             else:
                 self._told.add(step.index)
                 self._clear()
-                taken = "cached" if step.state == "cached" else f"{step.seconds:.1f} s"
-                say(f"  {taken:>8}  {_short(step.name)}" + ("  FAILED" if step.state == "failed" else ""))
+                say(f"  {step.seconds:6.1f} s  {_short(step.name)}" + ("  FAILED" if step.state == "failed" else ""))
 
     def close(self) -> None:
         """Remove the living line and end its clock."""
