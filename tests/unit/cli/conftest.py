@@ -91,7 +91,8 @@ class FakeEngine:
         if self.error:
             raise self.error
         self.built.append((context, tag))
-        on_step(BuildStep(index=1, name="[1/2] FROM x", state="done", seconds=1.5))
+        on_step(BuildStep(index=1, name="[1/2] RUN cached", state="cached"))
+        on_step(BuildStep(index=2, name="[2/2] RUN true", state="done", seconds=1.5))
         return Built(image_id="sha256:1234", size_bytes=5, steps_total=2, steps_cached=1)
 
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
