@@ -23,6 +23,7 @@ LAYERS = {
     "prove": 5,
     "records": 5,
     "doctor": 5,
+    "library": 6,
     "cli": 7,
 }
 PURE = {"errors", "model", "catalogue", "resolve", "render", "emit"}

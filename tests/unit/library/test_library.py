@@ -1,0 +1,53 @@
+"""`import provision`: cheap, and the same functions however often they were called."""
+
+import doctest
+import subprocess
+import sys
+
+import pytest
+
+from provision import library
+from provision.emit import arguments, order
+from provision.model import Host, Request, Vendor
+
+CHEAP = """
+import sys, provision
+slow = {"docker", "jinja2", "yaml", "typer", "msgspec", "provision.library"} & set(sys.modules)
+assert not slow, slow
+"""
+TWICE = """
+import provision, provision.resolve, provision.render, provision.build
+from provision.model import Host, Request, Vendor
+request = Request(vendor=Vendor.CPU)
+for _ in range(2):
+    stack = provision.resolve(Host(), request)
+    plan = provision.render(stack, request)
+assert callable(provision.build) and callable(provision.verify) and callable(provision.probe_host)
+assert stack.vendor == "cpu" and plan.dockerfile
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("script", [CHEAP, TWICE], ids=["cheap", "twice"])
+def test_in_a_process_of_its_own(script: str) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
+
+
+@pytest.mark.parametrize("module", [library, order, arguments], ids=lambda module: module.__name__)
+def test_the_examples_are_true(module: object) -> None:
+    results = doctest.testmod(module)  # type: ignore[arg-type] # a module, as said above
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+def test_a_name_that_is_not_there() -> None:
+    import provision  # noqa: PLC0415 - what is tested
+
+    with pytest.raises(AttributeError, match="no attribute 'resolv'"):
+        _ = provision.resolv
+
+
+def test_the_values_lead_from_one_to_the_next() -> None:
+    request = Request(vendor=Vendor.CPU, packages=("pandas",))
+    plan = library.render(library.resolve(Host(), request), request)
+    assert "pandas" in plan.dockerfile
