@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from provision import model, records
 from provision.catalogue import Listing, load
 from provision.cli import documents
+from provision.config.starter import schema_text
 from provision.emit import EMITTERS, Order, emit
 from provision.engine.access import device_access
 from provision.errors import NoStackError
@@ -152,7 +153,8 @@ def order(name: str) -> Order:
         request=checked,
         host=here,
         access=device_access(here, stack.vendor),
-        plan=render(load(), stack, checked),
+        # Another word in a Dockerfile is no news for the exports.
+        plan=msgspec.structs.replace(render(load(), stack, checked), digest=f"sha256:{'0' * 64}"),
     )
 
 
@@ -214,6 +216,7 @@ def derived() -> dict[Path, str]:
         for path in sorted((DATA / "hosts").glob("*.json"))
     }
     found |= exports()
+    found[ROOT / "provision" / "schemas" / "project-1.schema.json"] = schema_text()
     found |= {DATA / "explained" / f"{name.replace(' ', '-')}.txt": answer_to(name) for name in ASKED}
     found |= {
         ROOT / "provision" / "schemas" / f"{name}.schema.json": schema(kind)

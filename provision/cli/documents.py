@@ -137,6 +137,15 @@ class JupyterDocument(Value):
     token: str
 
 
+class InitDocument(Value):
+    """What `init` prints."""
+
+    schema: Literal["kgpu-env/init/1"] = "kgpu-env/init/1"
+    files: tuple[str, ...]
+    vendor: str
+    packages: tuple[str, ...] = ()
+
+
 SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "error-1": ErrorDocument,
     "render-1": RenderDocument,
@@ -150,4 +159,5 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "export-1": ExportDocument,
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,
+    "init-1": InitDocument,
 }

@@ -158,10 +158,10 @@ def work(engine: "DockerEngine", job: "Job", *, on_start: Callable[[], None] = l
 
 
 def need_terminal() -> None:
-    """Raise UsageError KGE-904 where there is no terminal to work at."""
+    """Raise UsageError KGE-910 where there is no terminal to work at."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
-            "KGE-904",
+            "KGE-910",
             "A shell needs a terminal, and this is none.",
             fix="run one command: kgpu-env run -- CMD",
         )

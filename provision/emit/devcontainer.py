@@ -3,6 +3,7 @@
 Source: https://containers.dev/implementors/json_reference/ (checked 2026-11-23).
 """
 
+import shlex
 from typing import Any
 
 from provision.emit.arguments import gpu_arguments, limit_arguments, registers_runtime
@@ -13,6 +14,10 @@ FOLDER = ".devcontainer"
 WITHOUT_GPU = f"{FOLDER}/without-gpu"
 HOST_CACHE = "${localEnv:HOME}/.cache/kgpu-env-containers"
 EXTENSIONS = ("ms-python.python", "ms-toolsai.jupyter")
+
+
+# It speaks and does not bar the way: the check after the start is what decides, and not every developer has the tool.
+_GATE = "! command -v kgpu-env >/dev/null || kgpu-env gate {image} || echo 'kgpu-env: not proved on this host (yet)'"
 
 
 def devcontainer(order: Order) -> dict[str, str]:
@@ -107,8 +112,8 @@ def _user(order: Order) -> dict[str, Any]:
 def _before(order: Order, *, gpu: bool) -> dict[str, Any]:
     """Return what runs on the host first: the cache's folder, which has to be the developer's, and the gate."""
     found: dict[str, Any] = {"caches": ["mkdir", "-p", HOST_CACHE]}
-    if gpu and order.gate:
-        found["gate"] = ["kgpu-env", "gate"]
+    if gpu:
+        found["gate"] = _GATE.format(image=shlex.quote(order.reference))
     if not gpu and order.expected == "gpu":
         found["notice"] = ["echo", "kgpu-env: this container is started without a GPU; models train on the CPU."]
     return found

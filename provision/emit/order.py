@@ -22,7 +22,6 @@ class Order(Value):
     image: str | None = None  # a reference that the reader can fetch; None: the tag that `kgpu-env build` gives
     memory_bytes: int | None = None  # limit of the container's memory
     nodes: int = 1  # Kubernetes: nodes to prove
-    gate: bool = False  # this kgpu-env has the command `gate`
 
     @property
     def reference(self) -> str:

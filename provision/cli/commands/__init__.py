@@ -14,6 +14,7 @@ MODULES: Final = {
     "build": "build",
     "verify": "verify",
     "gate": "gate",
+    "init": "init",
     "run": "run",
     "shell": "shell",
     "jupyter": "jupyter",

@@ -10,7 +10,6 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.commands import MODULES
 from provision.cli.documents import ExportDocument, ExportedFile
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
 from provision.cli.session import Plan, plan, tell_warnings
@@ -126,7 +125,6 @@ def _order(found: Plan, given: dict[str, Any]) -> "Order":
         image=given["image"],
         memory_bytes=given["memory"],
         nodes=given["nodes"],
-        gate="gate" in MODULES,
     )
 
 
@@ -143,7 +141,7 @@ def _names(host: Host, vendor: Vendor) -> str:
 
 def _write(folder: Path, files: dict[str, str]) -> None:
     if folder.exists() and not folder.is_dir():
-        raise UsageError("KGE-903", f"{folder} is a file.", fix="name a folder: -o DIR")
+        raise UsageError("KGE-911", f"{folder} is a file.", fix="name a folder: -o DIR")
     check_writable(*(folder / path for path in files))
     for path, text in files.items():
         write_file(folder / path, text.encode())

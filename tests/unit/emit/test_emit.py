@@ -243,9 +243,11 @@ def test_never_privileged(kind: str, host: str | None) -> None:
     assert not [word for word in ("privileged: true", "--privileged", "unconfined", ":latest") if word in text]
 
 
-def test_a_gate_only_where_there_is_one() -> None:
-    assert "gate" not in configuration(order("h100-580"))["initializeCommand"]
-    assert configuration(order("h100-580", gate=True))["initializeCommand"]["gate"] == ["kgpu-env", "gate"]
+def test_the_gate_speaks_before_a_gpu_is_used() -> None:
+    made = order("h100-580")
+    assert f"kgpu-env gate {made.plan.tag} ||" in configuration(made)["initializeCommand"]["gate"]
+    assert "gate" not in configuration(made, ".devcontainer/without-gpu")["initializeCommand"]
+    assert "gate" not in configuration(order(None))["initializeCommand"]
 
 
 def test_names_of_requirements() -> None:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# ROCm 10.0.0, TensorFlow 2.21, Python 3.12 (rocm/tensorflow:rocm10.0-ubuntu24.04-py3.12-tf2.21). Plan sha256:7cdcc5341d5402b336a759ad1a7c741236745b47afc56a5335eec0ac40fd758a.
+# ROCm 10.0.0, TensorFlow 2.21, Python 3.12 (rocm/tensorflow:rocm10.0-ubuntu24.04-py3.12-tf2.21). Plan sha256:0000000000000000000000000000000000000000000000000000000000000000.
 # The GPUs come by their CDI names, which the engine knows.
 # sh run.sh python3 train.py
 docker run --rm --init \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# TensorFlow 2.21.0 for the CPU, Python 3.11 on debian:bookworm-slim. Plan sha256:c79bbb647d7e7a9de2faa91dc385e580889e1a83e7d3c673d9ac98193c2ef08e.
+# TensorFlow 2.21.0 for the CPU, Python 3.11 on debian:bookworm-slim. Plan sha256:0000000000000000000000000000000000000000000000000000000000000000.
 # No GPU: there is none for this stack on the host that this was written for.
 # sh run.sh python3 train.py
 docker run --rm --init \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# TensorFlow 2.21.0, CUDA 12.5.1, cuDNN 9.3.0.75, Python 3.11 on debian:bookworm-slim. Plan sha256:3be1baccd26645ff5f671bb418cb18621312880b3b8de08f3f87ea0b8b63ce4c.
+# TensorFlow 2.21.0, CUDA 12.5.1, cuDNN 9.3.0.75, Python 3.11 on debian:bookworm-slim. Plan sha256:0000000000000000000000000000000000000000000000000000000000000000.
 # The GPUs come by the NVIDIA container runtime.
 # sh run.sh python3 train.py
 docker run --rm --init \

@@ -1,0 +1,86 @@
+"""`kgpu-env init`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provision.cli import options as o
+from provision.cli.app import command
+from provision.cli.describing import headline
+from provision.cli.documents import InitDocument
+from provision.cli.output import answer, answer_json, check_writable, say, write_file
+from provision.errors import InputError, UsageError
+from provision.model import Host
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take what this host suggests.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a project file that is there.")]
+Folder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The project's folder.")]
+
+
+@command
+def init(
+    output: Folder = Path(),
+    vendor: o.Vendor = None,
+    package: o.Package = None,
+    yes: Yes = False,
+    force: Force = False,
+    as_json: o.Json = False,
+) -> None:
+    """Write a commented kgpu-env.yaml for this host, and its JSON Schema for editors."""
+    from provision.cli.session import probe_this_host
+    from provision.config import FILE_NAME, read_project
+    from provision.config.starter import SCHEMA_NAME, Answers, schema_text, starter_file
+
+    file, schema = output / FILE_NAME, output / SCHEMA_NAME
+    if file.exists() and not force:
+        raise InputError("KGE-609", f"{file} is there already.", fix="edit it, or replace it with --force")
+    check_writable(file, schema)
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("KGE-910", "There is no terminal to ask at.", fix="add --yes: it asks nothing")
+    host = probe_this_host()
+    answers = Answers(
+        vendor=vendor or (_suggested(host) if yes else _ask_vendor(host)),
+        packages=tuple(package or ()) if yes or package else _ask_packages(),
+        uid=os.getuid(),
+        gid=os.getgid(),
+    )
+    _check(answers.packages)
+    write_file(schema, schema_text().encode())
+    write_file(file, starter_file(answers, headline(host)).encode())
+    read_project(file)  # what was written is what will be read
+    if as_json:
+        answer_json(InitDocument(files=(str(file), str(schema)), vendor=answers.vendor, packages=answers.packages))
+        return
+    answer(f"{file}\n{schema}")
+    say("next      kgpu-env up")
+
+
+def _suggested(host: Host) -> str:
+    """Return what fits this host: its vendor where it has one kind of GPU, auto where it has none or both."""
+    kinds = {gpu.vendor for gpu in host.gpus}
+    names = {"nvidia": "cuda", "amd": "rocm"}
+    return names[kinds.pop()] if len(kinds) == 1 else "auto"
+
+
+def _ask_vendor(host: Host) -> str:
+    say(f"Host      {headline(host)}")
+    while True:
+        found: str = typer.prompt("Vendor (auto, cuda, rocm, cpu)", default=_suggested(host), err=True)
+        if found in o.VENDORS:
+            return found
+        say(f"{found!r} is no vendor")
+
+
+def _ask_packages() -> tuple[str, ...]:
+    text: str = typer.prompt("Python packages to add, separated by spaces", default="jupyterlab", err=True)
+    return tuple(text.split())
+
+
+def _check(packages: tuple[str, ...]) -> None:
+    from provision.model import Request
+    from provision.render import check_request
+
+    check_request(Request(packages=packages))
