@@ -4,6 +4,8 @@ import contextlib
 import threading
 import time
 import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
 from provision.engine.connection import explanation
@@ -125,9 +127,7 @@ class Attached:
         self.stream: requests.Response | None = None
 
     def __enter__(self) -> Self:
-        self.api.create_container_from_config(  # type: ignore[no-untyped-call] # no types in the SDK's stub
-            body(self.run, self.ident), self.ident
-        )
+        create(self.api, body(self.run, self.ident), self.ident)
         # Attached before the start, so that not a byte is missed.
         self.stream = self._attach()
         try:
@@ -194,11 +194,21 @@ class Attached:
             self.api.kill(self.ident)
 
 
+def create(api: "APIClient", config: Mapping[str, Any], ident: str) -> None:
+    """Create the container `ident`. Interrupted, it waits for the engine's answer before it lets the interrupt go on.
+
+    The engine finishes a creation that nobody waits for any more: Docker 28 with containerd's image store was seen
+    to do it after `remove` had found nothing.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:  # its end waits for the thread, whatever happens here
+        pool.submit(api.create_container_from_config, config, ident).result()
+
+
 def remove(api: "APIClient", ident: str) -> None:
     """Remove the container if it exists.
 
-    An interrupt may have cut off the creation's answer while the engine still works on it: a container that
-    is not there is looked for again.
+    A second interrupt may have cut off the creation's answer while the engine still works on it: a container
+    that is not there is looked for again.
     """
     from docker.errors import APIError, NotFound  # noqa: PLC0415 - slow to import
 

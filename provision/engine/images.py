@@ -2,8 +2,9 @@
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,25 @@ def push(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -
 
 
 def import_archive(api: "APIClient", archive: Path, tag: str, labels: Mapping[str, str]) -> Image:
-    """Make an image from the root file system in `archive`. Raises BuildError KGE-410 or KGE-403."""
+    """Make an image from the root file system in `archive`. Raises BuildError KGE-410 or KGE-403.
+
+    It is imported under a name of its own and tagged when that worked: Docker with containerd's image store was
+    seen to name an image before it finds the archive broken, and to leave it.
+    """
     check_reference(tag)
+    staging = f"kgpu-env-import:{uuid.uuid4().hex}"
+    try:
+        _import(api, archive, staging, labels)
+        api.tag(staging, *split(tag))
+    finally:
+        _forget(api, staging)
+    image = inspect(api, tag)
+    if image is None:
+        raise BuildError("KGE-410", f"{archive} cannot be imported", why="the engine does not have it")
+    return image
+
+
+def _import(api: "APIClient", archive: Path, tag: str, labels: Mapping[str, str]) -> None:
     repository, version = split(tag)
     query: list[tuple[str, str]] = [("fromSrc", "-"), ("repo", repository), ("tag", version)]
     query += [("changes", label(key, value)) for key, value in labels.items()]
@@ -79,10 +97,14 @@ def import_archive(api: "APIClient", archive: Path, tag: str, labels: Mapping[st
         problem = next((text for text in map(_problem, messages) if text), "")
     if problem or not answer.ok:
         raise _disk_full(problem) or BuildError("KGE-410", f"{archive} cannot be imported", why=problem)
-    image = inspect(api, tag)
-    if image is None:
-        raise BuildError("KGE-410", f"{archive} cannot be imported", why="the engine does not have it")
-    return image
+
+
+def _forget(api: "APIClient", tag: str) -> None:
+    """Remove a name and, when it was its only one, the image. Best effort: what led here matters more."""
+    import requests  # noqa: PLC0415 - slow to import
+
+    with suppress(requests.RequestException):  # the SDK's APIError is one of them
+        api.remove_image(tag)
 
 
 def label(key: str, value: str) -> str:
@@ -142,7 +164,8 @@ def _disk_full(why: str) -> BuildError | None:
 
 def _pull_fix(why: str) -> str:
     words = why.lower()
-    if "does not exist locally" in words:
+    # With containerd's image store Docker 28 says "tag does not exist".
+    if "does not exist locally" in words or "tag does not exist" in words:
         return "build and tag it first: kgpu-env build --tag NAME"
     if "denied" in words or "unauthorized" in words or "authentication" in words:
         return "check the name, or log in: docker login REGISTRY"

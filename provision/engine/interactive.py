@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from provision.engine.connection import explanation
-from provision.engine.container import CHUNK, PIDS, SHARED_MEMORY, devices, remove
+from provision.engine.container import CHUNK, PIDS, SHARED_MEMORY, create, devices, remove
 from provision.engine.output import HEADER
 from provision.engine.protocol import Job, Streams
 from provision.errors import BuildError, EngineError
@@ -74,7 +74,7 @@ def run_job(api: "APIClient", job: Job, streams: Streams, on_start: Callable[[],
 
     ident = f"kgpu-env-{uuid.uuid4().hex}"
     try:
-        api.create_container_from_config(body(job), ident)  # type: ignore[no-untyped-call] # no types in the SDK's stub
+        create(api, body(job), ident)
         with _attached(api, ident) as connection:
             api.start(ident)
             on_start()

@@ -43,10 +43,10 @@ def test_the_same_again_is_cached(build: Build, tag: str) -> None:
 
 def test_a_failed_step_names_itself_and_shows_its_last_lines(engine: DockerEngine, build: Build, tag: str) -> None:
     with pytest.raises(BuildError) as caught:
-        build("RUN true", f"RUN seq 30; echo {tag}-broke >&2; exit 7", "RUN echo never")
+        build("RUN true", f"RUN exec >&2; seq 30; echo {tag}-broke; exit 7", "RUN echo never")
     error = caught.value
     assert error.code == "KGE-401"
-    assert "[3/4] RUN seq 30" in error.what
+    assert "[3/4] RUN exec >&2; seq 30" in error.what
     assert error.what.endswith("exit code 7")
     assert len(error.log) == 20
     assert f"{tag}-broke" in error.log
