@@ -11,6 +11,13 @@ from provision.prove.expectation import Expectation
 SIGNALS = {134: "aborted", 135: "bus error", 137: "killed", 139: "crashed (segmentation fault)", 143: "terminated"}
 NODE = {Vendor.CUDA: re.compile(r"/dev/(nvidia\d+|dxg)"), Vendor.ROCM: re.compile(r"/dev/(kfd|dxg)")}
 LIBRARY = {Vendor.CUDA: "libcuda", Vendor.ROCM: "libamdhip64"}
+# Variables that hide GPUs from a framework, and the values that hide all of them.
+HIDING = {
+    Vendor.CUDA: ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
+    Vendor.ROCM: ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
+}
+HIDDEN = {"", "-1", "none", "void", "NoDevFiles"}
+CLOCK_SECONDS = 5.0  # how much longer than its container a workload may believe to have run
 BUILD_KEY = {Vendor.CUDA: "is_cuda_build", Vendor.ROCM: "is_rocm_build"}
 
 
@@ -47,6 +54,11 @@ def reported(expectation: Expectation, ran: Ran, evidence: Evidence | Problem) -
     if evidence.import_error:
         error = evidence.import_error
         return check("reported", Status.FAIL, f"{expectation.framework} cannot be imported: {error.type}: {error.text}")
+    if not 0 <= evidence.seconds <= ran.seconds + CLOCK_SECONDS or any(
+        record.seconds is not None and record.seconds < 0 for record in evidence.trainings
+    ):
+        detail = f"its clock cannot be right: {evidence.seconds:.1f} s inside, {ran.seconds:.1f} s outside"
+        return check("reported", Status.FAIL, detail)
     return check("reported", Status.PASS, f"one result line, {len(evidence.trainings)} trainings recorded")
 
 
@@ -91,6 +103,8 @@ def visible(expectation: Expectation, evidence: Evidence) -> Check:
 
 def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
     need, seen = len(wanted(expectation, evidence)), len(listed_gpus(evidence))
+    if seen < need:
+        yield from _hidden(expectation, evidence)
     nodes = [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
     if not nodes:
         yield "no device node of that vendor is inside the container"
@@ -105,6 +119,14 @@ def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
         yield f"{expectation.framework} lists {seen} GPU(s), {need} asked for"
     elif not expectation.indices and seen < len(evidence.driver):
         yield f"{expectation.framework} lists {seen} GPU(s), the driver library {len(evidence.driver)}"
+
+
+def _hidden(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
+    for name in HIDING.get(expectation.vendor, ()):
+        value = evidence.environment.variables.get(name)
+        # NVIDIA's base images set NVIDIA_VISIBLE_DEVICES to void or nothing on purpose; only the runtime reads it.
+        if value is not None and value in HIDDEN and not (name.startswith("NVIDIA") and evidence.environment.nodes):
+            yield f"{name}={value} hides the GPUs"
 
 
 def pci_key(text: str | None) -> str | None:

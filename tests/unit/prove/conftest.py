@@ -92,4 +92,4 @@ def cuda() -> Expectation:
 
 @pytest.fixture(scope="session")
 def done() -> Ran:
-    return Ran(exit_code=0, stdout="", stderr="", seconds=12.0)
+    return Ran(exit_code=0, stdout="", stderr="", seconds=60.0)

@@ -1,0 +1,24 @@
+"""The scenarios and the document that lists them."""
+
+import importlib
+from pathlib import Path
+
+V = importlib.import_module("tests.sabotage.conftest")  # as pytest names it with import-mode importlib
+HERE = Path(__file__).parent
+
+
+def test_there_are_enough() -> None:
+    assert len(V.scenarios()) >= 24
+
+
+def test_every_scenario_outside_of_the_records_has_a_test() -> None:
+    text = (HERE / "test_real.py").read_text()
+    for name, row in V.scenarios().items():
+        assert row.where in {"recorded", "process", "container"}
+        assert row.where == "recorded" or f'"{name}"' in text, f"{name} is not played"
+
+
+def test_the_document_has_the_table() -> None:
+    table = V.module("kgpu_sabotage_table", HERE / "table.py")
+    text = table.DOCUMENT.read_text()
+    assert text == table.document(text), "write it anew: .venv/bin/python tests/sabotage/table.py"
