@@ -56,9 +56,10 @@ def verify(
         backend=backend or "tensorflow",  # type: ignore[arg-type] # the same
     )
     secret = file_key(key)
+    interpreter = _interpreter(python) if here else None
     this = read_host(host) if host else probe_this_host()
-    if here:
-        proof = prove_here(_interpreter(python), _on(request, _vendor_here(vendor, this)), this)
+    if interpreter:
+        proof = prove_here(interpreter, _on(request, _vendor_here(vendor, this)), this)
     else:
         name = image or _default_image(vendor, host)
         with engine() as connected:
