@@ -1,14 +1,11 @@
-"""Resolving for one vendor."""
+"""Resolving for one vendor, whose rules are imported when they are needed: a start has little time."""
 
 from typing import assert_never
 
 from provision.catalogue import Catalogue
 from provision.model import Host, Request, Vendor
 from provision.resolve.common import VENV
-from provision.resolve.cpu_stack import resolve_cpu
-from provision.resolve.cuda_stack import resolve_cuda
 from provision.resolve.outcome import Outcome
-from provision.resolve.rocm_stack import resolve_rocm
 
 __all__ = ["VENV", "resolve_vendor"]
 
@@ -17,10 +14,16 @@ def resolve_vendor(catalogue: Catalogue, host: Host, request: Request, vendor: V
     """Return the newest stack of `vendor` for the host, or why there is none."""
     match vendor:
         case Vendor.CUDA:
+            from provision.resolve.cuda_stack import resolve_cuda  # noqa: PLC0415 - see above
+
             return resolve_cuda(catalogue, host, request)
         case Vendor.ROCM:
+            from provision.resolve.rocm_stack import resolve_rocm  # noqa: PLC0415 - see above
+
             return resolve_rocm(catalogue, host, request)
         case Vendor.CPU:
+            from provision.resolve.cpu_stack import resolve_cpu  # noqa: PLC0415 - see above
+
             return resolve_cpu(catalogue, host, request)
         case Vendor.AUTO:
             raise ValueError("auto is decided before a vendor is resolved")
