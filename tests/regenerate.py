@@ -16,6 +16,7 @@ from provision.config.starter import schema_text
 from provision.emit import EMITTERS, Order, emit
 from provision.engine.access import device_access
 from provision.errors import NoStackError
+from provision.lock import Lock
 from provision.model import Request, Vendor
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
@@ -231,6 +232,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "build-1": model.BuildResult,
     "proof-1": model.Proof,
     "catalogue-1": Listing,
+    "lock-1": Lock,
     "gate-1": records.Answer,
     "record-1": records.Record,
 }

@@ -24,6 +24,7 @@ class BuildOrder(Value):
     registries: dict[str, str] = msgspec.field(default_factory=dict)
     tag: str | None = None  # None: the tag that tells the stack
     push: bool = False
+    locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # a lock's files in the context
 
 
 def build_image(
@@ -43,7 +44,8 @@ def build_image(
     begun = time.monotonic()
     need_buildkit(engine.describe())  # before a base is fetched or made
     base, local = provide_base(engine, order.stack, order.registries, say)
-    plan = render(catalogue, order.stack, order.request, base=base, network=order.network.files)
+    files = order.network.files | order.locked
+    plan = render(catalogue, order.stack, order.request, base=base, network=files)
     tag = order.tag or plan.tag
     built = engine.build(Context(files=plan.files), tag, on_step, order.network.arguments)
     if order.push:

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from provision.engine.protocol import Engine
 
 
-def build_plan(connected: "Engine", found: Plan, *, push: bool = False) -> BuildResult:
+def build_plan(
+    connected: "Engine", found: Plan, *, push: bool = False, locked: dict[str, bytes] | None = None
+) -> BuildResult:
     """Build what was planned, with progress on stderr."""
     from provision.build import BuildOrder, build_image
     from provision.cli.progress import Progress
@@ -27,6 +29,7 @@ def build_plan(connected: "Engine", found: Plan, *, push: bool = False) -> Build
         registries=found.settings.network.registries,
         tag=found.settings.tag,
         push=push,
+        locked=locked or {},
     )
     progress = Progress()
     try:

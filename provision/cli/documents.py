@@ -110,6 +110,14 @@ class WhyDocument(Value):
     named_by: tuple[str, ...] = ()  # rows that need this one
 
 
+class DriftDocument(Value):
+    """What `lock --check` prints when nothing has drifted; a drift is an error document with exit code 3."""
+
+    schema: Literal["kgpu-env/drift/1"] = "kgpu-env/drift/1"
+    lock: str
+    drifts: tuple[str, ...] = ()
+
+
 class MatrixDocument(Value):
     """What `catalogue matrix` prints."""
 
@@ -156,6 +164,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "check-1": CheckDocument,
     "why-1": WhyDocument,
     "matrix-1": MatrixDocument,
+    "drift-1": DriftDocument,
     "export-1": ExportDocument,
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,

@@ -20,6 +20,7 @@ from provision.resources import folder, keep
 _STACK_LABEL = "io.kgpu-env.stack"
 _PLAN_LABEL = "io.kgpu-env.plan"
 _TEMPLATES = folder("templates") / "dockerfile"
+LOCKED = "requirements.lock"  # of the context; the template binds it where the packages are installed
 _NETWORK = {"ca": "ca.crt", "uv": "uv.toml", "pip": "pip.conf"}
 
 
@@ -47,11 +48,13 @@ def render(
         stack: what goes into the image.
         request: packages, user, labels and environment; already checked by `check_request`.
         base: another image to start from in place of the stack's own (one that was made locally).
-        network: files below `network/` of the context, which the build reads and the image does not keep.
+        network: files below `network/` of the context, which the build reads and the image does not keep. A lock's
+            `requirements.lock` beside them is installed in place of the stack's packages and the user's.
     """
     files = dict(network or {})
-    page = _Page(catalogue, stack, request, base or _reference(stack))
-    digest = hashlib.sha256(page.text("", {}).encode()).hexdigest()
+    locked = files.get(LOCKED)
+    page = _Page(catalogue, stack, request, base or _reference(stack), locked=locked is not None)
+    digest = hashlib.sha256(page.text("", {}).encode() + (locked or b"")).hexdigest()
     dockerfile = page.text(f"sha256:{digest}", files)
     return Plan(
         dockerfile=dockerfile,
@@ -74,6 +77,7 @@ class _Page(NamedTuple):
     stack: Stack
     request: Request
     base: str
+    locked: bool = False
 
     def text(self, digest: str, files: Mapping[str, bytes]) -> str:
         """Return the Dockerfile, carrying `digest` as a label and using the network settings among `files`."""
@@ -90,7 +94,9 @@ class _Page(NamedTuple):
             "install_options": _install_options(stack),
             "labels": _labels(stack, self.request, digest),
             "next": " \\\n    ",
-            "network": {name: f"network/{file}" in files for name, file in _NETWORK.items()} | {"any": bool(files)},
+            "locked": self.locked,
+            "network": {name: f"network/{file}" in files for name, file in _NETWORK.items()}
+            | {"any": any(name.startswith("network/") for name in files)},
         }
         return _composed(stack.vendor, values, self.catalogue.cache)
 

@@ -17,6 +17,7 @@ LAYERS = {
     "probe": 4,
     "engine": 4,
     "registry": 4,
+    "lock": 5,
     "build": 5,
     "config": 5,
     "schemas": 0,

@@ -10,6 +10,7 @@ MODULES: Final = {
     "probe": "probe",
     "resolve": "resolve",
     "check": "check",
+    "lock": "lock",
     "render": "render",
     "build": "build",
     "verify": "verify",

@@ -7,10 +7,14 @@ import typer
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.building import build_plan
+from provision.cli.locking import locked_files, locked_plan
 from provision.cli.output import answer, answer_json, say
 from provision.cli.session import engine, plan, tell_warnings
 
 Push = Annotated[bool, typer.Option("--push", help="Push the image to the registry that its tag names.")]
+
+
+Locked = Annotated[bool, typer.Option("--locked", help="Build what kgpu.lock says, every wheel checked by its hash.")]
 
 
 @command
@@ -27,6 +31,7 @@ def build(
     apt: o.Apt = None,
     tag: o.Tag = None,
     push: Push = False,
+    locked: Locked = False,
     ca_bundle: o.CaBundle = None,
     profile: o.Profile = None,
     config: o.Config = None,
@@ -34,11 +39,11 @@ def build(
     show_config: o.ShowConfig = False,
 ) -> None:
     """Build the image of the stack that suits the host."""
-    found = plan(locals())
+    found, files = (locked_plan(locals()), locked_files()) if locked else (plan(locals()), {})
     say(f"Stack     {found.stack.summary}")
     tell_warnings(found.stack)
     with engine() as connected:
-        result = build_plan(connected, found, push=push)
+        result = build_plan(connected, found, push=push, locked=files)
     if as_json:
         answer_json(result)
         return

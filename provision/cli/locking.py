@@ -1,0 +1,41 @@
+"""Building from kgpu.lock: nothing is resolved, and nothing else may be asked for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from provision.cli.session import Plan, facts, settings
+from provision.errors import UsageError
+from provision.model import Host
+
+_CHOICES = ("vendor", "host", "fallback", "tensorflow", "python", "base", "cuda", "rocm", "package", "apt")
+
+
+def locked_plan(options: Mapping[str, Any]) -> Plan:
+    """Return the plan that the lock in this folder holds.
+
+    Raises:
+        UsageError: KGE-908, an option asks for something that the lock has decided.
+        InputError: KGE-620, there is no lock, or it is none; KGE-625, it does not give the plan that was locked.
+    """
+    from provision.lock import LOCK_FILE, check_plan, read_lock
+    from provision.resolve.request import check_names, check_request
+
+    asked = [name for name in _CHOICES if options.get(name)]
+    if asked:
+        what = f"--locked builds what {LOCK_FILE} says: --{asked[0]} cannot change it."
+        raise UsageError("KGE-908", what, fix="leave the option out, or lock anew with kgpu-env lock")
+    path = Path(LOCK_FILE)
+    found = read_lock(path)
+    check_plan(facts(), found, path)
+    network = settings(options)
+    check_names(network.tag, network.network.registries)
+    host = Host(architecture=found.platform.partition("-")[0])
+    return Plan(facts(), network, host, check_request(found.request), found.stack)
+
+
+def locked_files() -> dict[str, bytes]:
+    """Return the lock's files in the build context."""
+    from provision.lock import LOCK_FILE, context_files, read_lock
+
+    return context_files(read_lock(Path(LOCK_FILE)).wheels)

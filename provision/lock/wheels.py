@@ -1,0 +1,127 @@
+"""Every wheel of a stack with its hashes, as uv resolves them for the container's Python and platform."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from provision.errors import InputError
+from provision.lock.document import Wheel
+from provision.model import Request, Stack
+
+_SECONDS = 600.0
+_NEWEST_GLIBC = 40  # the newest that uv has a platform for
+_PIN = r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.!+_-]+)(?P<rest>.*)"
+
+Run = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str, str]]
+
+
+def platform_of(machine: str, glibc: str) -> str:
+    """Return uv's name of the platform: ("x86_64", "2.36") gives "x86_64-manylinux_2_36"."""
+    minor = min(int(glibc.split(".")[1]), _NEWEST_GLIBC)
+    return f"{machine}-manylinux_2_{minor}"
+
+
+class Uv(NamedTuple):
+    """The program, and how it is started."""
+
+    program: str
+    environment: Mapping[str, str]  # index and certificates come from it
+    run: Run | None = None  # a test gives its own
+
+
+def compile_wheels(stack: Stack, request: Request, platform: str, uv: Uv) -> tuple[Wheel, ...]:
+    """Return all distributions that the stack and the requested packages need, by name.
+
+    Args:
+        stack: its packages, Python and indexes.
+        request: its packages.
+        platform: as `platform_of` writes it.
+        uv: what resolves them.
+
+    Raises:
+        InputError: KGE-622, the packages cannot be resolved together; KGE-623, uv answers something else.
+    """
+    wanted = [*stack.packages, *request.packages]
+    if not wanted:
+        return ()
+    with tempfile.NamedTemporaryFile("w", suffix=".in", encoding="utf-8") as file:
+        file.write("\n".join(wanted) + "\n")
+        file.flush()
+        code, out, problem = (uv.run or _run)(_command(stack, platform, uv.program, file.name), uv.environment)
+    if code:
+        fix = "loosen the packages that were asked for, or ask for another Python or TensorFlow"
+        raise InputError("KGE-622", "The packages cannot be locked together.", why=problem.strip(), fix=fix)
+    return parse(out)
+
+
+def _command(stack: Stack, platform: str, program: str, file: str) -> list[str]:
+    # astunparse and a few other old dependencies of TensorFlow are wheels too: nothing is built from source.
+    command = [program, "pip", "compile", file, "--generate-hashes", "--only-binary", ":all:", "--quiet"]
+    command += ["--python-version", stack.python, "--python-platform", platform, "--no-header", "--no-annotate"]
+    for index in stack.indexes:
+        command += ["--index", index]
+    if stack.indexes:
+        command += ["--index-strategy", "unsafe-best-match"]
+    return [*command, "--find-links", stack.find_links] if stack.find_links else command
+
+
+def parse(text: str) -> tuple[Wheel, ...]:
+    """Return the pins of a requirements file with hashes.
+
+    Raises:
+        InputError: KGE-623, a line is no pin, or a pin has no hash.
+    """
+    found: list[Wheel] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = re.fullmatch(_PIN, line.strip())
+        hashes = tuple(re.findall(r"--hash=(sha256:[0-9a-f]{64})", match["rest"])) if match else ()
+        if match is None or not hashes:
+            raise InputError("KGE-623", "uv's answer is not understood.", why=line.strip()[:200])
+        found.append(Wheel(name=match["name"], version=match["version"], hashes=tuple(sorted(hashes))))
+    return tuple(sorted(found, key=lambda wheel: wheel.name))
+
+
+def find_uv(search: Callable[[str], str | None]) -> str:
+    """Return the path of uv: a program of that name, or the one of its package.
+
+    Raises:
+        InputError: KGE-621, there is none.
+    """
+    found = search("uv")
+    if found:
+        return found
+    try:
+        from uv import find_uv_bin  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        fix = "pip install 'kgpu-env[lock]'"
+        raise InputError("KGE-621", "Locking wheels needs uv, which is not here.", fix=fix) from error
+    return str(find_uv_bin())
+
+
+def network_environment(
+    files: Mapping[str, bytes], inherited: Mapping[str, str], ca_bundle: str | None, folder: Path
+) -> dict[str, str]:
+    """Return the environment for uv with the host's own index settings, written below `folder`."""
+    environment = dict(inherited)
+    if "network/uv.toml" in files:
+        place = folder / "uv.toml"
+        place.write_bytes(files["network/uv.toml"])
+        environment["UV_CONFIG_FILE"] = str(place)
+    if ca_bundle:
+        environment["SSL_CERT_FILE"] = ca_bundle
+    return environment
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+    try:
+        done = subprocess.run(  # noqa: S603 - uv, with arguments that were checked before
+            command, env=dict(environment), capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return 1, "", str(error)
+    return done.returncode, done.stdout, done.stderr

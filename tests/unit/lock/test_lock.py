@@ -1,0 +1,231 @@
+"""Locks: what uv is asked, what is read back, the same bytes every time, and what counts as drift."""
+
+import io
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from provision.catalogue import load
+from provision.engine.context import tarball
+from provision.engine.protocol import Context
+from provision.errors import InputError
+from provision.lock import (
+    Lock,
+    Pinned,
+    Uv,
+    Wheel,
+    check_plan,
+    compile_wheels,
+    context_files,
+    drifts,
+    make_lock,
+    network_environment,
+    platform_of,
+    read_lock,
+    requirements_text,
+)
+from provision.model import Driver, Gpu, Host, Request, Stack, User, Vendor, decode, encode
+from provision.render import render
+from provision.resolve import resolve
+
+ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+DIGEST = f"sha256:{'d' * 64}"
+HOST = Host(gpus=(Gpu(vendor="nvidia", architecture="sm_90"),), drivers=(Driver(vendor="nvidia", version="580.65.06"),))
+REQUEST = Request(vendor=Vendor.CUDA, packages=("pandas",), apt=("git", "less=590-2"), user=User(name="dev"))
+ANSWER = (
+    f"tensorflow==2.21.0 \\\n    --hash={TWO} \\\n    --hash={ONE}\n# a comment\nabsl-py==2.5.1 \\\n    --hash={ONE}\n"
+)
+WHEELS = (
+    Wheel(name="absl-py", version="2.5.1", hashes=(ONE,)),
+    Wheel(name="tensorflow", version="2.21.0", hashes=(ONE, TWO)),
+)
+
+
+def stack() -> Stack:
+    return resolve(load(), HOST, REQUEST)
+
+
+def lock(**changes: object) -> Lock:
+    values = {"wheels": WHEELS, "platform": "x86_64-manylinux_2_36", "base_digest": DIGEST, **changes}
+    return make_lock(load(), stack(), REQUEST, Pinned(**values))  # type: ignore[arg-type] # given by name
+
+
+def uv(code: int = 0, out: str = ANSWER, problem: str = "", seen: list[Sequence[str]] | None = None) -> Uv:
+    def run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+        assert environment == {"HOME": "/root"}
+        if seen is not None:
+            seen.append([*command, Path(command[3]).read_text()])
+        return code, out, problem
+
+    return Uv("uv", {"HOME": "/root"}, run)
+
+
+def test_uv_is_asked_for_the_containers_python_and_platform() -> None:
+    seen: list[Sequence[str]] = []
+    found = compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(seen=seen))
+    assert found == WHEELS
+    words = " ".join(seen[0])
+    assert "--generate-hashes" in words
+    assert "--python-version 3.11 --python-platform x86_64-manylinux_2_36" in words
+    assert seen[0][-1].splitlines() == [*stack().packages, "pandas"]
+
+
+def test_a_stack_without_packages_needs_no_uv() -> None:
+    bare = replace(stack(), packages=())
+    assert compile_wheels(bare, replace(REQUEST, packages=()), "x86_64-manylinux_2_28", uv(code=9)) == ()
+
+
+def test_amds_indexes_are_searched_together() -> None:
+    seen: list[Sequence[str]] = []
+    amd = replace(stack(), indexes=("https://a.example/", "https://b.example/"), find_links="https://c.example/")
+    compile_wheels(amd, REQUEST, "x86_64-manylinux_2_28", uv(seen=seen))
+    words = " ".join(seen[0])
+    assert "--index https://a.example/ --index https://b.example/ --index-strategy unsafe-best-match" in words
+    assert "--find-links https://c.example/" in words
+
+
+def test_packages_that_contradict_each_other_are_an_input_error() -> None:
+    with pytest.raises(InputError) as caught:
+        compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(code=1, problem="no solution found"))
+    assert (caught.value.code, caught.value.why) == ("KGE-622", "no solution found")
+
+
+@pytest.mark.parametrize(
+    "out", ["tensorflow==2.21.0\n", "-e .\n", "x @ https://far.example/x.whl\n", "x>=1 --hash=no\n"]
+)
+def test_an_answer_without_pin_or_hash_is_refused(out: str) -> None:
+    with pytest.raises(InputError) as caught:
+        compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(out=out))
+    assert caught.value.code == "KGE-623"
+
+
+@pytest.mark.parametrize(("glibc", "platform"), [("2.36", "2_36"), ("2.41", "2_40"), ("2.28", "2_28")])
+def test_the_platform_follows_the_bases_c_library(glibc: str, platform: str) -> None:
+    assert platform_of("x86_64", glibc) == f"x86_64-manylinux_{platform}"
+
+
+def test_the_hosts_own_index_reaches_uv(tmp_path: Path) -> None:
+    found = network_environment({"network/uv.toml": b"x"}, {"HOME": "/root"}, "/ca.pem", tmp_path)
+    assert found == {"HOME": "/root", "UV_CONFIG_FILE": str(tmp_path / "uv.toml"), "SSL_CERT_FILE": "/ca.pem"}
+    assert (tmp_path / "uv.toml").read_bytes() == b"x"
+
+
+def test_the_same_lock_gives_the_same_context_byte_for_byte() -> None:
+    def context(text: str) -> bytes:
+        found = decode(text, Lock)
+        plan = render(load(), found.stack, found.request, network=context_files(found.wheels))
+        assert plan.digest == found.plan_digest
+        return tarball(Context(files=plan.files))
+
+    text = encode(lock())
+    assert text == encode(lock())
+    assert context(text) == context(text)
+    with tarfile.open(fileobj=io.BytesIO(context(text))) as archive:
+        names = archive.getnames()
+    assert sorted(names) == ["Dockerfile", "requirements.lock"]
+
+
+def test_a_locked_dockerfile_installs_by_hash_and_nothing_else() -> None:
+    found = lock()
+    plan = render(load(), found.stack, found.request, network=context_files(found.wheels))
+    assert f"FROM debian:bookworm-slim@{DIGEST}" in plan.dockerfile
+    assert "--require-hashes" in plan.dockerfile
+    assert "--requirement=/run/requirements.lock" in plan.dockerfile
+    assert "tensorflow==" not in plan.dockerfile.replace("io.kgpu-env", "")
+    assert "pandas" not in plan.dockerfile
+    assert plan.files["requirements.lock"] == requirements_text(WHEELS)
+
+
+def test_another_wheel_is_another_plan() -> None:
+    other = (replace(WHEELS[0], version="2.5.2"), WHEELS[1])
+    assert lock(wheels=other).plan_digest != lock().plan_digest
+
+
+def test_a_base_that_is_locked_is_never_made_locally_instead() -> None:
+    assert lock().stack.local_base is None
+    assert lock(base_digest=None).stack.local_base == "bookworm"
+
+
+def test_apt_versions_are_kept_where_they_are_given() -> None:
+    assert [(one.name, one.version) for one in lock().apt] == [("git", None), ("less", "590-2")]
+
+
+def test_nothing_drifts_by_itself() -> None:
+    assert drifts(lock(), lock()) == ()
+
+
+def test_every_kind_of_drift_is_told() -> None:
+    now = replace(
+        lock(base_digest=ONE),
+        version="9",
+        catalogue=TWO,
+        platform="aarch64-manylinux_2_36",
+        apt=(),
+        wheels=(replace(WHEELS[0], version="3"), replace(WHEELS[1], hashes=(DIGEST,))),
+    )
+    now = replace(now, stack=replace(now.stack, summary="another"))
+    assert [one.what for one in drifts(lock(), now)] == [
+        "stack",
+        "base digest",
+        "platform",
+        "apt packages",
+        "kgpu-env",
+        "catalogue",
+        "absl-py",
+        "files of tensorflow 2.21.0",
+    ]
+
+
+def test_one_more_file_of_a_version_is_no_drift() -> None:
+    more = (replace(WHEELS[0], hashes=(ONE, TWO)), WHEELS[1])
+    assert not [one for one in drifts(lock(), lock(wheels=more)) if "absl" in one.what]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", '{"schema": "kgpu-env/lock/2"}', encode(lock()).replace(ONE, "sha256:1; rm -rf /")],
+    ids=["empty", "no keys", "a list", "another schema", "a hash with a command"],
+)
+def test_a_file_that_is_no_lock(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "kgpu.lock"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_lock(path)
+    assert caught.value.code == "KGE-620"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"image": "debian:bookworm-slim"', '"image": "debian\\nRUN reboot"'),
+        ('"python": "3.11"', '"python": "3.11; reboot"'),
+        ('"env": {}', '"env": {"A\\nRUN reboot": "x"}'),
+        ('"env": {}', '"env": {"A": "x\\nRUN reboot"}'),
+        ('"version": "2.21.0"', '"version": "2.21.0\\nRUN reboot"'),
+    ],
+)
+def test_no_text_of_a_lock_becomes_an_instruction(tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "kgpu.lock"
+    text = encode(lock())
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        read_lock(path)
+    assert caught.value.code == "KGE-620"
+
+
+def test_a_lock_that_was_edited_is_not_built(tmp_path: Path) -> None:
+    path = tmp_path / "kgpu.lock"
+    path.write_text(encode(lock()).replace('"2.5.1"', '"2.5.0"'))
+    with pytest.raises(InputError) as caught:
+        check_plan(load(), read_lock(path), path)
+    assert caught.value.code == "KGE-625"
+    check_plan(load(), lock(), path)
+
+
+def test_a_lock_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_lock(tmp_path / "kgpu.lock")
