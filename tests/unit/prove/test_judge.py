@@ -168,6 +168,25 @@ def test_damaged_evidence_is_never_proved(name: str, cuda: Expectation, done: Ra
     assert proof.fix
 
 
+@pytest.mark.parametrize(
+    ("nodes", "detail"),
+    [
+        ([{"path": "/dev/nvidia0", "error": None}], "/dev/nvidia0 opens; TensorFlow could not be asked"),
+        ([{"path": "/dev/nvidia1", "error": "no right"}], "/dev/nvidia1 cannot be opened: no right"),
+        ([{"path": "/dev/kfd", "error": None}], "no device node of that vendor is inside the container"),
+    ],
+)
+def test_without_the_framework_the_devices_inside_are_told(
+    cuda: Expectation, done: Ran, gpu_record: dict[str, Any], nodes: list[dict[str, Any]], detail: str
+) -> None:
+    damaged = copy(gpu_record)
+    put(damaged, *DAMAGE["no TensorFlow"])
+    put(damaged, ("environment", "nodes"), nodes)
+    (visible,) = [check for check in judge(cuda, done, evidence(damaged)).checks if check.name == "visible"]
+    assert visible.status is Status.UNKNOWN
+    assert visible.detail.startswith(detail)
+
+
 def test_a_doubled_training_is_not_proved(cuda: Expectation, done: Ran, gpu_record: dict[str, Any]) -> None:
     damaged = copy(gpu_record)
     damaged["trainings"].append(damaged["trainings"][0])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -96,3 +97,39 @@ def test_sigterm_leaves_a_line_that_proves_nothing() -> None:
     assert evidence.stopped
     proof = judge(Expectation(vendor=Vendor.CPU, indices=(0,)), ran, evidence)
     assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, "KGE-503")
+
+
+PARTS = ["reference", "product", "profile", "speed", "libraries"]
+ROWS = {"matmul", "conv2d", "conv2d network", "lstm", "fft", "solver", "mixed precision"}
+
+
+@pytest.mark.process
+def test_every_part_on_the_cpu() -> None:
+    """What only GPUs are asked for works: on a CPU it must find the CPU."""
+    ran = run({"nonce": "n5", "device": "CPU", "indices": [0], "parts": PARTS, "minutes": 0.02, "epochs": 2})
+    evidence = parse_result(ran.stdout, "n5")
+    assert isinstance(evidence, Evidence)
+    assert {row.name for row in evidence.libraries} == ROWS | {"sparse", "xla"}
+    assert [(row.name, row.error) for row in evidence.libraries if row.error] == []
+    assert all(row.difference == 0.0 and row.place.endswith("CPU:0") for row in evidence.libraries)
+    [product], [speed], [soak] = evidence.products, evidence.speeds, evidence.soaks
+    assert product.difference is not None
+    assert product.difference < 1e-5
+    assert speed.flops is not None
+    assert speed.flops > 1e8
+    assert (soak.rounds > 0, soak.wrong, soak.error) == (True, 0, None)
+    assert evidence.planes is not None
+    assert evidence.planes["/host:CPU"] > 0
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_the_other_backends(backend: str) -> None:
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    ran = run({"nonce": "n6", "device": "CPU", "indices": [0], "backend": backend, "parts": PARTS})
+    evidence = parse_result(ran.stdout, "n6")
+    assert isinstance(evidence, Evidence)
+    proof = judge(Expectation(vendor=Vendor.CPU, indices=(0,), backend=backend), ran, evidence)  # type: ignore[arg-type] # one of the two above
+    assert (proof.verdict, proof.backend) == (Verdict.CPU, backend), proof.reason
+    assert {row.name for row in evidence.libraries if row.error is None} == ROWS
