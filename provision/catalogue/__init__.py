@@ -116,9 +116,11 @@ class Catalogue:
 
     def capability(self, architecture: str) -> rows.Capability | None:
         """Return the row of an architecture written as "sm_90"."""
-        digits = architecture.removeprefix("sm_").rstrip("af")
-        wanted = f"{digits[:-1]}.{digits[-1:]}"
-        return next((row for row in self.nvidia.capabilities if row.capability == wanted), None)
+        return self._capabilities.get(architecture.removeprefix("sm_").rstrip("af"))
+
+    @cached_property
+    def _capabilities(self) -> dict[str, rows.Capability]:
+        return {row.capability.replace(".", ""): row for row in self.nvidia.capabilities}
 
     def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
         """Yield every row with the name of its table."""

@@ -1,5 +1,6 @@
 """The smallest changes that would help, each found by resolving again with it."""
 
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -7,6 +8,7 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
 from provision.model import Change, Driver, DriverVersion, Host, Request, Stack, Vendor, version_key
+from provision.resolve.rules import matches
 from provision.resolve.split import split
 from provision.resolve.vendors import resolve_vendor
 
@@ -22,24 +24,22 @@ class Upgrade(NamedTuple):
 
 def upgrades(
     catalogue: Catalogue, host: Host, request: Request, vendor: Vendor, *, better_than: Stack | None = None
-) -> list[Upgrade]:
-    """Return the newer drivers that each give a newer framework than every older one, the oldest first."""
-    found: list[Upgrade] = []
+) -> Iterator[Upgrade]:
+    """Yield the newer drivers that each give a newer framework than every older one, the oldest first."""
     best = better_than
     for driver, changed in _newer_drivers(catalogue, host, vendor):
         stack = resolve_vendor(catalogue, changed, request, vendor)
         if isinstance(stack, Stack) and (best is None or _newer(stack, best)):
-            found.append(Upgrade(driver, stack))
+            yield Upgrade(driver, stack)
             best = stack
-    return found
 
 
 def changes(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> tuple[Change, ...]:
     """Return the smallest changes of the driver or of the request that lead to a stack."""
     found: list[Change] = []
-    better = upgrades(catalogue, host, request, vendor)
+    better = next(upgrades(catalogue, host, request, vendor), None)
     if better:
-        found.append(Change(change=f"driver {better[0].driver} or newer", gives=better[0].stack.summary))
+        found.append(Change(change=f"driver {better.driver} or newer", gives=better.stack.summary))
     elif older := _last_branch(catalogue, host, request, vendor):
         found.append(Change(change=f"a driver of branch R{older[0]}", gives=older[1].summary))
     for attempt in (_without, _with_base, _by_name):
@@ -79,10 +79,12 @@ def _without(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor)
 
 
 def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
-    """Return the newest CUDA image on which the request fits, where it names none."""
-    if vendor is not Vendor.CUDA or request.base is not None:
+    """Return the newest CUDA image for a release that was asked for and takes CUDA from its base alone."""
+    if vendor is not Vendor.CUDA or request.base is not None or request.tensorflow is None:
         return []
-    for row in catalogue.images.cuda_bases:
+    asked = [row for row in catalogue.tensorflow if not row.cuda_wheels and matches(row.version, request.tensorflow)]
+    majors = {row.cuda.split(".")[0] for row in asked}
+    for row in (row for row in catalogue.images.cuda_bases if row.cuda.split(".")[0] in majors):
         stack = resolve_vendor(catalogue, host, replace(request, base=row.image), vendor)
         if isinstance(stack, Stack):
             return [Change(change=f"--base {row.image}", gives=stack.summary)]

@@ -24,7 +24,8 @@ def runtimes(facts: Facts, release: rows.TensorFlowRelease) -> list[Candidate]:
     """Return the candidates for a release: its own CUDA and cuDNN first, then the newer ones it accepts."""
     make = partial(Candidate, facts, release)
     wanted = facts.request.base
-    image = next((row for row in facts.catalogue.images.cuda_bases if row.image == wanted), None)
+    images = facts.catalogue.images.cuda_bases if wanted else ()
+    image = next((row for row in images if row.image == wanted), None)
     if image:
         return [make(image.cuda, image.cudnn, image)]
     if not release.cuda_wheels:
