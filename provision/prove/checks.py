@@ -101,6 +101,16 @@ def visible(expectation: Expectation, evidence: Evidence) -> Check:
     return check("visible", Status.PASS, f"{len(listed_gpus(evidence))} listed: {names}")
 
 
+def unasked(expectation: Expectation, evidence: Evidence) -> Check:
+    """What of the GPU is inside, when the framework could not be asked? Never enough for a pass."""
+    if expectation.vendor is Vendor.CPU:
+        return check("visible", Status.SKIP, "no GPU was asked for")
+    nodes = [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
+    told = (f"{node.path} " + (f"cannot be opened: {node.error}" if node.error else "opens") for node in nodes)
+    inside = "; ".join(told) or "no device node of that vendor is inside the container"
+    return check("visible", Status.UNKNOWN, f"{inside}; {expectation.framework} could not be asked")
+
+
 def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
     need, seen = len(wanted(expectation, evidence)), len(listed_gpus(evidence))
     if seen < need:

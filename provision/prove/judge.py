@@ -45,7 +45,10 @@ def checks_of(
     """Return all checks by name, in the order in which one rests on the other."""
     first = (checks.started(ran), checks.reported(expectation, ran, evidence))
     if isinstance(evidence, Problem) or evidence.import_error:
-        return first + tuple(checks.check(name, Status.UNKNOWN, "nothing was recorded") for name in AFTER)
+        rest = {name: checks.check(name, Status.UNKNOWN, "nothing was recorded") for name in AFTER}
+        if not isinstance(evidence, Problem):
+            rest["visible"] = checks.unasked(expectation, evidence)
+        return first + tuple(rest.values())
     return (
         *first,
         checks.build(expectation, evidence),
@@ -59,7 +62,7 @@ def checks_of(
         compute.outside(expectation, outside),
         compute.speed(expectation, evidence),
         matrix.libraries(expectation, table),
-        compute.soak(expectation, evidence),
+        compute.soak(expectation, evidence, outside),
     )
 
 
