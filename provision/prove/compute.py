@@ -61,8 +61,8 @@ def _factor(item: Speed, base: float) -> str:
     return f"{flops / 1e9:.0f} GFLOP/s ({flops / base:.1f}x)"
 
 
-def soak(expectation: Expectation, evidence: Evidence) -> Check:
-    """Did each device keep its results, its memory and its rate for the minutes asked for?"""
+def soak(expectation: Expectation, evidence: Evidence, seen: Outside | None = None) -> Check:
+    """Did each device keep its results, its memory, its rate and its temperature for the minutes asked for?"""
     if expectation.level != "soak":
         return check("soak", Status.SKIP, "asked for with --level soak --minutes N")
     done = {target(item.device): item for item in evidence.soaks}
@@ -71,9 +71,12 @@ def soak(expectation: Expectation, evidence: Evidence) -> Check:
     if any(faults):
         return check("soak", Status.FAIL, "; ".join(fault for fault in faults if fault))
     faded = [place for place in asked if done[place].rates[-1] < FADED * done[place].rates[0]]
-    detail = ", ".join(_course(place, done[place]) for place in asked)
-    if faded:
-        return check("soak", Status.WARN, f"{', '.join(faded)} became slower, hot or shared: {detail}")
+    climate = seen.climate if seen else None
+    warmth = f"; hottest {climate.celsius} C" if climate and climate.celsius is not None else "; temperature unknown"
+    detail = ", ".join(_course(place, done[place]) for place in asked) + warmth
+    if faded or (climate and climate.slowed):
+        words = [f"{place} became slower" for place in faded] + list(climate.slowed if climate else ())
+        return check("soak", Status.WARN, f"{', '.join(words)}: {detail}")
     return check("soak", Status.PASS, detail)
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
+
 from provision.model import Value, Vendor
 from provision.probe import command
 from provision.probe.wsl import LIBRARIES
+from provision.prove.climate import Climate, look
 
 SECONDS: Final = 0.5  # between two looks
 _PROC: Final = Path("/proc")
@@ -26,6 +29,7 @@ class Outside(Value):
     held_bytes: int = 0  # the most that was seen
     source: str = ""
     why: str = ""  # why the host cannot tell
+    climate: Climate | None = None  # of the GPUs while they soaked; None: not looked at
 
 
 def processes(marker: str, proc: Path = _PROC) -> tuple[int, ...]:
@@ -60,8 +64,9 @@ def kfd_memory(pid: int, folder: Path = _KFD) -> int | None:
 class Watch:
     """Looks for the workload's process until the block ends."""
 
-    def __init__(self, vendor: Vendor, marker: str) -> None:
+    def __init__(self, vendor: Vendor, marker: str, *, climate: bool = False) -> None:
         self._vendor = vendor
+        self._climate = Climate() if climate else None
         self._marker = marker
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -80,6 +85,9 @@ class Watch:
 
     def answer(self) -> Outside:
         """Return what was seen so far."""
+        return msgspec.structs.replace(self._answer(), climate=self._climate)
+
+    def _answer(self) -> Outside:
         seen = self._seen
         if seen.held_bytes:
             return seen
@@ -91,6 +99,8 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(SECONDS):
+            if self._climate is not None:
+                self._climate = self._climate.joined(look(self._vendor, self._smi))
             for pid, held in self._memory():
                 if held >= self._seen.held_bytes:
                     self._seen = Outside(pid=pid, held_bytes=held, source=self._seen.source)

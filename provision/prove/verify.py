@@ -197,7 +197,7 @@ def prove(
     def once(level: Level, *, withheld: bool) -> Proof:
         nonce = new_nonce()
         asked = msgspec.structs.replace(expectation, level=level)
-        with Watch(expectation.vendor, nonce) as watch:
+        with Watch(expectation.vendor, nonce, climate=level == "soak") as watch:
             ran = train(specification(request, asked, nonce), withheld=withheld)
         seen: Outside | None = None if withheld else watch.answer()
         return judge(asked, ran, parse_result(ran.stdout, nonce), rows, seen)

@@ -15,6 +15,7 @@ import pytest
 from provision.engine.protocol import Ran
 from provision.model import Check, Proof, Status, Vendor, Verdict
 from provision.prove import Evidence, Expectation, judge
+from provision.prove.climate import Climate, look, smi_climate
 from provision.prove.compute import MODEL_BYTES
 from provision.prove.outside import Outside, Watch, kfd_memory, processes, smi_memory
 from provision.prove.placement import target
@@ -138,6 +139,35 @@ def test_a_soak(judged: Judged) -> None:
         proof = judged((("soaks",), [SOAK | bad]), level="soak")
         assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, "KGE-583")
     assert judged((("soaks",), []), level="soak").verdict is Verdict.NOT_PROVED
+
+
+def test_heat_is_a_warning(judged: Judged) -> None:
+    def outside(**seen: Any) -> Outside:  # noqa: ANN401 - fields of several types
+        return Outside(source="nvidia-smi", climate=Climate(**seen))
+
+    cool = judged((("soaks",), [SOAK]), level="soak", outside=outside(celsius=61))
+    assert (of(cool, "soak").status, "hottest 61 C" in of(cool, "soak").detail) == (Status.PASS, True)
+    hot = judged((("soaks",), [SOAK]), level="soak", outside=outside(celsius=93, slowed=("hardware slowdown",)))
+    assert (hot.verdict, of(hot, "soak").status) == (Verdict.PROVED, Status.WARN)
+    assert of(hot, "soak").detail.startswith("hardware slowdown: ")
+
+
+def test_nvidia_smi_s_climate() -> None:
+    # Made up after nvidia-smi's documented format; a busy GPU at its power cap (0x4) is no fault.
+    assert smi_climate("65, 0x0000000000000004\n71, 0x0000000000000060\n[N/A], [N/A]\n") == Climate(
+        celsius=71, slowed=("slowed by its driver because of heat", "slowed by its hardware because of heat")
+    )
+    assert smi_climate("") == Climate()
+
+
+def test_amdgpu_s_climate(tmp_path: Path) -> None:
+    for card, (driver, text) in {"card0": ("amdgpu", "64000\n"), "card1": ("nouveau", "99000\n")}.items():
+        folder = tmp_path / card / "device" / "hwmon" / "hwmon3"
+        folder.mkdir(parents=True)
+        (folder / "name").write_text(driver)
+        (folder / "temp1_input").write_text(text)
+    assert look(Vendor.ROCM, None, tmp_path) == Climate(celsius=64)
+    assert look(Vendor.CUDA, None) == Climate()
 
 
 def test_what_the_host_sees_is_no_condition(judged: Judged) -> None:
