@@ -1,0 +1,84 @@
+"""`kgpu-env catalogue` and `build --locked` from the command line."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provision.cli.app import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the command line in this process; returns exit code, stdout and stderr."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+    def start(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["kgpu-env", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out = capsys.readouterr()
+        return int(ended.value.code or 0), out.out, out.err
+
+    return start
+
+
+def test_show_prints_every_field(run: Run) -> None:
+    code, out, _ = run("catalogue", "show", "r550")
+    assert code == 0
+    assert "cuda           12.4" in out
+    assert "eol            past" in out
+    assert json.loads(run("catalogue", "show", "r550", "--json")[1])["rows"][0]["branch"] == "550"
+
+
+@pytest.mark.parametrize("command", ["show", "why"])
+def test_a_misspelt_row_gets_a_suggestion(run: Run, command: str) -> None:
+    code, _, err = run("catalogue", command, "tensorflow-2.21")
+    assert code == 2
+    assert "did you mean tensorflow-2.21.0?" in err
+
+
+def test_why_tells_the_hosts_that_a_row_decides(run: Run) -> None:
+    code, out, _ = run("catalogue", "why", "tensorflow-2.15.1")
+    assert code == 0
+    assert "Decides   sm_90 (Hopper) on driver 535.54.03: TensorFlow 2.15.1" in out
+    assert "without it: TensorFlow 2.14.1" in out
+    assert "Decides   nothing by itself" in run("catalogue", "why", "python-3.13-trixie")[1]
+
+
+def test_the_matrix_in_each_form(run: Run, tmp_path: Path) -> None:
+    assert run("catalogue", "matrix", "--vendor", "rocm")[1].startswith("driver")
+    assert run("catalogue", "matrix", "--vendor", "rocm", "--format", "csv")[1].startswith("vendor,driver,gpu")
+    assert json.loads(run("catalogue", "matrix", "--vendor", "amd", "--json")[1])["schema"] == "kgpu-env/matrix/1"
+    page = tmp_path / "matrix.html"
+    code, out, _ = run("catalogue", "matrix", "--vendor", "rocm", "--format", "html", "-o", str(page))
+    assert (code, out) == (0, "")
+    assert page.read_text().startswith("<!doctype html>")
+    assert run("catalogue", "matrix", "--format", "xml")[0] == 2
+    assert run("catalogue", "matrix", "--vendor", "cpu")[0] == 2
+
+
+def test_a_catalogue_that_contradicts_itself_is_an_input_error(run: Run, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "nvidia.yaml").write_text(
+        'branches:\n  - {id: "r555", branch: "555", cuda: "12.1", source: "s", checked: "2026-11-01"}\n'
+    )
+    code, _, err = run("catalogue", "check", "--catalogue", str(site))
+    assert code == 3
+    assert "KGE-250" in err
+    assert "reports CUDA 12.1, less than the older" in err
+
+
+def test_a_locked_build_refuses_other_wishes_and_needs_a_lock(run: Run) -> None:
+    code, _, err = run("build", "--locked", "--tensorflow", "2.19")
+    assert code == 2
+    assert "KGE-908" in err
+    code, _, err = run("build", "--locked")
+    assert code == 3
+    assert "kgpu.lock cannot be read" in err
