@@ -3,8 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +14,7 @@ from provision.errors import BuildError, InputError, UsageError
 from provision.model import Host, Vendor
 
 if TYPE_CHECKING:
-    from provision.engine.docker import DockerEngine
-    from provision.engine.protocol import Image, Job
+    from provision.engine.protocol import Engine, Image, Job
 
 PROJECT = "/work"
 CACHE = "/caches"
@@ -43,21 +41,7 @@ Folder = Annotated[
 ]
 
 
-@contextmanager
-def connected() -> Iterator["DockerEngine"]:
-    """Connect to the engine that can run jobs."""
-    from provision.engine.docker import DockerEngine, connect
-
-    found = connect()
-    try:
-        if not isinstance(found, DockerEngine):  # the only kind there is
-            raise TypeError(type(found).__name__)
-        yield found
-    finally:
-        found.close()
-
-
-def prepare(engine: "DockerEngine", given: Mapping[str, Any], command: tuple[str, ...], *, terminal: bool) -> "Job":
+def prepare(engine: "Engine", given: Mapping[str, Any], command: tuple[str, ...], *, terminal: bool) -> "Job":
     """Return the job that the options describe.
 
     Raises:
@@ -94,7 +78,7 @@ def prepare(engine: "DockerEngine", given: Mapping[str, Any], command: tuple[str
     )
 
 
-def _access(engine: "DockerEngine", image: "Image", vendor: Vendor | None, gpus: str) -> Any:  # noqa: ANN401 - model.Access
+def _access(engine: "Engine", image: "Image", vendor: Vendor | None, gpus: str) -> Any:  # noqa: ANN401 - model.Access
     from msgspec.structs import replace
 
     from provision.cli.session import probe_this_host
@@ -108,7 +92,7 @@ def _access(engine: "DockerEngine", image: "Image", vendor: Vendor | None, gpus:
     here = replace(here, engine=here.engine or engine.describe())
     access = device_access(here, wanted, gpus)
     if access.method == "none":
-        say(f"note      this host has no GPU for {image}: what runs in it runs on the CPU")
+        say(f"note      this host has no GPU for a {wanted} image: what runs in it runs on the CPU")
     return access
 
 
@@ -149,7 +133,7 @@ def _cache() -> Path:
     return place
 
 
-def work(engine: "DockerEngine", job: "Job", *, on_start: Callable[[], None] = lambda: None, to: int = 1) -> int:
+def work(engine: "Engine", job: "Job", *, on_start: Callable[[], None] = lambda: None, to: int = 1) -> int:
     """Run a job on this process's own streams, its output to descriptor `to`, and return its exit code."""
     from provision.engine.protocol import Streams
 

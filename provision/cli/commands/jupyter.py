@@ -15,6 +15,7 @@ from provision.cli import working as w
 from provision.cli.app import command
 from provision.cli.documents import JupyterDocument
 from provision.cli.output import answer, answer_json, say
+from provision.cli.session import engine
 from provision.errors import EngineError, InterruptError
 
 INSIDE = 8888
@@ -89,13 +90,13 @@ def jupyter(
     token = secrets.token_hex(24)
     options = ["--ip=0.0.0.0", f"--port={INSIDE}", "--no-browser", "--allow-root", "--ServerApp.log_level=WARN"]
     begun = time.monotonic()
-    with w.connected() as engine:
-        job = w.prepare(engine, given, ("python3", "-c", START, *options), terminal=False)
+    with engine() as connected:
+        job = w.prepare(connected, given, ("python3", "-c", START, *options), terminal=False)
         # Not among the arguments, which every user of the host sees in its list of processes.
         job = replace(job, stdin=False, ports={INSIDE: port}, env={**job.env, "JUPYTER_TOKEN": token})
         announcement = Announcement(job.image, port, token, as_json=as_json)
         try:
-            code = w.work(engine, job, on_start=announcement.start, to=2)
+            code = w.work(connected, job, on_start=announcement.start, to=2)
         except KeyboardInterrupt:
             seconds = time.monotonic() - begun
             raise InterruptError(

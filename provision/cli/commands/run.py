@@ -12,6 +12,7 @@ from provision.cli import working as w
 from provision.cli.app import command
 from provision.cli.documents import RunDocument
 from provision.cli.output import answer_json
+from provision.cli.session import engine
 
 Words = Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")]
 
@@ -33,9 +34,9 @@ def run(
     given = dict(locals())
     terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     begun = time.monotonic()
-    with w.connected() as engine:
-        job = w.prepare(engine, given, tuple(words), terminal=terminal)
-        code = w.work(engine, job, to=2 if as_json else 1)  # stdout is the document's
+    with engine() as connected:
+        job = w.prepare(connected, given, tuple(words), terminal=terminal)
+        code = w.work(connected, job, to=2 if as_json else 1)  # stdout is the document's
     if as_json:
         seconds = round(time.monotonic() - begun, 3)
         answer_json(RunDocument(image=job.image, exit_code=code, seconds=seconds, access=job.access.method))

@@ -8,6 +8,7 @@ from provision.cli import options as o
 from provision.cli import working as w
 from provision.cli.app import command
 from provision.cli.output import say
+from provision.cli.session import engine
 
 # The image's own bash where it has one; the prompt tells where one is.
 START = 'export PS1="(kgpu-env) \\w \\$ "; if command -v bash >/dev/null; then exec bash --norc; else exec sh; fi'
@@ -27,8 +28,8 @@ def shell(
     """Open a shell in the built environment, with the GPU and this folder at /work; exit ends and removes it."""
     given = dict(locals())
     w.need_terminal()
-    with w.connected() as engine:
-        job = w.prepare(engine, given, ("sh", "-c", START), terminal=True)
+    with engine() as connected:
+        job = w.prepare(connected, given, ("sh", "-c", START), terminal=True)
         say(f"Shell     {job.image}, {job.access.method if job.access.method != 'none' else 'no GPU'}; exit ends it")
-        code = w.work(engine, job)
+        code = w.work(connected, job)
     raise typer.Exit(code)

@@ -1,0 +1,171 @@
+"""export, init, run, shell and jupyter through the entry point, with an engine made of words."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision.engine.protocol import Image, Job, Streams
+from provision.errors import EngineError
+
+Call = Callable[..., Any]
+HostFile = Callable[[str], Path]
+KINDS = ("devcontainer", "compose", "kubernetes", "apptainer", "quadlet", "shell")
+
+
+class TestExport:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_json_holds_what_is_written(self, kgpu_env: Call, host: HostFile, tmp_path: Path, kind: str) -> None:
+        words = ("export", kind, "--host", host("mi300x-spx"))
+        document = kgpu_env(*words, "--json").document()
+        assert (document["schema"], document["kind"]) == ("kgpu-env/export/1", kind)
+        assert document["image"].startswith("kgpu-env/rocm:")
+        ended = kgpu_env(*words, "-o", tmp_path / "out")
+        files = {one["path"]: one["text"] for one in document["files"]}
+        assert {path: (tmp_path / "out" / path).read_text() for path in files} == files
+        assert ended.out.split() == [str(tmp_path / "out" / path) for path in files]
+        assert kgpu_env(*words).out == next(iter(files.values()))
+
+    def test_a_cpu_says_so(self, kgpu_env: Call) -> None:
+        ended = kgpu_env("export", "compose", "--vendor", "cpu")
+        assert (ended.code, "no GPU is asked for" in ended.err) == (0, True)
+
+    @pytest.mark.parametrize(
+        ("words", "code", "told"),
+        [
+            (("devcontaner",), 2, "did you mean devcontainer?"),
+            (("shell", "--memory", "lots"), 2, "'lots' is no size"),
+            (("shell", "--image", "a b"), 6, "KGE-411"),
+            (("shell", "-o", "file"), 2, "KGE-911"),
+            (("kubernetes", "--nodes", "0"), 2, "--nodes"),
+        ],
+    )
+    def test_wrong_input(self, kgpu_env: Call, words: tuple[str, ...], code: int, told: str) -> None:
+        Path("file").touch()
+        ended = kgpu_env("export", *words, "--vendor", "cpu")
+        assert (ended.code, told in ended.err, "Traceback" in ended.err) == (code, True, False)
+
+    def test_a_gpu_that_is_not_there(self, kgpu_env: Call, host: HostFile) -> None:
+        ended = kgpu_env("export", "shell", "--host", host("h100-580"), "--gpus", "7")
+        assert (ended.code, "KGE-306" in ended.err) == (2, True)
+
+
+@pytest.mark.usefixtures("engine")
+class TestInit:
+    def test_what_it_writes_is_used(self, kgpu_env: Call, tmp_path: Path) -> None:
+        document = kgpu_env("init", "--yes", "--package", "pandas", "--json").document()
+        assert document["files"] == ["kgpu-env.yaml", "kgpu-env.schema.json"]
+        shown = json.loads(kgpu_env("resolve", "--show-config", "--json").out)["options"]
+        assert shown["packages"] == {"value": ["pandas"], "origin": str(tmp_path / "kgpu-env.yaml")}
+        assert json.loads((tmp_path / "kgpu-env.schema.json").read_text())["title"] == "kgpu-env.yaml"
+
+    def test_nothing_is_replaced_unasked(self, kgpu_env: Call, tmp_path: Path) -> None:
+        (tmp_path / "kgpu-env.yaml").write_text("vendor: rocm\n")
+        ended = kgpu_env("init", "--yes")
+        assert (ended.code, "KGE-609" in ended.err) == (3, True)
+        assert (tmp_path / "kgpu-env.yaml").read_text() == "vendor: rocm\n"
+        assert kgpu_env("init", "--yes", "--force").code == 0
+
+    def test_no_terminal_to_ask_at(self, kgpu_env: Call, tmp_path: Path) -> None:
+        ended = kgpu_env("init")
+        assert (ended.code, "KGE-910" in ended.err, list(tmp_path.iterdir())) == (2, True, [])
+
+    def test_a_package_that_is_none_writes_nothing(self, kgpu_env: Call, tmp_path: Path) -> None:
+        ended = kgpu_env("init", "--yes", "--package", "-x y")
+        assert (ended.code, list(tmp_path.iterdir())) == (3, [])
+
+
+class Jobs:
+    """Takes the place of the fake engine's missing `run_job`."""
+
+    def __init__(self) -> None:
+        self.seen: list[Job] = []
+        self.ends: int | Exception = 0
+
+    def __call__(self, job: Job, _: Streams, on_start: Callable[[], None]) -> int:  # noqa: ARG002 - the engine's signature
+        self.seen.append(job)
+        if isinstance(self.ends, Exception):
+            raise self.ends
+        return self.ends
+
+
+@pytest.fixture
+def jobs(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Jobs:  # noqa: ANN401 - conftest's FakeEngine
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    found = Jobs()
+    engine.run_job = found
+    return found
+
+
+class TestRun:
+    def test_the_job_is_the_users(self, kgpu_env: Call, jobs: Jobs, tmp_path: Path) -> None:
+        jobs.ends = 9
+        assert kgpu_env("run", "--vendor", "cpu", "--", "python3", "-c", "1").code == 9
+        (job,) = jobs.seen
+        assert job.command == ("python3", "-c", "1")
+        assert job.image.startswith("kgpu-env/cpu:")
+        assert job.mounts == {str(tmp_path): "/work", str(tmp_path / "home/.cache/kgpu-env-containers"): "/caches"}
+
+    def test_another_user_has_no_part_in_the_cache(self, kgpu_env: Call, jobs: Jobs, tmp_path: Path) -> None:
+        tmp_path.chmod(0o755)
+        ended = kgpu_env("run", "--vendor", "cpu", "--user", "1000055:7", "--", "true")
+        (job,) = jobs.seen
+        assert (job.user, job.mounts) == ("1000055:7", {str(tmp_path): "/work"})
+        assert "cannot write" in ended.err
+
+    def test_json(self, kgpu_env: Call, jobs: Jobs) -> None:
+        jobs.ends = 3
+        document = kgpu_env("run", "--vendor", "cpu", "--json", "--", "false").document()
+        assert (document["schema"], document["exit_code"], document["access"]) == ("kgpu-env/run/1", 3, "none")
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (("--user", "me"), (2, "'me' is no user")),
+            (("--user", "4294967295"), (2, "is no user")),
+            (("--project", "nowhere"), (3, "KGE-608")),
+            (("--project", "closed", "--user", "1000055"), (3, "KGE-608")),
+        ],
+    )
+    def test_wrong_input(self, kgpu_env: Call, jobs: Jobs, words: tuple[str, ...], told: tuple[int, str]) -> None:
+        Path("closed").mkdir(mode=0o700)
+        ended = kgpu_env("run", "--vendor", "cpu", *words, "--", "true")
+        assert (ended.code, told[1] in ended.err, jobs.seen) == (told[0], True, [])
+
+    def test_an_image_that_is_not_there(self, kgpu_env: Call, jobs: Jobs, engine: Any) -> None:  # noqa: ANN401 - conftest's FakeEngine
+        engine.image = lambda _: None
+        ended = kgpu_env("run", "--image", "none:1", "--", "true")
+        assert (ended.code, "KGE-408" in ended.err, jobs.seen) == (6, True, [])
+
+    def test_an_image_for_a_gpu_on_a_host_without_says_so(self, kgpu_env: Call, jobs: Jobs, engine: Any) -> None:  # noqa: ANN401 - conftest's FakeEngine
+        image = Image(image_id="sha256:1", architecture="amd64", size_bytes=1, env=("NVIDIA_VISIBLE_DEVICES=all",))
+        engine.image = lambda _: image
+        assert "this host has no GPU for a cuda image" in kgpu_env("run", "--image", "any:1", "--", "true").err
+        assert jobs.seen[0].access.method == "none"
+
+
+def test_a_shell_needs_a_terminal(kgpu_env: Call, jobs: Jobs) -> None:
+    ended = kgpu_env("shell", "--vendor", "cpu")
+    assert (ended.code, "KGE-910" in ended.err, jobs.seen) == (2, True, [])
+
+
+class TestJupyter:
+    def test_the_token_is_no_argument(self, kgpu_env: Call, jobs: Jobs) -> None:
+        kgpu_env("jupyter", "--vendor", "cpu", "--port", "9999")
+        (job,) = jobs.seen
+        token = job.env["JUPYTER_TOKEN"]
+        assert (len(token), job.ports, job.stdin) == (48, {8888: 9999}, False)
+        assert token not in " ".join(job.command)
+
+    @pytest.mark.parametrize(("ends", "told"), [(78, "has no JupyterLab"), (1, "ended with exit code 1")])
+    def test_it_ends_by_itself(self, kgpu_env: Call, jobs: Jobs, ends: int, told: str) -> None:
+        jobs.ends = ends
+        ended = kgpu_env("jupyter", "--vendor", "cpu")
+        assert (ended.code, "KGE-309" in ended.err, told in ended.err) == (5, True, True)
+
+    def test_a_port_in_use(self, kgpu_env: Call, jobs: Jobs) -> None:
+        jobs.ends = EngineError("KGE-307", "port 8888 of this host is in use", fix="take another with --port")
+        document = kgpu_env("jupyter", "--vendor", "cpu", "--json").document()
+        assert (document["code"], document["exit_code"]) == ("KGE-307", 5)
