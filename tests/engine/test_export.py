@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,18 +78,24 @@ def program() -> str:
 
 
 @pytest.fixture
-def client(program: str, tmp_path: Path, api: "APIClient") -> Iterator[Callable[[int], Client]]:
+def place() -> Iterator[Path]:
+    """A folder that everybody may enter; every start of pytest closes its own ones to others."""
+    with tempfile.TemporaryDirectory(prefix="kgpu-test-") as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        (place / "project").mkdir()
+        yield place
+
+
+@pytest.fixture
+def client(program: str, place: Path, api: "APIClient") -> Iterator[Callable[[int], Client]]:
     """The client as a user with an id of its own, who has a name, a home and the engine's group."""
-    project = tmp_path / "project"
-    project.mkdir()
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:  # pytest's own folders are for their owner alone
-        parent.chmod(parent.stat().st_mode | 0o055)
+    project = place / "project"
 
     def run_as(uid: int) -> Client:
-        home = tmp_path / "home"
+        home = place / "home"
         home.mkdir()
-        names = tmp_path / "passwd"
+        names = place / "passwd"
         names.write_text(f"{Path('/etc/passwd').read_text()}\ndeveloper:x:{uid}:{uid}::{home}:/bin/sh\n")
         for path in (home, project, *project.rglob("*")):
             os.chown(path, uid, uid)
@@ -111,10 +118,10 @@ def client(program: str, tmp_path: Path, api: "APIClient") -> Iterator[Callable[
 
 @pytest.mark.parametrize("uid", [0, 1000, DIRECTORY_ID])
 def test_a_devcontainer_opens_and_its_files_are_the_developers(
-    client: Callable[[int], Client], tensorflow_image: str, tmp_path: Path, uid: int
+    client: Callable[[int], Client], tensorflow_image: str, place: Path, uid: int
 ) -> None:
     need_root()
-    project = tmp_path / "project"
+    project = place / "project"
     write(project, "devcontainer", order(tensorflow_image, user(uid and 1000)))
     run = client(uid)
     read = json.loads(run("read-configuration").stdout)["configuration"]
@@ -125,15 +132,15 @@ def test_a_devcontainer_opens_and_its_files_are_the_developers(
     # By a file: under load the client was seen to end before its own stdout was written.
     inside = run("exec", "sh", "-c", "(id -u; command -v python3) > made && touch /caches/kept")
     assert (project / "made").read_text().split() == [str(uid), "/opt/venv/bin/python3"], inside.stderr
-    for path in (project / "made", tmp_path / "home" / ".cache" / "kgpu-env-containers" / "kept"):
+    for path in (project / "made", place / "home" / ".cache" / "kgpu-env-containers" / "kept"):
         assert (path.stat().st_uid, path.stat().st_gid) == (uid, uid)
 
 
 def test_a_gpus_configuration_is_refused_without_one_and_the_other_opens(
-    client: Callable[[int], Client], tensorflow_image: str, tmp_path: Path
+    client: Callable[[int], Client], tensorflow_image: str, place: Path
 ) -> None:
     need_root()
-    project = tmp_path / "project"
+    project = place / "project"
     for name, text in emit("devcontainer", order(tensorflow_image, user(0), Access(method="cdi"))).items():
         path = project / name
         path.parent.mkdir(parents=True, exist_ok=True)
