@@ -108,7 +108,11 @@ Minutes = Annotated[
 ]
 Backend = Annotated[
     str | None,
-    typer.Option(parser=_backend, metavar="tensorflow|jax|torch", help="What Keras runs on; default: tensorflow."),
+    typer.Option(
+        parser=_backend,
+        metavar="tensorflow|jax|torch",
+        help="What Keras runs on; by default as the image's stack says, else tensorflow.",
+    ),
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write the checks as JUnit XML to this file.")]
 Ctrf = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the checks as CTRF JSON to this file.")]

@@ -45,7 +45,7 @@ class VerifyRequest(Value):
     memory_bytes: int | None = None
     epochs: int = 6
     seed: int = 20
-    backend: Backend = "tensorflow"
+    backend: Backend | None = None  # None: the one that the image's stack was made for, else TensorFlow
     level: Level = "standard"
     minutes: float = 0.0  # of soaking, for the level soak
     known_control: str = ""  # when this image was seen not to be proved without its GPU; empty: it is tried
@@ -115,6 +115,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
         fix = f"build it with kgpu-env build, or fetch it: docker pull {image}"
         raise BuildError("KGE-408", f"there is no image {image} on this engine", fix=fix)
     source = WORKLOAD.read_text(encoding="utf-8")
+    expectation = _expect(found, request, host)
 
     def train(argument: str, *, withheld: bool) -> Ran:
         run = Run(
@@ -122,12 +123,12 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
             command=(INTERPRETERS[0], "-c", source, argument),
             access=Access() if withheld else access,
             env=SCRATCH | WITHHELD if withheld else SCRATCH,
-            seconds=request.seconds + 60 * request.minutes,
+            seconds=_limit(request, expectation),
             memory_bytes=request.memory_bytes,
         )
         return _run(engine, run)
 
-    proof = prove(train, _expect(found, request, host), request, patterns, new_nonce)
+    proof = prove(train, expectation, request, patterns, new_nonce)
     return msgspec.structs.replace(proof, image=image, image_id=found.image_id, seconds=clock() - begun)
 
 
@@ -163,16 +164,21 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         gpus=gpus,
         host_has_gpu=usable,
         host_reason=reason,
-        backend=request.backend,
+        backend=request.backend or "tensorflow",
         level=request.level,
     )
 
     def train(argument: str, *, withheld: bool) -> Ran:
         environment = WITHHELD if withheld else _chosen(request)
-        return run_here(python, source, argument, environment, request.seconds + 60 * request.minutes)
+        return run_here(python, source, argument, environment, _limit(request, expectation))
 
     proof = prove(train, expectation, request, patterns, new_nonce)
     return msgspec.structs.replace(proof, image=f"this environment ({python})", seconds=clock() - begun)
+
+
+def _limit(request: VerifyRequest, expectation: Expectation) -> float:
+    """Return the seconds that a run may take: each GPU soaks for the minutes asked for, one after the other."""
+    return request.seconds + 60 * request.minutes * max(1, len(expectation.indices), len(expectation.gpus))
 
 
 def _chosen(request: VerifyRequest) -> dict[str, str]:
@@ -223,7 +229,7 @@ def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
         host_has_gpu=usable,
         host_reason=reason,
         versions={stack.framework.name: stack.framework.version} if stack else {},
-        backend=request.backend,
+        backend=request.backend or (stack.backend if stack else "tensorflow"),
         level=request.level,
     )
 

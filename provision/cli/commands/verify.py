@@ -53,7 +53,7 @@ def verify(
         seconds=timeout,
         level=level,  # type: ignore[arg-type] # the option's parser lets only the three through
         minutes=check_level(level, minutes),
-        backend=backend or "tensorflow",  # type: ignore[arg-type] # the same
+        backend=backend,  # type: ignore[arg-type] # the same
     )
     secret = file_key(key)
     interpreter = _interpreter(python) if here else None

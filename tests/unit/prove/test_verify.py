@@ -9,7 +9,21 @@ import pytest
 
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
 from provision.errors import BuildError
-from provision.model import Driver, Finding, Gpu, Host, Proof, Severity, Status, Vendor, Verdict
+from provision.model import (
+    Base,
+    Driver,
+    Finding,
+    Framework,
+    Gpu,
+    Host,
+    Proof,
+    Route,
+    Severity,
+    Stack,
+    Status,
+    Vendor,
+    Verdict,
+)
 from provision.prove import VerifyRequest, image_vendor, summary, verify
 from provision.prove.control import WITHHELD
 from provision.prove.evidence import MARKER
@@ -143,6 +157,23 @@ def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any], cpu_record: dic
         "minutes": 0,
     }
     assert summary(proof)[0] == "PROVED    the model trained and learned on cuda GPU 0"
+
+
+def test_the_backend_is_that_of_the_stack(cpu_record: dict[str, Any]) -> None:
+    stack = Stack(
+        vendor=Vendor.CPU,
+        route=Route.WHEELS,
+        framework=Framework(name="torch", version="2.9"),
+        backend="torch",
+        runtime=Framework(name="cpu", version=""),
+        python="3.11",
+        base=Base(image="debian"),
+    )
+    labelled = msgspec.structs.replace(IMAGE, labels={"io.kgpu-env.stack": msgspec.json.encode(stack).decode()})
+    for request, name in ((VerifyRequest(), "torch"), (VerifyRequest(backend="jax"), "jax")):
+        engine = Played(answering(cpu_record), labelled)
+        assert prove(engine, request=request).backend == name
+        assert json.loads(engine.runs[0].command[3])["backend"] == name
 
 
 def test_a_host_without_gpu_still_runs(cpu_record: dict[str, Any]) -> None:
