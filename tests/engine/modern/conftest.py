@@ -191,6 +191,12 @@ def cmdline(pid: int) -> bytes:
         return b""
 
 
+@pytest.fixture
+def daemon(programs: Path) -> Callable[..., Daemon]:
+    """Starts one more; the test ends it."""
+    return lambda **features: Daemon(programs, features)
+
+
 class Modern(NamedTuple):
     """A current Docker that answers."""
 

@@ -2,8 +2,9 @@
 
 import os
 import stat
+import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,27 @@ def test_a_gpu_request_without_cdi_and_without_toolkit(docker28: Modern, debian:
     found = diagnose(ran.refused, Vendor.CUDA, load().errors)
     assert found is not None
     assert found.pattern.id == "KGE-510"
+
+
+def test_an_engine_that_does_not_use_cdi(daemon: Callable[..., Any], tmp_path: Path) -> None:
+    """As Docker 25 to 28.1 are by default."""
+    empty = tmp_path / "root.tar"
+    tarfile.open(empty, "w").close()
+    without = daemon(cdi=False)
+    engine = without.wait()
+    try:
+        image = engine.import_image(str(empty), "kgpu-test/empty:1", {})
+        assert engine.describe().cdi_dirs == ()
+        ran = engine.run(Run(image=image.image_id, command=("true",), access=Access(method="cdi", cdi=NAMES[:1])))
+    finally:
+        engine.close()
+        without.end()
+    assert not without.folder.exists()
+    assert not without.mounts()
+    assert without.process.returncode == 0
+    found = diagnose(ran.refused, Vendor.CUDA, load().errors)
+    assert found is not None, ran.refused
+    assert found.pattern.id == "KGE-511"
 
 
 def amd_host(docker28: Modern) -> Host:

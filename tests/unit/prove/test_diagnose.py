@@ -41,6 +41,9 @@ CUDA = {
     "failed to inject CDI devices: unresolvable CDI devices nvidia.com/gpu=all": "KGE-517",
     "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all": "KGE-517",
     "nvidia-container-cli: initialization error: driver rpc error: failed to process request": "KGE-518",
+    'CDI device injection failed: failed to inject devices: failed to stat CDI host device "/dev/nvidia1"': "KGE-533",
+    'error mounting "/usr/lib/libcuda.so.535.1" to rootfs at "/x": open /x: no such file or directory': "KGE-533",
+    "error running hook #0: fork/exec /usr/bin/nvidia-ctk: no such file or directory": "KGE-533",
     "cuInit: forward compatibility was attempted on non supported HW": "KGE-520",
     "CUDA_ERROR_UNSUPPORTED_PTX_VERSION: the provided PTX was compiled with an unsupported toolchain": "KGE-521",
     "LLVM ERROR: PTX version 8.5 does not support target 'sm_120'. Minimum required PTX version is 8.7": "KGE-522",
@@ -58,6 +61,7 @@ CUDA = {
 }
 ROCM = {
     'error gathering device information while adding custom device "/dev/kfd": no such file or directory': "KGE-540",
+    'failed to inject devices: failed to stat CDI host device "/dev/dri/renderD129": no such file': "KGE-561",
     "CDI device injection failed: unresolvable CDI devices amd.com/gpu=all": "KGE-541",
     "GPUs [0] are exclusive and already in use": "KGE-542",
     "Unable to find group render: no matching entries in group file": "KGE-543",
