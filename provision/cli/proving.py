@@ -43,6 +43,7 @@ def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host,
     from provision.cli.keeping import PLAN_LABEL, known_control
     from provision.engine.access import device_access
     from provision.prove import image_vendor
+    from provision.prove.together import batches, merged
     from provision.prove.verify import image_stack
     from provision.prove.verify import verify as run
 
@@ -57,15 +58,20 @@ def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host,
         request = replace(request, known_control=known_control(image, found.image_id))
     here = replace(host, engine=host.engine or connected.describe())
     say(f"Verify    training in {image}" + (f" on {vendor}" if vendor is not Vendor.AUTO else ""))
-    proof = run(
-        connected,
-        image,
-        replace(request, vendor=vendor),
-        here,
-        device_access(here, vendor, request.gpus),
-        facts().errors,
-        new_nonce=new_nonce,
-        clock=time.monotonic,
+    proof = merged(
+        [
+            run(
+                connected,
+                image,
+                replace(request, vendor=vendor, gpus=gpus),
+                here,
+                device_access(here, vendor, gpus),
+                facts().errors,
+                new_nonce=new_nonce,
+                clock=time.monotonic,
+            )
+            for gpus in batches(here, vendor, request.gpus)
+        ]
     )
     _keep(proof, found.labels.get(PLAN_LABEL, "") if found else "", key, request.known_control)
     return proof

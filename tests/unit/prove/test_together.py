@@ -1,0 +1,65 @@
+"""MIG slices train one to a run; whatever one of them lacks, all lack."""
+
+import msgspec
+import pytest
+
+from provision.engine.protocol import Ran
+from provision.model import Gpu, Host, Proof, Status, Vendor, Verdict
+from provision.prove import Evidence, Expectation, judge
+from provision.prove.together import batches, merged
+
+WHOLE = Gpu(vendor="nvidia", uuid="GPU-0", pci="0000:17:00.0")
+SLICES = tuple(Gpu(vendor="nvidia", uuid=f"MIG-{i}", pci="0000:65:00.0", partition="1g.10gb") for i in range(2))
+CPX = tuple(Gpu(vendor="amd", pci="0000:17:00.0", partition="CPX") for _ in range(8))
+
+
+def test_whole_gpus_train_in_one_run() -> None:
+    host = Host(gpus=(WHOLE, msgspec.structs.replace(WHOLE, uuid="GPU-1")))
+    assert batches(host, Vendor.CUDA, "all") == ("all",)
+    assert batches(host, Vendor.CUDA, "0,1") == ("0,1",)
+    assert batches(Host(), Vendor.CUDA, "all") == ("all",)
+    assert batches(host, Vendor.CPU, "all") == ("all",)
+
+
+def test_each_mig_slice_is_a_run() -> None:
+    host = Host(gpus=(WHOLE, *SLICES))
+    assert batches(host, Vendor.CUDA, "all") == ("GPU-0", "MIG-0", "MIG-1")
+    assert batches(Host(gpus=SLICES), Vendor.CUDA, "all") == ("MIG-0", "MIG-1")
+    assert batches(host, Vendor.CUDA, "MIG-1") == ("MIG-1",)
+    nameless = Host(gpus=tuple(msgspec.structs.replace(one, uuid=None, memory_bytes=i) for i, one in enumerate(SLICES)))
+    assert batches(nameless, Vendor.CUDA, "all") == ("0", "1")
+
+
+def test_amd_s_partitions_are_seen_side_by_side() -> None:
+    assert batches(Host(gpus=CPX), Vendor.ROCM, "all") == ("all",)
+
+
+@pytest.fixture
+def proof(cuda: Expectation, done: Ran, gpu_evidence: Evidence) -> Proof:
+    return msgspec.structs.replace(judge(cuda, done, gpu_evidence), seconds=5.0)
+
+
+def test_all_together(proof: Proof) -> None:
+    found = merged([proof, proof])
+    assert (found.verdict, found.seconds, len(found.devices)) == (Verdict.PROVED, 10.0, 2)
+    assert [check.name for check in found.checks] == [check.name for check in proof.checks]
+    assert len(found.libraries) == 2 * len(proof.libraries)
+    assert merged([proof]) is proof
+
+
+def test_the_first_that_failed_is_the_answer(proof: Proof) -> None:
+    bad = msgspec.structs.replace(proof, verdict=Verdict.NOT_PROVED, code="KGE-507")
+    assert merged([proof, bad, proof]) is bad
+
+
+def test_the_gravest_status_counts(proof: Proof) -> None:
+    name = proof.checks[8].name
+    worse = msgspec.structs.replace(
+        proof,
+        checks=tuple(
+            msgspec.structs.replace(one, status=Status.WARN, detail="odd") if one.name == name else one
+            for one in proof.checks
+        ),
+    )
+    found = next(check for check in merged([proof, worse]).checks if check.name == name)
+    assert (found.status, found.detail.endswith(" | odd")) == (Status.WARN, True)
