@@ -3,13 +3,14 @@
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from provision.cli.output import say
+from provision.cli.output import answer_json, say
 from provision.errors import BuildError, InputError, UsageError
 from provision.model import Host, Vendor
 
@@ -141,9 +142,17 @@ def work(engine: "Engine", job: "Job", *, on_start: Callable[[], None] = lambda:
     return engine.run_job(job, Streams(stdout=to), on_start)
 
 
-def need_terminal() -> None:
-    """Raise UsageError KGE-910 where there is no terminal to work at."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+def tell_end(job: "Job", code: int, begun: float) -> None:
+    """Print how a job ended that began at `begun` of the monotonic clock, as JSON."""
+    from provision.cli.documents import RunDocument
+
+    seconds = round(time.monotonic() - begun, 3)
+    answer_json(RunDocument(image=job.image, exit_code=code, seconds=seconds, access=job.access.method))
+
+
+def need_terminal(out: TextIO) -> None:
+    """Raise UsageError KGE-910 where stdin and `out` are no terminal to work at."""
+    if not (sys.stdin.isatty() and out.isatty()):
         raise UsageError(
             "KGE-910",
             "A shell needs a terminal, and this is none.",

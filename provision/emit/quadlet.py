@@ -20,6 +20,7 @@ def quadlet(order: Order) -> dict[str, str]:
         order.title,
         "Put both files into ~/.config/containers/systemd (of root: /etc/containers/systemd, without --user), then:",
         f"systemctl --user daemon-reload && systemctl --user start {FILE.removesuffix('.container')}",
+        f"Work in it: podman exec -it systemd-{FILE.removesuffix('.container')} bash",
         _way(order),
     ]
     sections = {
@@ -31,6 +32,8 @@ def quadlet(order: Order) -> dict[str, str]:
             *[("Environment", f"{key}={value}") for key, value in _environment(order).items()],
             ("Volume", f"kgpu-env-caches:{CACHE}:U"),  # U: owned by the container's user
             ("Volume", f"./{CHECK_FILE}:{SCRIPT}:ro"),  # relative to the unit's own folder
+            ("Volume", "kgpu-env-work:/work:U"),
+            ("WorkingDir", "/work"),
             ("User", str(order.request.user.uid)),
             ("Group", str(order.request.user.gid)),
             ("RunInit", "true"),

@@ -32,6 +32,7 @@ CLIENT = "@devcontainers/cli@0.89.0"
 SOCKET = Path("/var/run/docker.sock")
 DIRECTORY_ID = 1000055  # as directory services give them
 GROUP = 987654  # of the made-up device: no group of any machine
+QUADLET = (os.environ.get("QUADLET_GENERATOR", "/none"), "/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet")
 KUBERNETES = ("1.25.0", "1.31.0", "1.37.0")
 Client = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -205,6 +206,23 @@ def test_kubernetes_schemas_take_the_goldens(version: str) -> None:
     command = [program, "--strict", "--quiet", "-k", version, *map(str, files)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("name", ["nvidia-cdi", "amd", "amd-podman", "cpu"])
+def test_podmans_generator_takes_the_quadlets(tmp_path: Path, name: str) -> None:
+    found = [path for path in map(Path, QUADLET) if path.exists()]
+    if not found:
+        pytest.skip("needs Podman 4.6 or newer, whose generator reads quadlets (Debian 12 has 4.3)")
+    shutil.copytree(EXPORTS / name / "quadlet", tmp_path, dirs_exist_ok=True)
+    command = [str(found[0]), "-dryrun"]
+    environment = {**os.environ, "QUADLET_UNIT_DIRS": str(tmp_path)}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, "---keras.service---" in ran.stdout) == (0, True), ran.stderr
+    started = next(line for line in ran.stdout.splitlines() if line.startswith("ExecStart="))
+    for line in (tmp_path / "keras.container").read_text().splitlines():
+        key, _, value = line.partition("=")
+        if key in {"AddDevice", "PodmanArgs", "Image", "HealthCmd"}:
+            assert value in started, line
 
 
 @pytest.fixture

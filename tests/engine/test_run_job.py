@@ -149,6 +149,19 @@ def test_a_shell_at_a_terminal(base: str, tmp_path: Path) -> None:
     assert "42\r\n" in seen
 
 
+def test_a_shells_json_is_alone_on_stdout(base: str, tmp_path: Path) -> None:
+    mine, theirs = pty.openpty()
+    words = ("shell", f"--image={base}", "--json")
+    streams = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
+    with command(*words, cwd=tmp_path, start_new_session=True, **streams) as process:
+        os.close(theirs)
+        expect(mine, "(kgpu-env) /work")
+        os.write(mine, b"exit 4\n")
+        out, _ = process.communicate(timeout=30)
+    os.close(mine)
+    assert (process.returncode, json.loads(out)["exit_code"]) == (4, 4)
+
+
 def expect(descriptor: int, text: str) -> str:
     seen = ""
     end = time.monotonic() + 30

@@ -10,8 +10,6 @@ import typer
 from provision.cli import options as o
 from provision.cli import working as w
 from provision.cli.app import command
-from provision.cli.documents import RunDocument
-from provision.cli.output import answer_json
 from provision.cli.session import engine
 
 Words = Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")]
@@ -38,6 +36,5 @@ def run(
         job = w.prepare(connected, given, tuple(words), terminal=terminal)
         code = w.work(connected, job, to=2 if as_json else 1)  # stdout is the document's
     if as_json:
-        seconds = round(time.monotonic() - begun, 3)
-        answer_json(RunDocument(image=job.image, exit_code=code, seconds=seconds, access=job.access.method))
+        w.tell_end(job, code, begun)
     raise typer.Exit(code)

@@ -1,5 +1,7 @@
 """`kgpu-env shell`."""
 
+import sys
+import time
 from pathlib import Path
 
 import typer
@@ -24,12 +26,16 @@ def shell(
     project: w.Folder = Path(),
     profile: o.Profile = None,
     config: o.Config = None,
+    as_json: o.Json = False,
 ) -> None:
     """Open a shell in the built environment, with the GPU and this folder at /work; exit ends and removes it."""
     given = dict(locals())
-    w.need_terminal()
+    w.need_terminal(sys.stderr if as_json else sys.stdout)
+    begun = time.monotonic()
     with engine() as connected:
         job = w.prepare(connected, given, ("sh", "-c", START), terminal=True)
         say(f"Shell     {job.image}, {job.access.method if job.access.method != 'none' else 'no GPU'}; exit ends it")
-        code = w.work(connected, job)
+        code = w.work(connected, job, to=2 if as_json else 1)  # stdout is the document's
+    if as_json:
+        w.tell_end(job, code, begun)
     raise typer.Exit(code)

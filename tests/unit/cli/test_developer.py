@@ -151,6 +151,11 @@ def test_a_shell_needs_a_terminal(kgpu_env: Call, jobs: Jobs) -> None:
     assert (ended.code, "KGE-910" in ended.err, jobs.seen) == (2, True, [])
 
 
+def test_a_shell_without_a_terminal_as_json(kgpu_env: Call, jobs: Jobs) -> None:
+    document = kgpu_env("shell", "--vendor", "cpu", "--json").document()
+    assert (document["code"], document["exit_code"], jobs.seen) == ("KGE-910", 2, [])
+
+
 class TestJupyter:
     def test_the_token_is_no_argument(self, kgpu_env: Call, jobs: Jobs) -> None:
         kgpu_env("jupyter", "--vendor", "cpu", "--port", "9999")
