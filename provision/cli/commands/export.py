@@ -70,6 +70,7 @@ def export(
     rocm: o.Rocm = None,
     package: o.Package = None,
     apt: o.Apt = None,
+    ca_bundle: o.CaBundle = None,
     image: Image = None,
     gpus: o.Gpus = "all",
     memory: Memory = None,
@@ -115,7 +116,7 @@ def _order(found: Plan, given: dict[str, Any]) -> "Order":
     if os.geteuid() == 0 and given["kind"] == "devcontainer" and "user_uid" not in found.settings.origins:
         # Root's project: another user could not write to it, and the client never gives a user root's id.
         request = replace(request, user=replace(request.user, name="root", uid=0, gid=0))
-    plan_ = render(found.catalogue, found.stack, request)
+    plan_ = render(found.catalogue, found.stack, request, network=_network(found) if _has_context(given) else None)
     return Order(
         stack=found.stack,
         request=request,
@@ -126,6 +127,23 @@ def _order(found: Plan, given: dict[str, Any]) -> "Order":
         memory_bytes=given["memory"],
         nodes=given["nodes"],
     )
+
+
+def _has_context(given: dict[str, Any]) -> bool:
+    """Tell whether the output holds a Dockerfile and what it reads."""
+    return given["kind"] == "devcontainer" and not given["image"]
+
+
+def _network(found: Plan) -> dict[str, bytes]:
+    """Return the network settings that were asked for, as `render` does; this host's own belong to `build`."""
+    network = found.settings.network
+    if not (network.ca_bundle or network.index_url or network.extra_index_urls):
+        return {}
+    from provision.engine.network import build_network
+
+    files = build_network(network, {}).files
+    say(f"note      holds your network settings, passwords in them too: {', '.join(files)}")
+    return files
 
 
 def _tell_gpu(order: "Order") -> None:

@@ -28,6 +28,14 @@ class TestExport:
         assert ended.out.split() == [str(tmp_path / "out" / path) for path in files]
         assert kgpu_env(*words).out == next(iter(files.values()))
 
+    def test_a_dockerfile_brings_the_network_that_was_asked_for(self, kgpu_env: Call) -> None:
+        Path("kgpu-env.yaml").write_text("vendor: cpu\nnetwork: {index_url: 'https://index.example/simple'}\n")
+        ended = kgpu_env("export", "devcontainer", "-o", ".")
+        assert (ended.code, "holds your network settings" in ended.err) == (0, True)
+        assert "index.example" in Path(".devcontainer/network/uv.toml").read_text()
+        assert "source=network" in Path(".devcontainer/Dockerfile").read_text()
+        assert "network" not in kgpu_env("export", "devcontainer", "--image", "a:1", "--json").out
+
     def test_a_cpu_says_so(self, kgpu_env: Call) -> None:
         ended = kgpu_env("export", "compose", "--vendor", "cpu")
         assert (ended.code, "no GPU is asked for" in ended.err) == (0, True)
