@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from provision import __version__
 from provision.errors import InputError
-from provision.model import Proof, Status, encode
+from provision.model import Proof, Status, Verdict, encode
 
 if TYPE_CHECKING:
     from provision.records import HostKey, Record
@@ -57,8 +57,10 @@ def known_control(image: str, image_id: str) -> str:
     return record.controlled
 
 
-def keep(proof: Proof, plan: str, key: bytes | None, known: str = "") -> Path:
+def keep(proof: Proof, plan: str, key: bytes | None, known: str = "") -> Path | None:
     """Write the record of a proof; return its file.
+
+    A training on the CPU, as asked, says nothing about the GPU: it does not replace the record of a proof.
 
     Args:
         proof: as judged, with its image.
@@ -69,8 +71,12 @@ def keep(proof: Proof, plan: str, key: bytes | None, known: str = "") -> Path:
     Raises:
         InputError: KGE-589, the state folder cannot be written.
     """
-    from provision.records import save, seal, state_folder
+    from provision.records import Record, load, save, seal, state_folder
 
+    if proof.verdict is Verdict.CPU:
+        earlier = load(state_folder(os.environ), platform.node(), proof.image)
+        if isinstance(earlier, Record) and earlier.verdict == Verdict.PROVED:
+            return None
     return save(state_folder(os.environ), seal(_record(proof, plan, known), key))
 
 

@@ -504,6 +504,11 @@ class TensorFlow:
         thin = np.where(np.abs(matrix) > 1, matrix, 0).astype("float32")
         compiled = tf.function(lambda x: tf.nn.relu(tf.matmul(x, x)) + 1.0, jit_compile=True)
 
+        def half() -> Any:
+            # Keras 2 takes the policy, not its name.
+            policy = keras.mixed_precision.Policy("mixed_float16")
+            return tf.cast(layer(keras.layers.Dense(32, dtype=policy), matrix), "float32")
+
         def sparse() -> Any:
             there = tf.constant(thin)
             csr = tf.raw_ops.DenseToCSRSparseMatrix(dense_input=there, indices=tf.where(tf.not_equal(there, 0.0)))
@@ -518,7 +523,7 @@ class TensorFlow:
             "solver": lambda: tf.linalg.solve(tf.constant(regular), tf.constant(matrix)),
             "sparse": sparse,
             "xla": lambda: compiled(tf.constant(matrix)),
-            "mixed precision": lambda: tf.cast(layer(keras.layers.Dense(32, dtype="mixed_float16"), matrix), "float32"),
+            "mixed precision": half,
         }
 
     def collective(self, names: list[str]) -> tuple[Any, Any, str]:
