@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import provision.catalogue as facts
 from provision import model
-from provision.catalogue import load
 from provision.errors import EngineError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def probe_host(root: Path | None = None) -> model.Host:
     from provision.probe import Tables, probe_files  # noqa: PLC0415 - who resolves from a file does not probe
     from provision.probe import probe_host as probe  # noqa: PLC0415 - the same
 
-    catalogue = load()
+    catalogue = facts.load()
     tables = Tables(
         amd_releases={version: row.release for row in catalogue.amd.drivers for version in row.sysfs},
         capabilities={device: chip.capability for chip in catalogue.chips for device in chip.devices},
@@ -65,7 +65,7 @@ def resolve(host: model.Host, request: model.Request | None = None) -> model.Sta
     from provision.render import check_request  # noqa: PLC0415 - brings the templates' engine
     from provision.resolve import resolve as pick  # noqa: PLC0415 - the same
 
-    return pick(load(), host, check_request(request or model.Request()))
+    return pick(facts.load(), host, check_request(request or model.Request()))
 
 
 def render(stack: model.Stack, request: model.Request | None = None) -> "Plan":
@@ -85,7 +85,7 @@ def render(stack: model.Stack, request: model.Request | None = None) -> "Plan":
     from provision.render import check_request  # noqa: PLC0415 - brings the templates' engine
     from provision.render import render as write  # noqa: PLC0415 - the same
 
-    return write(load(), stack, check_request(request or model.Request()))
+    return write(facts.load(), stack, check_request(request or model.Request()))
 
 
 def build(  # noqa: PLR0913 - what an image is made of, and two ways to watch
@@ -127,7 +127,7 @@ def build(  # noqa: PLR0913 - what an image is made of, and two ways to watch
         tag=tag,
     )
     with _engine(engine) as connected:
-        return build_image(connected, load(), order, lambda _: None, on_step)
+        return build_image(connected, facts.load(), order, lambda _: None, on_step)
 
 
 def verify(  # noqa: PLR0913 - what is proved, where, and within which limit
@@ -176,7 +176,7 @@ def verify(  # noqa: PLR0913 - what is proved, where, and within which limit
             request,
             here,
             device_access(here, wanted, gpus),
-            load().errors,
+            facts.load().errors,
             new_nonce=lambda: secrets.token_hex(16),
             clock=time.monotonic,
         )
