@@ -104,6 +104,7 @@ class TensorFlowRelease(Row, frozen=True):
     newer_cudnn: tuple[Version, ...] = ()
     links_needed: bool = False  # the wheel does not find the CUDA wheels by itself
     nccl: Version | None = None  # None: linked into the wheel
+    measured: Date | None = None  # when the wheel was opened and its GPU code counted
     cuda_wheels: bool = True  # False: it does not know NVIDIA's wheels; CUDA comes from the base image
 
 

@@ -120,6 +120,55 @@ def test_every_disagreement_has_a_reason_and_every_reason_a_disagreement(table: 
     assert table() == written
 
 
+MEASURED: dict[str, dict[str, Any]] = read("measured.yaml")
+ROWS = {row.version: row for row in load().tensorflow}
+
+
+def shares(version: str, kind: str) -> dict[str, float]:
+    """The part of a wheel's fat binaries that has code, or PTX, for each capability: {"9.0": 0.18}."""
+    found = MEASURED[version]["libraries"]["libtensorflow_cc.so.2"]["fat_binaries"]
+    most = max(found.values())
+    return {
+        f"{name.split()[1][:-1]}.{name[-1]}": count / most for name, count in found.items() if name.startswith(kind)
+    }
+
+
+def test_the_rows_say_which_wheels_were_measured() -> None:
+    assert {version for version, row in ROWS.items() if row.measured} == set(MEASURED)
+
+
+@pytest.mark.parametrize("version", MEASURED)
+def test_the_machine_code_is_what_was_measured(version: str) -> None:
+    # A capability counts when nearly every kernel has code for it: 9.0 has a fifth, and those kernels alone run there.
+    whole = {capability for capability, share in shares(version, "code").items() if share > 0.9}
+    assert set(ROWS[version].sass) == whole
+
+
+@pytest.mark.parametrize("version", MEASURED)
+def test_the_ptx_is_what_was_measured(version: str) -> None:
+    assert {one.capability for one in ROWS[version].ptx} == set(shares(version, "ptx"))
+    # Compressed PTX shows no text: then only the capability is compared.
+    plain = MEASURED[version]["libraries"]["libtensorflow_cc.so.2"]["plain_ptx"]
+    if sum(plain.values()) > 500:
+        newest = max(key_of(name) for name, count in plain.items() if count > 100)
+        specific = any(name.startswith("sm_90a") and count > 100 for name, count in plain.items())
+        assert [(version_key(one.isa), one.specific) for one in ROWS[version].ptx] == [(newest, specific)]
+
+
+def key_of(name: str) -> tuple[int, ...]:
+    return version_key(name.rsplit(" ", 1)[1])
+
+
+@pytest.mark.parametrize("version", MEASURED)
+def test_the_wheel_was_built_with_what_the_row_says(version: str) -> None:
+    info, row = MEASURED[version]["build_info"], ROWS[version]
+    built = version_key(info["cuda_version"])
+    assert version_key(row.cuda)[: len(built)] == built
+    assert row.cudnn.split(".")[0] == info["cudnn_version"].split(".")[0]
+    named = [f"sm_{one.replace('.', '')}" for one in row.sass]
+    assert info["cuda_compute_capabilities"] == [*named, f"compute_{row.ptx[0].capability.replace('.', '')}"]
+
+
 def test_the_drivers_of_toolkits_are_those_that_were_packaged() -> None:
     ours = {row.driver for row in load().nvidia.toolkits}
     assert set(read("packaged_drivers.yaml")) <= ours

@@ -1,4 +1,4 @@
-# TensorFlow 2.15.1, CUDA 12.2.2, cuDNN 8.9.4.25, Python 3.11 on debian:bookworm-slim
+# TensorFlow 2.16.2, CUDA 12.3.1, cuDNN 8.9.7.29, Python 3.11 on debian:bookworm-slim
 # Written by kgpu-env 0.1.0; change the request and render it again rather than editing this file.
 
 # uv installs the environment and stays out of the image.
@@ -27,21 +27,21 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
     --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
  && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
-      tensorflow==2.15.1 \
-      'keras>=2.15.0,<2.16' \
+      tensorflow==2.16.2 \
+      'keras>=3.0.0' \
       'numpy>=1.23.5,<2' \
-      nvidia-cublas-cu12==12.2.5.6 \
-      nvidia-cuda-cupti-cu12==12.2.142 \
-      nvidia-cuda-nvcc-cu12==12.2.140 \
-      nvidia-cuda-nvrtc-cu12==12.2.140 \
-      nvidia-cuda-runtime-cu12==12.2.140 \
-      nvidia-cufft-cu12==11.0.8.103 \
-      nvidia-curand-cu12==10.3.3.141 \
-      nvidia-cusolver-cu12==11.5.2.141 \
-      nvidia-cusparse-cu12==12.1.2.141 \
-      nvidia-nvjitlink-cu12==12.2.140 \
-      nvidia-cudnn-cu12==8.9.4.25 \
-      nvidia-nccl-cu12==2.16.5 \
+      nvidia-cublas-cu12==12.3.4.1 \
+      nvidia-cuda-cupti-cu12==12.3.101 \
+      nvidia-cuda-nvcc-cu12==12.3.107 \
+      nvidia-cuda-nvrtc-cu12==12.3.107 \
+      nvidia-cuda-runtime-cu12==12.3.101 \
+      nvidia-cufft-cu12==11.0.12.1 \
+      nvidia-curand-cu12==10.3.4.107 \
+      nvidia-cusolver-cu12==11.5.4.101 \
+      nvidia-cusparse-cu12==12.2.0.103 \
+      nvidia-nvjitlink-cu12==12.3.101 \
+      nvidia-cudnn-cu12==8.9.7.29 \
+      nvidia-nccl-cu12==2.19.3 \
  && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
  && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
  && /opt/venv/bin/python -c 'import tensorflow' \
@@ -49,6 +49,7 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 # What the NVIDIA container runtime brings in. CUDA_VERSION is left unset: it would mark a legacy image.
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+ENV LD_LIBRARY_PATH="/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.11/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nccl/lib"
 
 ARG UID=1000
 ARG GID=1000
@@ -56,11 +57,11 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:4e24095ca7b66c42d47c420d05dac1b892234070e1706f6d32c9646cf0092506"
-LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.15.1\"},\"gpus\":[\"sm_90\"],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.2.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
+LABEL io.kgpu-env.plan="sha256:edec85fb53c1cb93fd1c7712077c4f8def476d6251e5dacd63f7f2860f4bf6ce"
+LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.16.2\"},\"gpus\":[\"sm_90\"],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.3.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.11/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nccl/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"
-LABEL org.opencontainers.image.description="TensorFlow 2.15.1, CUDA 12.2.2, cuDNN 8.9.4.25, Python 3.11 on debian:bookworm-slim"
+LABEL org.opencontainers.image.description="TensorFlow 2.16.2, CUDA 12.3.1, cuDNN 8.9.7.29, Python 3.11 on debian:bookworm-slim"
 LABEL org.opencontainers.image.title="Keras on cuda"
 WORKDIR /home/keras
 USER ${UID}:${GID}

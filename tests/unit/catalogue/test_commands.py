@@ -44,10 +44,10 @@ def test_a_misspelt_row_gets_a_suggestion(run: Run, command: str) -> None:
 
 
 def test_why_tells_the_hosts_that_a_row_decides(run: Run) -> None:
-    code, out, _ = run("catalogue", "why", "tensorflow-2.15.1")
+    code, out, _ = run("catalogue", "why", "tensorflow-2.18.1")
     assert code == 0
-    assert "Decides   sm_90 (Hopper) on driver 535.54.03: TensorFlow 2.15.1" in out
-    assert "without it: TensorFlow 2.14.1" in out
+    assert "Decides   sm_90 (Hopper) on driver 545.23.06: TensorFlow 2.18.1" in out
+    assert "without it: TensorFlow 2.17.1" in out
     assert "Decides   nothing by itself" in run("catalogue", "why", "python-3.13-trixie")[1]
 
 

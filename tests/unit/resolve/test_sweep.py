@@ -24,7 +24,7 @@ def row(name: str) -> dict[str, object]:
 def test_every_driver_meets_every_gpu() -> None:
     assert len(CUDA) == len(load().nvidia.branches) * len(load().nvidia.capabilities)
     hopper = {cell.driver: cell.framework for cell in CUDA if cell.gpu == "sm_90"}
-    assert hopper["550.54.14"] == "2.17.1"
+    assert hopper["550.54.14"] == "2.18.1"
     assert hopper["555.42.02"] == "2.21.0"
 
 
@@ -40,10 +40,10 @@ def test_the_three_forms_say_the_same() -> None:
 
 
 def test_a_release_decides_the_hosts_that_nothing_newer_serves() -> None:
-    found = effects(load(), "releases", "tensorflow-2.15.1")
-    assert [(one.gpu, one.driver) for one in found] == [("sm_90", "535.54.03")]
-    assert "2.14.1" in found[0].without
-    assert effects(load(), "releases", "tensorflow-2.18.1") == ()
+    found = effects(load(), "releases", "tensorflow-2.18.1")
+    assert [(one.gpu, one.driver) for one in found] == [("sm_90", "545.23.06"), ("sm_90", "550.54.14")]
+    assert "2.17.1" in found[0].without
+    assert effects(load(), "releases", "tensorflow-2.17.1") == ()
 
 
 def test_rows_that_others_name_tell_them() -> None:
