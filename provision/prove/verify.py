@@ -92,8 +92,8 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
 ) -> Proof:
     """Train in a container of `image` and return the judged proof.
 
-    Without a GPU on the host, `access` is empty and the workload runs all the same, so that the proof can tell where
-    the model trained. A proof is tried again with the GPU withheld (`provision.prove.control`).
+    Without a GPU on the host `access` is empty, and it still trains: the proof then tells where. A proof is tried again
+    with the GPU withheld (`control`).
 
     Args:
         engine: where the container runs; it removes the container, whatever happens.
@@ -102,15 +102,14 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
         host: the host as probed.
         access: how the container gets its GPUs, from `provision.engine.access.device_access`.
         patterns: rows of the error catalogue.
-        new_nonce: a fresh number for each run, so that no old or forged line is taken for this run's result.
+        new_nonce: a number for each run, so that no old or forged line is taken for its result.
         clock: monotonic seconds.
 
     Raises:
         BuildError: KGE-408, the engine has no such image.
         EngineError: the engine stopped answering.
     """
-    begun = clock()
-    found = engine.image(image)
+    begun, found = clock(), engine.image(image)
     if found is None:
         fix = f"build it with kgpu-env build, or fetch it: docker pull {image}"
         raise BuildError("KGE-408", f"there is no image {image} on this engine", fix=fix)
