@@ -115,6 +115,8 @@ def client(program: str, place: Path, api: "APIClient") -> Iterator[Callable[[in
     label = f"devcontainer.local_folder={project}"
     for one in api.containers(all=True, filters={"label": label}):
         api.remove_container(one["Id"], force=True)
+        if one["Image"].startswith("vsc-"):  # the client's own, with the developer's ids
+            api.remove_image(one["Image"], force=True)
 
 
 @pytest.mark.parametrize("uid", [0, 1000, DIRECTORY_ID])
