@@ -63,7 +63,7 @@ def main() -> None:
     pip = plain(api, "kgpu-bench/plain:1")
     again = ours("kgpu-bench/cuda:1").wall
     package = ours("kgpu-bench/cuda:2", "--package", "humanize").wall
-    sizes = {tag: api.inspect_image(tag)["Size"] / 1e9 for tag in ("kgpu-bench/cuda:1", "kgpu-bench/plain:1")}
+    sizes = {tag: api.inspect_image(tag)["Size"] / 1e9 for tag in ("kgpu-bench/cuda:1", "kgpu-bench/plain:1")}  # type: ignore[no-untyped-call] # untyped in its stubs
     print(f"One run each, in this order; {machine()}, Docker {api.version()['Version']}\n")
     print("| what | kgpu-env | pip, classic builder | ratio |\n|---|---|---|---|")
     for what, seconds in (("cold build", cold), ("one package added", package), ("nothing changed", again)):

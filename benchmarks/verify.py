@@ -11,6 +11,7 @@ from timing import in_turn, machine, median
 
 ROOT = Path(__file__).parents[1]
 KGPU = str(Path(sys.executable).parent / "kgpu-env")
+RUNS = 5
 IMAGE = "kgpu-env/cpu:tf2.21.0-py3.11"
 
 
@@ -26,7 +27,7 @@ def main() -> None:
         7,
     )
     ours, other = (median(runs) for runs in taken.values())
-    print(f"Medians of 7 runs in turn; {machine()}\n")
+    print(f"Medians of {RUNS} runs in turn; {machine()}\n")
     print("| command | wall s | ratio |\n|---|---|---|")
     print(f"| kgpu-env verify | {ours:.2f} | {ours / other:.2f} |\n| docker run | {other:.2f} | 1 |")
 

@@ -23,7 +23,9 @@ def plan(request: Request = CPU, network: dict[str, bytes] | None = None) -> Pla
 @pytest.mark.process
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.stem)
 def test_is_clean_for_hadolint(path: Path) -> None:
-    done = subprocess.run([Path(sys.executable).with_name("hadolint"), path], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("hadolint"), path], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 

@@ -1,0 +1,53 @@
+"""Every code can be looked up, and the gravest finding comes first."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from provision.catalogue import load
+from provision.doctor import examine, explain
+from provision.doctor.codes import MEANINGS
+from provision.model import Engine, Finding, Host, Severity
+
+PACKAGE = Path(__file__).parents[3] / "provision"
+USED = {
+    code
+    for path in PACKAGE.rglob("*.py")
+    if path.name != "codes.py"
+    for code in re.findall(r'"(KGE-\d{3})"', path.read_text())
+}
+CATALOGUED = {row.id for row in load().errors}
+
+
+@pytest.mark.parametrize("code", sorted(USED | CATALOGUED))
+def test_every_code_of_the_program_is_explained(code: str) -> None:
+    assert explain(code, load()).startswith(code)
+
+
+def test_no_meaning_is_left_over() -> None:
+    assert set(MEANINGS) <= USED
+
+
+def test_one_code_has_one_meaning() -> None:
+    assert not set(MEANINGS) & CATALOGUED
+
+
+def test_case_does_not_matter_and_nonsense_is_told_apart() -> None:
+    assert explain("kge-301", load()).startswith("KGE-301")
+    assert explain("KGE-000", load()) == ""
+
+
+def test_the_gravest_comes_first_and_a_missing_engine_is_one() -> None:
+    note = Finding(code="KGE-109", severity=Severity.INFO, text="note")
+    found = examine(Host(findings=(note,)))
+    assert [finding.code for finding in found] == ["KGE-301", "KGE-109"]
+
+
+def test_an_engine_that_cannot_build_is_told() -> None:
+    podman = Engine(name="podman", version="4.3.1", buildkit=False)
+    assert [finding.code for finding in examine(Host(engine=podman))] == ["KGE-303"]
+
+
+def test_a_healthy_host_has_nothing() -> None:
+    assert examine(Host(engine=Engine(name="docker", version="28.5.2"))) == ()
