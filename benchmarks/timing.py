@@ -4,7 +4,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -26,7 +26,7 @@ def run(command: Sequence[str], expect: int = 0) -> Taken:
     return Taken(wall, cpu)
 
 
-def in_turn(commands: dict[str, Sequence[str]], runs: int) -> dict[str, list[Taken]]:
+def in_turn(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, list[Taken]]:
     """Return the runs of each command, after one that is not counted."""
     taken: dict[str, list[Taken]] = {name: [] for name in commands}
     for number in range(runs + 1):
