@@ -7,7 +7,6 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.documents import RenderDocument
 from provision.cli.output import answer, answer_json, is_folder, say, write_file
 from provision.cli.session import plan, tell_warnings
 
@@ -56,6 +55,8 @@ def render(
             write_file(Path(output) / name, content)
         say(f"wrote {output}")
     if as_json:
+        from provision.cli.documents import RenderDocument
+
         answer_json(RenderDocument(plan_digest=result.digest, tag=result.tag, dockerfile=result.dockerfile))
     elif not output:
         answer(result.dockerfile)
