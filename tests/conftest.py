@@ -1,5 +1,6 @@
 """Guards for all tests."""
 
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -7,6 +8,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+# A shell starts what it puts in the background with Ctrl-C ignored, which every program below would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,13 @@
-"""The loss curve of the report page, as numbers and words that a template draws."""
+"""The loss curves of the report page, as numbers and words that a template draws."""
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, Self, TypeAlias
 
 LABELLED = 7  # so many loss values fit on the curve side by side
 PLOTTED = 1e100  # a loss beyond this is listed, not drawn: the axis would overflow
+
+Place: TypeAlias = tuple[float, float] | None  # None where a value cannot be drawn
 
 
 class Tick(NamedTuple):
@@ -33,49 +35,90 @@ class Box(NamedTuple):
     top: int = 28
     bottom: int = 170
 
+    @classmethod
+    def with_legend(cls) -> Self:
+        """Return a box with a line for the curves' names above the plot."""
+        return cls(height=228, top=46, bottom=188)
 
-class Chart(NamedTuple):
-    """A loss curve, ready to be drawn."""
 
-    box: Box
+class Curve(NamedTuple):
+    """The losses of one training."""
+
+    name: str
     points: tuple[Point, ...]
     lines: tuple[str, ...]  # the `points` of a polyline each; more than one where a value cannot be drawn
-    epochs: tuple[Tick, ...]
-    losses: tuple[Tick, ...]
     values: tuple[str, ...]  # every epoch's loss in words
 
 
-def chart(losses: tuple[float, ...]) -> Chart | None:
-    """Return the curve of the mean loss per epoch, or None when no value can be drawn."""
-    drawn = [value for value in losses if _drawable(value)]
+class Chart(NamedTuple):
+    """One curve or more on the same axes, ready to be drawn."""
+
+    box: Box
+    curves: tuple[Curve, ...]
+    epochs: tuple[Tick, ...]
+    losses: tuple[Tick, ...]
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Return each epoch's losses in words, one per curve; empty where a training had ended."""
+        length = max(len(curve.values) for curve in self.curves)
+        return tuple(
+            tuple(curve.values[index] if index < len(curve.values) else "" for curve in self.curves)
+            for index in range(length)
+        )
+
+    @property
+    def labelled(self) -> bool:
+        """Return whether the drawing itself tells every value."""
+        return len(self.curves) == 1 and len(self.rows) <= LABELLED
+
+
+def chart(trainings: Mapping[str, tuple[float, ...]]) -> Chart | None:
+    """Return the curves of the mean loss per epoch, or None when no value can be drawn.
+
+    Args:
+        trainings: the losses by the training's name, the one with labels at its points first. One without any loss
+            gets no curve.
+    """
+    told = {name: losses for name, losses in trainings.items() if losses}
+    drawn = [value for losses in told.values() for value in losses if _drawable(value)]
     if not drawn:
         return None
-    box = Box()
+    box, length = Box() if len(told) == 1 else Box.with_legend(), max(map(len, told.values()))
     marks = _ticks(min(0.0, *drawn), max(0.0, *drawn))
     low, span = marks[0], marks[-1] - marks[0]
 
     def across(index: int) -> float:
-        share = index / (len(losses) - 1) if len(losses) > 1 else 0.5
+        share = index / (length - 1) if length > 1 else 0.5
         return round(box.left + 14 + (box.right - box.left - 28) * share, 1)
 
     def up(value: float) -> float:
         return round(box.bottom - (box.bottom - box.top) * (value - low) / span, 1)
 
-    places = [(across(index), up(value)) if _drawable(value) else None for index, value in enumerate(losses)]
-    step = math.ceil(len(losses) / LABELLED)
+    first, *others = (_curve(name, losses, across, up) for name, losses in told.items())
     return Chart(
         box=box,
-        points=tuple(_points(losses, places)),
-        lines=tuple(_lines(places)),
-        epochs=tuple(Tick(across(index), str(index + 1)) for index in range(0, len(losses), step)),
+        curves=(_labelled(first, others), *others),
+        epochs=tuple(Tick(across(index), str(index + 1)) for index in range(0, length, math.ceil(length / LABELLED))),
         losses=tuple(Tick(up(mark), f"{mark:g}") for mark in marks),
-        values=tuple(number(value) for value in losses),
     )
 
 
 def number(value: float) -> str:
     """Return a loss in three significant digits."""
     return f"{value:.3g}" if math.isfinite(value) else "not a number"
+
+
+def _curve(
+    name: str, losses: tuple[float, ...], across: Callable[[int], float], up: Callable[[float], float]
+) -> Curve:
+    places = [(across(index), up(value)) if _drawable(value) else None for index, value in enumerate(losses)]
+    return Curve(
+        name=name,
+        points=tuple(Point(*place, "") for place in places if place is not None),
+        lines=tuple(_lines(places)),
+        values=tuple(number(value) for value in losses),
+    )
 
 
 def _drawable(value: float) -> bool:
@@ -92,15 +135,11 @@ def _ticks(low: float, high: float) -> tuple[float, ...]:
     return tuple(index * step for index in range(math.floor(low / step), math.ceil(high / step) + 1))
 
 
-def _points(losses: tuple[float, ...], places: list[tuple[float, float] | None]) -> Iterator[Point]:
-    ends = {0, len(losses) - 1}
-    for index, place in enumerate(places):
-        if place is not None:
-            told = len(losses) <= LABELLED or index in ends
-            yield Point(*place, number(losses[index]) if told else "")
-
-
-def _lines(places: list[tuple[float, float] | None]) -> Iterator[str]:
+def _labelled(curve: Curve, others: list[Curve]) -> Curve:
+    """Return a curve with labels at its points, but none that would cover a point of another curve."""
+    marks = [point for other in others for point in other.points]
+    return curve
+def _lines(places: list[Place]) -> Iterator[str]:
     run: list[str] = []
     for place in (*places, None):
         if place is not None:

@@ -4,6 +4,7 @@ Everything in a proof is text of a container, so the template engine escapes all
 could hide or reorder it. The same proof always gives the same bytes.
 """
 
+import re
 import shlex
 import unicodedata
 from collections import Counter
@@ -15,14 +16,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from provision import __version__
-from provision.model import Check, Proof, ProvedDevice, Stack, Status, Vendor, Verdict
-from provision.prove.chart import LABELLED, chart, number
+from provision.model import Check, Proof, ProvedDevice, Stack, Status, Training, Vendor, Verdict
+from provision.model.proof import LibraryRow
+from provision.prove.chart import chart, number
+from provision.prove.matrix import BEHIND
 from provision.resources import folder
 
 BRIEF = 400  # characters above the fold, so that the next step stays there
 LIMIT = 2000  # characters of one text; the JSON report has the rest
 # Controls, invisible and reordering formats, halves of surrogate pairs (which no encoding can write), separators.
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+# Keras colours its messages. A complete sequence for colour or weight says nothing here; any other one is shown.
+COLOURING = re.compile(r"\x1b\[[0-9;:]*m")
+BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 NAMED = 4  # GPUs named above the fold
 ASKS = {
     "started": "Did the engine start the container?",
@@ -71,9 +77,11 @@ def page(proof: Proof, stack: Stack | None = None) -> str:
             tally=tally(proof.checks),
             gpus=gpus(proof.devices),
             asks=ASKS,
-            loss=loss_range(proof),
-            chart=chart(proof.training.losses),
-            labelled=LABELLED,
+            loss=loss_range(proof.training),
+            losses={name: loss_range(training) for name, training in trainings(proof).items()},
+            chart=chart({name: training.losses for name, training in trainings(proof).items()}),
+            control=control(proof),
+            libraries=tuple((row, behind(row, proof.requested), call(row)) for row in proof.libraries),
             commands=tuple(commands(proof, stack)),
             succeeded=proof.verdict in {Verdict.PROVED, Verdict.CPU},
             version=__version__,
@@ -89,10 +97,15 @@ def shown(value: object) -> object:
     """
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    text = value.replace("\r\n", "\n")
+    text = BLANK_LINES.sub("\n\n", plain(value))
     if len(text) > LIMIT:
         text = f"{text[:LIMIT]} [{len(text) - LIMIT:,} more characters]"
     return "".join(_visible(char) for char in text)
+
+
+def plain(text: str) -> str:
+    """Return `text` without colours and with a line's end in one spelling."""
+    return COLOURING.sub("", text.replace("\r\n", "\n"))
 
 
 def _visible(char: str) -> str:
@@ -124,7 +137,7 @@ def sentence(text: str) -> str:
 
 def brief(text: str) -> str:
     """Return `text` on one line and short enough for the first screen."""
-    line = " ".join(text.split())
+    line = " ".join(plain(text).split())
     return line if len(line) <= BRIEF else f"{line[: BRIEF - 3]}..."
 
 
@@ -151,9 +164,40 @@ def gpus(found: tuple[ProvedDevice, ...]) -> str:
     return f"Listed inside: {', '.join(names)}{more}."
 
 
-def loss_range(proof: Proof) -> str:
+def control(proof: Proof) -> tuple[str, str]:
+    """Return what the run without the GPU says of the verdict, and what was seen; empty where it has no say."""
+    found = next((item for item in proof.checks if item.name == "control"), None)
+    if found is None:
+        return ("No control run without the GPU is recorded." if proof.verdict is Verdict.PROVED else "", "")
+    if found.status is Status.PASS:
+        return "The same image without the GPU failed, as it must.", found.detail
+    return f"The control, the same image without the GPU: {found.status}.", ""  # the reason says the rest
+
+
+def behind(row: LibraryRow, requested: str) -> str:
+    """Return the vendor's library that a row tries; empty when it is not known."""
+    names = dict(zip((Vendor.CUDA, Vendor.ROCM), BEHIND.get(row.name, ()), strict=False))
+    return next((name for vendor, name in names.items() if vendor == requested.partition(" ")[0]), "")
+
+
+def call(row: LibraryRow) -> str:
+    """Return a row's device and how long its repeated call took."""
+    if row.seconds is None:
+        return f"on {row.device}"
+    time = f"{row.seconds * 1000:.2g} ms" if row.seconds < 0.1 else f"{row.seconds:.2f} s"  # noqa: PLR2004 - two digits
+    return f"on {row.device}, {time}"
+
+
+def trainings(proof: Proof) -> dict[str, Training]:
+    """Return the recorded trainings by the name that the verdict allows, the one in question first."""
+    name = {Verdict.PROVED: "GPU", Verdict.CPU: "CPU"}.get(proof.verdict, "training in question")
+    found = {name: proof.training, "CPU reference": proof.reference}
+    return {name: training for name, training in found.items() if training.losses}
+
+
+def loss_range(training: Training) -> str:
     """Return the first and the last loss and the time between; empty when no loss is recorded."""
-    losses, seconds = proof.training.losses, proof.training.seconds
+    losses, seconds = training.losses, training.seconds
     if not losses:
         return ""
     epochs = f"{len(losses)} epoch{'s' if len(losses) > 1 else ''}"
