@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Self, TypeAlias
 
 LABELLED = 7  # so many loss values fit on the curve side by side
+LABEL = 4.0, 26.0  # where above its point a label would hide another mark, in the units of the viewBox
 PLOTTED = 1e100  # a loss beyond this is listed, not drawn: the axis would overflow
 
 Place: TypeAlias = tuple[float, float] | None  # None where a value cannot be drawn
@@ -22,7 +23,7 @@ class Point(NamedTuple):
 
     x: float
     y: float
-    label: str  # empty where labels would touch
+    label: str  # empty where it would touch another one or cover a mark
 
 
 class Box(NamedTuple):
@@ -109,15 +110,11 @@ def number(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "not a number"
 
 
-def _curve(
-    name: str, losses: tuple[float, ...], across: Callable[[int], float], up: Callable[[float], float]
-) -> Curve:
+def _curve(name: str, losses: tuple[float, ...], across: Callable[[int], float], up: Callable[[float], float]) -> Curve:
     places = [(across(index), up(value)) if _drawable(value) else None for index, value in enumerate(losses)]
+    points = (Point(*place, number(losses[index])) for index, place in enumerate(places) if place is not None)
     return Curve(
-        name=name,
-        points=tuple(Point(*place, "") for place in places if place is not None),
-        lines=tuple(_lines(places)),
-        values=tuple(number(value) for value in losses),
+        name=name, points=tuple(points), lines=tuple(_lines(places)), values=tuple(number(value) for value in losses)
     )
 
 
@@ -136,9 +133,18 @@ def _ticks(low: float, high: float) -> tuple[float, ...]:
 
 
 def _labelled(curve: Curve, others: list[Curve]) -> Curve:
-    """Return a curve with labels at its points, but none that would cover a point of another curve."""
-    marks = [point for other in others for point in other.points]
-    return curve
+    """Return a curve without the labels that would touch each other or cover another curve's point."""
+    marks = {point.x: point.y for other in others for point in other.points}
+    few, last = len(curve.values) <= LABELLED, len(curve.points) - 1
+
+    def told(index: int, point: Point) -> bool:
+        low, high = LABEL
+        return (few or index in {0, last}) and not low < point.y - marks.get(point.x, point.y) < high
+
+    points = (point if told(index, point) else point._replace(label="") for index, point in enumerate(curve.points))
+    return curve._replace(points=tuple(points))
+
+
 def _lines(places: list[Place]) -> Iterator[str]:
     run: list[str] = []
     for place in (*places, None):

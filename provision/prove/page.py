@@ -183,9 +183,9 @@ def behind(row: LibraryRow, requested: str) -> str:
 def call(row: LibraryRow) -> str:
     """Return a row's device and how long its repeated call took."""
     if row.seconds is None:
-        return f"on {row.device}"
+        return f"({row.device})"
     time = f"{row.seconds * 1000:.2g} ms" if row.seconds < 0.1 else f"{row.seconds:.2f} s"  # noqa: PLR2004 - two digits
-    return f"on {row.device}, {time}"
+    return f"({row.device}, {time})"
 
 
 def trainings(proof: Proof) -> dict[str, Training]:

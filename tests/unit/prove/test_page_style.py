@@ -9,7 +9,7 @@ from provision.prove.page import page
 
 PROOF = Proof(verdict=Verdict.NOT_PROVED, reason="a reason", training=Training(losses=(2.0, 1.0)))
 PAIRS = [("ink", "paper"), ("quiet", "paper"), ("ink", "panel"), ("quiet", "panel")]
-TONES = [(tone, "paper") for tone in ("good", "bad", "doubtful", "neutral")]
+TONES = [(tone, "paper") for tone in ("good", "bad", "doubtful", "neutral", "second")]
 
 
 def luminance(colour: str) -> float:
