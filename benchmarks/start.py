@@ -3,6 +3,7 @@
 .venv/bin/pip install hpccm && .venv/bin/python benchmarks/start.py
 """
 
+import compileall
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +29,8 @@ Stage1 += user(user='keras')
 
 def main() -> None:
     """Print the table."""
+    # As pip does when it installs a package; a checkout has no compiled modules where Python may not write them.
+    compileall.compile_dir(ROOT / "provision", quiet=1)
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder) / "recipe.py"
         recipe.write_text(RECIPE)
