@@ -35,8 +35,10 @@ def main() -> None:
         recipe = Path(folder) / "recipe.py"
         recipe.write_text(RECIPE)
         host = ROOT / "tests" / "data" / "hosts" / "h100-580.json"
+        render = [str(BIN / "kgpu-env"), "render", "--vendor", "cuda", "--host", str(host)]
         commands = {
-            "kgpu-env render": [str(BIN / "kgpu-env"), "render", "--vendor", "cuda", "--host", str(host)],
+            "kgpu-env render": render,
+            "kgpu-env render, no cache": ["env", "XDG_CACHE_HOME=/dev/null", *render],
             "hpccm": [str(BIN / "hpccm"), "--recipe", str(recipe)],
             "kgpu-env resolve": [str(BIN / "kgpu-env"), "resolve", "--vendor", "cuda", "--host", str(host)],
             "python -c 'import typer'": [sys.executable, "-c", "import typer"],
