@@ -63,8 +63,8 @@ def test_pipes_and_exit_code(engine: DockerEngine, base: str) -> None:
 
 def test_user_folder_and_rights(engine: DockerEngine, base: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    script = "id -u; pwd; echo $A; touch made; grep CapEff /proc/self/status"
-    code, out, _ = work(engine, base, script, env={"A": "b c"}, mounts={str(tmp_path): "/work"})
+    script = "id -u; pwd; echo $A; touch /srv/made; grep CapEff /proc/self/status"
+    code, out, _ = work(engine, base, script, env={"A": "b c"}, mounts={str(tmp_path): "/srv"})
     assert (code, out.split("\n")[:3]) == (0, ["1234", "/tmp", "b c"])
     assert out.split()[-1] == "0" * 16
     made = (tmp_path / "made").stat()
