@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from provision.engine.connection import explanation
 from provision.engine.protocol import Image
 from provision.errors import BuildError
+from provision.render.text import quoted
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -115,11 +116,7 @@ def label(key: str, value: str) -> str:
     """
     if not (key + value).isprintable():
         raise BuildError("KGE-410", "a label has a control character", why=repr(f"{key}={value}"))
-    return f"LABEL {_quoted(key)}={_quoted(value)}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + re.sub(r'([\\"$])', r"\\\1", text) + '"'
+    return f"LABEL {quoted(key)}={quoted(value)}"
 
 
 def split(reference: str) -> tuple[str, str]:
