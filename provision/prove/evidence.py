@@ -49,6 +49,8 @@ class DriverDevice(Value):
     ordinal: int
     pci: str | None
     uuid: str | None  # CUDA: 32 hexadecimal digits; HIP: the 16 that AMD uses
+    # CUDA: clock_khz, multiprocessors, and major and minor of its capability
+    capacity: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Listed(Value):

@@ -118,6 +118,19 @@ def mapped() -> list[str]:
     return sorted(path for path in paths if Path(path).name.startswith(names))
 
 
+def capacity(lib: Any, ordinal: int) -> dict[str, int]:
+    """Return what of a CUDA device its peak follows from; empty for a library that is not CUDA's or does not tell.
+
+    The numbers are CUdevice_attribute's (cuda.h), which never change.
+    """
+    found, value = {}, ctypes.c_int(0)
+    for name, number_ in {"clock_khz": 13, "multiprocessors": 16, "major": 75, "minor": 76}.items():
+        with contextlib.suppress(AttributeError):
+            if lib.cuDeviceGetAttribute(ctypes.byref(value), number_, ordinal) == 0:
+                found[name] = value.value
+    return found
+
+
 def driver_devices(library: str, prefix: str) -> list[dict[str, Any]]:
     """Ask the driver library itself for its devices: ordinal, PCI address and UUID.
 
@@ -142,6 +155,7 @@ def driver_devices(library: str, prefix: str) -> list[dict[str, Any]]:
                 "ordinal": ordinal,
                 "pci": pci.value.decode("ascii", "replace") if pci_known else None,
                 "uuid": (raw.raw.hex() if cuda else raw.raw.decode("ascii", "replace")) if uuid_known else None,
+                "capacity": capacity(lib, ordinal),
             }
         )
     return found
