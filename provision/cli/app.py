@@ -12,6 +12,7 @@ import typer
 
 from provision import __version__
 from provision.cli.commands import register
+from provision.cli.groups import spread
 from provision.cli.output import answer, drop_stdout, report, say
 from provision.errors import Exit, InterruptError, KgpuError, UsageError
 
@@ -57,14 +58,15 @@ def command(function: C) -> C:
     return function
 
 
-def catching(function: C) -> C:
-    """Wrap a command: its errors are reported, and become the exit code."""
+def catching(function: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a command: its groups are spread into options; its errors are reported, and become the exit code."""
+    shape = spread(function)
 
     @functools.wraps(function)
     def run(**options: object) -> None:
         as_json = bool(options.get("as_json"))
         try:
-            function(**options)
+            function(**shape.arguments(options))
         except KgpuError as error:
             _end(error, as_json=as_json)
         except KeyboardInterrupt:
@@ -78,7 +80,9 @@ def catching(function: C) -> C:
             fix = "run it again with kgpu-env --debug to see where, and report it"
             _end(KgpuError("KGE-999", what, fix=fix), as_json=as_json)
 
-    return run  # type: ignore[return-value] # the same signature, kept by wraps
+    run.__signature__ = shape.signature  # type: ignore[attr-defined] # read by inspect, unknown to its stub
+    run.__annotations__ = {name: one.annotation for name, one in shape.signature.parameters.items()}
+    return run
 
 
 def _end(error: KgpuError, *, as_json: bool) -> NoReturn:

@@ -1,17 +1,16 @@
 """Building from kgpu.lock: nothing is resolved, and nothing else may be asked for."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from provision.cli.options import StackOptions
 from provision.cli.session import Plan, facts, settings
 from provision.errors import UsageError
 from provision.model import Host
 
-_CHOICES = ("vendor", "host", "fallback", "tensorflow", "python", "base", "cuda", "rocm", "package", "apt")
+_CHOICES = ("vendor", "host", "fallback", "tensorflow", "python", "base", "cuda", "rocm", "backend", "package", "apt")
 
 
-def locked_plan(options: Mapping[str, Any]) -> Plan:
+def locked_plan(options: StackOptions, *, as_json: bool) -> Plan:
     """Return the plan that the lock in this folder holds.
 
     Raises:
@@ -21,17 +20,18 @@ def locked_plan(options: Mapping[str, Any]) -> Plan:
     from provision.lock import LOCK_FILE, check_plan, read_lock
     from provision.resolve.request import check_names, check_request
 
-    asked = [name for name in _CHOICES if options.get(name)]
+    asked = [name for name in _CHOICES if getattr(options, name)]
     if asked:
         what = f"--locked builds what {LOCK_FILE} says: --{asked[0]} cannot change it."
         raise UsageError("KGE-908", what, fix="leave the option out, or lock anew with kgpu-env lock")
     path = Path(LOCK_FILE)
     found = read_lock(path)
-    check_plan(facts(), found, path)
-    network = settings(options)
-    check_names(network.tag, network.network.registries)
+    catalogue = facts(options.catalogue)
+    check_plan(catalogue, found, path)
+    chosen = settings(options, as_json=as_json)
+    check_names(chosen.tag, chosen.network.registries)
     host = Host(architecture=found.platform.partition("-")[0])
-    return Plan(facts(), network, host, check_request(found.request), found.stack)
+    return Plan(catalogue, chosen, host, check_request(found.request), found.stack)
 
 
 def locked_files() -> dict[str, bytes]:

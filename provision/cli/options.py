@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from provision.cli.groups import Options
 from provision.errors import nearest
 
 VENDORS = ("auto", "cuda", "rocm", "cpu", "nvidia", "amd")
@@ -120,3 +121,50 @@ Key = Annotated[
     Path | None,
     typer.Option(metavar="FILE", envvar="KGPU_ENV_KEY", help="A secret that signs the record of this proof."),
 ]
+
+
+class StackOptions(Options):
+    """What the environment is made of: one line of options serves `resolve`, `render`, `build`, `up` and the others."""
+
+    vendor: Vendor = None
+    host: Host = None
+    fallback: Fallback = None
+    tensorflow: TensorFlow = None
+    python: Python = None
+    base: Base = None
+    cuda: Cuda = None
+    rocm: Rocm = None
+    backend: Backend = None
+    package: Package = None
+    apt: Apt = None
+    tag: Tag = None
+    ca_bundle: CaBundle = None
+    profile: Profile = None
+    config: Config = None
+    catalogue: Catalogue = None
+    show_config: ShowConfig = False
+
+
+class ProofOptions(Options):
+    """What is to be proved, and within which limits."""
+
+    gpus: Gpus = "all"
+    level: Level = "standard"
+    minutes: Minutes = None
+    backend: Backend = None
+    timeout: Timeout = 600.0
+    key: Key = None
+
+
+class ReportOptions(Options):
+    """The files that a proof is written to."""
+
+    report: Report = None
+    html: Html = None
+    junit: Junit = None
+    ctrf: Ctrf = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that were asked for."""
+        return tuple(path for path in (self.report, self.html, self.junit, self.ctrf) if path)

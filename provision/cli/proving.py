@@ -8,32 +8,46 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from provision.cli.options import ProofOptions, ReportOptions
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
 from provision.cli.session import facts
 from provision.errors import Exit, InputError, UsageError
-from provision.model import Host, Proof, Stack, Value, Vendor, Verdict, encode
+from provision.model import Host, Proof, Stack, Vendor, Verdict, encode
 
 if TYPE_CHECKING:
     from provision.engine.protocol import Engine
     from provision.prove import VerifyRequest
 
+SOAK_MINUTES = 5.0  # on each GPU, when none are named
 
-class Reports(Value):
-    """The files that a proof is written to."""
 
-    json: Path | None = None
-    html: Path | None = None
-    junit: Path | None = None
-    ctrf: Path | None = None
+def prepare(options: ProofOptions, reports: ReportOptions) -> bytes | None:
+    """Refuse at once what would fail after the long work; return the key that signs the record, if one is named.
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Those that were asked for."""
-        return tuple(path for path in (self.json, self.html, self.junit, self.ctrf) if path)
+    Raises:
+        UsageError: KGE-592, minutes without the level soak.
+        InputError: KGE-591, the key cannot be used; KGE-605, a report could not be written.
+    """
+    from provision.cli.keeping import file_key
 
-    def check(self) -> None:
-        """Raise InputError KGE-605 when one could not be written later."""
-        check_writable(*self.files)
+    check_writable(*reports.files)
+    if options.minutes is not None and options.level != "soak":
+        raise UsageError("KGE-592", "--minutes belongs to --level soak.", fix="add --level soak, or leave it out")
+    return file_key(options.key)
+
+
+def verify_request(options: ProofOptions, vendor: Vendor) -> "VerifyRequest":
+    """Return what is to be proved."""
+    from provision.prove import VerifyRequest
+
+    return VerifyRequest(
+        vendor=vendor,
+        gpus=options.gpus,
+        seconds=options.timeout,
+        level=options.level,  # type: ignore[arg-type] # the option's parser lets only the three through
+        minutes=(options.minutes or SOAK_MINUTES) if options.level == "soak" else 0.0,
+        backend=options.backend,  # type: ignore[arg-type] # the same
+    )
 
 
 def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host, key: bytes | None = None) -> Proof:
@@ -99,19 +113,10 @@ def _keep(proof: Proof, plan: str, key: bytes | None, known: str) -> None:
         say(f"warning   {error.what} {error.why}")
 
 
-def deliver(
-    proof: Proof,
-    report: Path | None,
-    html: Path | None,
-    *,
-    as_json: bool,
-    stack: Stack | None = None,
-    more: Reports | None = None,
-) -> None:
+def deliver(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: Stack | None = None) -> None:
     """Print the verdict, write the reports, and end with the verdict's exit code."""
     from provision.prove import summary
 
-    reports = more or Reports(json=report, html=html)
     for path, text in _texts(proof, reports, stack):
         write_file(path, text().encode())
     if as_json:
@@ -125,7 +130,7 @@ def deliver(
         raise typer.Exit(int(Exit.NOT_PROVED))
 
 
-def _texts(proof: Proof, reports: Reports, stack: Stack | None) -> list[tuple[Path, Callable[[], str]]]:
+def _texts(proof: Proof, reports: ReportOptions, stack: Stack | None) -> list[tuple[Path, Callable[[], str]]]:
     """Return each file that was asked for with what makes its text."""
     from provision.prove.formats import ctrf, junit
 
@@ -135,22 +140,9 @@ def _texts(proof: Proof, reports: Reports, stack: Stack | None) -> list[tuple[Pa
         return page(proof, stack)
 
     made = (
-        (reports.json, lambda: encode(proof)),
+        (reports.report, lambda: encode(proof)),
         (reports.html, html),
         (reports.junit, lambda: junit(proof)),
         (reports.ctrf, lambda: ctrf(proof, int(time.time() * 1000))),
     )
     return [(path, text) for path, text in made if path]
-
-
-def check_level(level: str, minutes: float | None) -> float:
-    """Return the minutes of soaking: 0 at other levels.
-
-    Raises:
-        UsageError: KGE-592, minutes without the level soak.
-    """
-    if level == "soak":
-        return minutes or 5.0
-    if minutes is not None:
-        raise UsageError("KGE-592", "--minutes belongs to --level soak.", fix="add --level soak, or leave it out")
-    return 0.0

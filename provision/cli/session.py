@@ -4,15 +4,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import typer
 
 from provision.catalogue import Catalogue, load
+from provision.cli.options import StackOptions
 from provision.cli.output import answer, answer_json, say
 from provision.errors import EngineError, InputError
 from provision.model import Host, Request, Stack, Vendor, decode
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
 _RENAMED = {"package": "packages", "ca_bundle": "network_ca_bundle"}  # flags that are not called as their option
 
 
-def settings(options: Mapping[str, Any]) -> "Settings":
+def settings(options: StackOptions, *, as_json: bool = False) -> "Settings":
     """Return the settled options of a command, or print them and stop for --show-config."""
     from provision.config import KEYS, find_project, read_project, settle
 
-    path = options.get("config") or os.environ.get("KGPU_ENV_CONFIG") or find_project(Path.cwd())
+    path = options.config or os.environ.get("KGPU_ENV_CONFIG") or find_project(Path.cwd())
     project = read_project(Path(path)) if path else None
-    flags = {_RENAMED.get(key, key): _plain(value) for key, value in options.items()}
+    flags = {_RENAMED.get(key, key): _plain(getattr(options, key)) for key in options.__struct_fields__}
     flags = {key: flags.get(key) for key in (*KEYS, "profile", "network_ca_bundle")}
     found = settle(flags, os.environ, project, Path(path) if path else None)
-    if options.get("show_config"):
-        _show(found, as_json=bool(options.get("as_json")))
+    if options.show_config:
+        _show(found, as_json=as_json)
         raise typer.Exit
     return found
 
@@ -140,16 +141,16 @@ class Plan(NamedTuple):
     stack: Stack
 
 
-def plan(options: Mapping[str, Any]) -> Plan:
-    """Settle the options, get the host, and resolve the stack."""
+def plan(options: StackOptions, *, as_json: bool = False) -> Plan:
+    """Settle the options, get the host, and resolve the stack; `as_json` is how --show-config would answer."""
     from provision.resolve import resolve
     from provision.resolve.request import check_names, check_request
 
-    found = settings(options)
+    found = settings(options, as_json=as_json)
     request = check_request(found.request)
     check_names(found.tag, found.network.registries)
-    host = _host_for(request, options.get("host"))
-    catalogue = facts(options.get("catalogue"))
+    host = _host_for(request, options.host)
+    catalogue = facts(options.catalogue)
     stack = resolve(catalogue, host, request, today=time.strftime("%Y-%m-%d"))
     return Plan(catalogue, found, host, request, stack)
 

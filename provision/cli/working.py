@@ -4,18 +4,21 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from provision.cli import options as o
+from provision.cli.groups import Options
 from provision.cli.output import answer_json, say
 from provision.errors import BuildError, InputError, UsageError
 from provision.model import Host, Vendor
 
 if TYPE_CHECKING:
-    from provision.engine.protocol import Engine, Image, Job
+    from provision.engine import protocol
+    from provision.engine.protocol import Engine, Job
 
 PROJECT = "/work"
 CACHE = "/caches"
@@ -31,9 +34,7 @@ def _user(text: str) -> str:
     return f"{ids[0]}:{ids[1]}"
 
 
-Image_ = Annotated[
-    str | None, typer.Option("--image", metavar="NAME:TAG", help="This image; otherwise the one of kgpu-env build.")
-]
+Image = Annotated[str | None, typer.Option(metavar="NAME:TAG", help="This image; otherwise the one of kgpu-env build.")]
 User = Annotated[
     str | None, typer.Option(parser=_user, metavar="UID[:GID]", help="The user inside; otherwise the one outside.")
 ]
@@ -42,7 +43,18 @@ Folder = Annotated[
 ]
 
 
-def prepare(engine: "Engine", given: Mapping[str, Any], command: tuple[str, ...], *, terminal: bool) -> "Job":
+class WorkOptions(Options):
+    """Where something runs, on which GPUs, as whom."""
+
+    image: Image = None
+    gpus: o.Gpus = "all"
+    user: User = None
+    project: Folder = Path()
+
+
+def prepare(
+    engine: "Engine", given: WorkOptions, stack: o.StackOptions, command: tuple[str, ...], *, terminal: bool
+) -> "Job":
     """Return the job that the options describe.
 
     Raises:
@@ -52,18 +64,18 @@ def prepare(engine: "Engine", given: Mapping[str, Any], command: tuple[str, ...]
     from provision.engine.protocol import Job
     from provision.render.dockerfile import default_tag
 
-    if given["image"]:
-        image, vendor = given["image"], None
+    if given.image:
+        image, vendor = given.image, None
     else:
         from provision.cli.session import plan
 
-        found = plan(given)
+        found = plan(stack)
         image, vendor = found.settings.tag or default_tag(found.stack), found.stack.vendor
     there = engine.image(image)
     if there is None:
         fix = "build it with kgpu-env build (and the same options), or name another with --image"
         raise BuildError("KGE-408", f"there is no image {image} on this engine", fix=fix)
-    user = given["user"] or f"{os.getuid()}:{os.getgid()}"
+    user = given.user or f"{os.getuid()}:{os.getgid()}"
     # The cache belongs to the user outside: another one inside starts with an empty home each time.
     own = user.partition(":")[0] == str(os.getuid())
     cache = {str(_cache()): CACHE} if own else {}
@@ -72,14 +84,14 @@ def prepare(engine: "Engine", given: Mapping[str, Any], command: tuple[str, ...]
         command=command,
         user=user,
         directory=PROJECT,
-        access=_access(engine, there, vendor, given["gpus"]),
+        access=_access(engine, there, vendor, given.gpus),
         env=_environment(CACHE if own else "/tmp"),  # noqa: S108 - a path in the container
-        mounts={str(_project(given["project"], user)): PROJECT, **cache},
+        mounts={str(_project(given.project, user)): PROJECT, **cache},
         terminal=terminal,
     )
 
 
-def _access(engine: "Engine", image: "Image", vendor: Vendor | None, gpus: str) -> Any:  # noqa: ANN401 - model.Access
+def _access(engine: "Engine", image: "protocol.Image", vendor: Vendor | None, gpus: str) -> Any:  # noqa: ANN401 - model.Access
     from msgspec.structs import replace
 
     from provision.cli.session import probe_this_host

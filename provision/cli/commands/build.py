@@ -12,38 +12,17 @@ from provision.cli.output import answer, answer_json, say
 from provision.cli.session import engine, plan, tell_warnings
 
 Push = Annotated[bool, typer.Option("--push", help="Push the image to the registry that its tag names.")]
-
-
 Locked = Annotated[bool, typer.Option("--locked", help="Build what kgpu.lock says, every wheel checked by its hash.")]
 
 
 @command
-def build(
-    vendor: o.Vendor = None,
-    host: o.Host = None,
-    fallback: o.Fallback = None,
-    tensorflow: o.TensorFlow = None,
-    python: o.Python = None,
-    base: o.Base = None,
-    cuda: o.Cuda = None,
-    rocm: o.Rocm = None,
-    package: o.Package = None,
-    apt: o.Apt = None,
-    tag: o.Tag = None,
-    push: Push = False,
-    locked: Locked = False,
-    ca_bundle: o.CaBundle = None,
-    profile: o.Profile = None,
-    config: o.Config = None,
-    as_json: o.Json = False,
-    show_config: o.ShowConfig = False,
-) -> None:
+def build(*, push: Push = False, locked: Locked = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Build the image of the stack that suits the host."""
-    found, files = (locked_plan(locals()), locked_files()) if locked else (plan(locals()), {})
+    found = locked_plan(stack, as_json=as_json) if locked else plan(stack, as_json=as_json)
     say(f"Stack     {found.stack.summary}")
     tell_warnings(found.stack)
     with engine() as connected:
-        result = build_plan(connected, found, push=push, locked=files)
+        result = build_plan(connected, found, push=push, locked=locked_files() if locked else {})
     if as_json:
         answer_json(result)
         return

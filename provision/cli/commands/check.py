@@ -36,8 +36,7 @@ def check(
     from provision.build import rewrite
     from provision.resolve.imagecheck import check_image
 
-    options = {"ca_bundle": ca_bundle, "profile": profile, "config": config}
-    network = settings(options).network
+    network = settings(o.StackOptions(ca_bundle=ca_bundle, profile=profile, config=config)).network
     where = read_host(host) if host else probe_this_host()
     found = _read(rewrite(image, network.registries), where, network.ca_bundle)
     say(f"read      {found.bytes_read:,} bytes from {found.origin}, no layer")

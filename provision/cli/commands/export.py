@@ -4,13 +4,14 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.documents import ExportDocument, ExportedFile
+from provision.cli.groups import Options
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
 from provision.cli.session import Plan, plan, tell_warnings
 from provision.errors import UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from provision.emit import Order
 
 KINDS = ("devcontainer", "compose", "kubernetes", "apptainer", "quadlet", "shell")
+_NODE_NAME = 253  # characters, as DNS has it
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -30,6 +32,14 @@ def _kind(text: str) -> str:
     raise typer.BadParameter(
         f"{text!r} is no output: did you mean {near[0]}?" if near else f"choose from {', '.join(KINDS)}."
     )
+
+
+def _node(text: str) -> str:
+    """Return the name of a Kubernetes node: a DNS subdomain (RFC 1123)."""
+    label = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+    if len(text) <= _NODE_NAME and re.fullmatch(rf"{label}(\.{label})*", text, flags=re.ASCII):
+        return text
+    raise typer.BadParameter(f"{text!r} is no name of a node; kubectl get nodes tells them.")
 
 
 def _size(text: str) -> int:
@@ -54,39 +64,35 @@ Image = Annotated[
 Memory = Annotated[
     int | None, typer.Option(parser=_size, metavar="SIZE", help="Limit of the container's memory, such as 16g.")
 ]
-Nodes = Annotated[int, typer.Option(min=1, metavar="N", help="Kubernetes: the nodes that the Job proves.")]
+Node = Annotated[
+    list[str] | None,
+    typer.Option("--node", parser=_node, metavar="NAME", help="Kubernetes: prove this node by a Job; repeatable."),
+]
+
+
+class ExportOptions(Options):
+    """What the output says beside the stack."""
+
+    image: Image = None
+    gpus: o.Gpus = "all"
+    memory: Memory = None
+    node: Node = None
 
 
 @command
 def export(
     kind: Kind,
-    vendor: o.Vendor = None,
-    host: o.Host = None,
-    fallback: o.Fallback = None,
-    tensorflow: o.TensorFlow = None,
-    python: o.Python = None,
-    base: o.Base = None,
-    cuda: o.Cuda = None,
-    rocm: o.Rocm = None,
-    package: o.Package = None,
-    apt: o.Apt = None,
-    ca_bundle: o.CaBundle = None,
-    image: Image = None,
-    gpus: o.Gpus = "all",
-    memory: Memory = None,
-    nodes: Nodes = 1,
-    profile: o.Profile = None,
-    config: o.Config = None,
+    *,
     output: Folder = None,
+    target: ExportOptions,
+    stack: o.StackOptions,
     as_json: o.Json = False,
-    show_config: o.ShowConfig = False,
 ) -> None:
     """Write the files of another tool: the same image, and the right GPU request in its words."""
     from provision.emit import emit
 
-    given: dict[str, Any] = dict(locals())
-    found = plan(given)
-    order = _order(found, given)
+    found = plan(stack, as_json=as_json)
+    order = _order(found, kind, target)
     files = emit(kind, order)
     tell_warnings(found.stack)
     _tell_gpu(order)
@@ -102,7 +108,7 @@ def export(
         _print(files)
 
 
-def _order(found: Plan, given: dict[str, Any]) -> "Order":
+def _order(found: Plan, kind: str, target: ExportOptions) -> "Order":
     from msgspec.structs import replace
 
     from provision.emit import Order
@@ -110,28 +116,22 @@ def _order(found: Plan, given: dict[str, Any]) -> "Order":
     from provision.engine.images import check_reference
     from provision.render import render
 
-    if given["image"]:
-        check_reference(given["image"])
-    request = found.request
-    if os.geteuid() == 0 and given["kind"] == "devcontainer" and "user_uid" not in found.settings.origins:
-        # Root's project: another user could not write to it, and the client never gives a user root's id.
-        request = replace(request, user=replace(request.user, name="root", uid=0, gid=0))
-    plan_ = render(found.catalogue, found.stack, request, network=_network(found) if _has_context(given) else None)
+    if target.image:
+        check_reference(target.image)
+    user = found.request.user
+    has_context = kind == "devcontainer" and not target.image  # a Dockerfile, and what it reads
+    plan_ = render(found.catalogue, found.stack, found.request, network=_network(found) if has_context else None)
     return Order(
         stack=found.stack,
-        request=request,
+        request=found.request,
         host=found.host,
-        access=device_access(found.host, found.stack.vendor, given["gpus"]),
+        access=device_access(found.host, found.stack.vendor, target.gpus),
         plan=replace(plan_, tag=found.settings.tag or plan_.tag),
-        image=given["image"],
-        memory_bytes=given["memory"],
-        nodes=given["nodes"],
+        image=target.image,
+        memory_bytes=target.memory,
+        nodes=tuple(dict.fromkeys(target.node or ())),
+        developer=(user.uid, user.gid) if "user_uid" in found.settings.origins else (os.geteuid(), os.getegid()),
     )
-
-
-def _has_context(given: dict[str, Any]) -> bool:
-    """Tell whether the output holds a Dockerfile and what it reads."""
-    return given["kind"] == "devcontainer" and not given["image"]
 
 
 def _network(found: Plan) -> dict[str, bytes]:

@@ -4,7 +4,6 @@ import http.client
 import secrets
 import threading
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -74,24 +73,18 @@ class Announcement:
 
 @command
 def jupyter(
+    *,
     port: Port = INSIDE,
-    vendor: o.Vendor = None,
-    fallback: o.Fallback = None,
-    image: w.Image_ = None,
-    gpus: o.Gpus = "all",
-    user: w.User = None,
-    project: w.Folder = Path(),
-    profile: o.Profile = None,
-    config: o.Config = None,
+    work: w.WorkOptions,
+    stack: o.StackOptions,
     as_json: o.Json = False,
 ) -> None:
     """Start JupyterLab in the built environment, with the GPU and this folder; Ctrl-C ends and removes it."""
-    given = dict(locals())
     token = secrets.token_hex(24)
     options = ["--ip=0.0.0.0", f"--port={INSIDE}", "--no-browser", "--allow-root", "--ServerApp.log_level=WARN"]
     begun = time.monotonic()
     with engine() as connected:
-        job = w.prepare(connected, given, ("python3", "-c", START, *options), terminal=False)
+        job = w.prepare(connected, work, stack, ("python3", "-c", START, *options), terminal=False)
         # Not among the arguments, which every user of the host sees in its list of processes.
         job = replace(job, stdin=False, ports={INSIDE: port}, env={**job.env, "JUPYTER_TOKEN": token})
         announcement = Announcement(job.image, port, token, as_json=as_json)

@@ -23,31 +23,13 @@ Check = Annotated[bool, typer.Option("--check", help="Tell what has changed sinc
 
 
 @command
-def lock(
-    vendor: o.Vendor = None,
-    host: o.Host = None,
-    fallback: o.Fallback = None,
-    tensorflow: o.TensorFlow = None,
-    python: o.Python = None,
-    base: o.Base = None,
-    cuda: o.Cuda = None,
-    rocm: o.Rocm = None,
-    package: o.Package = None,
-    apt: o.Apt = None,
-    ca_bundle: o.CaBundle = None,
-    profile: o.Profile = None,
-    config: o.Config = None,
-    catalogue: o.Catalogue = None,
-    check: Check = False,
-    as_json: o.Json = False,
-    show_config: o.ShowConfig = False,
-) -> None:
+def lock(*, check: Check = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Write kgpu.lock: the stack, its base by digest and every wheel by hash; `build --locked` builds it."""
     from provision.lock import LOCK_FILE, read_lock
 
     path = Path(LOCK_FILE)
     old = read_lock(path) if check else None
-    found = plan(locals())
+    found = plan(stack, as_json=as_json)
     tell_warnings(found.stack)
     now = _make(found)
     if old:

@@ -19,28 +19,11 @@ Output = Annotated[
 
 
 @command
-def render(
-    vendor: o.Vendor = None,
-    host: o.Host = None,
-    fallback: o.Fallback = None,
-    tensorflow: o.TensorFlow = None,
-    python: o.Python = None,
-    base: o.Base = None,
-    cuda: o.Cuda = None,
-    rocm: o.Rocm = None,
-    package: o.Package = None,
-    apt: o.Apt = None,
-    ca_bundle: o.CaBundle = None,
-    profile: o.Profile = None,
-    config: o.Config = None,
-    output: Output = None,
-    as_json: o.Json = False,
-    show_config: o.ShowConfig = False,
-) -> None:
+def render(*, output: Output = None, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Write the Dockerfile of the stack; in a folder, the whole build context."""
     from provision.render import render as render_plan
 
-    found = plan(locals())
+    found = plan(stack, as_json=as_json)
     network = found.settings.network
     files: dict[str, bytes] = {}
     if network.ca_bundle or network.index_url or network.extra_index_urls:

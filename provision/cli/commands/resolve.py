@@ -14,47 +14,32 @@ Explain = Annotated[bool, typer.Option("--explain", help="Tell why each newer ca
 
 
 @command
-def resolve(
-    vendor: o.Vendor = None,
-    host: o.Host = None,
-    fallback: o.Fallback = None,
-    tensorflow: o.TensorFlow = None,
-    python: o.Python = None,
-    base: o.Base = None,
-    cuda: o.Cuda = None,
-    rocm: o.Rocm = None,
-    profile: o.Profile = None,
-    config: o.Config = None,
-    catalogue: o.Catalogue = None,
-    explain: Explain = False,
-    as_json: o.Json = False,
-    show_config: o.ShowConfig = False,
-) -> None:
+def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Pick the newest stack that is known to work on the host."""
     try:
-        found = plan(locals())
+        found = plan(stack, as_json=as_json)
     except NoStackError as error:
         if explain and not as_json:
             _print_rejections(error)
         raise
-    stack = found.stack
+    chosen = found.stack
     if explain:
         from msgspec.structs import replace
 
         from provision.resolve import upgrades
 
-        stack = replace(stack, upgrades=upgrades(found.catalogue, found.host, found.request, stack))
+        chosen = replace(chosen, upgrades=upgrades(found.catalogue, found.host, found.request, chosen))
     if as_json:
-        answer_json(stack)
+        answer_json(chosen)
         return
-    tell_warnings(stack)
-    answer(f"Chosen    {stack.summary}")
+    tell_warnings(chosen)
+    answer(f"Chosen    {chosen.summary}")
     if explain:
         from provision.resolve.telling import explanation
 
-        answer("\n".join(explanation(stack)))
-    elif stack.why:
-        answer(f"          {stack.why}")
+        answer("\n".join(explanation(chosen)))
+    elif chosen.why:
+        answer(f"          {chosen.why}")
 
 
 def _print_rejections(error: NoStackError) -> None:

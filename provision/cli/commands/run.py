@@ -2,7 +2,6 @@
 
 import sys
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,22 +17,16 @@ Words = Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The comma
 @command
 def run(
     words: Words,
-    vendor: o.Vendor = None,
-    fallback: o.Fallback = None,
-    image: w.Image_ = None,
-    gpus: o.Gpus = "all",
-    user: w.User = None,
-    project: w.Folder = Path(),
-    profile: o.Profile = None,
-    config: o.Config = None,
+    *,
+    work: w.WorkOptions,
+    stack: o.StackOptions,
     as_json: o.Json = False,
 ) -> None:
     """Run a command in the built environment, with the GPU and this folder at /work; ends with its exit code."""
-    given = dict(locals())
     terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     begun = time.monotonic()
     with engine() as connected:
-        job = w.prepare(connected, given, tuple(words), terminal=terminal)
+        job = w.prepare(connected, work, stack, tuple(words), terminal=terminal)
         code = w.work(connected, job, to=2 if as_json else 1)  # stdout is the document's
     if as_json:
         w.tell_end(job, code, begun)

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from pathlib import Path
 
 import typer
 
@@ -18,22 +17,16 @@ START = 'export PS1="(kgpu-env) \\w \\$ "; if command -v bash >/dev/null; then e
 
 @command
 def shell(
-    vendor: o.Vendor = None,
-    fallback: o.Fallback = None,
-    image: w.Image_ = None,
-    gpus: o.Gpus = "all",
-    user: w.User = None,
-    project: w.Folder = Path(),
-    profile: o.Profile = None,
-    config: o.Config = None,
+    *,
+    work: w.WorkOptions,
+    stack: o.StackOptions,
     as_json: o.Json = False,
 ) -> None:
     """Open a shell in the built environment, with the GPU and this folder at /work; exit ends and removes it."""
-    given = dict(locals())
     w.need_terminal(sys.stderr if as_json else sys.stdout)
     begun = time.monotonic()
     with engine() as connected:
-        job = w.prepare(connected, given, ("sh", "-c", START), terminal=True)
+        job = w.prepare(connected, work, stack, ("sh", "-c", START), terminal=True)
         say(f"Shell     {job.image}, {job.access.method if job.access.method != 'none' else 'no GPU'}; exit ends it")
         code = w.work(connected, job, to=2 if as_json else 1)  # stdout is the document's
     if as_json:

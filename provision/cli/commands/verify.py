@@ -10,15 +10,13 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.keeping import file_key
-from provision.cli.proving import Reports, check_level, deliver, prove, prove_here
+from provision.cli.proving import deliver, prepare, prove, prove_here, verify_request
 from provision.cli.session import engine, plan, probe_this_host, read_host
 from provision.errors import InputError, NoStackError, UsageError
 from provision.model import Host, Vendor
 
 if TYPE_CHECKING:
     from provision.engine.protocol import Engine
-    from provision.prove import VerifyRequest
 
 
 @command
@@ -27,50 +25,27 @@ def verify(
         str | None, typer.Argument(help="Any image with Keras and its framework; by default the one built last.")
     ] = None,
     vendor: o.Vendor = None,
-    gpus: o.Gpus = "all",
-    level: o.Level = "standard",
-    minutes: o.Minutes = None,
-    backend: o.Backend = None,
+    host: o.Host = None,
+    *,
+    proof: o.ProofOptions,
     here: o.Here = False,
     python: o.Interpreter = None,
-    host: o.Host = None,
-    report: o.Report = None,
-    html: o.Html = None,
-    junit: o.Junit = None,
-    ctrf: o.Ctrf = None,
-    key: o.Key = None,
-    timeout: o.Timeout = 600.0,
+    reports: o.ReportOptions,
     as_json: o.Json = False,
 ) -> None:
     """Train in a container of the image and tell whether the GPU did it."""
-    from provision.prove import VerifyRequest
-
-    reports = Reports(json=report, html=html, junit=junit, ctrf=ctrf)
-    reports.check()
     _check_place(image, python, host, here=here)
-    request = VerifyRequest(
-        gpus=gpus,
-        seconds=timeout,
-        level=level,  # type: ignore[arg-type] # the option's parser lets only the three through
-        minutes=check_level(level, minutes),
-        backend=backend,  # type: ignore[arg-type] # the same
-    )
-    secret = file_key(key)
+    secret = prepare(proof, reports)
     interpreter = _interpreter(python) if here else None
     this = read_host(host) if host else probe_this_host()
     if interpreter:
-        proof = prove_here(interpreter, _on(request, _vendor_here(vendor, this)), this)
+        judged = prove_here(interpreter, verify_request(proof, _vendor_here(vendor, this)), this)
     else:
-        name = image or _default_image(vendor, host)
+        name = image or _default_image(o.StackOptions(vendor=vendor, host=host, backend=proof.backend))
         with engine() as connected:
-            proof = prove(connected, name, _on(request, _vendor(connected, name, vendor, this)), this, secret)
-    deliver(proof, None, None, as_json=as_json, more=reports)
-
-
-def _on(request: "VerifyRequest", vendor: Vendor) -> "VerifyRequest":
-    from msgspec.structs import replace
-
-    return replace(request, vendor=vendor)
+            request = verify_request(proof, _vendor(connected, name, vendor, this))
+            judged = prove(connected, name, request, this, secret)
+    deliver(judged, reports, as_json=as_json)
 
 
 def _check_place(image: str | None, python: Path | None, host: Path | None, *, here: bool) -> None:
@@ -97,10 +72,10 @@ def _interpreter(asked: Path | None) -> Path:
     return Path(found or sys.executable)
 
 
-def _default_image(vendor: str | None, host: Path | None) -> str:
+def _default_image(options: o.StackOptions) -> str:
     from provision.render.dockerfile import default_tag
 
-    found = plan({"vendor": vendor, "host": host})
+    found = plan(options)
     return found.settings.tag or default_tag(found.stack)
 
 

@@ -18,6 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from provision.catalogue import load
+from provision.cli.options import StackOptions
 from provision.cli.session import plan
 from provision.errors import InputError, NoStackError
 from provision.model import Gpu, Host, Request, User, Vendor
@@ -300,7 +301,7 @@ def test_nasty_text_from_every_place(
         with monkeypatch.context() as patch:
             (tmp_path / "kgpu-env.yaml").unlink(missing_ok=True)
             try:
-                found = plan({"vendor": "cpu", **source(key, value, patch)})
+                found = plan(StackOptions(vendor="cpu", **source(key, value, patch)))
                 text = render(found.catalogue, found.stack, found.request).dockerfile
             except (InputError, NoStackError):
                 continue
