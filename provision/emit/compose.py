@@ -20,6 +20,8 @@ def compose(order: Order) -> dict[str, str]:
     if order.jupyter:
         services["jupyter"] = _jupyter(order)
     comments = [order.title, "docker compose up -d --wait starts it and waits for its health check."]
+    comments.append(f"Its files belong to {'{}:{}'.format(*order.owner)} outside. For another developer, in .env:")
+    comments.append("PROJECT_UID and PROJECT_GID, as id -u and id -g tell them.")
     if order.jupyter:
         comments.append(f"docker compose --profile jupyter up -d starts Jupyter too, at port {PORT} of this host.")
         comments.append("Its token: JUPYTER_TOKEN, or in docker compose logs jupyter.")
@@ -29,13 +31,18 @@ def compose(order: Order) -> dict[str, str]:
     return {FILE: as_yaml(comments, document), CHECK_FILE: check_script()}
 
 
+def _owner(order: Order) -> str:
+    """Return the ids that every service works as: the exporter's, or whose the environment or .env names."""
+    uid, gid = order.owner
+    return f"${{PROJECT_UID:-{uid}}}:${{PROJECT_GID:-{gid}}}"
+
+
 def _caches(order: Order) -> dict[str, Any]:
     """Return the service that hands the volume to the containers' user: a new volume belongs to root."""
-    user = order.request.user
     return {
         "image": _plain(order.reference),
         "user": "0:0",
-        "command": ["chown", f"{user.uid}:{user.gid}", CACHE],
+        "command": ["chown", _owner(order), CACHE],
         "volumes": [f"caches:{CACHE}"],
         "network_mode": "none",
         "cap_drop": ["ALL"],
@@ -61,25 +68,23 @@ def _keras(order: Order) -> dict[str, Any]:
 def _jupyter(order: Order) -> dict[str, Any]:
     service = _service(order)
     service["environment"] = {**service["environment"], "JUPYTER_TOKEN": TOKEN}
-    command = [order.python, "-m", "jupyterlab", "--ip=0.0.0.0", f"--port={PORT}", "--no-browser"]
-    if order.request.user.uid == 0:
-        command.append("--allow-root")
+    # Root is the developer of root's project and under a rootless engine; it has no capability in here.
+    words = ["--ip=0.0.0.0", f"--port={PORT}", "--no-browser", "--allow-root"]
     return {
         "profiles": ["jupyter"],
         **service,
-        "command": command,
+        "command": [order.python, "-m", "jupyterlab", *words],
         "ports": [f"127.0.0.1:{PORT}:{PORT}"],
     }
 
 
 def _service(order: Order) -> dict[str, Any]:
-    user = order.request.user
     environment = {**order.access.env, **cache_environment(order), "HOME": "/tmp"}  # noqa: S108 - a path in the container
     return {
         "image": _plain(order.reference),
         "init": True,
         "depends_on": {"caches": {"condition": "service_completed_successfully"}},
-        "user": f"{user.uid}:{user.gid}",
+        "user": _owner(order),
         "working_dir": "/work",
         "environment": {key: _plain(value) for key, value in environment.items()},
         "volumes": [

@@ -7,12 +7,12 @@ import shlex
 from typing import Any
 
 from provision.emit.arguments import gpu_arguments, limit_arguments, registers_runtime
-from provision.emit.order import CACHE, Order, cache_environment, quick_check
+from provision.emit.order import CACHE, HOST_CACHE, Order, cache_environment, quick_check
 from provision.emit.text import CHECK_FILE, as_json, check_script
 
 FOLDER = ".devcontainer"
 WITHOUT_GPU = f"{FOLDER}/without-gpu"
-HOST_CACHE = "${localEnv:HOME}/.cache/kgpu-env-containers"
+CACHE_FOLDER = f"${{localEnv:HOME}}/{HOST_CACHE}"
 EXTENSIONS = ("ms-python.python", "ms-toolsai.jupyter")
 
 
@@ -44,7 +44,7 @@ def _configuration(order: Order, *, gpu: bool, up: str) -> dict[str, Any]:
         **_user(order),
         "init": True,
         "containerEnv": {**_nvidia_environment(order, gpu=gpu), **cache_environment(order)},
-        "mounts": [f"type=bind,source={HOST_CACHE},target={CACHE}"],
+        "mounts": [f"type=bind,source={CACHE_FOLDER},target={CACHE}"],
         "initializeCommand": _before(order, gpu=gpu),
         "postCreateCommand": {"check": check},
         "customizations": {
@@ -99,11 +99,12 @@ def _user(order: Order) -> dict[str, Any]:
     """Return who works in the container.
 
     The client gives the image's user the ids of the developer who opens it, whatever they are. Root, and a rootless
-    engine, whose root is the developer, stay root: as another user they could not write to the project.
+    Docker's developer, stay root: as another user they could not write to the project, and the client never gives a
+    user root's ids. For a rootless Podman it maps the ids itself (--userns=keep-id).
     """
     engine = order.host.engine
-    rootless_docker = engine is not None and engine.rootless and engine.name == "docker"
-    if order.request.user.uid == 0 or rootless_docker:
+    rootless_podman = engine is not None and engine.rootless and engine.name == "podman"
+    if order.owner[0] == 0 and not rootless_podman:
         return {"containerUser": "root", "remoteUser": "root", "updateRemoteUserUID": False}
     name = order.request.user.name
     return {"containerUser": name, "remoteUser": name, "updateRemoteUserUID": True}
@@ -111,7 +112,7 @@ def _user(order: Order) -> dict[str, Any]:
 
 def _before(order: Order, *, gpu: bool) -> dict[str, Any]:
     """Return what runs on the host first: the cache's folder, which has to be the developer's, and the gate."""
-    found: dict[str, Any] = {"caches": ["mkdir", "-p", HOST_CACHE]}
+    found: dict[str, Any] = {"caches": ["mkdir", "-p", CACHE_FOLDER]}
     if gpu:
         found["gate"] = _GATE.format(image=shlex.quote(order.reference))
     if not gpu and order.expected == "gpu":

@@ -1,4 +1,4 @@
-"""`export kubernetes`: a Kustomize base with a Pod to work in, a Job that proves and a DaemonSet that proves each node.
+"""`export kubernetes`: a Kustomize base with a Pod to work in, Jobs that prove and a DaemonSet that proves each node.
 
 The GPU is a resource of the node's device plugin; no CDI name, runtime or device node is written down. Labels of the
 nodes: NVIDIA's GPU Feature Discovery, Node Feature Discovery, AMD's GPU operator and node labeller
@@ -6,6 +6,7 @@ nodes: NVIDIA's GPU Feature Discovery, Node Feature Discovery, AMD's GPU operato
 """
 
 import re
+from hashlib import sha256
 from typing import Any
 
 from provision.emit.order import CACHE, Order, cache_environment, quick_check
@@ -16,7 +17,26 @@ FOLDER = "/opt/kgpu-env"
 NAME = "kgpu-env"
 CONFIG_MAP = "kgpu-env-check"
 PLAN = "io.kgpu-env.plan"
-HOSTNAME = "kubernetes.io/hostname"
+NODE = "io.kgpu-env.node"
+JOB_SECONDS = 1800  # the image's way to the node takes most of it
+NAME_LENGTH = 63  # of a Job, whose name becomes a label of its pod
+CORDONED = {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}
+# That a Job spreads its pods was tried and is no guarantee: the scheduler does not count a pod that has ended
+# (https://github.com/kubernetes/kubernetes/issues/126389), neither for anti-affinity nor for spread constraints.
+ANY_NODE = (
+    "Proves one GPU of one node, whichever the scheduler takes. Nothing in a Job keeps several pods on several nodes:",
+    "one that has ended no longer counts. To prove certain nodes: kgpu-env export kubernetes --node NAME --node NAME;",
+    "to prove every node that has a GPU: daemonset.yaml.",
+)
+NAMED_NODES = (
+    "A Job for each node named, whose pod can run there and nowhere else: Complete means that one GPU of this node",
+    "trained. A cordoned node is proved too. A node that is gone or whose GPUs are taken fails at the deadline",
+    f"({JOB_SECONDS} s, DeadlineExceeded), without a proof. Before another proof: kubectl delete -f job.yaml",
+)
+EVERY_NODE = (
+    "On every node that has the label, and on each that comes later, one pod: Ready means that a GPU of it trained.",
+    "The pod keeps that GPU until the DaemonSet is deleted; where none is free, it stays Pending.",
+)
 PROFILE = re.compile(r"[0-9]+g\.[0-9]+gb(\+[a-z.]+)?")
 LABELS = {
     Vendor.CUDA: ("nvidia.com/gpu.present", "feature.node.kubernetes.io/pci-10de.present"),
@@ -31,10 +51,13 @@ def kubernetes(order: Order) -> dict[str, str]:
         comments.append(
             'MIG is on: right for the device plugin\'s strategy "single", under "mixed" nvidia.com/mig-PROFILE.'
         )
-    objects = {"pod.yaml": _pod(order), "job.yaml": _job(order), "daemonset.yaml": _daemon_set(order)}
-    files = {"kustomization.yaml": as_yaml([*comments, "kubectl apply -k ."], _kustomization(objects))}
-    files |= {name: as_yaml(comments, one) for name, one in objects.items()}
-    return {**files, CHECK_FILE: check_script()}
+    objects = {
+        "pod.yaml": as_yaml([*comments, "To work in: kubectl exec -it keras -- bash"], _pod(order)),
+        "job.yaml": as_yaml([*comments, *(NAMED_NODES if order.nodes else ANY_NODE)], *_jobs(order)),
+        "daemonset.yaml": as_yaml([*comments, *EVERY_NODE], _daemon_set(order)),
+    }
+    first = as_yaml([*comments, "kubectl apply -k ."], _kustomization(objects))
+    return {"kustomization.yaml": first, **objects, CHECK_FILE: check_script()}
 
 
 def resource(order: Order) -> str | None:
@@ -54,7 +77,7 @@ def resource(order: Order) -> str | None:
             return None
 
 
-def _kustomization(objects: dict[str, Any]) -> dict[str, Any]:
+def _kustomization(objects: dict[str, str]) -> dict[str, Any]:
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
@@ -79,30 +102,51 @@ def _pod(order: Order) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(order, "keras"), "spec": spec}
 
 
-def _job(order: Order) -> dict[str, Any]:
-    """Return the Job: as many pods as nodes are asked for, at the same time and never two of them on one node."""
+def _jobs(order: Order) -> list[dict[str, Any]]:
+    return [_job(order, node) for node in order.nodes] or [_job(order, None)]
+
+
+def _job(order: Order, node: str | None) -> dict[str, Any]:
+    """Return the Job of one proof, on the node of this name."""
     spec = {**_spec(order, _container(order, "proof", _check(order))), "restartPolicy": "Never"}
-    apart = {"labelSelector": {"matchLabels": _labels("proof")}, "topologyKey": HOSTNAME}
-    affinity = {
-        **spec.get("affinity", {}),
-        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]},
-    }
+    metadata = _metadata(order, "proof")
+    if node:
+        metadata["name"] = job_name(node)
+        metadata["annotations"][NODE] = node
+        # By the object's name, as a DaemonSet's controller does it: the label with the host's name may be another.
+        field = {"key": "metadata.name", "operator": "In", "values": [node]}
+        spec["affinity"] = _on_nodes([{"matchFields": [field]}])
+        spec["tolerations"] = [*spec.get("tolerations", ()), CORDONED]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": _metadata(order, "proof"),
+        "metadata": metadata,
         "spec": {
-            "completionMode": "Indexed",
-            "completions": order.nodes,
-            "parallelism": order.nodes,
             "backoffLimit": 0,  # a proof that fails is an answer, not a reason to try again
-            "activeDeadlineSeconds": 900,
+            "activeDeadlineSeconds": JOB_SECONDS,
             "template": {
-                "metadata": {"labels": _labels("proof"), "annotations": {PLAN: order.plan.digest}},
-                "spec": {**spec, "affinity": affinity},
+                "metadata": {"labels": _labels("proof"), "annotations": metadata["annotations"]},
+                "spec": spec,
             },
         },
     }
+
+
+def job_name(node: str) -> str:
+    """Return the name of a node's Job: a DNS label, and never that of another node's.
+
+    >>> job_name("gpu-7"), job_name("gpu-7.example")
+    ('proof-gpu-7', 'proof-gpu-7-example-e3ee1ee8')
+    """
+    plain = f"proof-{node.replace('.', '-')}"
+    if plain == f"proof-{node}" and len(plain) <= NAME_LENGTH:
+        return plain
+    mark = sha256(node.encode()).hexdigest()[:8]
+    return f"{plain[: NAME_LENGTH - len(mark) - 1].rstrip('-')}-{mark}"
+
+
+def _on_nodes(terms: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
 def _daemon_set(order: Order) -> dict[str, Any]:
@@ -157,8 +201,7 @@ def _spec(order: Order, container: dict[str, Any]) -> dict[str, Any]:
     labels = LABELS.get(order.stack.vendor)
     if labels:
         terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["true"]}]} for key in labels]
-        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
-        spec["affinity"] = {"nodeAffinity": required}
+        spec["affinity"] = _on_nodes(terms)
         spec["tolerations"] = [{"key": resource(order), "operator": "Exists", "effect": "NoSchedule"}]
     return spec
 

@@ -7,6 +7,7 @@ from provision.render import Plan
 VENV_PYTHON = "/opt/venv/bin/python"
 IMAGE_PYTHON = "/usr/bin/python3"
 CACHE = "/caches"
+HOST_CACHE = ".cache/kgpu-env-containers"  # below the developer's home
 SHARED_MEMORY = "1g"  # /dev/shm: NCCL's transport between GPUs does not fit in Docker's 64 MiB
 PIDS = 4096  # TensorFlow starts a thread per core several times over, and each counts
 
@@ -21,7 +22,19 @@ class Order(Value):
     plan: Plan
     image: str | None = None  # a reference that the reader can fetch; None: the tag that `kgpu-env build` gives
     memory_bytes: int | None = None  # limit of the container's memory
-    nodes: int = 1  # Kubernetes: nodes to prove
+    nodes: tuple[str, ...] = ()  # Kubernetes: names of the nodes to prove; none: any one
+    developer: tuple[int, int] | None = None  # uid and gid that own the project; None: those of the image's user
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """The uid and gid that work in the project's folder, so that its files are the developer's outside too.
+
+        A rootless engine's root is the developer; every other id inside is none of theirs outside.
+        """
+        if self.host.engine is not None and self.host.engine.rootless:
+            return 0, 0
+        user = self.request.user
+        return self.developer or (user.uid, user.gid)
 
     @property
     def reference(self) -> str:

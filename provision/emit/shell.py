@@ -3,21 +3,29 @@
 import shlex
 
 from provision.emit.arguments import gpu_arguments, limit_arguments
-from provision.emit.order import Order
+from provision.emit.order import CACHE, HOST_CACHE, Order, cache_environment
 
 FILE = "run.sh"
+CACHE_FOLDER = f'"$HOME/{HOST_CACHE}"'
 
 
 def shell(order: Order) -> dict[str, str]:
-    """Return run.sh: the command given to it, or Python, in the image with the GPUs and the working directory."""
-    user = order.request.user
+    """Return run.sh: the command given to it, or Python, in the image with the GPUs and the working directory.
+
+    It works as whoever starts it, so that what it writes to the working directory is theirs.
+    """
+    rootless = order.host.engine is not None and order.host.engine.rootless
+    owner = "0:0" if rootless else '"$(id -u):$(id -g)"'  # a rootless engine's root is who started it
+    environment = {**cache_environment(order), "HOME": "/tmp"}  # noqa: S108 - a path in the container
     words = [
-        "docker run --rm --init",
+        "docker run --rm --init --interactive $terminal",
         *map(shlex.quote, gpu_arguments(order)),
         *map(shlex.quote, limit_arguments(order)),
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
-        f"--user={user.uid}:{user.gid}",
+        f"--user={owner}",
+        *(f"--env={key}={value}" for key, value in environment.items()),
+        f"--volume={CACHE_FOLDER}:{CACHE}",
         '--volume="$PWD":/work',
         "--workdir=/work",
         f'{shlex.quote(order.reference)} "$@"',
@@ -27,6 +35,8 @@ def shell(order: Order) -> dict[str, str]:
         f"# {' '.join(order.title.split())}",
         f"# {_gpu_words(order)}",
         "# sh run.sh python3 train.py",
+        f"mkdir -p {CACHE_FOLDER} || exit",
+        "terminal=$([ -t 0 ] && [ -t 1 ] && echo --tty)",
         " \\\n  ".join(words),
     ]
     return {FILE: "\n".join(lines) + "\n"}

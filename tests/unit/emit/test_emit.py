@@ -1,6 +1,7 @@
 """What every output says of the GPU, the user and the image; the hosts are synthetic (tests/data/hosts)."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from provision import model
 from provision.catalogue import load
 from provision.emit import EMITTERS, Order, emit
+from provision.emit.kubernetes import job_name
 from provision.emit.order import requirement_name
 from provision.emit.text import as_unit, as_yaml
 from provision.engine.access import device_access
@@ -186,12 +188,29 @@ class TestUser:
 
     def test_a_rootless_engine_maps_root_to_the_developer(self) -> None:
         engine = model.Engine(name="docker", version="28.5.2", rootless=True)
-        assert configuration(order(None, engine=engine))["remoteUser"] == "root"
+        made = order(None, engine=engine, developer=(1000055, 1000055))
+        assert configuration(made)["remoteUser"] == "root"
+        assert service(made)["user"] == "${PROJECT_UID:-0}:${PROJECT_GID:-0}"
+        assert "--user=0:0" in run_line(made)
+
+    def test_a_rootless_podmans_client_maps_the_ids_itself(self) -> None:
+        engine = model.Engine(name="podman", version="5.4.2", rootless=True)
+        assert configuration(order(None, engine=engine))["remoteUser"] == "keras"
+
+    def test_whoever_exports_owns_what_is_made_in_the_project(self) -> None:
+        made = order(None, developer=(1000055, 1000056))
+        assert service(made)["user"] == "${PROJECT_UID:-1000055}:${PROJECT_GID:-1000056}"
+        assert service(made, "caches")["command"] == ["chown", service(made)["user"], "/caches"]
+        assert configuration(made)["remoteUser"] == "keras"  # the client gives it the ids
+        assert pod(made)["securityContext"]["runAsUser"] == 1000  # no project is mounted
+        assert configuration(order(None, developer=(0, 0)))["remoteUser"] == "root"
+
+    def test_the_shell_line_works_as_whoever_starts_it(self) -> None:
+        assert "--user=$(id -u):$(id -g)" in run_line(order(None, developer=(1000055, 1000056)))
 
     def test_ids_above_a_million(self) -> None:
         made = order(None, Request(vendor=Vendor.CPU, user=model.User(name="dev", uid=1000055, gid=1000056)))
-        assert service(made)["user"] == "1000055:1000056"
-        assert "--user=1000055:1000056" in run_line(made)
+        assert service(made)["user"] == "${PROJECT_UID:-1000055}:${PROJECT_GID:-1000056}"
         assert pod(made)["securityContext"]["runAsUser"] == 1000055
         assert "User=1000055\nGroup=1000056\n" in emit("quadlet", made)["keras.container"]
 
@@ -217,12 +236,37 @@ class TestCompose:
         assert f"--memory={1 << 30}" in run_line(made)
 
 
-def test_the_job_has_a_pod_for_each_node_and_never_two_on_one() -> None:
-    spec = yaml.safe_load(emit("kubernetes", order("h100-580", nodes=3))["job.yaml"])["spec"]
-    assert (spec["completions"], spec["parallelism"], spec["completionMode"]) == (3, 3, "Indexed")
-    rule = spec["template"]["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
-    assert rule["topologyKey"] == "kubernetes.io/hostname"
-    assert rule["labelSelector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+def jobs(made: Order) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(emit("kubernetes", made)["job.yaml"]))
+
+
+class TestNodes:
+    def test_each_named_node_has_a_job_that_can_run_nowhere_else(self) -> None:
+        made = jobs(order("h100-580", nodes=("gpu-7", "gpu-8.example")))
+        assert [one["metadata"]["annotations"]["io.kgpu-env.node"] for one in made] == ["gpu-7", "gpu-8.example"]
+        for one, node in zip(made, ("gpu-7", "gpu-8.example"), strict=True):
+            affinity = one["spec"]["template"]["spec"]["affinity"]
+            (term,) = affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+            assert term == {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+            assert one["spec"]["backoffLimit"] == 0
+        assert "nowhere else" in emit("kubernetes", order(None, nodes=("a",)))["job.yaml"]
+
+    def test_a_node_named_is_proved_though_cordoned(self) -> None:
+        for host in ("h100-580", None):
+            (made,) = jobs(order(host, nodes=("gpu-7",)))
+            tolerated = [one["key"] for one in made["spec"]["template"]["spec"]["tolerations"]]
+            assert tolerated[-1] == "node.kubernetes.io/unschedulable"
+
+    def test_without_names_it_is_one_proof_on_any_node(self) -> None:
+        (made,) = jobs(order("h100-580"))
+        assert (made["metadata"]["name"], "completions" in made["spec"]) == ("proof", False)
+        assert "whichever the scheduler takes" in emit("kubernetes", order(None))["job.yaml"]
+
+    def test_names_of_jobs(self) -> None:
+        nodes = ("gpu-7", "gpu.7", "g" * 63, f"{'g' * 63}.a", f"{'g' * 50}.{'h' * 50}", "a." * 30 + "a")
+        names = [job_name(node) for node in nodes]
+        assert len(set(names)) == len(nodes)
+        assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])", name) for name in names)
 
 
 @pytest.mark.parametrize("host", ["h100-580", "mi300x-spx", None])

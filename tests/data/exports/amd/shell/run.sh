@@ -2,7 +2,9 @@
 # ROCm 10.0.0, TensorFlow 2.21, Python 3.12 (rocm/tensorflow:rocm10.0-ubuntu24.04-py3.12-tf2.21). Plan sha256:0000000000000000000000000000000000000000000000000000000000000000.
 # The GPUs come as device nodes, with the groups that own them by number.
 # sh run.sh python3 train.py
-docker run --rm --init \
+mkdir -p "$HOME/.cache/kgpu-env-containers" || exit
+terminal=$([ -t 0 ] && [ -t 1 ] && echo --tty)
+docker run --rm --init --interactive $terminal \
   --device=/dev/kfd \
   --device=/dev/dri/renderD128 \
   --device=/dev/dri/renderD129 \
@@ -17,7 +19,13 @@ docker run --rm --init \
   --pids-limit=4096 \
   --cap-drop=ALL \
   --security-opt=no-new-privileges \
-  --user=1000:1000 \
+  --user="$(id -u):$(id -g)" \
+  --env=XDG_CACHE_HOME=/caches \
+  --env=KERAS_HOME=/caches/keras \
+  --env=MIOPEN_USER_DB_PATH=/caches/miopen \
+  --env=MIOPEN_CUSTOM_CACHE_DIR=/caches/miopen \
+  --env=HOME=/tmp \
+  --volume="$HOME/.cache/kgpu-env-containers":/caches \
   --volume="$PWD":/work \
   --workdir=/work \
   kgpu-env/rocm:tf2.21-rocm10.0.0-py3.12 "$@"
