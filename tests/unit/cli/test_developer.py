@@ -47,7 +47,7 @@ class TestExport:
             (("shell", "--memory", "lots"), 2, "'lots' is no size"),
             (("shell", "--image", "a b"), 6, "KGE-411"),
             (("shell", "-o", "file"), 2, "KGE-911"),
-            (("kubernetes", "--nodes", "0"), 2, "--nodes"),
+            (("kubernetes", "--node", "A_b"), 2, "is no name of a node"),
         ],
     )
     def test_wrong_input(self, kgpu_env: Call, words: tuple[str, ...], code: int, told: str) -> None:
