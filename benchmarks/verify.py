@@ -9,7 +9,8 @@ from pathlib import Path
 
 from timing import in_turn, machine, median
 
-ROOT = Path(__file__).parents[1]
+from provision.prove.workload.pack import source
+
 KGPU = str(Path(sys.executable).parent / "kgpu-env")
 RUNS = 5
 IMAGE = "kgpu-env/cpu:tf2.21.0-py3.11"
@@ -17,11 +18,10 @@ IMAGE = "kgpu-env/cpu:tf2.21.0-py3.11"
 
 def main() -> None:
     """Print the table."""
-    source = (ROOT / "provision" / "prove" / "workload.py").read_text()
     spec = json.dumps(
         {"nonce": "by-hand", "device": "CPU", "indices": "all", "jit_compile": "auto", "seed": 20, "epochs": 6}
     )
-    by_hand = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "python3", IMAGE, "-c", source, spec]
+    by_hand = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "python3", IMAGE, "-c", source(), spec]
     taken = in_turn(
         {"kgpu-env verify": [KGPU, "verify", IMAGE, "--vendor", "cpu"], "docker run": by_hand},
         7,

@@ -18,8 +18,8 @@ from provision.prove.here import run_here
 from provision.prove.judge import judge
 from provision.prove.outside import Outside, Watch
 from provision.prove.reason import NO_PYTHON
+from provision.prove.workload.pack import source
 
-WORKLOAD = Path(__file__).with_name("workload.py")
 STACK_LABEL = "io.kgpu-env.stack"
 INTERPRETERS = ("python3", "python")
 # The root file system is read-only: everything that frameworks write goes to the only place that is not.
@@ -48,6 +48,7 @@ class VerifyRequest(Value):
     backend: Backend | None = None  # None: the one that the image's stack was made for, else TensorFlow
     level: Level = "standard"
     minutes: float = 0.0  # of soaking, for the level soak
+    lanes: dict[str, int] = msgspec.field(default_factory=dict)  # the catalogue's, by architecture: `Expectation`
     known_control: str = ""  # when this image was seen not to be proved without its GPU; empty: it is tried
 
 
@@ -113,13 +114,12 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
     if found is None:
         fix = f"build it with kgpu-env build, or fetch it: docker pull {image}"
         raise BuildError("KGE-408", f"there is no image {image} on this engine", fix=fix)
-    source = WORKLOAD.read_text(encoding="utf-8")
-    expectation = _expect(found, request, host)
+    program, expectation = source(), _expect(found, request, host)
 
     def train(argument: str, *, withheld: bool) -> Ran:
         run = Run(
             image=image,
-            command=(INTERPRETERS[0], "-c", source, argument),
+            command=(INTERPRETERS[0], "-c", program, argument),
             access=Access() if withheld else access,
             env=SCRATCH | WITHHELD if withheld else SCRATCH,
             seconds=_limit(request, expectation),
@@ -153,8 +153,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         new_nonce: a fresh number for each run.
         clock: monotonic seconds.
     """
-    begun = clock()
-    source = WORKLOAD.read_text(encoding="utf-8")
+    begun, program = clock(), source()
     indices, gpus = select(host, request.vendor, request.gpus)
     usable, reason = host_state(host, request.vendor)
     expectation = Expectation(
@@ -165,11 +164,12 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         host_reason=reason,
         backend=request.backend or "tensorflow",
         level=request.level,
+        lanes=request.lanes,
     )
 
     def train(argument: str, *, withheld: bool) -> Ran:
         environment = WITHHELD if withheld else _chosen(request)
-        return run_here(python, source, argument, environment, _limit(request, expectation))
+        return run_here(python, program, argument, environment, _limit(request, expectation))
 
     proof = prove(train, expectation, request, patterns, new_nonce)
     return msgspec.structs.replace(proof, image=f"this environment ({python})", seconds=clock() - begun)
@@ -230,6 +230,7 @@ def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
         versions={stack.framework.name: stack.framework.version} if stack else {},
         backend=request.backend or (stack.backend if stack else "tensorflow"),
         level=request.level,
+        lanes=request.lanes,
     )
 
 

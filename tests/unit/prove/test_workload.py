@@ -1,14 +1,17 @@
 """The workload itself, run for real on the CPU, and the promises that its source must keep."""
 
 import ast
+import io
 import json
 import math
-import re
+import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +20,10 @@ from provision.engine.protocol import Ran
 from provision.model import Vendor, Verdict
 from provision.prove import Evidence, Expectation, Problem, judge, parse_result
 from provision.prove.placement import BOUND
-from provision.prove.verify import WORKLOAD
+from provision.prove.workload import model, pack
 
-SOURCE = WORKLOAD.read_text()
+FOLDER = pack.FOLDER
+SOURCE = pack.source()
 STANDARD = sys.stdlib_module_names | {"tensorflow", "keras", "jax", "torch", "numpy", "__future__"}
 
 
@@ -37,19 +41,79 @@ def run(spec: dict[str, Any], *options: str) -> Ran:
 
 
 def test_it_fits_into_one_argument() -> None:
-    assert len(SOURCE.encode()) < 60_000
+    assert len(SOURCE.encode()) < 131_072 / 2
+
+
+def test_the_same_sources_are_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack, "FOLDER", tmp_path)
+    texts = {path.name: path.read_text() for path in FOLDER.glob("*.py")}
+    for name in sorted(texts, reverse=True):  # another order, and other dates
+        (tmp_path / name).write_text(texts[name])
+    again = pack.archive()
+    monkeypatch.undo()
+    assert again == pack.archive()
+    assert set(zipfile.ZipFile(io.BytesIO(again)).namelist()) == set(texts) - {"pack.py"}
 
 
 def test_it_is_python_3_9_of_the_standard_library_and_the_framework() -> None:
-    tree = ast.parse(SOURCE, feature_version=(3, 9))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in names} <= STANDARD
+    for path in FOLDER.glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(), feature_version=(3, 9))))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+        assert {name.split(".")[0] for name in names} <= STANDARD, path.name
+
+
+def started(command: list[str], folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run the workload for a backend that there is none of, which it says in a second."""
+    spec = json.dumps({"nonce": "n0", "backend": "none"})
+    return subprocess.run(
+        [sys.executable, *command, spec],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=folder,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("way", ["folder", "file", "argument", "module"])
+def test_each_way_to_start_it(way: str, tmp_path: Path) -> None:
+    """Modules of the same names in its folder or on the path are not taken for its own, nor its own for others'."""
+    for path in FOLDER.glob("*.py"):
+        (tmp_path / path.name).write_text("raise RuntimeError('the wrong module')\n")
+    single = tmp_path / "elsewhere" / "workload.py"  # Python looks into a file, not at its name
+    single.parent.mkdir()
+    made = [sys.executable, "-m", "provision.prove.workload", "--pack", str(single)]
+    assert subprocess.run(made, cwd=Path(__file__).parents[3], check=False).returncode == 0
+    command = {"folder": [str(FOLDER)], "file": [str(single)], "argument": ["-c", SOURCE]}
+    module = ["-m", "provision.prove.workload"]
+    root = f"{Path(__file__).parents[3]}:" if way == "module" else ""
+    temporary, called = tmp_path / "temporary", tmp_path / "called"
+    for folder in (temporary, called):
+        folder.mkdir()
+    if way != "module":  # there the folder it is called in counts, as Python means it
+        (called / "json.py").write_text("raise RuntimeError('the wrong module')\n")
+    ended = started(command.get(way, module), called, PYTHONPATH=f"{root}{tmp_path}", TMPDIR=str(temporary))
+    evidence = parse_result(ended.stdout, "n0")
+    assert isinstance(evidence, Evidence), ended.stderr
+    assert evidence.import_error is not None
+    assert evidence.import_error.type == "KeyError"
+    assert list(temporary.iterdir()) == [], "nothing is left behind"
+
+
+@pytest.mark.process
+def test_words_that_are_no_spec() -> None:
+    for words in (["nonsense"], ['{"unknown": 1}'], ["[]"], ["{}", "{}"]):
+        command = [sys.executable, str(FOLDER), *words]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.startswith("usage: ")
 
 
 def test_the_judge_holds_the_bound_that_the_workload_explains() -> None:
-    assert re.search(r"^BOUND = math\.log\(10\) / 10$", SOURCE, flags=re.MULTILINE)
-    assert math.isclose(BOUND, math.log(10) / 10)
+    assert BOUND == model.BOUND == math.log(10) / 10
 
 
 @pytest.mark.process

@@ -1,0 +1,127 @@
+"""What the container shows of the GPU before any framework is asked."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import glob
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from .words import read
+
+NODES = ("/dev/nvidia*", "/dev/kfd", "/dev/dri/renderD*", "/dev/dxg")
+LIBRARIES = ("libcuda.so.1", "libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5")
+# Names of GPU settings only: a broader net, such as all of TF_*, would catch other tools' secrets (TF_VAR_*).
+VARIABLES = (
+    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
+    *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HSA_OVERRIDE"),
+    *("TF_CPP_", "TF_CUDNN_", "TF_ENABLE_", "TF_FORCE_", "TF_GPU_", "TF_MIN_GPU_", "TF_ROCM_", "TF_USE_", "TF_XLA_"),
+    *("XLA_FLAGS", "LD_LIBRARY_PATH", "KERAS_BACKEND", "JAX_PLATFORMS"),
+)
+
+
+def nodes() -> list[dict[str, Any]]:
+    """Return the GPU device nodes that are inside, each with the error of opening it."""
+    found = []
+    for path in sorted(path for pattern in NODES for path in glob.glob(pattern)):  # noqa: PTH207 - absolute patterns, which Path.glob refuses
+        error = None
+        if not Path(path).is_dir():
+            try:
+                os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+            except OSError as problem:
+                error = problem.strerror
+            found.append({"path": path, "error": error})
+    return found
+
+
+def libraries() -> list[dict[str, Any]]:
+    """Return which driver libraries can be loaded, and the loader's words for those that cannot."""
+    found = []
+    for name in LIBRARIES:
+        error = None
+        try:
+            ctypes.CDLL(name)
+        except OSError as problem:
+            error = str(problem)
+        found.append({"name": name, "error": error})
+    return found
+
+
+def mapped() -> list[str]:
+    """Return the GPU libraries that this process has mapped now."""
+    names = ("libcuda.so", "libamdhip64", "libcudart", "libcublas.so", "libcudnn.so", "libhsa-runtime64", "libdxcore")
+    text = read("/proc/self/maps", limit=None) or ""
+    paths = {line.split(maxsplit=5)[5] for line in text.splitlines() if len(line.split(maxsplit=5)) == 6}  # noqa: PLR2004 - the columns of proc_pid_maps(5)
+    return sorted(path for path in paths if Path(path).name.startswith(names))
+
+
+def capacity(lib: Any, ordinal: int) -> dict[str, int]:
+    """Return what of a CUDA device its peak follows from; empty for a library that is not CUDA's or does not tell.
+
+    The numbers are CUdevice_attribute's (cuda.h), which never change.
+    """
+    found, value = {}, ctypes.c_int(0)
+    for name, number_ in {"clock_khz": 13, "multiprocessors": 16, "major": 75, "minor": 76}.items():
+        with contextlib.suppress(AttributeError):
+            if lib.cuDeviceGetAttribute(ctypes.byref(value), number_, ordinal) == 0:
+                found[name] = value.value
+    return found
+
+
+def driver_devices(library: str, prefix: str) -> list[dict[str, Any]]:
+    """Ask the driver library itself for its devices: ordinal, PCI address and UUID.
+
+    The CUDA and the HIP entry points differ in their names only.
+    """
+    lib = ctypes.CDLL(library)
+    if getattr(lib, prefix + "Init")(0) != 0:
+        return []
+    cuda = prefix == "cu"
+    count = ctypes.c_int(0)
+    getattr(lib, "cuDeviceGetCount" if cuda else "hipGetDeviceCount")(ctypes.byref(count))
+    uuid_of = getattr(lib, "cuDeviceGetUuid_v2", None) or getattr(lib, prefix + "DeviceGetUuid", None)
+    found = []
+    for ordinal in range(count.value):
+        pci, raw = ctypes.create_string_buffer(32), ctypes.create_string_buffer(16)
+        pci_known = (
+            getattr(lib, prefix + "DeviceGetPCIBusId" if not cuda else "cuDeviceGetPCIBusId")(pci, 32, ordinal) == 0
+        )
+        uuid_known = uuid_of is not None and uuid_of(raw, ordinal) == 0
+        found.append(
+            {
+                "ordinal": ordinal,
+                "pci": pci.value.decode("ascii", "replace") if pci_known else None,
+                "uuid": (raw.raw.hex() if cuda else raw.raw.decode("ascii", "replace")) if uuid_known else None,
+                "capacity": capacity(lib, ordinal),
+            }
+        )
+    return found
+
+
+def driver() -> list[dict[str, Any]]:
+    """Return the devices of the first driver library that answers."""
+    for library in LIBRARIES:
+        with contextlib.suppress(OSError, AttributeError):
+            found = driver_devices(library, "cu" if library.startswith("libcuda") else "hip")
+            if found:
+                return found
+    return []
+
+
+def environment() -> dict[str, Any]:
+    """Return what the container shows of the GPU before the framework is asked."""
+    information = sorted(glob.glob("/proc/driver/nvidia/gpus/*/information"))  # noqa: PTH207 - the same
+    return {
+        "variables": {key: value for key, value in sorted(os.environ.items()) if key.startswith(VARIABLES)},
+        "nodes": nodes(),
+        "libraries": libraries(),
+        "nvidia_version": read("/proc/driver/nvidia/version"),
+        "nvidia_information": [text for text in map(read, information) if text],
+        "amdgpu_version": read("/sys/module/amdgpu/version"),
+        "uid": os.getuid(),
+        "gids": sorted({os.getgid(), *os.getgroups()}),
+        "machine": platform.machine(),
+    }

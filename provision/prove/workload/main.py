@@ -1,0 +1,108 @@
+"""The whole of it: what is asked for in, what was seen out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from typing import Any
+
+from .inside import driver, environment, mapped
+from .kit_jax import Jax
+from .kit_tensorflow import TensorFlow
+from .kit_torch import Torch
+from .model import BOUND
+from .parts import more
+from .training import asked, trainings
+from .words import message
+
+MARKER = "KGPU-ENV-RESULT"
+DEFAULTS: dict[str, Any] = {
+    "nonce": "none",
+    "device": "GPU",  # or "CPU"
+    "indices": "all",  # or the framework's indices, [0, 1]
+    "jit_compile": "auto",  # or the value for Keras' compile()
+    "seed": 20,
+    "epochs": 6,
+    "backend": "tensorflow",  # or "jax", "torch": what Keras runs on
+    "parts": ["reference", "product"],  # also "profile", "speed", "libraries"; the host chooses by level
+    "minutes": 0,  # how long to soak each device after all else
+}
+
+
+class Stopped(BaseException):
+    """SIGTERM arrived; what was recorded so far is still printed."""
+
+
+KITS: dict[str, Any] = {"tensorflow": TensorFlow, "jax": Jax, "torch": Torch}
+
+
+def work(spec: dict[str, Any], record: dict[str, Any]) -> None:
+    """Fill `record`, in the order of what a reader asks first."""
+    record["environment"] = environment()
+    record["driver"] = driver() if spec["device"] == "GPU" else []
+    # The framework's own words tell why it skipped a GPU: an image must not silence them.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+    os.environ["KERAS_BACKEND"] = spec["backend"]
+    begun = time.monotonic()
+    try:
+        kit = KITS[spec["backend"]]()
+    except Exception as error:  # noqa: BLE001 - a broken installation raises anything at import
+        record["import_error"] = message(error)
+        return
+    record["import_seconds"] = time.monotonic() - begun
+    record["versions"] = {
+        "python": platform.python_version(),
+        **kit.versions(),
+        "numpy": str(kit.np.__version__),
+    }
+    record["build"] = kit.build()
+    record["listing"] = kit.listing(spec["device"])
+    names = asked(record["listing"], spec)
+    for one in trainings(kit, spec, names):
+        record["trainings"].append(one)
+    record["mapped"] = mapped()
+    more(kit, spec, names, record)
+    try:
+        record["devices"] = kit.describe()
+    except Exception as error:  # noqa: BLE001 - a description is welcome, its absence is recorded
+        record["devices_error"] = message(error)
+
+
+def stop(*_: object) -> None:
+    """Turn SIGTERM into an exception, so that the evidence so far is printed."""
+    raise Stopped
+
+
+def asked_for(words: list[str]) -> dict[str, Any]:
+    """Return the spec of a command line: nothing, or one JSON object with keys of `DEFAULTS`."""
+    with contextlib.suppress(json.JSONDecodeError):
+        found = json.loads(words[0] if words else "{}")
+        if len(words) < 2 and isinstance(found, dict) and found.keys() <= DEFAULTS.keys():  # noqa: PLR2004 - one
+            return found
+    sys.stderr.write(f"usage: python workload.pyz [JSON]; JSON is an object with keys of {json.dumps(DEFAULTS)}\n")
+    raise SystemExit(2)
+
+
+def main() -> int:
+    """Record and print the one line."""
+    result = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # Frameworks print to stdout, some from C++: only the result line may arrive there.
+    os.dup2(2, 1)
+    signal.signal(signal.SIGTERM, stop)
+    begun = time.monotonic()
+    spec = {**DEFAULTS, **asked_for(sys.argv[1:])}
+    record: dict[str, Any] = {"schema": "kgpu-env/evidence/1", "nonce": spec["nonce"], "spec": spec, "bound": BOUND}
+    record.update({"trainings": [], "import_error": None, "stopped": False})
+    try:
+        work(spec, record)
+    except Stopped:
+        record["stopped"] = True
+    record["seconds"] = time.monotonic() - begun
+    result.write(f"{MARKER} {spec['nonce']} {json.dumps(record, allow_nan=False)}\n")
+    result.flush()
+    return 0
