@@ -54,6 +54,10 @@ class _Errors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     errors: tuple[rows.KnownError, ...]
 
 
+class _Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    lanes: tuple[rows.Lanes, ...]
+
+
 class _House(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: tuple[rows.HouseRule, ...] = ()
 
@@ -105,6 +109,11 @@ class Catalogue:
         return self._read("errors.yaml", _Errors).errors
 
     @cached_property
+    def lanes(self) -> tuple[rows.Lanes, ...]:
+        """`speed.yaml`."""
+        return self._read("speed.yaml", _Speed).lanes
+
+    @cached_property
     def house(self) -> tuple[rows.HouseRule, ...]:
         """`house.yaml` of the site's own folder; nothing is shipped."""
         return self._with_own(_House(), "house.yaml").rules
@@ -128,7 +137,13 @@ class Catalogue:
             for table in section.__struct_fields__:
                 for row in getattr(section, table):
                     yield table, row
-        others = (("releases", self.tensorflow), ("chips", self.chips), ("errors", self.errors), ("house", self.house))
+        others: tuple[tuple[str, tuple[rows.Row, ...]], ...] = (
+            ("releases", self.tensorflow),
+            ("chips", self.chips),
+            ("errors", self.errors),
+            ("lanes", self.lanes),
+            ("house", self.house),
+        )
         for table, found in others:
             for row in found:
                 yield table, row

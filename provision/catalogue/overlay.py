@@ -18,6 +18,7 @@ _FILES = (
     "house.yaml",
     "nvidia.yaml",
     "nvidia_devices.yaml",
+    "speed.yaml",
     "tensorflow.yaml",
 )
 

@@ -196,6 +196,13 @@ class Chip(Row, frozen=True):
     devices: tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}$")], ...]
 
 
+class Lanes(Row, frozen=True):
+    """Float32 multiply-adds that each multiprocessor or compute unit of an architecture finishes in a clock."""
+
+    architecture: Annotated[str, msgspec.Meta(pattern=r"^(sm_\d+|gfx[0-9a-f]+)$")]
+    lanes: Annotated[int, msgspec.Meta(gt=0)]
+
+
 class KnownError(Row, frozen=True):
     """A message that an engine or framework prints, its cause and its mend."""
 

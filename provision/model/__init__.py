@@ -4,7 +4,7 @@ from provision.model.access import Access
 from provision.model.base import Value, decode, encode
 from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
-from provision.model.proof import Check, Proof, ProvedDevice, Status, Training, Verdict
+from provision.model.proof import Check, ExpectedDevice, Proof, ProvedDevice, Status, Training, Verdict
 from provision.model.request import Network, Request, User, Vendor
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.version import DriverVersion, version_key
@@ -19,6 +19,7 @@ __all__ = [
     "Driver",
     "DriverVersion",
     "Engine",
+    "ExpectedDevice",
     "Finding",
     "Framework",
     "Gpu",

@@ -49,6 +49,8 @@ class Gpu(Value):
     partition: str | None = None  # "1g.10gb", "CPX"; None for a whole GPU
     kernel_driver: str | None = None  # nvidia, nouveau, vfio-pci, amdgpu; None when unbound
     integrated: bool = False
+    compute_units: int | None = None  # AMD, of this partition; NVIDIA's driver library tells it inside a container
+    clock_mhz: int | None = None  # AMD: the highest that the GPU computes at
     nodes: tuple[DeviceNode, ...] = ()  # this GPU's own nodes; shared ones are in Host.nodes
 
 

@@ -63,6 +63,22 @@ class ProvedDevice(Value):
     memory_bytes: int | None = None
 
 
+class ExpectedDevice(Value):
+    """A device that was asked for."""
+
+    name: str  # the product, as the host names it; "GPU 1" where the host does not know it
+    uuid: str | None = None
+    pci: str | None = None
+    partition: str | None = None  # "1g.10gb", "CPX"
+    seen: bool | None = None  # the framework listed it inside; None: neither side names an address to tell by
+
+    @property
+    def label(self) -> str:
+        """The shortest that tells it from the others: "MIG-... (1g.10gb)"."""
+        name = self.uuid or self.pci or self.name or "a GPU"
+        return f"{name} ({self.partition})" if self.partition else name
+
+
 class Proof(Value):
     """The judge's answer about one image on one host."""
 
@@ -76,6 +92,7 @@ class Proof(Value):
     image: str = ""
     image_id: str = ""
     requested: str = ""  # the device asked for: "cuda GPU 0", "cpu"
+    expected: tuple[ExpectedDevice, ...] = ()  # every device asked for, seen or missing
     devices: tuple[ProvedDevice, ...] = ()
     checks: tuple[Check, ...] = ()
     training: Training = msgspec.field(default_factory=Training)

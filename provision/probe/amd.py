@@ -8,6 +8,7 @@ from typing import Final, Literal
 from provision.model import DeviceNode, Driver, Finding, Gpu
 from provision.probe import findings
 from provision.probe.amd_text import (
+    compute_units,
     device_uuid,
     gfx_name,
     is_gpu,
@@ -118,6 +119,8 @@ def _gpu(reader: Reader, node: _Node, nodes: tuple[_Node, ...], names: dict[tupl
         partition=partition_name(mode, siblings, target, properties.get("num_xcc", 0)),
         kernel_driver="amdgpu",
         integrated=is_integrated(target, properties),
+        compute_units=compute_units(properties),
+        clock_mhz=properties.get("max_engine_clk_fcompute") or None,
         nodes=_render_node(reader, properties),
     )
 

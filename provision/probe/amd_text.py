@@ -55,6 +55,12 @@ def device_uuid(properties: Mapping[str, int]) -> str | None:
     return f"GPU-{unique & 0xFFFFFFFFFFFFFFFF:016x}" if unique else None
 
 
+def compute_units(properties: Mapping[str, int]) -> int | None:
+    """Return how many compute units a KFD node has, or None where it does not tell both numbers."""
+    simds, each = properties.get("simd_count", 0), properties.get("simd_per_cu", 0)
+    return simds // each if simds and each else None
+
+
 def vram_bytes(banks: Iterable[Mapping[str, int]]) -> int | None:
     """Return the size of the GPU's own memory from its mem_banks, or None when it has none of its own."""
     size = sum(bank.get("size_in_bytes", 0) for bank in banks if bank.get("heap_type") in _VRAM_HEAPS)

@@ -1,11 +1,11 @@
-"""The witnesses around the training: did it start and report, is it the right build, is the right GPU inside."""
+"""The witnesses around the training: did it start and report, is it the right build, is a GPU inside."""
 
 import re
 from collections.abc import Iterator
 
 from provision.engine.protocol import Ran
-from provision.model import Check, ProvedDevice, Status, Vendor
-from provision.prove.evidence import DriverDevice, Evidence, Listed, Problem
+from provision.model import Check, Status, Vendor
+from provision.prove.evidence import Evidence, Listed, Problem
 from provision.prove.expectation import Expectation
 
 SIGNALS = {134: "aborted", 135: "bus error", 137: "killed", 139: "crashed (segmentation fault)", 143: "terminated"}
@@ -138,80 +138,3 @@ def _hidden(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
         # NVIDIA's base images set NVIDIA_VISIBLE_DEVICES to void or nothing on purpose; only the runtime reads it.
         if value is not None and value in HIDDEN and not (name.startswith("NVIDIA") and evidence.environment.nodes):
             yield f"{name}={value} hides the GPUs"
-
-
-def pci_key(text: str | None) -> str | None:
-    """Return a PCI address in one spelling: NVIDIA writes the domain with eight digits, sysfs with four."""
-    found = re.fullmatch(r"(?:([0-9a-f]{1,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", (text or "").strip().lower())
-    return f"{int(found[1] or '0', 16):04x}:{found[2]}" if found else None
-
-
-def uuid_key(text: str | None) -> str | None:
-    """Return a UUID's hexadecimal digits: CUDA and HIP, sysfs and NVML differ in prefix and dashes."""
-    found = re.fullmatch(r"(?:gpu-|mig-|0x)?([0-9a-f-]{8,})", (text or "").strip().lower())
-    return found[1].replace("-", "") if found else None
-
-
-def devices(evidence: Evidence) -> tuple[ProvedDevice, ...]:
-    """Return the framework's GPUs, each with its PCI address and, through the driver library, its UUID."""
-    described = {device.name.rsplit("device:", 1)[-1]: device for device in evidence.devices}
-    found = []
-    for device in listed_gpus(evidence):
-        more = described.get(device.name.rsplit("device:", 1)[-1])
-        text = re.search(r"pci bus id: ([0-9A-Fa-f:.]+)", more.text) if more else None
-        own = driver_device(evidence, device, pci_key(text[1]) if text else None)
-        pci = pci_key(text[1]) if text else pci_key(own.pci) if own else None
-        found.append(
-            ProvedDevice(
-                name=device.name.replace("/physical_device:", "/device:"),
-                description=device.description,
-                architecture=_architecture(device),
-                pci=pci,
-                uuid=own.uuid if own else None,
-                memory_bytes=more.bytes if more else None,
-            )
-        )
-    return tuple(found)
-
-
-def driver_device(evidence: Evidence, device: Listed, pci: str | None) -> DriverDevice | None:
-    """Return the driver library's device that is one of the framework's.
-
-    By PCI address where the framework tells it. MIG slices and AMD's partitions share the address of their GPU, and JAX
-    tells none: then by number, since frameworks count in the driver's order.
-    """
-    same = [item for item in evidence.driver if pci is None or pci_key(item.pci) == pci]
-    number = device.name.rsplit(":", 1)[-1]
-    return same[0] if pci and len(same) == 1 else next((item for item in same if str(item.ordinal) == number), None)
-
-
-def _architecture(device: Listed) -> str | None:
-    return f"sm_{device.compute_capability.replace('.', '')}" if device.compute_capability else None
-
-
-def identity(expectation: Expectation, evidence: Evidence) -> Check:
-    """Are the GPUs that trained those of the host that were asked for?"""
-    if expectation.vendor is Vendor.CPU:
-        return check("identity", Status.SKIP, "no GPU was asked for")
-    trained = [item for item in devices(evidence) if _index(item) in wanted(expectation, evidence)]
-    uuids = {uuid_key(gpu.uuid) for gpu in expectation.gpus if uuid_key(gpu.uuid)}
-    addresses = {pci_key(gpu.pci) for gpu in expectation.gpus if pci_key(gpu.pci)}
-    known = [item for item in trained if (uuids and uuid_key(item.uuid)) or (addresses and item.pci)]
-    strangers = [item for item in known if not _same(item, uuids, addresses)]
-    if strangers:
-        names = ", ".join(f"{item.name} is {item.uuid or item.pci}" for item in strangers)
-        return check("identity", Status.FAIL, f"not a GPU that was asked for: {names}")
-    if not trained or len(known) < len(trained):
-        return check("identity", Status.UNKNOWN, "the host and the container name no UUID or PCI address to compare")
-    return check("identity", Status.PASS, ", ".join(f"{item.name} is {item.pci or item.uuid}" for item in known))
-
-
-def _index(device: ProvedDevice) -> int:
-    return int(device.name.rsplit(":", 1)[-1])
-
-
-def _same(device: ProvedDevice, uuids: set[str | None], addresses: set[str | None]) -> bool:
-    # A partition shares the PCI address of its GPU, so a UUID, where both sides have one, decides alone.
-    if uuids and uuid_key(device.uuid):
-        return uuid_key(device.uuid) in uuids
-    return device.pci in addresses

@@ -1,14 +1,20 @@
 """The witnesses of work: device memory, the profiler, the host's view, speed, and minutes of soaking."""
 
+from typing import NamedTuple
+
 from provision.model import Check, Status, Vendor
 from provision.prove.checks import check
-from provision.prove.evidence import Evidence, Soak, Speed
+from provision.prove.evidence import Evidence, Soak
 from provision.prove.expectation import Expectation
 from provision.prove.outside import Outside
+from provision.prove.peak import peak
 from provision.prove.placement import explicit_on, places, target
 
 # Weights and biases of Dense(128) on 784 inputs and Dense(10), in float32: what any device that trains it must hold.
 MODEL_BYTES = 4 * (784 * 128 + 128 + 128 * 10 + 10)
+# Large float32 products reach more than half of the peak where nothing is wrong, and with TensorFloat-32 exceed it.
+FAR = 0.2  # of the peak: a rate below this has a cause
+CAUSES = "a power cap, clocks held low, heat, or another program on it"
 FADED = 0.7  # a rate that ends below this part of its beginning was throttled or shared
 
 
@@ -40,25 +46,39 @@ def _profiler(evidence: Evidence, events: dict[str, int]) -> str:
 
 
 def speed(expectation: Expectation, evidence: Evidence) -> Check:
-    """Is each GPU faster than the CPU beside it? Slowness is a warning, never a failure."""
+    """Is each GPU faster than the CPU beside it, and not far below its own peak? Slowness is a warning, no failure."""
     if not evidence.speeds or expectation.vendor is Vendor.CPU:
         return check("speed", Status.SKIP, "not measured at this level")
-    rates = {target(item.device): item for item in evidence.speeds}
-    base = rates.get("CPU:0")
-    gpus = {place: rates.get(place) for place in places(expectation, evidence)}
-    missing = [place for place, item in gpus.items() if item is None or item.flops is None]
-    if missing or base is None or base.flops is None:
+    rates = {target(item.device): item.flops for item in evidence.speeds}
+    base, asked = rates.get("CPU:0"), places(expectation, evidence)
+    missing = [place for place in asked if rates.get(place) is None]
+    if missing or base is None:
         return check("speed", Status.UNKNOWN, f"no rate of {', '.join(missing) or 'the CPU'}")
-    detail = ", ".join(f"{place} {_factor(item, base.flops)}" for place, item in gpus.items() if item)
-    slow = [place for place, item in gpus.items() if item and (item.flops or 0.0) < base.flops]
-    status = Status.WARN if slow else Status.PASS
-    words = f"{', '.join(slow)} is slower than the CPU: " if slow else ""
-    return check("speed", status, f"{words}{detail}; CPU {base.flops / 1e9:.0f} GFLOP/s in float32 products")
+    rows = [_Rate(place, rates[place] or 0.0, base, peak(expectation, evidence, place)) for place in asked]
+    faults = [row.fault for row in rows if row.fault]
+    detail = ", ".join(map(str, rows)) + f"; CPU {base / 1e9:.0f} GFLOP/s in float32 products"
+    return check("speed", Status.WARN if faults else Status.PASS, "; ".join([*faults, detail]))
 
 
-def _factor(item: Speed, base: float) -> str:
-    flops = item.flops or 0.0
-    return f"{flops / 1e9:.0f} GFLOP/s ({flops / base:.1f}x)"
+class _Rate(NamedTuple):
+    """How fast a device multiplies, in floating-point operations per second."""
+
+    place: str
+    flops: float
+    cpu: float
+    peak: float | None
+
+    @property
+    def fault(self) -> str:
+        if self.flops < self.cpu:
+            return f"{self.place} is slower than the CPU"
+        if self.peak and self.flops < FAR * self.peak:
+            return f"{self.place} is far below its peak: {CAUSES}"
+        return ""
+
+    def __str__(self) -> str:
+        share = f"{100 * self.flops / self.peak:.0f} % of its {self.peak / 1e9:.0f}" if self.peak else "peak unknown"
+        return f"{self.place} {self.flops / 1e9:.0f} GFLOP/s ({self.flops / self.cpu:.1f}x the CPU, {share})"
 
 
 def soak(expectation: Expectation, evidence: Evidence, seen: Outside | None = None) -> Check:

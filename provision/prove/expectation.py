@@ -23,6 +23,8 @@ class Expectation(Value):
     versions: dict[str, str] = msgspec.field(default_factory=dict)  # what the image's labels promise
     backend: Backend = "tensorflow"
     level: Level = "standard"
+    # Float32 multiply-adds in each clock and compute unit, by architecture: "sm_90", "gfx942".
+    lanes: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def framework(self) -> str:
@@ -39,9 +41,11 @@ class Expectation(Value):
 
     @property
     def requested(self) -> str:
-        """The device asked for, in words: "cuda GPU 0, 1"."""
+        """The devices asked for, in words: "cuda GPU 0, 1", "cuda MIG-... (1g.10gb)"."""
         if self.vendor is Vendor.CPU:
             return "cpu"
+        if any(gpu.partition for gpu in self.gpus):
+            return f"{self.vendor} {', '.join(f'{gpu.uuid or gpu.pci} ({gpu.partition})' for gpu in self.gpus)}"
         return f"{self.vendor} GPU {', '.join(map(str, self.indices)) or 'all'}"
 
 

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from provision.engine.protocol import Ran
 from provision.model import Check, Proof, Status, Training, Vendor, Verdict
 from provision.model.proof import LibraryRow
-from provision.prove import checks, compute, matrix, placement
+from provision.prove import checks, compute, devices, matrix, placement
 from provision.prove.diagnose import Pattern
 from provision.prove.evidence import Evidence, Problem, TrainingRecord
 from provision.prove.expectation import Expectation
 from provision.prove.numerics import numerics
 from provision.prove.outside import Outside
-from provision.prove.reason import reason_of
+from provision.prove.reason import reason_of, with_missing
 
 REQUIRED = frozenset({"started", "reported", "visible", "placement", "implicit", "training", "numerics"})
 REQUIRED_ON_CPU = REQUIRED - {"visible", "numerics"}
@@ -53,7 +53,7 @@ def checks_of(
         *first,
         checks.build(expectation, evidence),
         checks.visible(expectation, evidence),
-        checks.identity(expectation, evidence),
+        devices.identity(expectation, evidence),
         placement.placement(expectation, evidence),
         placement.implicit(expectation, evidence),
         placement.training(expectation, evidence),
@@ -87,9 +87,10 @@ def judge(
     verdict = verdict_of(expectation.vendor, found)
     reason = reason_of(expectation, ran, evidence, found=found, verdict=verdict, patterns=tuple(patterns))
     known = None if isinstance(evidence, Problem) else evidence
+    expected = devices.expected(expectation, known)
     return Proof(
         verdict=verdict,
-        reason=reason.text,
+        reason=with_missing(reason.text, expected),
         code=reason.code,
         fix=reason.fix,
         seen=reason.seen,
@@ -98,7 +99,8 @@ def judge(
         libraries=table,
         reference=_reference(known),
         requested=expectation.requested,
-        devices=checks.devices(known) if known else (),
+        expected=expected,
+        devices=devices.devices(known) if known else (),
         checks=found,
         training=_training(expectation, known),
         versions=known.versions if known else {},

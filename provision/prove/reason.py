@@ -3,7 +3,7 @@
 import re
 
 from provision.engine.protocol import Ran
-from provision.model import Check, Status, Value, Vendor, Verdict
+from provision.model import Check, ExpectedDevice, Status, Value, Vendor, Verdict
 from provision.prove.checks import ending
 from provision.prove.diagnose import Diagnosis, Pattern, diagnose
 from provision.prove.evidence import Evidence, Problem
@@ -31,6 +31,13 @@ class Reason(Value):
     code: str = ""
     fix: str = ""
     seen: str = ""  # the line or detail it was recognised by
+
+
+def with_missing(text: str, expected: tuple[ExpectedDevice, ...]) -> str:
+    """Return a reason that begins with the devices that are missing, where others are there."""
+    lost = [item.label for item in expected if item.seen is False]
+    count = len(expected) - len(lost)
+    return f"expected {len(expected)}, seen {count}: missing {', '.join(lost)}; {text}" if lost and count else text
 
 
 def reason_of(  # noqa: PLR0913 - the judge's whole case; every argument is one value of it

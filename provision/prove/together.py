@@ -1,11 +1,13 @@
 """Several runs for one verification: CUDA shows a process one MIG slice at most, so each slice trains on its own."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
 from provision.model import Check, Host, Proof, Status, Vendor, Verdict
 from provision.prove.expectation import select
+from provision.prove.reason import with_missing
 
 # From the gravest: what one run lacks, all of them together lack.
 _GRAVITY = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS, Status.SKIP)
@@ -30,22 +32,36 @@ def batches(host: Host, vendor: Vendor, gpus: str) -> tuple[str, ...]:
 def merged(proofs: Sequence[Proof]) -> Proof:
     """Return the proof of all runs: the first that did not prove, else all of them as one.
 
+    Either way it names every device that was asked for, and counts those that were seen.
+
     Args:
         proofs: at least one, in the order of the runs.
     """
+    if len(proofs) == 1:
+        return proofs[0]
+    whole = _whole(proofs)
     failed = next((proof for proof in proofs if proof.verdict is not Verdict.PROVED), None)
-    if failed is not None or len(proofs) == 1:
-        return failed or proofs[0]
+    if failed is not None:
+        return msgspec.structs.replace(failed, **whole, reason=with_missing(failed.reason, whole["expected"]))
     return msgspec.structs.replace(
         proofs[0],
-        reason=f"the model trained and learned on every one of {sum(len(one.devices) for one in proofs)} devices, in "
+        **whole,
+        reason=f"the model trained and learned on every one of {len(whole['devices'])} devices, in "
         f"{len(proofs)} runs: a process sees one MIG slice at most",
-        requested=" + ".join(proof.requested for proof in proofs),
-        devices=tuple(device for proof in proofs for device in proof.devices),
         checks=tuple(_together(checks) for checks in zip(*(proof.checks for proof in proofs), strict=True)),
         libraries=tuple(row for proof in proofs for row in proof.libraries),
-        seconds=sum(proof.seconds or 0.0 for proof in proofs),
     )
+
+
+def _whole(proofs: Sequence[Proof]) -> dict[str, Any]:
+    """Return the fields that are those of all runs, whatever the verdict."""
+    vendor, *_ = proofs[0].requested.split(" ")
+    return {
+        "requested": f"{vendor} {', '.join(proof.requested.removeprefix(vendor).strip() for proof in proofs)}",
+        "expected": tuple(device for proof in proofs for device in proof.expected),
+        "devices": tuple(device for proof in proofs for device in proof.devices),
+        "seconds": sum(proof.seconds or 0.0 for proof in proofs),
+    }
 
 
 def _together(checks: Iterable[Check]) -> Check:

@@ -21,6 +21,7 @@ NVIDIA = {
     "nodes": [{"path": "/dev/nvidia0", "error": None}, {"path": "/dev/nvidiactl", "error": None}],
     "libraries": [{"name": "libcuda.so.1", "error": None}],
 }
+H100 = {"clock_khz": 1_980_000, "multiprocessors": 132, "major": 9, "minor": 0}  # the SXM5 board's data sheet
 AMD = {
     "nodes": [{"path": "/dev/dri/renderD128", "error": None}, {"path": "/dev/kfd", "error": None}],
     "libraries": [{"name": "libcuda.so.1", "error": "not found"}, {"name": "libamdhip64.so", "error": None}],
@@ -46,7 +47,7 @@ def on_gpu(record: dict[str, Any]) -> dict[str, Any]:
         "planes": {**record["planes"], "/device:GPU:0": 4000},
         "build": {"is_cuda_build": "True", "is_rocm_build": "False", "cuda_version": "12.5.1"},
         "environment": record["environment"] | NVIDIA,
-        "driver": [{"ordinal": 0, "pci": "0000:17:00.0", "uuid": "3f1c" * 8}],
+        "driver": [{"ordinal": 0, "pci": "0000:17:00.0", "uuid": "3f1c" * 8, "capacity": H100}],
         "listing": [
             *record["listing"],
             {"name": "/physical_device:GPU:0", "type": "GPU", "description": "H100", "compute_capability": "9.0"},

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from provision.engine.protocol import Ran
-from provision.model import Gpu, Host, Proof, Status, Vendor, Verdict
+from provision.model import ExpectedDevice, Gpu, Host, Proof, Status, Vendor, Verdict
 from provision.prove import Evidence, Expectation, judge
 from provision.prove.together import batches, merged
 
@@ -49,7 +49,29 @@ def test_all_together(proof: Proof) -> None:
 
 def test_the_first_that_failed_is_the_answer(proof: Proof) -> None:
     bad = msgspec.structs.replace(proof, verdict=Verdict.NOT_PROVED, code="KGE-507")
-    assert merged([proof, bad, proof]) is bad
+    found = merged([proof, bad, proof])
+    assert (found.verdict, found.code, found.checks) == (Verdict.NOT_PROVED, "KGE-507", bad.checks)
+
+
+def of_slice(proof: Proof, number: int, *, seen: bool) -> Proof:
+    """The proof of a run that asked for one MIG slice."""
+    gpu = SLICES[number]
+    return msgspec.structs.replace(
+        proof,
+        requested=Expectation(vendor=Vendor.CUDA, indices=(0,), gpus=(gpu,)).requested,
+        verdict=Verdict.PROVED if seen else Verdict.NOT_PROVED,
+        reason="proved" if seen else "the engine did not start the container",
+        expected=(ExpectedDevice(name="H100", uuid=gpu.uuid, partition=gpu.partition, seen=seen),),
+    )
+
+
+def test_every_slice_is_named_and_the_missing_one_counted(proof: Proof) -> None:
+    both = merged([of_slice(proof, 0, seen=True), of_slice(proof, 1, seen=True)])
+    assert both.requested == "cuda MIG-0 (1g.10gb), MIG-1 (1g.10gb)"
+    found = merged([of_slice(proof, 0, seen=True), of_slice(proof, 1, seen=False)])
+    assert (found.verdict, found.requested) == (Verdict.NOT_PROVED, both.requested)
+    assert found.reason.startswith("expected 2, seen 1: missing MIG-1 (1g.10gb); the engine did not start")
+    assert [device.seen for device in found.expected] == [True, False]
 
 
 def test_the_gravest_status_counts(proof: Proof) -> None:

@@ -13,11 +13,12 @@ import msgspec
 import pytest
 
 from provision.engine.protocol import Ran
-from provision.model import Check, Proof, Status, Vendor, Verdict
+from provision.model import Check, Gpu, Proof, Status, Vendor, Verdict
 from provision.prove import Evidence, Expectation, judge
 from provision.prove.climate import Climate, look, smi_climate
 from provision.prove.compute import MODEL_BYTES
 from provision.prove.outside import Outside, Watch, kfd_memory, processes, smi_memory
+from provision.prove.peak import peak
 from provision.prove.placement import target
 
 ERROR = {"type": "InternalError", "text": "cuDNN: CUDNN_STATUS_NOT_INITIALIZED"}
@@ -90,6 +91,31 @@ def test_slowness_is_a_warning(judged: Judged) -> None:
     assert of(proof, "speed").status is Status.WARN
     assert of(judged((("speeds",), [])), "speed").status is Status.SKIP
     assert of(judged((("speeds", 1, "flops"), None)), "speed").status is Status.UNKNOWN
+
+
+def test_far_below_the_peak_is_a_warning_with_its_causes(judged: Judged) -> None:
+    lanes = {"sm_90": 128}
+    rate = ("speeds", 0, "flops")
+    well = of(judged((rate, 5e13), lanes=lanes), "speed")
+    assert (well.status, "75 % of its 66908" in well.detail) == (Status.PASS, True)
+    far = judged((rate, 5e12), lanes=lanes)
+    assert (far.verdict, of(far, "speed").status) == (Verdict.PROVED, Status.WARN)
+    assert of(far, "speed").detail.startswith("GPU:0 is far below its peak: a power cap,")
+    above = of(judged((rate, 4e14), lanes=lanes), "speed")  # TensorFloat-32
+    assert (above.status, "598 %" in above.detail) == (Status.PASS, True)
+    capacity = ("driver", 0, "capacity")
+    for unknown in (judged((rate, 5e12)), judged((rate, 5e12), (capacity, {}), lanes=lanes)):
+        assert (of(unknown, "speed").status, "peak unknown" in of(unknown, "speed").detail) == (Status.PASS, True)
+
+
+def test_amd_s_peak_is_from_the_host(amd_record: dict[str, Any], cuda: Expectation) -> None:
+    # An MI210: KFD's simd_count 416 and simd_per_cu 4; 1700 MHz. AMD publishes 22.6 TFLOP/s.
+    gpu = Gpu(vendor="amd", pci="0000:17:00.0", architecture="gfx90a", compute_units=104, clock_mhz=1700)
+    expectation = msgspec.structs.replace(cuda, vendor=Vendor.ROCM, gpus=(gpu,), lanes={"gfx90a": 64})
+    evidence = msgspec.convert(amd_record, Evidence)
+    assert peak(expectation, evidence, "GPU:0") == pytest.approx(22.6e12, rel=0.01)
+    assert peak(msgspec.structs.replace(expectation, gpus=()), evidence, "GPU:0") is None
+    assert peak(expectation, evidence, "GPU:1") is None
 
 
 def row(record: dict[str, Any], name: str) -> int:

@@ -1,0 +1,53 @@
+"""Each device that was asked for is named, and counted as seen or missing. The GPU evidence is synthetic."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from provision.engine.protocol import Ran
+from provision.model import Gpu, Vendor, Verdict
+from provision.prove import Evidence, Expectation, Problem, judge
+from provision.prove.devices import expected
+
+SECOND = Gpu(vendor="nvidia", name="NVIDIA H100", uuid="GPU-2", pci="0000:65:00.0")
+
+
+@pytest.fixture
+def two(cuda: Expectation) -> Expectation:
+    return msgspec.structs.replace(cuda, indices=(0, 1), gpus=(*cuda.gpus, SECOND))
+
+
+def test_one_of_two_is_named(two: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
+    proof = judge(two, done, gpu_evidence)
+    assert proof.verdict is Verdict.NOT_PROVED
+    assert [device.seen for device in proof.expected] == [True, False]
+    assert proof.reason.startswith("expected 2, seen 1: missing GPU-2; ")
+
+
+def test_all_that_were_asked_for(cuda: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
+    proof = judge(cuda, done, gpu_evidence)
+    assert [(device.uuid, device.seen) for device in proof.expected] == [(cuda.gpus[0].uuid, True)]
+    assert not proof.reason.startswith("expected")
+
+
+def test_nothing_was_recorded(two: Expectation, done: Ran) -> None:
+    proof = judge(two, done, Problem(what="no result line"))
+    assert [device.seen for device in proof.expected] == [False, False]
+    assert not proof.reason.startswith("expected"), "when nothing ran, no GPU is more missing than another"
+
+
+def test_without_addresses_it_cannot_be_told(two: Expectation, gpu_record: dict[str, Any]) -> None:
+    evidence = msgspec.convert(gpu_record | {"driver": [], "devices": []}, Evidence)
+    assert [device.seen for device in expected(two, evidence)] == [None, None]
+
+
+def test_a_number_that_the_host_does_not_have_is_missing(cuda: Expectation, gpu_evidence: Evidence) -> None:
+    beyond = msgspec.structs.replace(cuda, indices=(0, 1))
+    assert [(device.name, device.seen) for device in expected(beyond, gpu_evidence)][1] == ("GPU 1", False)
+    nothing_known = msgspec.structs.replace(cuda, gpus=())
+    assert [(device.name, device.seen) for device in expected(nothing_known, gpu_evidence)] == [("GPU 0", True)]
+
+
+def test_the_cpu_expects_no_device(cpu_evidence: Evidence) -> None:
+    assert expected(Expectation(vendor=Vendor.CPU, indices=(0,)), cpu_evidence) == ()
