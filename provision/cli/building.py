@@ -1,8 +1,8 @@
 """Building with progress on stderr, for `build` and `up`."""
 
-import os
 from typing import TYPE_CHECKING
 
+from provision import library
 from provision.cli.output import say
 from provision.cli.session import Plan
 from provision.model import BuildResult
@@ -12,28 +12,25 @@ if TYPE_CHECKING:
 
 
 def build_plan(
-    connected: "Engine", found: Plan, *, push: bool = False, locked: dict[str, bytes] | None = None
+    found: Plan, *, push: bool = False, locked: dict[str, bytes] | None = None, engine: "Engine | None" = None
 ) -> BuildResult:
     """Build what was planned, with progress on stderr."""
-    from provision.build import BuildOrder, build_image
     from provision.cli.progress import Progress
-    from provision.engine.network import build_network
 
-    network = build_network(found.settings.network, os.environ)
-    for name in dict.fromkeys(network.left_out):
-        say(f"note      {name}, which a build cannot reach, is left out")
-    order = BuildOrder(
-        stack=found.stack,
-        request=found.request,
-        network=network,
-        registries=found.settings.network.registries,
-        tag=found.settings.tag,
-        push=push,
-        locked=locked or {},
-    )
     progress = Progress()
     try:
-        result = build_image(connected, found.catalogue, order, lambda text: say(f"base      {text}"), progress)
+        result = library.build(
+            found.stack,
+            found.request,
+            tag=found.settings.tag,
+            network=found.settings.network,
+            push=push,
+            locked=locked,
+            engine=engine,
+            catalogue=found.catalogue,
+            say=lambda text: say(f"Build     {text}"),
+            on_step=progress,
+        )
     finally:
         progress.close()
     say(f"Build     {summary(result)}")

@@ -1,6 +1,6 @@
 """Proving and reporting, for `verify` and `up`."""
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,35 +8,39 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from provision import library
 from provision.cli.options import ProofOptions, ReportOptions
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
-from provision.cli.session import facts
-from provision.errors import Exit, InputError, UsageError
-from provision.model import Host, Proof, Stack, Vendor, Verdict, encode
+from provision.errors import Exit, UsageError
+from provision.model import Proof, Stack, Vendor, Verdict, encode
 
 if TYPE_CHECKING:
-    from provision.engine.protocol import Engine
     from provision.prove import VerifyRequest
 
 SOAK_MINUTES = 5.0  # on each GPU, when none are named
 
 
-def prepare(options: ProofOptions, reports: ReportOptions) -> bytes | None:
-    """Refuse at once what would fail after the long work; return the key that signs the record, if one is named.
+def prepare(options: ProofOptions, reports: ReportOptions) -> library.Records:
+    """Refuse at once what would fail after the long work; return where the proof's record is kept.
 
     Raises:
         UsageError: KGE-592, minutes without the level soak.
         InputError: KGE-591, the key cannot be used; KGE-605, a report could not be written.
     """
-    from provision.cli.keeping import file_key
-
     check_writable(*reports.files)
     if options.minutes is not None and options.level != "soak":
         raise UsageError("KGE-592", "--minutes belongs to --level soak.", fix="add --level soak, or leave it out")
-    return file_key(options.key)
+    return records(options.key)
 
 
-def verify_request(options: ProofOptions, vendor: Vendor) -> "VerifyRequest":
+def records(key: Path | None) -> library.Records:
+    """Return this user's records, with the key that signs them where one is named."""
+    from provision.records import state_folder
+
+    return library.Records(folder=state_folder(os.environ), key=library.read_key(key) if key else None)
+
+
+def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO) -> "VerifyRequest":
     """Return what is to be proved."""
     from provision.prove import VerifyRequest
 
@@ -50,67 +54,9 @@ def verify_request(options: ProofOptions, vendor: Vendor) -> "VerifyRequest":
     )
 
 
-def prove(connected: "Engine", image: str, request: "VerifyRequest", host: Host, key: bytes | None = None) -> Proof:
-    """Run the workload in a container of `image`, keep the record, and return the judged proof."""
-    from msgspec.structs import replace
-
-    from provision.cli.keeping import PLAN_LABEL, known_control
-    from provision.engine.access import device_access
-    from provision.prove import image_vendor
-    from provision.prove.together import batches, merged
-    from provision.prove.verify import image_stack
-    from provision.prove.verify import verify as run
-
-    found = connected.image(image)
-    stack = image_stack(found) if found else None
-    vendor = request.vendor
-    if vendor is Vendor.AUTO and found:
-        vendor = image_vendor(found)
-    if stack:
-        request = replace(request, jit_compile=stack.settings.jit_compile)
-    if found and request.level == "quick":
-        request = replace(request, known_control=known_control(image, found.image_id))
-    here = replace(host, engine=host.engine or connected.describe())
-    say(f"Verify    training in {image}" + (f" on {vendor}" if vendor is not Vendor.AUTO else ""))
-    proof = merged(
-        [
-            run(
-                connected,
-                image,
-                replace(request, vendor=vendor, gpus=gpus),
-                here,
-                device_access(here, vendor, gpus),
-                facts().errors,
-                new_nonce=new_nonce,
-                clock=time.monotonic,
-            )
-            for gpus in batches(here, vendor, request.gpus)
-        ]
-    )
-    _keep(proof, found.labels.get(PLAN_LABEL, "") if found else "", key, request.known_control)
-    return proof
-
-
-def prove_here(python: Path, request: "VerifyRequest", host: Host) -> Proof:
-    """Run the workload with a Python of this machine and return the judged proof."""
-    from provision.prove.verify import verify_here
-
-    say(f"Verify    training with {python} on {request.vendor}")
-    return verify_here(python, request, host, facts().errors, new_nonce=new_nonce, clock=time.monotonic)
-
-
-def new_nonce() -> str:
-    """Return a number that no other run has."""
-    return secrets.token_hex(16)
-
-
-def _keep(proof: Proof, plan: str, key: bytes | None, known: str) -> None:
-    from provision.cli.keeping import keep
-
-    try:
-        keep(proof, plan, key, known)
-    except InputError as error:  # the proof stands without its record; only the gate will not know it
-        say(f"warning   {error.what} {error.why}")
+def tell(text: str) -> None:
+    """Say what a verification does."""
+    say(f"Verify    {text}")
 
 
 def deliver(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: Stack | None = None) -> None:

@@ -1,27 +1,23 @@
-"""What the commands have in common: options, host, engine, stack."""
+"""What the commands have in common: options, host, stack."""
 
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import typer
 
+from provision import library
 from provision.catalogue import Catalogue, load
 from provision.cli.options import StackOptions
 from provision.cli.output import answer, answer_json, say
-from provision.errors import EngineError, InputError
-from provision.model import Host, Request, Stack, Vendor, decode
+from provision.model import Host, Request, Stack, Vendor
 
 if TYPE_CHECKING:
-    from provision import model
     from provision.config import Settings
-    from provision.engine.protocol import Engine
 
 
 _RENAMED = {"package": "packages", "ca_bundle": "network_ca_bundle"}  # flags that are not called as their option
@@ -80,55 +76,9 @@ def facts(overlay: Path | None = None) -> Catalogue:
     return load(cache=cache_folder(), overlay=Path(own) if own else None)
 
 
-def read_host(path: Path) -> Host:
-    """Return the host that a file describes.
-
-    Raises:
-        InputError: KGE-606, unreadable; KGE-607, not a host document.
-    """
-    fix = "make one with kgpu-env probe --json > host.json on that machine"
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            "KGE-606", f"The host file {path} cannot be read.", why=error.strerror or "", fix=fix
-        ) from error
-    try:
-        return decode(text, Host)
-    except msgspec.MsgspecError as error:
-        raise InputError("KGE-607", f"{path} is not a host document.", why=str(error), fix=fix) from error
-
-
-def probe_this_host(root: Path | None = None) -> Host:
+def this_host(root: Path | None = None) -> Host:
     """Return this machine, or the captured tree at `root`, as probed."""
-    from provision.probe import Tables, probe_files, probe_host
-
-    catalogue = facts()
-    tables = Tables(
-        amd_releases={version: row.release for row in catalogue.amd.drivers for version in row.sysfs},
-        capabilities={device: chip.capability for chip in catalogue.chips for device in chip.devices},
-    )
-    return probe_files(root, tables) if root else probe_host(tables, engine=_describe_engine)
-
-
-def _describe_engine() -> "model.Engine | None":
-    try:
-        with engine() as found:
-            return found.describe()
-    except EngineError:
-        return None
-
-
-@contextmanager
-def engine() -> "Iterator[Engine]":
-    """Connect to the container engine, and close the connection at the end."""
-    from provision.engine.docker import connect
-
-    found = connect()
-    try:
-        yield found
-    finally:
-        found.close()
+    return library.probe_host(root, catalogue=facts())
 
 
 class Plan(NamedTuple):
@@ -143,7 +93,6 @@ class Plan(NamedTuple):
 
 def plan(options: StackOptions, *, as_json: bool = False) -> Plan:
     """Settle the options, get the host, and resolve the stack; `as_json` is how --show-config would answer."""
-    from provision.resolve import resolve
     from provision.resolve.request import check_names, check_request
 
     found = settings(options, as_json=as_json)
@@ -151,15 +100,15 @@ def plan(options: StackOptions, *, as_json: bool = False) -> Plan:
     check_names(found.tag, found.network.registries)
     host = _host_for(request, options.host)
     catalogue = facts(options.catalogue)
-    stack = resolve(catalogue, host, request, today=time.strftime("%Y-%m-%d"))
+    stack = library.resolve(host, request, catalogue=catalogue, today=time.strftime("%Y-%m-%d"))
     return Plan(catalogue, found, host, request, stack)
 
 
 def _host_for(request: Request, path: Path | None) -> Host:
     if path:
-        return read_host(path)
+        return library.read_host(path)
     # Nothing about a CPU stack depends on the host's GPUs.
-    return Host(architecture=os.uname().machine) if request.vendor is Vendor.CPU else probe_this_host()
+    return Host(architecture=os.uname().machine) if request.vendor is Vendor.CPU else this_host()
 
 
 def tell_warnings(stack: Stack) -> None:

@@ -94,14 +94,14 @@ def prepare(
 def _access(engine: "Engine", image: "protocol.Image", vendor: Vendor | None, gpus: str) -> Any:  # noqa: ANN401 - model.Access
     from msgspec.structs import replace
 
-    from provision.cli.session import probe_this_host
+    from provision.cli.session import this_host
     from provision.engine.access import device_access
     from provision.prove import image_vendor
 
     wanted = vendor or image_vendor(image)
     if wanted is Vendor.CPU:
         return device_access(Host(), Vendor.CPU)
-    here = probe_this_host()
+    here = this_host()
     here = replace(here, engine=here.engine or engine.describe())
     access = device_access(here, wanted, gpus)
     if access.method == "none":

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from provision import __version__
-from provision.cli.keeping import key_now
 from provision.engine.docker import DockerEngine
 from provision.engine.protocol import Context
+from provision.library.keeping import host_now
 from provision.records import Record, load, save, seal, state_folder
 
 KgpuEnv = Any  # the class of conftest.py
@@ -32,7 +32,7 @@ def proved(engine: DockerEngine, image: str, state: dict[str, str], key: bytes |
     assert found is not None
     record = Record(
         tool=__version__,
-        host=key_now(),
+        host=host_now(),
         image=image,
         image_id=found.image_id,
         plan="",
@@ -59,7 +59,7 @@ def test_a_verification_leaves_a_record_that_opens_nothing(
     assert isinstance(record, Record)
     assert (record.verdict, record.image_id[:7]) == ("cpu", "sha256:")
     assert record.plan
-    assert record.host == key_now()
+    assert record.host == host_now()
     ended = kgpu_env("gate", "--json", env=state)  # the image verified last
     answer = json.loads(ended.stdout)
     assert (ended.returncode, answer["state"], answer["image"]) == (7, "never", tensorflow_image)

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
+from provision import library
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.documents import BaseDocument
 from provision.cli.output import answer, answer_json, say
-from provision.cli.session import engine
 
 
 @command
@@ -22,7 +22,7 @@ def base(
     from provision.engine.base import make_base
 
     name = tag or f"{LOCAL_PREFIX}{suite}"
-    with engine() as connected:
+    with library.engine() as connected:
         image = make_base(connected, suite, name, lambda text: say(f"base      {text}"))
     if as_json:
         answer_json(BaseDocument(tag=name, image_id=image.image_id, size_bytes=image.size_bytes))

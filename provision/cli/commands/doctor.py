@@ -17,7 +17,7 @@ def doctor(
     as_json: o.Json = False,
 ) -> None:
     """Tell what is wrong with this host and how to mend it; or explain a code."""
-    from provision.cli.session import facts, probe_this_host
+    from provision.cli.session import facts, this_host
     from provision.doctor import examine, explain
 
     if code:
@@ -26,7 +26,7 @@ def doctor(
             raise UsageError("KGE-901", f"No code {code!r} is known.", fix="codes look like KGE-301")
         answer_json(CodeDocument(code=code, text=found)) if as_json else answer(found)
         return
-    findings = examine(probe_this_host())
+    findings = examine(this_host())
     if as_json:
         answer_json(DoctorDocument(findings=findings))
         return

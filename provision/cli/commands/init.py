@@ -30,7 +30,7 @@ def init(
     as_json: o.Json = False,
 ) -> None:
     """Write a commented kgpu-env.yaml for this host, and its JSON Schema for editors."""
-    from provision.cli.session import probe_this_host
+    from provision.cli.session import this_host
     from provision.config import FILE_NAME, read_project
     from provision.config.starter import SCHEMA_NAME, Answers, schema_text, starter_file
 
@@ -40,7 +40,7 @@ def init(
     check_writable(file, schema)
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("KGE-910", "There is no terminal to ask at.", fix="add --yes: it asks nothing")
-    host = probe_this_host()
+    host = this_host()
     answers = Answers(
         vendor=vendor or (_suggested(host) if yes else _ask_vendor(host)),
         packages=tuple(package or ()) if yes or package else _ask_packages(),

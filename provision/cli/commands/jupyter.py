@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from provision import library
 from provision.cli import options as o
 from provision.cli import working as w
 from provision.cli.app import command
 from provision.cli.documents import JupyterDocument
 from provision.cli.output import answer, answer_json, say
-from provision.cli.session import engine
 from provision.errors import EngineError, InterruptError
 
 INSIDE = 8888
@@ -83,7 +83,7 @@ def jupyter(
     token = secrets.token_hex(24)
     options = ["--ip=0.0.0.0", f"--port={INSIDE}", "--no-browser", "--allow-root", "--ServerApp.log_level=WARN"]
     begun = time.monotonic()
-    with engine() as connected:
+    with library.engine() as connected:
         job = w.prepare(connected, work, stack, ("python3", "-c", START, *options), terminal=False)
         # Not among the arguments, which every user of the host sees in its list of processes.
         job = replace(job, stdin=False, ports={INSIDE: port}, env={**job.env, "JUPYTER_TOKEN": token})

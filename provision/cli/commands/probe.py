@@ -20,9 +20,9 @@ def probe(
     as_json: Json = False,
 ) -> None:
     """Tell which GPUs, drivers, engine and toolkits this host has."""
-    from provision.cli.session import probe_this_host
+    from provision.cli.session import this_host
 
-    host = probe_this_host(root)
+    host = this_host(root)
     if as_json:
         answer_json(host)
         return

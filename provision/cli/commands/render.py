@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from provision import library
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.output import answer, answer_json, is_folder, say, write_file
@@ -21,19 +22,11 @@ Output = Annotated[
 @command
 def render(*, output: Output = None, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Write the Dockerfile of the stack; in a folder, the whole build context."""
-    from provision.render import render as render_plan
-
     found = plan(stack, as_json=as_json)
-    network = found.settings.network
-    files: dict[str, bytes] = {}
-    if network.ca_bundle or network.index_url or network.extra_index_urls:
-        from provision.engine.network import build_network
-
-        files = build_network(network, {}).files  # what was asked for; this host's own settings belong to `build`
-    result = render_plan(found.catalogue, found.stack, found.request, network=files)
+    result = library.render(found.stack, found.request, network=found.settings.network, catalogue=found.catalogue)
     tell_warnings(found.stack)
     if output:
-        whole = output.endswith("/") or is_folder(Path(output)) or bool(files)
+        whole = output.endswith("/") or is_folder(Path(output)) or len(result.files) > 1
         for name, content in result.files.items() if whole else [("", result.files["Dockerfile"])]:
             write_file(Path(output) / name, content)
         say(f"wrote {output}")

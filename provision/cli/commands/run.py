@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from provision import library
 from provision.cli import options as o
 from provision.cli import working as w
 from provision.cli.app import command
-from provision.cli.session import engine
 
 Words = Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")]
 
@@ -25,7 +25,7 @@ def run(
     """Run a command in the built environment, with the GPU and this folder at /work; ends with its exit code."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     begun = time.monotonic()
-    with engine() as connected:
+    with library.engine() as connected:
         job = w.prepare(connected, work, stack, tuple(words), terminal=terminal)
         code = w.work(connected, job, to=2 if as_json else 1)  # stdout is the document's
     if as_json:

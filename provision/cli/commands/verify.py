@@ -4,19 +4,17 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from provision import library
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.proving import deliver, prepare, prove, prove_here, verify_request
-from provision.cli.session import engine, plan, probe_this_host, read_host
-from provision.errors import InputError, NoStackError, UsageError
-from provision.model import Host, Vendor
-
-if TYPE_CHECKING:
-    from provision.engine.protocol import Engine
+from provision.cli.proving import deliver, prepare, tell, verify_request
+from provision.cli.session import facts, plan, this_host
+from provision.errors import InputError, UsageError
+from provision.model import Vendor
 
 
 @command
@@ -35,16 +33,15 @@ def verify(
 ) -> None:
     """Train in a container of the image and tell whether the GPU did it."""
     _check_place(image, python, host, here=here)
-    secret = prepare(proof, reports)
+    records = prepare(proof, reports)
     interpreter = _interpreter(python) if here else None
-    this = read_host(host) if host else probe_this_host()
+    this = library.read_host(host) if host else this_host()
+    request = verify_request(proof, _named(vendor))
     if interpreter:
-        judged = prove_here(interpreter, verify_request(proof, _vendor_here(vendor, this)), this)
+        judged = library.verify_here(interpreter, request, host=this, catalogue=facts(), say=tell)
     else:
         name = image or _default_image(o.StackOptions(vendor=vendor, host=host, backend=proof.backend))
-        with engine() as connected:
-            request = verify_request(proof, _vendor(connected, name, vendor, this))
-            judged = prove(connected, name, request, this, secret)
+        judged = library.verify(name, request, host=this, records=records, catalogue=facts(), say=tell)
     deliver(judged, reports, as_json=as_json)
 
 
@@ -79,44 +76,5 @@ def _default_image(options: o.StackOptions) -> str:
     return found.settings.tag or default_tag(found.stack)
 
 
-def _vendor_here(asked: str | None, host: Host) -> Vendor:
-    named = _named(asked)
-    if named is not None:
-        return named
-    for vendor in (Vendor.CUDA, Vendor.ROCM):
-        if host.gpus_of(vendor.gpu or ""):
-            return vendor
-    raise _nothing(host, "nothing says what this environment is for")
-
-
-def _named(asked: str | None) -> Vendor | None:
-    return Vendor({"nvidia": "cuda", "amd": "rocm"}.get(asked, asked)) if asked and asked != "auto" else None
-
-
-def _vendor(connected: "Engine", image: str, asked: str | None, host: Host) -> Vendor:
-    """Return what is to be proved. A GPU that is there is meant, unless the CPU is asked for by name."""
-    from provision.prove import image_vendor
-    from provision.prove.verify import image_stack
-
-    named = _named(asked)
-    if named is not None:
-        return named
-    found = connected.image(image)
-    made_for = image_vendor(found) if found else Vendor.AUTO
-    if made_for in {Vendor.CUDA, Vendor.ROCM}:
-        return made_for
-    for vendor in (Vendor.CUDA, Vendor.ROCM):
-        if host.gpus_of(vendor.gpu or ""):
-            return vendor
-    if found is None or image_stack(found):
-        return made_for
-    raise _nothing(host, f"{image} does not tell what it was made for")
-
-
-def _nothing(host: Host, why: str) -> NoStackError:
-    return NoStackError(
-        "KGE-214",
-        f"There is nothing to prove: this host has no GPU, and {why}.",
-        why=f"looked at: {', '.join(host.looked_at)}",
-        fix="say what it should train on: --vendor cuda, rocm or cpu",
-    )
+def _named(vendor: str | None) -> Vendor:
+    return Vendor({"nvidia": "cuda", "amd": "rocm"}.get(vendor, vendor)) if vendor else Vendor.AUTO

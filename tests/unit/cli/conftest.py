@@ -113,6 +113,5 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr("provision.engine.docker.connect", lambda: fake)
     here = model.Host(looked_at=("/sys/bus/pci/devices", "/dev/dxg"))
-    monkeypatch.setattr("provision.cli.session.probe_this_host", lambda root=None: here)  # noqa: ARG005 - its name counts
-    monkeypatch.setattr("provision.cli.commands.verify.probe_this_host", lambda: here)
+    monkeypatch.setattr("provision.probe.probe_host", lambda *_, **__: here)
     return fake

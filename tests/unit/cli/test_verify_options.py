@@ -46,11 +46,11 @@ def test_here_without_a_gpu_must_be_told_what_to_prove(kgpu_env: Call) -> None:
 def test_the_options_reach_the_request(kgpu_env: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[Any] = []
 
-    def prove_here(python: Path, request: object, host: object) -> Proof:
-        seen.append((python, request, host))
+    def verify_here(python: Path, request: object, **_: object) -> Proof:
+        seen.append((python, request))
         return Proof(verdict=Verdict.CPU, reason="as asked", image="here")
 
-    monkeypatch.setattr("provision.cli.commands.verify.prove_here", prove_here)
+    monkeypatch.setattr("provision.library.verify_here", verify_here)
     files = [str(tmp_path / name) for name in ("p.json", "p.html", "j.xml", "c.json")]
     words = ("--report", files[0], "--html", files[1], "--junit", files[2], "--ctrf", files[3])
     code, out, _ = kgpu_env(
@@ -58,7 +58,7 @@ def test_the_options_reach_the_request(kgpu_env: Call, monkeypatch: pytest.Monke
         *("--timeout", "50", "--gpus", "0", *words),
     )
     assert code == 0
-    [(_, request, _)] = seen
+    [(_, request)] = seen
     assert (request.level, request.minutes, request.backend) == ("soak", 2.0, "jax")
     assert (request.seconds, request.gpus) == (50.0, "0")
     assert all(Path(name).stat().st_size for name in files)

@@ -8,6 +8,7 @@ import pytest
 
 from provision import library
 from provision.emit import arguments, order
+from provision.library import stacks
 from provision.model import Host, Request, Vendor
 
 CHEAP = """
@@ -33,7 +34,7 @@ def test_in_a_process_of_its_own(script: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
 
 
-@pytest.mark.parametrize("module", [library, order, arguments], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [stacks, order, arguments], ids=lambda module: module.__name__)
 def test_the_examples_are_true(module: object) -> None:
     results = doctest.testmod(module)  # type: ignore[arg-type] # a module, as said above
     assert results.attempted > 0

@@ -1,0 +1,82 @@
+"""The host, probed or read from a file, and its container engine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import provision.catalogue as facts
+from provision import model
+from provision.errors import EngineError, InputError
+
+if TYPE_CHECKING:
+    from provision.engine.protocol import Engine
+
+
+def probe_host(root: Path | None = None, *, catalogue: facts.Catalogue | None = None) -> model.Host:
+    """Return this machine as probed, its container engine included; or the captured tree below `root`.
+
+    Args:
+        root: files alone are read, and no tool is run; `Path("/")` reads this machine so.
+        catalogue: names GPUs and AMD driver releases; by default the one that ships.
+
+    Raises:
+        InputError: KGE-119, `root` is not the tree of a host.
+    """
+    from provision.probe import Tables, probe_files
+    from provision.probe import probe_host as probe
+
+    found = catalogue or facts.load()
+    tables = Tables(
+        amd_releases={version: row.release for row in found.amd.drivers for version in row.sysfs},
+        capabilities={device: chip.capability for chip in found.chips for device in chip.devices},
+    )
+    return probe_files(root, tables) if root else probe(tables, engine=_describe)
+
+
+def read_host(path: Path) -> model.Host:
+    """Return the host that a file describes, as `kgpu-env probe --json` wrote it.
+
+    Raises:
+        InputError: KGE-606, unreadable; KGE-607, not a host document.
+    """
+    import msgspec
+
+    fix = "make one with kgpu-env probe --json > host.json on that machine"
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "KGE-606", f"The host file {path} cannot be read.", why=error.strerror or "", fix=fix
+        ) from error
+    try:
+        return model.decode(text, model.Host)
+    except msgspec.MsgspecError as error:
+        raise InputError("KGE-607", f"{path} is not a host document.", why=str(error), fix=fix) from error
+
+
+@contextmanager
+def engine(given: "Engine | None" = None) -> "Iterator[Engine]":
+    """Lend the engine that is `given`; or connect to the first that answers, and close the connection at the end.
+
+    It is looked for where this process's environment says (DOCKER_HOST), then at the usual sockets.
+
+    Raises:
+        EngineError: KGE-301, none answers; KGE-302, its socket may not be opened.
+    """
+    from provision.engine.docker import connect
+
+    found = given or connect()
+    try:
+        yield found
+    finally:
+        if given is None:
+            found.close()
+
+
+def _describe() -> model.Engine | None:
+    try:
+        with engine() as found:
+            return found.describe()
+    except EngineError:
+        return None

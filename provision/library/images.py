@@ -1,0 +1,153 @@
+"""Images: built here, or looked up without a pull."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import provision.catalogue as facts
+from provision import model
+from provision.errors import EngineError
+from provision.library.hosts import engine as lent
+
+if TYPE_CHECKING:
+    from provision.engine.protocol import BuildStep, Engine, Image
+    from provision.registry import RemoteImage
+
+
+def build(
+    stack: model.Stack,
+    request: model.Request | None = None,
+    *,
+    tag: str | None = None,
+    network: model.Network | None = None,
+    push: bool = False,
+    locked: Mapping[str, bytes] | None = None,
+    engine: "Engine | None" = None,
+    catalogue: facts.Catalogue | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    on_step: "Callable[[BuildStep], None]" = lambda _: None,
+) -> model.BuildResult:
+    """Build and tag the image of `stack`. An unchanged plan takes a second or two.
+
+    What `network` leaves open is taken from this host: its pip, uv and proxy settings, in files and in this process's
+    environment.
+
+    Args:
+        stack: what goes into the image.
+        request: packages, user, labels and environment.
+        tag: the image's name; by default one that tells the stack.
+        network: CA bundle, package index, proxy and registries.
+        push: send the image to the registry that `tag` names.
+        locked: a lock's files in the build context, from `provision.lock.context_files`.
+        engine: by default the first that answers.
+        catalogue: the facts; by default those that ship.
+        say: hears in a line what is done about the base image and the network.
+        on_step: hears each step of the build, more than once while it runs.
+
+    Raises:
+        EngineError: no engine answers, or it has no BuildKit.
+        BuildError: the base is not to be had, a step failed, or the push was refused; no tag is left behind.
+        InputError: the request or the network settings cannot be used.
+    """
+    from provision.build import BuildOrder, build_image
+    from provision.engine.network import build_network
+    from provision.resolve.request import check_names, check_request
+
+    asked = network or model.Network()
+    check_names(tag, asked.registries)
+    reached = build_network(asked, os.environ)
+    for name in dict.fromkeys(reached.left_out):
+        say(f"{name} is left out: a build cannot reach it")
+    order = BuildOrder(
+        stack=stack,
+        request=check_request(request or model.Request()),
+        network=reached,
+        registries=asked.registries,
+        tag=tag,
+        push=push,
+        locked=dict(locked or {}),
+    )
+    with lent(engine) as connected:
+        return build_image(connected, catalogue or facts.load(), order, say, on_step)
+
+
+def look_up(image: str, machine: str, network: model.Network | None = None) -> "RemoteImage":
+    """Return an image's configuration and digest from its registry; no layer is read.
+
+    The login is the one that `docker login` stored (DOCKER_CONFIG), the CA bundle that of `network` or of
+    REQUESTS_CA_BUNDLE or SSL_CERT_FILE in this process's environment.
+
+    Args:
+        image: its reference; the registry is replaced as `network.registries` says.
+        machine: the processor as the kernel names it, "x86_64", for an index of several images.
+        network: CA bundle and registries.
+
+    Raises:
+        UsageError: KGE-903, that is no reference.
+        BuildError: KGE-421, the registry does not answer; KGE-422, it refuses or does not
+            have the image; KGE-423, its answer is no image's.
+    """
+    from provision.build import rewrite
+    from provision.registry import parse_reference, read_image
+    from provision.registry.http import Http
+    from provision.registry.token import stored_login
+
+    asked = network or model.Network()
+    logins = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    bundle = asked.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    transport = Http(bundle)
+    try:
+        reference = parse_reference(rewrite(image, asked.registries))
+        return read_image(reference, machine, transport, lambda name: stored_login(name, logins))
+    finally:
+        transport.close()
+
+
+class Configuration(model.Value):
+    """What an image sets for its containers, and where that was read."""
+
+    origin: str  # "the engine", "the registry 127.0.0.1:5000"
+    digest: str  # the engine's id of the image, or the digest in the registry
+    environment: dict[str, str]
+    bytes_read: int = 0
+
+
+def read_configuration(
+    image: str, machine: str, network: model.Network | None = None, *, engine: "Engine | None" = None
+) -> Configuration:
+    """Return an image's configuration: of the engine's copy, which a run would use, or else of the registry's.
+
+    Args:
+        image: its reference, rewritten as `network.registries` says.
+        machine: as of `look_up`.
+        network: CA bundle and registries.
+        engine: by default the first that answers; where none does, the registry is asked.
+
+    Raises:
+        UsageError, BuildError: as of `look_up`.
+    """
+    from provision.build import rewrite
+    from provision.registry import parse_reference
+
+    name = rewrite(image, (network or model.Network()).registries)
+    reference = parse_reference(name)
+    local = _local(name, engine)
+    if local:
+        environment = dict(word.partition("=")[::2] for word in local.env)
+        return Configuration(origin="the engine", digest=local.image_id, environment=environment)
+    found = look_up(image, machine, network)
+    return Configuration(
+        origin=f"the registry {reference.host}",
+        digest=found.digest,
+        environment=found.env,
+        bytes_read=found.bytes_read,
+    )
+
+
+def _local(image: str, engine: "Engine | None") -> "Image | None":
+    try:
+        with lent(engine) as connected:
+            return connected.image(image)
+    except EngineError:  # no engine: a registry answers as well
+        return None

@@ -1,0 +1,145 @@
+"""The records of proofs: kept by a verification, read by the next one and by the gate."""
+
+import hashlib
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import provision.catalogue as facts
+from provision import __version__
+from provision.errors import EngineError, InputError
+from provision.library.hosts import probe_host
+from provision.model import Proof, Status, Value, Verdict, encode
+
+if TYPE_CHECKING:
+    from provision.records import Answer, HostKey, Record
+
+KEY_BYTES = 16  # a shorter key can be guessed
+
+
+class Records(Value):
+    """Where the records of this host's proofs are, and the key that signs them."""
+
+    folder: Path  # `provision.records.state_folder` names the usual one
+    key: bytes | None = None
+
+
+def read_key(path: Path) -> bytes:
+    """Return the key in a file.
+
+    Raises:
+        InputError: KGE-591, the file cannot be read or holds no key.
+    """
+    fix = "make one: head -c 32 /dev/urandom > FILE; chmod 600 FILE"
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise InputError("KGE-591", f"The key {path} cannot be read.", why=error.strerror or "", fix=fix) from error
+    if len(key) < KEY_BYTES:
+        raise InputError(
+            "KGE-591", f"{path} is no key.", why=f"it has {len(key)} bytes, {KEY_BYTES} are the least", fix=fix
+        )
+    return key
+
+
+def host_now(catalogue: facts.Catalogue | None = None) -> "HostKey":
+    """Return what a proof on this machine depends on, from files alone."""
+    from provision.records import host_key
+
+    return host_key(probe_host(Path("/"), catalogue=catalogue), platform.node())
+
+
+def gate(image: str | None, records: Records, *, catalogue: facts.Catalogue | None = None) -> "Answer":
+    """Tell from the record, in well under a second, whether an image is proved on this host as it is now.
+
+    Args:
+        image: by default the one that was verified last.
+        records: where to look; its key, if it has one, must have signed the record.
+        catalogue: names GPUs and drivers, as in the record.
+
+    Raises:
+        EngineError: KGE-590, no engine answers on a local socket.
+    """
+    from provision.records import Record, answer, load, load_last
+
+    node = platform.node()
+    record = load(records.folder, node, image) if image else load_last(records.folder, node)
+    name = image or (record.image if isinstance(record, Record) else "")
+    ident = _image_id(name) if isinstance(record, Record) else None
+    return answer(record, name, host_now(catalogue), ident, __version__, key=records.key)
+
+
+def known_control(records: Records, image: str, image_id: str, host: "HostKey") -> str:
+    """Return when an image was seen not to be proved without its GPU on the host as it is now; empty: never."""
+    from provision.records import Record, load, problem
+    from provision.records.gate import changes
+
+    record = load(records.folder, host.node, image)
+    if not isinstance(record, Record) or problem(record) or changes(record, host, image_id, __version__):
+        return ""
+    return record.controlled
+
+
+def keep(proof: Proof, records: Records, host: "HostKey", *, plan: str = "", known: str = "") -> Path | None:
+    """Write the record of a proof; return its file.
+
+    A training on the CPU, as asked, says nothing about the GPU: it does not replace the record of a proof.
+
+    Args:
+        proof: as judged, with its image.
+        records: where it is kept, and what signs it.
+        host: this host, from `host_now`.
+        plan: the digest on the image's label.
+        known: when the control was tried, where this proof relied on that.
+
+    Raises:
+        InputError: KGE-589, the folder cannot be written.
+    """
+    from provision.records import Record, load, save, seal
+
+    if proof.verdict is Verdict.CPU:
+        earlier = load(records.folder, host.node, proof.image)
+        if isinstance(earlier, Record) and earlier.verdict == Verdict.PROVED:
+            return None
+    return save(records.folder, seal(_record(proof, host, plan, known), records.key))
+
+
+def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
+    from provision.records import Record
+
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    control = next((check for check in proof.checks if check.name == "control"), None)
+    tried = control is not None and control.status is Status.PASS
+    return Record(
+        tool=__version__,
+        host=host,
+        image=proof.image,
+        image_id=proof.image_id,
+        plan=plan,
+        backend=proof.backend,
+        level=proof.level,
+        requested=proof.requested,
+        verdict=proof.verdict.value,
+        code=proof.code,
+        reason=proof.reason,
+        at=now,
+        controlled=known or (now if tried else ""),
+        proof=f"sha256:{hashlib.sha256(encode(proof).encode()).hexdigest()}",
+    )
+
+
+def _image_id(image: str) -> str | None:
+    from provision.engine.connection import candidates
+    from provision.engine.glance import image_id
+
+    try:
+        return image_id(image, candidates(os.environ, os.getuid()))
+    except OSError as error:
+        raise EngineError(
+            "KGE-590",
+            "The gate cannot see the image: no engine answers on this host.",
+            why=str(error),
+            fix="start the engine; DOCKER_HOST must name a local socket (unix://...)",
+        ) from error

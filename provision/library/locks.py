@@ -1,0 +1,81 @@
+"""Locks: a stack with every wheel by its hash and the base by its digest."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import provision.catalogue as facts
+from provision import model
+from provision.errors import BuildError, UsageError
+from provision.library.images import look_up
+
+if TYPE_CHECKING:
+    from provision.lock import Lock, Wheel
+
+_AMD_GLIBC = "2.28"  # AMD's wheels are for manylinux_2_28; its own images have no row with their C library
+
+
+def lock(
+    stack: model.Stack,
+    request: model.Request | None = None,
+    *,
+    machine: str = "x86_64",
+    network: model.Network | None = None,
+    catalogue: facts.Catalogue | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> "Lock":
+    """Return the lock of `stack`: uv pins its wheels by hash, and the base's registry tells its digest.
+
+    uv is looked for on this process's PATH; it and the registry are reached as `build` and `look_up` say.
+
+    Args:
+        stack: what goes into the image.
+        request: packages, user, labels and environment.
+        machine: the processor that the wheels are for, as the kernel names it.
+        network: CA bundle, package indexes, proxy and registries.
+        catalogue: the facts; by default those that ship.
+        say: hears in a line why the base has no digest.
+
+    Raises:
+        UsageError: KGE-907, packages in an image with its own Python environment.
+        InputError: KGE-621, there is no uv; KGE-622, the packages cannot be resolved together; KGE-623, uv's answer
+            is no list of pinned packages.
+    """
+    from provision.lock import Pinned, make_lock, platform_of
+
+    wanted, asked, known = request or model.Request(), network or model.Network(), catalogue or facts.load()
+    if stack.framework_in_base and wanted.packages:
+        raise UsageError(
+            "KGE-907",
+            f"{stack.base.image} brings its own Python environment: packages added to it cannot be locked.",
+            fix="lock it without --package, or take a stack of wheels (kgpu-env resolve names its base)",
+        )
+    bases, cuda_bases = known.images.bases, known.images.cuda_bases
+    glibc = {row.image: row.glibc for row in bases} | {row.image: row.glibc for row in cuda_bases}
+    platform = platform_of(machine, glibc.get(stack.base.image, _AMD_GLIBC))
+    wheels = _wheels(stack, wanted, platform, asked)
+    return make_lock(known, stack, wanted, Pinned(wheels, platform, _base_digest(stack, machine, asked, say)))
+
+
+def _wheels(stack: model.Stack, request: model.Request, platform: str, network: model.Network) -> "tuple[Wheel, ...]":
+    from provision.engine.network import build_network
+    from provision.lock import Uv, compile_wheels, find_uv, network_environment
+
+    if not stack.packages:
+        return ()
+    with tempfile.TemporaryDirectory() as folder:
+        files = build_network(network, os.environ).files
+        environment = network_environment(files, os.environ, network.ca_bundle, Path(folder))
+        return compile_wheels(stack, request, platform, Uv(find_uv(shutil.which), environment))
+
+
+def _base_digest(stack: model.Stack, machine: str, network: model.Network, say: Callable[[str], None]) -> str | None:
+    """Return the digest of the base in its registry, or None with a word why."""
+    try:
+        return look_up(stack.base.image, machine, network).digest
+    except BuildError as error:
+        say(f"the base {stack.base.image} is locked by name only: {error.what}")
+        return None

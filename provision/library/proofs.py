@@ -1,0 +1,179 @@
+"""Proving that an image, or an environment of this machine, trains on the GPU."""
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+import provision.catalogue as facts
+from provision.errors import InputError, NoStackError
+from provision.library.hosts import engine as lent
+from provision.library.hosts import probe_host
+from provision.library.keeping import Records, host_now, keep, known_control
+from provision.model import Host, Proof, Vendor
+
+if TYPE_CHECKING:
+    from provision.engine.protocol import Engine, Image
+    from provision.prove import VerifyRequest
+    from provision.records import HostKey
+
+_PLAN_LABEL = "io.kgpu-env.plan"
+
+
+def verify(
+    image: str,
+    request: "VerifyRequest | None" = None,
+    *,
+    host: Host | None = None,
+    records: Records | None = None,
+    engine: "Engine | None" = None,
+    catalogue: facts.Catalogue | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Proof:
+    """Train in a container of `image` and return the proof; `verdict` is "proved" only if the GPU did the work.
+
+    Args:
+        image: a local image with Keras and its framework, also one that this package did not build.
+        request: vendor, GPUs, level and limits. Vendor auto: what the image was made for, else this host's GPU.
+        host: this machine, if it was probed before.
+        records: where the proof is kept for `gate`; by default nowhere.
+        engine: by default the first that answers.
+        catalogue: explains messages and names GPUs; by default the one that ships.
+        say: hears in a line what is tried, and why a record could not be kept.
+
+    Raises:
+        BuildError: KGE-408, the engine has no such image.
+        EngineError: no engine answers, or it stopped to.
+        UsageError: KGE-306, the host has no such GPU.
+        NoStackError: KGE-214, neither the image nor the host tells what there is to prove.
+    """
+    from provision.prove import VerifyRequest
+
+    asked, known = request or VerifyRequest(), catalogue or facts.load()
+    here = host or probe_host(catalogue=known)
+    now = host_now(known) if records else None
+    with lent(engine) as connected:
+        found = connected.image(image)
+        if found:
+            asked = _fitted(asked, image, found, here)
+            say(f"training in {image} on {asked.vendor}")
+        if found and records and now and asked.level == "quick":
+            asked = replace(asked, known_control=known_control(records, image, found.image_id, now))
+        proof = _train(connected, image, asked, replace(here, engine=here.engine or connected.describe()), known)
+    if records and now:
+        plan = found.labels.get(_PLAN_LABEL, "") if found else ""
+        _keep(proof, records, now, plan=plan, known=asked.known_control, say=say)
+    return proof
+
+
+def verify_here(
+    python: Path,
+    request: "VerifyRequest | None" = None,
+    *,
+    host: Host | None = None,
+    catalogue: facts.Catalogue | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Proof:
+    """Train in a process of this machine and return the proof, judged as that of a container.
+
+    Args:
+        python: the interpreter whose packages are to be proved.
+        request: vendor, GPUs, level and limits. Vendor auto: the GPU of this host.
+        host: this machine, if it was probed before.
+        catalogue: explains messages and names GPUs; by default the one that ships.
+        say: hears in a line what is tried.
+
+    Raises:
+        UsageError: KGE-306, the host has no such GPU.
+        NoStackError: KGE-214, this host has no GPU, and nothing says that the CPU is meant.
+    """
+    from provision.prove import VerifyRequest
+    from provision.prove.verify import verify_here as run
+
+    asked, known = request or VerifyRequest(), catalogue or facts.load()
+    here = host or probe_host(catalogue=known)
+    if asked.vendor is Vendor.AUTO:
+        vendor = _vendor_of(here)
+        if vendor is None:
+            raise _nothing(here, "nothing says what this environment is for")
+        asked = replace(asked, vendor=vendor)
+    say(f"training with {python} on {asked.vendor}")
+    return run(python, asked, here, known.errors, new_nonce=_nonce, clock=time.monotonic)
+
+
+def _fitted(asked: "VerifyRequest", name: str, image: "Image", host: Host) -> "VerifyRequest":
+    """Return the request with what the image tells of itself."""
+    from provision.prove.verify import image_stack
+
+    stack = image_stack(image)
+    jit = stack.settings.jit_compile if stack else asked.jit_compile
+    vendor = _vendor(name, image, host) if asked.vendor is Vendor.AUTO else asked.vendor
+    return replace(asked, vendor=vendor, jit_compile=jit)
+
+
+def _vendor(name: str, image: "Image", host: Host) -> Vendor:
+    """Return what is to be proved. A GPU that is there is meant, unless the CPU is asked for by name."""
+    from provision.prove import image_vendor
+    from provision.prove.verify import image_stack
+
+    made_for = image_vendor(image)
+    if made_for in {Vendor.CUDA, Vendor.ROCM}:
+        return made_for
+    there = _vendor_of(host)
+    if there:
+        return there
+    if image_stack(image):
+        return made_for
+    raise _nothing(host, f"{name} does not tell what it was made for")
+
+
+def _vendor_of(host: Host) -> Vendor | None:
+    return next((vendor for vendor in (Vendor.CUDA, Vendor.ROCM) if host.gpus_of(vendor.gpu or "")), None)
+
+
+def _nothing(host: Host, why: str) -> NoStackError:
+    return NoStackError(
+        "KGE-214",
+        f"There is nothing to prove: this host has no GPU, and {why}.",
+        why=f"looked at: {', '.join(host.looked_at)}",
+        fix="say what it should train on: --vendor cuda, rocm or cpu",
+    )
+
+
+def _train(connected: "Engine", image: str, request: "VerifyRequest", host: Host, known: facts.Catalogue) -> Proof:
+    from provision.engine.access import device_access
+    from provision.prove.together import batches, merged
+    from provision.prove.verify import verify as run
+
+    return merged(
+        [
+            run(
+                connected,
+                image,
+                replace(request, gpus=gpus),
+                host,
+                device_access(host, request.vendor, gpus),
+                known.errors,
+                new_nonce=_nonce,
+                clock=time.monotonic,
+            )
+            for gpus in batches(host, request.vendor, request.gpus)
+        ]
+    )
+
+
+def _keep(
+    proof: Proof, records: Records, host: "HostKey", *, plan: str, known: str, say: Callable[[str], None]
+) -> None:
+    try:
+        keep(proof, records, host, plan=plan, known=known)
+    except InputError as error:  # the proof stands without its record; only the gate will not know it
+        say(f"warning: {error.what} {error.why}")
+
+
+def _nonce() -> str:
+    """Return a number that no other run has."""
+    return secrets.token_hex(16)
