@@ -53,6 +53,7 @@ def verify(
     from provision.prove import VerifyRequest
 
     asked, known = request or VerifyRequest(), catalogue or facts.load()
+    asked = replace(asked, lanes=_lanes(known))
     here = host or probe_host(catalogue=known)
     now = host_now(known) if records else None
     with lent(engine) as connected:
@@ -95,11 +96,10 @@ def verify_here(
 
     asked, known = request or VerifyRequest(), catalogue or facts.load()
     here = host or probe_host(catalogue=known)
-    if asked.vendor is Vendor.AUTO:
-        vendor = _vendor_of(here)
-        if vendor is None:
-            raise _nothing(here, "nothing says what this environment is for")
-        asked = replace(asked, vendor=vendor)
+    vendor = _vendor_of(here) if asked.vendor is Vendor.AUTO else asked.vendor
+    if vendor is None:
+        raise _nothing(here, "nothing says what this environment is for")
+    asked = replace(asked, vendor=vendor, lanes=_lanes(known))
     say(f"training with {python} on {asked.vendor}")
     return run(python, asked, here, known.errors, new_nonce=_nonce, clock=time.monotonic)
 
@@ -172,6 +172,10 @@ def _keep(
         keep(proof, records, host, plan=plan, known=known)
     except InputError as error:  # the proof stands without its record; only the gate will not know it
         say(f"warning: {error.what} {error.why}")
+
+
+def _lanes(known: facts.Catalogue) -> dict[str, int]:
+    return {row.architecture: row.lanes for row in known.lanes}
 
 
 def _nonce() -> str:
