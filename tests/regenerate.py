@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
+from packaging.requirements import Requirement
 
 from provision import model, records
 from provision.catalogue import Listing, load
@@ -16,7 +17,7 @@ from provision.config.starter import schema_text
 from provision.emit import EMITTERS, Order, emit
 from provision.engine.access import device_access
 from provision.errors import NoStackError
-from provision.lock import Lock
+from provision.lock import Lock, Pinned, context_files, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
 TODAY = "2026-11-23"  # the date of the explanations: what has ended by then is said
 COMMAND = ".venv/bin/python tests/regenerate.py"
+RELOCK = ".venv/bin/python tests/relock.py"
 
 # Name of the golden file: host file (None: a machine without a GPU) and request.
 GOLDEN: dict[str, tuple[str | None, Request]] = {
@@ -127,8 +129,9 @@ ASKED: dict[str, tuple[str, dict[str, str]]] = {
     "mi300x-inbox asks for ROCm 10.1": ("mi300x-inbox", {"rocm": "10.1"}),
 }
 
-# The Dockerfiles at the top: the newest stack of each vendor.
-REFERENCE = {"Dockerfile.cuda": "cuda-h100", "Dockerfile.rocm": "rocm-mi300x"}
+# The Dockerfiles at the top and their locks: the newest stack of each vendor, on a host that gets it.
+REFERENCE = {Vendor.CUDA: "h100-580", Vendor.ROCM: "mi300x-30.10"}
+LOCKS = ROOT / "images" / "locks"
 
 
 def host(name: str | None) -> model.Host:
@@ -141,6 +144,23 @@ def dockerfile(name: str) -> str:
     file, request = GOLDEN[name]
     checked = check_request(request)
     return render(load(), resolve(load(), host(file), checked), checked).dockerfile
+
+
+def reference(vendor: Vendor) -> dict[Path, str]:
+    """Return a vendor's Dockerfile at the top and its lock: the newest stack with the wheels locked for it."""
+    path = LOCKS / f"{vendor}.lock"
+    old = read_lock(path)
+    request = check_request(Request(vendor=vendor))
+    pinned = Pinned(old.wheels, old.platform, old.stack.base.digest)
+    new = make_lock(load(), resolve(load(), host(REFERENCE[vendor]), request), request, pinned)
+    held = {wheel.name: wheel.version for wheel in old.wheels}
+    for requirement in map(Requirement, new.stack.packages):
+        if not requirement.specifier.contains(held.get(requirement.name, "0")):
+            raise SystemExit(f"{path.relative_to(ROOT)} has no {requirement}: run {RELOCK}")
+    # The wheels were resolved from the catalogue that the lock names.
+    new = replace(new, catalogue=old.catalogue)
+    plan = render(load(), new.stack, new.request, network=context_files(new.wheels))
+    return {path: model.encode(new) + "\n", ROOT / f"Dockerfile.{vendor}": plan.dockerfile}
 
 
 def order(name: str) -> Order:
@@ -211,7 +231,8 @@ def _told(rejected: tuple[model.Rejection, ...]) -> list[str]:
 def derived() -> dict[Path, str]:
     """Return every derived file with its content."""
     found = {DATA / "dockerfiles" / f"{name}.Dockerfile": dockerfile(name) for name in GOLDEN}
-    found |= {ROOT / file: dockerfile(name) for file, name in REFERENCE.items()}
+    for vendor in REFERENCE:
+        found |= reference(vendor)
     found |= {
         DATA / "explained" / f"{path.stem}.txt": explanation(path.stem)
         for path in sorted((DATA / "hosts").glob("*.json"))

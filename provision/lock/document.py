@@ -20,14 +20,23 @@ _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 Hash = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$(?!\n)")]
+File = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*\.whl$(?!\n)")]
+
+
+class WheelFile(Value):
+    """A file on a package index."""
+
+    file: File
+    hash: Hash
+    size_bytes: int | None = None  # None: its index does not tell
 
 
 class Wheel(Value):
-    """A distribution at an exact version, with the hashes of its files; one of them is installed."""
+    """A distribution at an exact version, with those of its files that fit; one of them is installed."""
 
     name: Name
     version: Version
-    hashes: tuple[Hash, ...]
+    files: Annotated[tuple[WheelFile, ...], msgspec.Meta(min_length=1)]
 
 
 class AptPackage(Value):
@@ -83,9 +92,6 @@ def _strange(stack: Stack) -> str | None:
 
 
 def requirements_text(wheels: tuple[Wheel, ...]) -> bytes:
-    """Return the requirements file that `--require-hashes` takes."""
-    lines: list[str] = []
-    for wheel in wheels:
-        hashes = [f"    --hash={one}" for one in wheel.hashes]
-        lines.append(" \\\n".join([f"{wheel.name}=={wheel.version}", *hashes]))
-    return ("\n".join(lines) + "\n").encode()
+    """Return the requirements file that `--require-hashes` takes, a line for each wheel."""
+    lines = (f"{one.name}=={one.version} {' '.join(f'--hash={file.hash}' for file in one.files)}" for one in wheels)
+    return "".join(f"{line}\n" for line in lines).encode()

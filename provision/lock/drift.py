@@ -36,8 +36,8 @@ def _wheels(locked: Lock, now: Lock) -> list[Drift]:
     for name in sorted({*old, *new}):
         before, after = old.get(name), new.get(name)
         if before and after and before.version == after.version:
-            if not set(before.hashes) & set(after.hashes):
-                found.append(Drift(f"files of {name} {before.version}", before.hashes[0], after.hashes[0]))
+            if not {one.hash for one in before.files} & {one.hash for one in after.files}:
+                found.append(Drift(f"files of {name} {before.version}", before.files[0].hash, after.files[0].hash))
             continue
         found.append(Drift(name, before.version if before else "none", after.version if after else "none"))
     return found

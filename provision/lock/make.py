@@ -47,8 +47,8 @@ def make_lock(catalogue: Catalogue, stack: Stack, request: Request, pinned: Pinn
 
 
 def context_files(wheels: tuple[Wheel, ...]) -> dict[str, bytes]:
-    """Return a lock's files in the build context."""
-    return {LOCKED: requirements_text(wheels)} if wheels else {}
+    """Return what a lock adds to the build: its wheels, which the Dockerfile then names by hash."""
+    return {LOCKED: requirements_text(wheels)}
 
 
 def check_plan(catalogue: Catalogue, lock: Lock, path: Path) -> None:

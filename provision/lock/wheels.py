@@ -1,11 +1,14 @@
 """Every wheel of a stack with its hashes, as uv resolves them for the container's Python and platform."""
 
-import re
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from provision.errors import InputError
 from provision.lock.document import Wheel
@@ -13,7 +16,6 @@ from provision.model import Request, Stack
 
 _SECONDS = 600.0
 _NEWEST_GLIBC = 40  # the newest that uv has a platform for
-_PIN = r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.!+_-]+)(?P<rest>.*)"
 
 Run = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str, str]]
 
@@ -59,7 +61,8 @@ def compile_wheels(stack: Stack, request: Request, platform: str, uv: Uv) -> tup
 
 def _command(stack: Stack, platform: str, program: str, file: str) -> list[str]:
     # astunparse and a few other old dependencies of TensorFlow are wheels too: nothing is built from source.
-    command = [program, "pip", "compile", file, "--generate-hashes", "--only-binary", ":all:", "--quiet"]
+    # pylock.toml (PEP 751) names the files that fit this Python and platform, each with its hash.
+    command = [program, "pip", "compile", file, "--format", "pylock.toml", "--only-binary", ":all:", "--quiet"]
     command += ["--python-version", stack.python, "--python-platform", platform, "--no-header", "--no-annotate"]
     for index in stack.indexes:
         command += ["--index", index]
@@ -69,21 +72,32 @@ def _command(stack: Stack, platform: str, program: str, file: str) -> list[str]:
 
 
 def parse(text: str) -> tuple[Wheel, ...]:
-    """Return the pins of a requirements file with hashes.
+    """Return the wheels of a pylock.toml (PEP 751), by name.
 
     Raises:
-        InputError: KGE-623, a line is no pin, or a pin has no hash.
+        InputError: KGE-623, the text is no pylock.toml, or has a package without a wheel or a wheel without sha256.
     """
-    found: list[Wheel] = []
-    for line in text.replace("\\\n", " ").splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        match = re.fullmatch(_PIN, line.strip())
-        hashes = tuple(re.findall(r"--hash=(sha256:[0-9a-f]{64})", match["rest"])) if match else ()
-        if match is None or not hashes:
-            raise InputError("KGE-623", "uv's answer is not understood.", why=line.strip()[:200])
-        found.append(Wheel(name=match["name"], version=match["version"], hashes=tuple(sorted(hashes))))
+    try:
+        packages = tomllib.loads(text)["packages"]
+        found = msgspec.convert([_wheel(package) for package in packages], tuple[Wheel, ...])
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, msgspec.ValidationError) as error:
+        raise InputError("KGE-623", "uv's answer is not understood.", why=f"{type(error).__name__}: {error}") from error
     return tuple(sorted(found, key=lambda wheel: wheel.name))
+
+
+def _wheel(package: Mapping[str, Any]) -> dict[str, Any]:
+    files = [
+        {"file": _file_name(one), "hash": f"sha256:{one['hashes']['sha256']}", "size_bytes": one.get("size")}
+        for one in package["wheels"]
+    ]
+    files.sort(key=lambda one: str(one["file"]))
+    return {"name": package["name"], "version": package["version"], "files": files}
+
+
+def _file_name(wheel: Mapping[str, Any]) -> str:
+    """Return a wheel's file name, which PEP 751 leaves out where the address or path ends with it."""
+    where = str(wheel.get("name") or wheel.get("path") or urlsplit(wheel["url"]).path)
+    return PurePosixPath(unquote(where)).name
 
 
 def find_uv(search: Callable[[str], str | None]) -> str:

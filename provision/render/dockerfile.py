@@ -20,7 +20,7 @@ from provision.resources import folder, keep
 _STACK_LABEL = "io.kgpu-env.stack"
 _PLAN_LABEL = "io.kgpu-env.plan"
 _TEMPLATES = folder("templates") / "dockerfile"
-LOCKED = "requirements.lock"  # of the context; the template binds it where the packages are installed
+LOCKED = "requirements.lock"  # a lock's requirements, one a line; the Dockerfile holds them itself
 _NETWORK = {"ca": "ca.crt", "uv": "uv.toml", "pip": "pip.conf"}
 
 
@@ -49,12 +49,14 @@ def render(
         request: packages, user, labels and environment; already checked by `check_request`.
         base: another image to start from in place of the stack's own (one that was made locally).
         network: files below `network/` of the context, which the build reads and the image does not keep. A lock's
-            `requirements.lock` beside them is installed in place of the stack's packages and the user's.
+            `requirements.lock` beside them is installed in place of the stack's packages and the user's; its lines
+            become part of the Dockerfile, which so needs no file beside it.
     """
     files = dict(network or {})
-    locked = files.get(LOCKED)
-    page = _Page(catalogue, stack, request, base or _reference(stack), locked=locked is not None)
-    digest = hashlib.sha256(page.text("", {}).encode() + (locked or b"")).hexdigest()
+    locked = files.pop(LOCKED, None)
+    pins = None if locked is None else tuple(locked.decode().splitlines())
+    page = _Page(catalogue, stack, request, base or _reference(stack), pins)
+    digest = hashlib.sha256(page.text("", {}).encode()).hexdigest()
     dockerfile = page.text(f"sha256:{digest}", files)
     return Plan(
         dockerfile=dockerfile,
@@ -77,7 +79,7 @@ class _Page(NamedTuple):
     stack: Stack
     request: Request
     base: str
-    locked: bool = False
+    locked: tuple[str, ...] | None = None  # requirements with hashes; None: not from a lock
 
     def text(self, digest: str, files: Mapping[str, bytes]) -> str:
         """Return the Dockerfile, carrying `digest` as a label and using the network settings among `files`."""

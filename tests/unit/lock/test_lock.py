@@ -17,6 +17,7 @@ from provision.lock import (
     Pinned,
     Uv,
     Wheel,
+    WheelFile,
     check_plan,
     compile_wheels,
     context_files,
@@ -31,16 +32,38 @@ from provision.model import Driver, Gpu, Host, Request, Stack, User, Vendor, dec
 from provision.render import render
 from provision.resolve import resolve
 
+ROOT = Path(__file__).parents[3]
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 DIGEST = f"sha256:{'d' * 64}"
 HOST = Host(gpus=(Gpu(vendor="nvidia", architecture="sm_90"),), drivers=(Driver(vendor="nvidia", version="580.65.06"),))
 REQUEST = Request(vendor=Vendor.CUDA, packages=("pandas",), apt=("git", "less=590-2"), user=User(name="dev"))
-ANSWER = (
-    f"tensorflow==2.21.0 \\\n    --hash={TWO} \\\n    --hash={ONE}\n# a comment\nabsl-py==2.5.1 \\\n    --hash={ONE}\n"
-)
+TENSORFLOW = "tensorflow-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl"
+ANSWER = f"""
+lock-version = "1.0"
+
+[[packages]]
+name = "tensorflow"
+version = "2.21.0"
+wheels = [
+    {{ url = "https://index.example/t/{TENSORFLOW}", size = 5, hashes = {{ sha256 = "{"2" * 64}" }} }},
+    {{ url = "https://index.example/tensorflow-2.21.0-1-py3-none-any.whl", hashes = {{ sha256 = "{"1" * 64}" }} }},
+]
+
+[[packages]]
+name = "absl-py"
+version = "2.5.1"
+wheels = [{{ path = "wheels/absl_py-2.5.1-py3-none-any.whl", hashes = {{ sha256 = "{"1" * 64}" }} }}]
+"""
 WHEELS = (
-    Wheel(name="absl-py", version="2.5.1", hashes=(ONE,)),
-    Wheel(name="tensorflow", version="2.21.0", hashes=(ONE, TWO)),
+    Wheel(name="absl-py", version="2.5.1", files=(WheelFile(file="absl_py-2.5.1-py3-none-any.whl", hash=ONE),)),
+    Wheel(
+        name="tensorflow",
+        version="2.21.0",
+        files=(
+            WheelFile(file="tensorflow-2.21.0-1-py3-none-any.whl", hash=ONE),
+            WheelFile(file=TENSORFLOW, hash=TWO, size_bytes=5),
+        ),
+    ),
 )
 
 
@@ -68,7 +91,7 @@ def test_uv_is_asked_for_the_containers_python_and_platform() -> None:
     found = compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(seen=seen))
     assert found == WHEELS
     words = " ".join(seen[0])
-    assert "--generate-hashes" in words
+    assert "--format pylock.toml" in words
     assert "--python-version 3.11 --python-platform x86_64-manylinux_2_36" in words
     assert seen[0][-1].splitlines() == [*stack().packages, "pandas"]
 
@@ -94,9 +117,21 @@ def test_packages_that_contradict_each_other_are_an_input_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "out", ["tensorflow==2.21.0\n", "-e .\n", "x @ https://far.example/x.whl\n", "x>=1 --hash=no\n"]
+    "out",
+    [
+        "",
+        "tensorflow==2.21.0\n",
+        "packages = 1\n",
+        "packages = [1]\n",
+        ANSWER.replace("sha256", "md5"),
+        ANSWER.replace('version = "2.21.0"', ""),
+        ANSWER.replace("wheels = [{", "sdists = [{"),
+        ANSWER.replace('"2.5.1"', '"2.5.1; reboot"'),
+        ANSWER.replace("absl_py-2.5.1-py3-none-any.whl", "absl_py-2.5.1.tar.gz"),
+    ],
+    ids=["nothing", "pins", "a number", "numbers", "md5", "no version", "no wheel", "a command", "a source"],
 )
-def test_an_answer_without_pin_or_hash_is_refused(out: str) -> None:
+def test_an_answer_without_wheel_or_hash_is_refused(out: str) -> None:
     with pytest.raises(InputError) as caught:
         compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(out=out))
     assert caught.value.code == "KGE-623"
@@ -125,7 +160,7 @@ def test_the_same_lock_gives_the_same_context_byte_for_byte() -> None:
     assert context(text) == context(text)
     with tarfile.open(fileobj=io.BytesIO(context(text))) as archive:
         names = archive.getnames()
-    assert sorted(names) == ["Dockerfile", "requirements.lock"]
+    assert names == ["Dockerfile"]  # the hashes are in it
 
 
 def test_a_locked_dockerfile_installs_by_hash_and_nothing_else() -> None:
@@ -133,10 +168,11 @@ def test_a_locked_dockerfile_installs_by_hash_and_nothing_else() -> None:
     plan = render(load(), found.stack, found.request, network=context_files(found.wheels))
     assert f"FROM debian:bookworm-slim@{DIGEST}" in plan.dockerfile
     assert "--require-hashes" in plan.dockerfile
-    assert "--requirement=/run/requirements.lock" in plan.dockerfile
-    assert "tensorflow==" not in plan.dockerfile.replace("io.kgpu-env", "")
-    assert "pandas" not in plan.dockerfile
-    assert plan.files["requirements.lock"] == requirements_text(WHEELS)
+    assert "--requirement=/opt/venv/requirements.lock" in plan.dockerfile
+    assert "pandas" not in plan.dockerfile  # of this lock's wheels none is
+    lines = [line.strip(" \\") for line in plan.dockerfile.splitlines() if "==" in line and "--hash=" in line]
+    assert lines == [f"'{line}'" for line in requirements_text(WHEELS).decode().splitlines()]
+    assert [line for line in plan.dockerfile.splitlines() if "tensorflow==" in line and "--hash=" not in line] == []
 
 
 def test_another_wheel_is_another_plan() -> None:
@@ -164,7 +200,7 @@ def test_every_kind_of_drift_is_told() -> None:
         catalogue=TWO,
         platform="aarch64-manylinux_2_36",
         apt=(),
-        wheels=(replace(WHEELS[0], version="3"), replace(WHEELS[1], hashes=(DIGEST,))),
+        wheels=(replace(WHEELS[0], version="3"), replace(WHEELS[1], files=(WheelFile(file=TENSORFLOW, hash=DIGEST),))),
     )
     now = replace(now, stack=replace(now.stack, summary="another"))
     assert [one.what for one in drifts(lock(), now)] == [
@@ -180,7 +216,8 @@ def test_every_kind_of_drift_is_told() -> None:
 
 
 def test_one_more_file_of_a_version_is_no_drift() -> None:
-    more = (replace(WHEELS[0], hashes=(ONE, TWO)), WHEELS[1])
+    added = WheelFile(file="absl_py-2.5.1-py2-none-any.whl", hash=TWO)
+    more = (replace(WHEELS[0], files=(*WHEELS[0].files, added)), WHEELS[1])
     assert not [one for one in drifts(lock(), lock(wheels=more)) if "absl" in one.what]
 
 
@@ -229,3 +266,20 @@ def test_a_lock_that_was_edited_is_not_built(tmp_path: Path) -> None:
 def test_a_lock_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_lock(tmp_path / "kgpu.lock")
+
+
+@pytest.mark.parametrize("vendor", ["cuda", "rocm"])
+def test_the_reference_dockerfiles_are_their_locks(vendor: str) -> None:
+    path = ROOT / "images" / "locks" / f"{vendor}.lock"
+    found = read_lock(path)
+    check_plan(load(), found, path)
+    plan = render(load(), found.stack, found.request, network=context_files(found.wheels))
+    assert set(plan.files) == {"Dockerfile"}  # it can be built with nothing beside it
+    assert plan.dockerfile == (ROOT / f"Dockerfile.{vendor}").read_text()
+    assert all(one.hash in plan.dockerfile for wheel in found.wheels for one in wheel.files)
+
+
+def test_the_reference_lock_says_what_it_does_not_fix() -> None:
+    text = (ROOT / "Dockerfile.rocm").read_text()
+    assert "0 wheels by hash, the base by name only (no registry answered when it was locked)" in text
+    assert "the base by digest" in render(load(), lock().stack, REQUEST, network=context_files(WHEELS)).dockerfile
