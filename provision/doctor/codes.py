@@ -89,6 +89,7 @@ MEANINGS: Final = {
     "KGE-591": "The key file cannot be used.",
     "KGE-592": "Options of verify do not go together: minutes without soak, an image or a host file with --here.",
     "KGE-593": "The Python named by --python cannot be run.",
+    "KGE-594": "The Python that is to be proved does not tell its packages.",
     "KGE-601": "The CA bundle cannot be read or has no certificate.",
     "KGE-602": "A URL of the network settings is none.",
     "KGE-603": "The project file is not YAML.",

@@ -1,12 +1,15 @@
-"""Does a kept proof still hold? Pure: a record, the host and image of now, and one of four answers."""
+"""Does a kept proof still hold? Pure: a record, the host and image or environment of now, and one of four answers."""
 
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from provision.model import Value
+from provision.records.environment import Environment, differences
 from provision.records.record import HostKey, Record, problem
 
 PROVED = "proved"
+Subject: TypeAlias = str | Environment | None  # what a record is about, as it is now
 
 
 class State(StrEnum):
@@ -33,19 +36,21 @@ class Answer(Value):
 
 
 def answer(  # noqa: PLR0913 - the record's case against the present; every argument is one value of it
-    record: Record | str | None, image: str, host: HostKey, image_id: str | None, tool: str, *, key: bytes | None = None
+    record: Record | str | None, image: str, host: HostKey, subject: Subject, tool: str, *, key: bytes | None = None
 ) -> Answer:
     """Return whether the gate opens.
 
     Args:
         record: as loaded; a text says why the file is no record.
-        image: the image asked for.
+        image: the image asked for, or the title of an environment.
         host: the host as it is now.
-        image_id: the image's id as it is now; None when the engine has no such image.
+        subject: the image's id or the environment as it is now; None when the engine has no such image.
         tool: this program's version.
         key: the key that must have signed the record.
     """
     again = f"kgpu-env verify {image}".rstrip()
+    if isinstance(subject, Environment):
+        again = f"kgpu-env verify --here --python {subject.path}"
     if record is None:
         text = "it was never verified on this host" if image else "nothing was verified on this host yet"
         return Answer(state=State.NEVER, image=image, reason=text, code="KGE-586", fix=again)
@@ -56,7 +61,7 @@ def answer(  # noqa: PLR0913 - the record's case against the present; every argu
     if record.verdict != PROVED:
         text = f"the last verification ended {record.verdict}: {record.reason}"
         return Answer(state=State.NEVER, image=image, reason=text, code=record.code or "KGE-586", fix=again)
-    changed = changes(record, host, image_id, tool)
+    changed = changes(record, host, subject, tool)
     if changed:
         text = f"proved on {record.at}, but since then {'; '.join(changed)}"
         return Answer(state=State.STALE, image=image, reason=text, changed=changed, code="KGE-587", fix=again)
@@ -64,7 +69,7 @@ def answer(  # noqa: PLR0913 - the record's case against the present; every argu
     return Answer(state=State.PROVED, image=image, reason=text, at=record.at, backend=record.backend)
 
 
-def changes(record: Record, host: HostKey, image_id: str | None, tool: str) -> tuple[str, ...]:
+def changes(record: Record, host: HostKey, subject: Subject, tool: str) -> tuple[str, ...]:
     """Return every part that is not as it was when the record was written."""
     then = record.host
     parts = (
@@ -73,10 +78,18 @@ def changes(record: Record, host: HostKey, image_id: str | None, tool: str) -> t
         ("driver", _list(then.drivers), _list(host.drivers)),
         ("GPUs", _list(then.gpus), _list(host.gpus)),
         ("partitions", _list(then.layout), _list(host.layout)),
-        ("image", record.image_id, image_id or "gone"),
+        *_of_subject(record, subject),
         ("kgpu-env", record.tool, tool),
     )
     return tuple(f"{name}: {old or 'none'} -> {new or 'none'}" for name, old, new in parts if old != new)
+
+
+def _of_subject(record: Record, subject: Subject) -> Iterator[tuple[str, str, str]]:
+    if isinstance(subject, Environment) and record.environment:
+        yield from differences(record.environment, subject)
+    else:
+        now = subject.path if isinstance(subject, Environment) else subject
+        yield "image", record.image_id, now or "gone"
 
 
 def _list(items: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from provision.model import Gpu, Host, Value
+from provision.records.environment import Environment
 
 
 class HostKey(Value):
@@ -26,8 +27,9 @@ class Record(Value):
     schema: Literal["kgpu-env/record/1"] = "kgpu-env/record/1"
     tool: str  # version of kgpu-env
     host: HostKey
-    image: str  # as it was named
-    image_id: str
+    image: str  # as it was named; for a proof without a container the title of its environment
+    image_id: str  # empty for an environment
+    environment: Environment | None = None  # instead of an image: the Python that was proved
     plan: str  # the digest of the plan on the image's label; empty for an image of another maker
     backend: str
     level: str

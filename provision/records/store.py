@@ -61,11 +61,11 @@ def load(folder: Path, node: str, image: str) -> Record | str | None:
 
 
 def load_last(folder: Path, node: str) -> Record | str | None:
-    """Return the record that was written last on this host, why its file is none, or None."""
+    """Return the record of an image that was written last on this host, why its file is none, or None."""
     files = sorted(folder.glob("*.json"), key=_written, reverse=True)
     for path in files:
         found = _read(path)
-        if isinstance(found, str) or (found is not None and found.host.node == node):
+        if isinstance(found, str) or (found and found.host.node == node and not found.environment):
             return found
     return None
 

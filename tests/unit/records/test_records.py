@@ -12,13 +12,26 @@ import pytest
 
 from provision.errors import InputError
 from provision.model import Driver, Gpu, Host
-from provision.records import Record, State, answer, canonical, host_key, load, load_last, problem, save, seal
+from provision.records import (
+    Environment,
+    Record,
+    State,
+    answer,
+    canonical,
+    host_key,
+    load,
+    load_last,
+    problem,
+    save,
+    seal,
+)
 from provision.records.store import place, state_folder
 
 KEY = b"0123456789abcdef0123456789abcdef"
 GPU = Gpu(vendor="nvidia", name="H100", uuid="GPU-1", pci="0000:17:00.0", architecture="sm_90")
 HOST = Host(gpus=(GPU,), drivers=(Driver(vendor="nvidia", version="580.95.05"),), kernel="6.1.0")
 NOW = host_key(HOST, "node1")
+THERE = Environment(path="/p", python="3.11.2", packages={}, variables={}, nodes=())
 
 
 def record(**more: Any) -> Record:  # noqa: ANN401 - fields of several types
@@ -171,3 +184,8 @@ def test_the_place_of_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_record_travels_as_json() -> None:
     sealed = seal(record(), KEY)
     assert msgspec.json.decode(json.dumps(msgspec.to_builtins(sealed)), type=Record) == sealed
+
+
+def test_the_last_of_the_images_is_no_environment(tmp_path: Path) -> None:
+    save(tmp_path, seal(record(image="this environment (/p)", environment=THERE)))
+    assert load_last(tmp_path, "node1") is None
