@@ -93,12 +93,12 @@ Report = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write th
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the proof as a page to this file.")]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="End the training after this time.")]
 Here = Annotated[
-    bool, typer.Option("--here", help="Train in a process of this machine instead of a container; needs no engine.")
+    bool, typer.Option("--here", help="The Python environment of this process instead of an image; needs no engine.")
 ]
 Interpreter = Annotated[
     Path | None,
     typer.Option(
-        "--python", metavar="FILE", help="With --here: the Python to prove; by default the active environment's."
+        "--python", metavar="FILE", help="With --here: the Python that is meant; by default the active environment's."
     ),
 ]
 Level = Annotated[

@@ -1,6 +1,8 @@
 """Proving and reporting, for `verify` and `up`."""
 
 import os
+import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ import typer
 from provision import library
 from provision.cli.options import ProofOptions, ReportOptions
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
-from provision.errors import Exit, UsageError
+from provision.errors import Exit, InputError, UsageError
 from provision.model import Proof, Stack, Vendor, Verdict, encode
 
 if TYPE_CHECKING:
@@ -52,6 +54,37 @@ def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO) -> "Veri
         minutes=(options.minutes or SOAK_MINUTES) if options.level == "soak" else 0.0,
         backend=options.backend,  # type: ignore[arg-type] # the same
     )
+
+
+def check_place(python: Path | None, *others: object, here: bool) -> None:
+    """Raise UsageError KGE-592 for options of which one means a container and the other this environment.
+
+    Args:
+        python: as --python names it.
+        others: an image and a host file, where they were given.
+        here: as --here says.
+    """
+    if here and others:
+        raise UsageError("KGE-592", "--here takes no image and no host file: it is about this environment.")
+    if python and not here:
+        raise UsageError("KGE-592", "--python belongs to --here.", fix="add --here, or leave it out")
+
+
+def interpreter(asked: Path | None) -> Path:
+    """Return the Python to prove: a virtual environment's name is kept, since its packages hang on the name.
+
+    Raises:
+        InputError: KGE-593, not a program.
+    """
+    if asked:
+        if not os.access(asked, os.X_OK) or asked.is_dir():
+            fix = "name the interpreter itself, such as /opt/venv/bin/python"
+            raise InputError("KGE-593", f"{asked} is no Python that can be run.", fix=fix)
+        return asked.absolute()  # a record goes by this name, wherever it is asked for
+    # The environment that is active is meant, not the one this tool may have for itself.
+    active = os.environ.get("VIRTUAL_ENV")
+    found = shutil.which("python3", path=f"{active}/bin") if active else None
+    return Path(found or sys.executable)
 
 
 def tell(text: str) -> None:

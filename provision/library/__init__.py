@@ -7,7 +7,7 @@ is read, the functions say.
 
 from provision.library.hosts import engine, probe_host, read_host
 from provision.library.images import build, look_up, read_configuration
-from provision.library.keeping import Records, gate, read_key
+from provision.library.keeping import Records, gate, gate_here, read_key
 from provision.library.locks import lock
 from provision.library.proofs import verify, verify_here
 from provision.library.stacks import render, resolve
@@ -17,6 +17,7 @@ __all__ = [
     "build",
     "engine",
     "gate",
+    "gate_here",
     "lock",
     "look_up",
     "probe_host",

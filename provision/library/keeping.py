@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 import provision.catalogue as facts
 from provision import __version__
 from provision.errors import EngineError, InputError
@@ -14,7 +16,8 @@ from provision.library.hosts import probe_host
 from provision.model import Proof, Status, Value, Verdict, encode
 
 if TYPE_CHECKING:
-    from provision.records import Answer, HostKey, Record
+    from provision.records import Answer, Environment, HostKey, Record
+    from provision.records.gate import Subject
 
 KEY_BYTES = 16  # a shorter key can be guessed
 
@@ -71,18 +74,54 @@ def gate(image: str | None, records: Records, *, catalogue: facts.Catalogue | No
     return answer(record, name, host_now(catalogue), ident, __version__, key=records.key)
 
 
-def known_control(records: Records, image: str, image_id: str, host: "HostKey") -> str:
-    """Return when an image was seen not to be proved without its GPU on the host as it is now; empty: never."""
+def gate_here(python: Path, records: Records, *, catalogue: facts.Catalogue | None = None) -> "Answer":
+    """Tell from the record, in well under a second, whether an interpreter's environment is proved as it is now.
+
+    The variables of this process's environment that choose devices and libraries are part of it.
+
+    Args:
+        python: the interpreter; it is started to list its packages, and imports none of them.
+        records: where to look; its key, if it has one, must have signed the record.
+        catalogue: names GPUs and drivers, as in the record.
+
+    Raises:
+        InputError: KGE-594, the interpreter does not tell its packages.
+    """
+    from provision.records import answer, environment, load, title
+
+    name = title(python)
+    record = load(records.folder, platform.node(), name)
+    now = environment(python, os.environ)
+    return answer(record, name, host_now(catalogue), now, __version__, key=records.key)
+
+
+def known_control(records: Records, image: str, subject: "Subject", host: "HostKey") -> str:
+    """Return when a subject was seen not to be proved without its GPU on the host as it is now; empty: never.
+
+    Args:
+        records: where to look.
+        image: the image's name, or the title of an environment.
+        subject: the image's id or the environment as it is now.
+        host: this host, from `host_now`.
+    """
     from provision.records import Record, load, problem
     from provision.records.gate import changes
 
     record = load(records.folder, host.node, image)
-    if not isinstance(record, Record) or problem(record) or changes(record, host, image_id, __version__):
+    if not isinstance(record, Record) or problem(record) or changes(record, host, subject, __version__):
         return ""
     return record.controlled
 
 
-def keep(proof: Proof, records: Records, host: "HostKey", *, plan: str = "", known: str = "") -> Path | None:
+def keep(
+    proof: Proof,
+    records: Records,
+    host: "HostKey",
+    *,
+    plan: str = "",
+    known: str = "",
+    environment: "Environment | None" = None,
+) -> Path | None:
     """Write the record of a proof; return its file.
 
     A training on the CPU, as asked, says nothing about the GPU: it does not replace the record of a proof.
@@ -93,6 +132,7 @@ def keep(proof: Proof, records: Records, host: "HostKey", *, plan: str = "", kno
         host: this host, from `host_now`.
         plan: the digest on the image's label.
         known: when the control was tried, where this proof relied on that.
+        environment: what was proved, where there was no container.
 
     Raises:
         InputError: KGE-589, the folder cannot be written.
@@ -103,7 +143,7 @@ def keep(proof: Proof, records: Records, host: "HostKey", *, plan: str = "", kno
         earlier = load(records.folder, host.node, proof.image)
         if isinstance(earlier, Record) and earlier.verdict == Verdict.PROVED:
             return None
-    return save(records.folder, seal(_record(proof, host, plan, known), records.key))
+    return save(records.folder, seal(replace(_record(proof, host, plan, known), environment=environment), records.key))
 
 
 def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":

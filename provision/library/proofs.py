@@ -1,5 +1,6 @@
 """Proving that an image, or an environment of this machine, trains on the GPU."""
 
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from provision.model import Host, Proof, Vendor
 if TYPE_CHECKING:
     from provision.engine.protocol import Engine, Image
     from provision.prove import VerifyRequest
-    from provision.records import HostKey
+    from provision.records import Environment, HostKey
 
 _PLAN_LABEL = "io.kgpu-env.plan"
 
@@ -75,6 +76,7 @@ def verify_here(
     request: "VerifyRequest | None" = None,
     *,
     host: Host | None = None,
+    records: Records | None = None,
     catalogue: facts.Catalogue | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Proof:
@@ -84,8 +86,9 @@ def verify_here(
         python: the interpreter whose packages are to be proved.
         request: vendor, GPUs, level and limits. Vendor auto: the GPU of this host.
         host: this machine, if it was probed before.
+        records: where the proof is kept for `gate_here`; by default nowhere.
         catalogue: explains messages and names GPUs; by default the one that ships.
-        say: hears in a line what is tried.
+        say: hears in a line what is tried, and why a record could not be kept.
 
     Raises:
         UsageError: KGE-306, the host has no such GPU.
@@ -93,6 +96,7 @@ def verify_here(
     """
     from provision.prove import VerifyRequest
     from provision.prove.verify import verify_here as run
+    from provision.records import title
 
     asked, known = request or VerifyRequest(), catalogue or facts.load()
     here = host or probe_host(catalogue=known)
@@ -100,8 +104,24 @@ def verify_here(
     if vendor is None:
         raise _nothing(here, "nothing says what this environment is for")
     asked = replace(asked, vendor=vendor, lanes=_lanes(known))
+    now, subject = host_now(known), _environment(python, say) if records else None
+    if records and subject and asked.level == "quick":
+        asked = replace(asked, known_control=known_control(records, title(python), subject, now))
     say(f"training with {python} on {asked.vendor}")
-    return run(python, asked, here, known.errors, new_nonce=_nonce, clock=time.monotonic)
+    proof = run(python, asked, here, known.errors, new_nonce=_nonce, clock=time.monotonic)
+    if records and subject:
+        _keep(proof, records, now, say=say, known=asked.known_control, environment=subject)
+    return proof
+
+
+def _environment(python: Path, say: Callable[[str], None]) -> "Environment | None":
+    from provision.records import environment
+
+    try:
+        return environment(python, os.environ)
+    except InputError as error:  # what does not even start ends the proof in its own words
+        say(f"warning: no record is kept: {error.what} {error.why}")
+        return None
 
 
 def _fitted(asked: "VerifyRequest", name: str, image: "Image", host: Host) -> "VerifyRequest":
@@ -166,10 +186,17 @@ def _train(connected: "Engine", image: str, request: "VerifyRequest", host: Host
 
 
 def _keep(
-    proof: Proof, records: Records, host: "HostKey", *, plan: str, known: str, say: Callable[[str], None]
+    proof: Proof,
+    records: Records,
+    host: "HostKey",
+    *,
+    say: Callable[[str], None],
+    plan: str = "",
+    known: str = "",
+    environment: "Environment | None" = None,
 ) -> None:
     try:
-        keep(proof, records, host, plan=plan, known=known)
+        keep(proof, records, host, plan=plan, known=known, environment=environment)
     except InputError as error:  # the proof stands without its record; only the gate will not know it
         say(f"warning: {error.what} {error.why}")
 

@@ -19,6 +19,7 @@ from provision.prove.judge import judge
 from provision.prove.outside import Outside, Watch
 from provision.prove.reason import NO_PYTHON
 from provision.prove.workload.pack import source
+from provision.records import title
 
 STACK_LABEL = "io.kgpu-env.stack"
 INTERPRETERS = ("python3", "python")
@@ -172,7 +173,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         return run_here(python, program, argument, environment, _limit(request, expectation))
 
     proof = prove(train, expectation, request, patterns, new_nonce)
-    return msgspec.structs.replace(proof, image=f"this environment ({python})", seconds=clock() - begun)
+    return msgspec.structs.replace(proof, image=title(python), seconds=clock() - begun)
 
 
 def _limit(request: VerifyRequest, expectation: Expectation) -> float:

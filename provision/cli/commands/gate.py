@@ -8,7 +8,7 @@ from provision import library
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.output import answer, answer_json
-from provision.cli.proving import records
+from provision.cli.proving import check_place, interpreter, records
 from provision.cli.session import facts
 from provision.errors import Exit
 
@@ -21,13 +21,20 @@ def gate(
     image: Annotated[
         str | None, typer.Argument(help="The image; by default the one verified last on this host.")
     ] = None,
+    here: o.Here = False,
+    python: o.Interpreter = None,
     key: o.Key = None,
     as_json: o.Json = False,
 ) -> None:
     """Tell at once, from the record, whether an image is proved on this host as it is now."""
     from provision.records import State
 
-    found = library.gate(image, records(key), catalogue=facts())
+    check_place(python, *filter(None, (image,)), here=here)
+    kept = records(key)
+    if here:
+        found = library.gate_here(interpreter(python), kept, catalogue=facts())
+    else:
+        found = library.gate(image, kept, catalogue=facts())
     if as_json:
         answer_json(found)
     else:
