@@ -149,12 +149,14 @@ def _install_options(stack: Stack) -> list[str]:
 def _labels(stack: Stack, request: Request, digest: str) -> list[tuple[str, str]]:
     kept = ("schema", "vendor", "route", "framework", "backend", "runtime", "python", "base", "settings", "gpus")
     values = {name: value for name, value in msgspec.to_builtins(stack).items() if name in kept}
-    own = {
+    described = {
         "org.opencontainers.image.title": f"Keras on {stack.vendor}",
         "org.opencontainers.image.description": stack.summary,
         "org.opencontainers.image.base.name": stack.base.image,
+    }
+    own = {
         "io.kgpu-env.version": __version__,
         _STACK_LABEL: json.dumps(values, sort_keys=True, separators=(",", ":")),
         _PLAN_LABEL: digest,
     }
-    return sorted({**request.labels, **own}.items())
+    return sorted({**described, **request.labels, **own}.items())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from provision.catalogue import load
+from provision.errors import InputError
 from provision.model import Host, Request, User, Vendor
 from provision.render import Plan, check_request, render
 from provision.resolve import resolve
@@ -51,6 +52,19 @@ def test_the_user_is_the_one_asked_for() -> None:
     text = plan(Request(vendor=Vendor.CPU, user=User(name="dev", uid=1000055, gid=1000055))).dockerfile
     assert "ARG UID=1000055" in text
     assert "--no-log-init" in text  # or a large uid makes a sparse file of gigabytes in the layer
+
+
+def test_a_users_label_describes_the_image_in_place_of_ours() -> None:
+    title = "org.opencontainers.image.title"
+    text = plan(Request(vendor=Vendor.CPU, labels={title: "Team image"})).dockerfile
+    assert f'LABEL {title}="Team image"' in text
+    assert "Keras on cpu" not in text
+    assert f'LABEL {title}="Keras on cpu"' in plan().dockerfile
+
+
+def test_the_labels_that_a_proof_rests_on_are_not_the_users() -> None:
+    with pytest.raises(InputError, match=r"io\.kgpu-env"):
+        plan(Request(vendor=Vendor.CPU, labels={"io.kgpu-env.plan": "sha256:forged"}))
 
 
 def test_network_settings_are_mounted_and_not_kept() -> None:
