@@ -14,6 +14,8 @@ WRONG = {
     "a host for here": ("verify", "--here", "--host", "host.json"),
     "a Python for an image": ("verify", "site/x:1", "--python", "/usr/bin/python3"),
     "minutes without soak": ("verify", "site/x:1", "--minutes", "3"),
+    "gate: an image for here": ("gate", "site/x:1", "--here"),
+    "gate: a Python for an image": ("gate", "site/x:1", "--python", "/usr/bin/python3"),
     "no level": ("verify", "site/x:1", "--level", "fast"),
     "no backend": ("verify", "site/x:1", "--backend", "pytorch"),
 }
