@@ -46,6 +46,12 @@ class _Amd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     builds: tuple[rows.RocmBuild, ...]
 
 
+class _Keras(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    keras_cuda: tuple[rows.KerasCuda, ...]
+    keras_rocm: tuple[rows.KerasRocm, ...]
+    keras_cpu: tuple[rows.KerasCpu, ...]
+
+
 class _Devices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chips: tuple[rows.Chip, ...]
 
@@ -99,6 +105,11 @@ class Catalogue:
         return self._read("amd.yaml", _Amd)
 
     @cached_property
+    def keras(self) -> _Keras:
+        """`keras.yaml`: Keras on something else than TensorFlow."""
+        return self._read("keras.yaml", _Keras)
+
+    @cached_property
     def chips(self) -> tuple[rows.Chip, ...]:
         """`nvidia_devices.yaml`."""
         return self._read("nvidia_devices.yaml", _Devices).chips
@@ -133,7 +144,7 @@ class Catalogue:
 
     def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
         """Yield every row with the name of its table."""
-        for section in (self.nvidia, self.images, self.amd):
+        for section in (self.nvidia, self.images, self.amd, self.keras):
             for table in section.__struct_fields__:
                 for row in getattr(section, table):
                     yield table, row

@@ -16,6 +16,7 @@ _FILES = (
     "bases.yaml",
     "errors.yaml",
     "house.yaml",
+    "keras.yaml",
     "nvidia.yaml",
     "nvidia_devices.yaml",
     "speed.yaml",

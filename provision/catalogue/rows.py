@@ -4,10 +4,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from provision.model.request import TITLES, Backend
+
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
 Target = Annotated[str, msgspec.Meta(pattern=r"^gfx[0-9a-f]+$")]
 Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Machine = Literal["x86_64", "aarch64"]
 Month = Annotated[str, msgspec.Meta(pattern=r"^(\d{4}-\d{2}|past)$")]
 
 
@@ -89,23 +92,68 @@ class Ptx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     specific: bool = False
 
 
-class TensorFlowRelease(Row, frozen=True):
-    """A TensorFlow wheel on PyPI: what it was built with, and the GPU code inside."""
+class FrameworkRow(Row, frozen=True, kw_only=True):
+    """A build of a framework that Keras runs on: the Pythons and the C library it has wheels for."""
 
+    backend: Backend = "tensorflow"
     version: Version
-    python: tuple[Version, ...]
+    python: tuple[Version, ...]  # oldest first
     glibc: Version
+    measured: Date | None = None  # when the wheel was opened and its GPU code counted
+
+    @property
+    def title(self) -> str:
+        """The framework and its version, as a person would name them."""
+        return f"{TITLES[self.backend]} {self.version}"
+
+
+class CudaBuild(FrameworkRow, frozen=True, kw_only=True):
+    """A wheel for NVIDIA GPUs: what it was built with, and the GPU code inside."""
+
     cuda: Version
     cudnn: Version
     sass: tuple[Version, ...]
     ptx: tuple[Ptx, ...]
+    machines: tuple[Machine, ...] = ("x86_64",)  # whose wheels have GPU code
+
+
+class TensorFlowRelease(CudaBuild, frozen=True, kw_only=True):
+    """A TensorFlow wheel on PyPI."""
+
     requires: tuple[Text, ...]
     newer_cuda: tuple[Version, ...] = ()  # other wheel sets it accepts, tried in this order after its own
     newer_cudnn: tuple[Version, ...] = ()
     links_needed: bool = False  # the wheel does not find the CUDA wheels by itself
     nccl: Version | None = None  # None: linked into the wheel
-    measured: Date | None = None  # when the wheel was opened and its GPU code counted
     cuda_wheels: bool = True  # False: it does not know NVIDIA's wheels; CUDA comes from the base image
+
+
+class KerasCuda(CudaBuild, frozen=True, kw_only=True):
+    """Keras on JAX or torch for NVIDIA GPUs; `packages` are what is installed, the CUDA libraries included."""
+
+    backend: Literal["jax", "torch"]
+    packages: tuple[Text, ...]
+
+
+class KerasRocm(FrameworkRow, frozen=True, kw_only=True):
+    """Keras on JAX or torch for AMD GPUs; `{target}` in a requirement stands for the GPU."""
+
+    backend: Literal["jax", "torch"]
+    rocm: Version  # the series
+    release: Version  # of ROCm
+    base: Text
+    targets: tuple[Target, ...]  # GPUs that AMD names for it
+    packages: tuple[Text, ...]
+    indexes: tuple[Text, ...]
+
+
+class KerasCpu(FrameworkRow, frozen=True, kw_only=True):
+    """Keras on JAX or torch without a GPU."""
+
+    backend: Literal["jax", "torch"]
+    machines: tuple[Machine, ...]
+    packages: tuple[Text, ...]
+    indexes: tuple[Text, ...] = ()
 
 
 class BaseImage(Row, frozen=True):
@@ -215,6 +263,6 @@ class KnownError(Row, frozen=True):
 class HouseRule(Row, frozen=True):
     """What a site allows, beside what works: never newer than `newest`, or one of the `images` only."""
 
-    subject: Literal["tensorflow", "cuda", "rocm", "python", "base"]
+    subject: Literal["tensorflow", "jax", "torch", "cuda", "rocm", "python", "base"]
     newest: Version | None = None
     images: tuple[Text, ...] = ()

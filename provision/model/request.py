@@ -1,11 +1,14 @@
 """What the user asks for, from flags, environment and project file together."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from provision.model.base import Value
+
+Backend = Literal["tensorflow", "jax", "torch"]
+TITLES: Final[dict[Backend, str]] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}  # for people
 
 
 class Vendor(StrEnum):
@@ -50,7 +53,7 @@ class Request(Value):
     base: str | None = None  # an image reference of the catalogue
     cuda: str | None = None
     rocm: str | None = None
-    backend: Literal["tensorflow", "jax", "torch"] | None = None
+    backend: Backend | None = None
     packages: tuple[str, ...] = ()  # PEP 508 requirements
     apt: tuple[str, ...] = ()  # Debian package names
     user: User = msgspec.field(default_factory=User)

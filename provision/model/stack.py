@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from provision.model.base import Value
-from provision.model.request import Vendor
+from provision.model.request import Backend, Vendor
 
 
 class Route(StrEnum):
@@ -67,7 +67,7 @@ class Stack(Value):
     vendor: Vendor
     route: Route
     framework: Framework
-    backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
+    backend: Backend = "tensorflow"
     runtime: Framework  # cuda 12.5.1, rocm 7.2, cpu
     python: str
     base: Base
