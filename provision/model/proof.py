@@ -91,6 +91,7 @@ class Proof(Value):
     backend: str = "tensorflow"
     image: str = ""
     image_id: str = ""
+    interpreter: str = ""  # the Python of a proof without a container
     requested: str = ""  # the device asked for: "cuda GPU 0", "cpu"
     expected: tuple[ExpectedDevice, ...] = ()  # every device asked for, seen or missing
     devices: tuple[ProvedDevice, ...] = ()

@@ -105,6 +105,18 @@ def expected(expectation: Expectation, evidence: Evidence | None) -> tuple[Expec
     return (*_named(expectation, evidence), *_nameless(expectation, evidence))
 
 
+def counted(items: tuple[ExpectedDevice, ...]) -> str:
+    """Return how many devices were expected and seen, and which are missing, in words; empty for none."""
+    lost = [item.label for item in items if item.seen is False]
+    vague = sum(item.seen is None for item in items)
+    told = f"expected {len(items)}, seen {len(items) - len(lost) - vague}" if items else ""
+    return (
+        told
+        + (f", {vague} without an address to tell by" if vague else "")
+        + (f": missing {', '.join(lost)}" if lost else "")
+    )
+
+
 def _named(expectation: Expectation, evidence: Evidence | None) -> Iterator[ExpectedDevice]:
     inside = devices(evidence) if evidence else ()
     for gpu in expectation.gpus:

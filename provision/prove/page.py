@@ -16,9 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from provision import __version__
-from provision.model import Check, Proof, ProvedDevice, Stack, Status, Training, Vendor, Verdict
+from provision.model import Check, ExpectedDevice, Proof, ProvedDevice, Stack, Status, Training, Vendor, Verdict
 from provision.model.proof import LibraryRow
 from provision.prove.chart import chart, number
+from provision.prove.devices import counted
 from provision.prove.matrix import BEHIND
 from provision.resources import folder
 
@@ -76,6 +77,8 @@ def page(proof: Proof, stack: Stack | None = None) -> str:
             answer=answer(proof.verdict),
             tally=tally(proof.checks),
             gpus=gpus(proof.devices),
+            counted=counted(proof.expected) if len(proof.expected) > 1 or missing(proof) else "",
+            missing=missing(proof),
             asks=ASKS,
             loss=loss_range(proof.training),
             losses={name: loss_range(training) for name, training in trainings(proof).items()},
@@ -164,6 +167,11 @@ def gpus(found: tuple[ProvedDevice, ...]) -> str:
     return f"Listed inside: {', '.join(names)}{more}."
 
 
+def missing(proof: Proof) -> tuple[ExpectedDevice, ...]:
+    """Return the devices that were asked for and not seen."""
+    return tuple(item for item in proof.expected if item.seen is False)
+
+
 def control(proof: Proof) -> tuple[str, str]:
     """Return what the run without the GPU says of the verdict, and what was seen; empty where it has no say."""
     found = next((item for item in proof.checks if item.name == "control"), None)
@@ -216,7 +224,9 @@ def commands(proof: Proof, stack: Stack | None) -> Iterator[str]:
         yield f"kgpu-env build --vendor {stack.vendor} {options}{tag}"
     vendor = proof.requested.partition(" ")[0]
     asked = f" --vendor {vendor}" if vendor in {Vendor.CUDA, Vendor.ROCM, Vendor.CPU} else ""
-    if proof.image:
+    if proof.interpreter:
+        yield f"kgpu-env verify --here --python {shlex.quote(proof.interpreter)}{asked}"
+    elif proof.image:
         yield f"kgpu-env verify {shlex.quote(proof.image)}{asked}"
     if proof.code:
         yield f"kgpu-env doctor {shlex.quote(proof.code)}"

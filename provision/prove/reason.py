@@ -5,6 +5,7 @@ import re
 from provision.engine.protocol import Ran
 from provision.model import Check, ExpectedDevice, Status, Value, Vendor, Verdict
 from provision.prove.checks import ending
+from provision.prove.devices import counted
 from provision.prove.diagnose import Diagnosis, Pattern, diagnose
 from provision.prove.evidence import Evidence, Problem
 from provision.prove.expectation import MAKERS, Expectation
@@ -35,9 +36,8 @@ class Reason(Value):
 
 def with_missing(text: str, expected: tuple[ExpectedDevice, ...]) -> str:
     """Return a reason that begins with the devices that are missing, where others are there."""
-    lost = [item.label for item in expected if item.seen is False]
-    count = len(expected) - len(lost)
-    return f"expected {len(expected)}, seen {count}: missing {', '.join(lost)}; {text}" if lost and count else text
+    states = {item.seen for item in expected}
+    return f"{counted(expected)}; {text}" if False in states and len(states) > 1 else text
 
 
 def reason_of(  # noqa: PLR0913 - the judge's whole case; every argument is one value of it

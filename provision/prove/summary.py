@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from provision.model import Proof, Status, Verdict
+from provision.prove.devices import counted
 
 INDENT = "      "
 LOSS = "loss"
@@ -25,7 +26,13 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
+def _counted(proof: Proof) -> Iterator[str]:
+    if len(proof.expected) > 1 or any(item.seen is False for item in proof.expected):
+        yield f"{INDENT}devices   {_line(counted(proof.expected))}"
+
+
 def _evidence(proof: Proof) -> Iterator[str]:
+    yield from _counted(proof)
     for device in proof.devices:
         parts = (device.description, device.architecture, device.pci, device.uuid)
         yield f"{INDENT}device    {device.name}  {', '.join(part for part in parts if part)}"
@@ -62,6 +69,7 @@ def _versions(proof: Proof) -> Iterator[str]:
 
 
 def _mend(proof: Proof) -> Iterator[str]:
+    yield from _counted(proof)
     if proof.seen:
         yield f"{INDENT}seen      {_line(proof.seen)}"
     if proof.fix:

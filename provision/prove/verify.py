@@ -173,7 +173,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         return run_here(python, program, argument, environment, _limit(request, expectation))
 
     proof = prove(train, expectation, request, patterns, new_nonce)
-    return msgspec.structs.replace(proof, image=title(python), seconds=clock() - begun)
+    return msgspec.structs.replace(proof, image=title(python), interpreter=str(python), seconds=clock() - begun)
 
 
 def _limit(request: VerifyRequest, expectation: Expectation) -> float:

@@ -8,7 +8,9 @@ import pytest
 from provision.engine.protocol import Ran
 from provision.model import Gpu, Vendor, Verdict
 from provision.prove import Evidence, Expectation, Problem, judge
-from provision.prove.devices import expected
+from provision.prove.devices import counted, expected
+from provision.prove.page import page
+from provision.prove.summary import summary
 
 SECOND = Gpu(vendor="nvidia", name="NVIDIA H100", uuid="GPU-2", pci="0000:65:00.0")
 
@@ -23,6 +25,24 @@ def test_one_of_two_is_named(two: Expectation, done: Ran, gpu_evidence: Evidence
     assert proof.verdict is Verdict.NOT_PROVED
     assert [device.seen for device in proof.expected] == [True, False]
     assert proof.reason.startswith("expected 2, seen 1: missing GPU-2; ")
+
+
+def test_the_missing_one_is_told_on_screen_and_page(two: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
+    proof = judge(two, done, gpu_evidence)
+    words = "expected 2, seen 1: missing GPU-2"
+    assert f"      devices   {words}" in summary(proof)
+    text = page(proof)
+    assert f"Devices: {words}." in text.partition("</header>")[0]
+    row = '<tr><th scope="row">NVIDIA H100</th><td><strong class="fail">missing</strong> <span>0000:65:00.0</span>'
+    assert row in text
+
+
+def test_nothing_is_counted_where_one_was_asked_for_and_seen(
+    cuda: Expectation, done: Ran, gpu_evidence: Evidence
+) -> None:
+    proof = judge(cuda, done, gpu_evidence)
+    assert counted(proof.expected) == "expected 1, seen 1"
+    assert "expected 1" not in page(proof) + " ".join(summary(proof))
 
 
 def test_all_that_were_asked_for(cuda: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
@@ -40,6 +60,7 @@ def test_nothing_was_recorded(two: Expectation, done: Ran) -> None:
 def test_without_addresses_it_cannot_be_told(two: Expectation, gpu_record: dict[str, Any]) -> None:
     evidence = msgspec.convert(gpu_record | {"driver": [], "devices": []}, Evidence)
     assert [device.seen for device in expected(two, evidence)] == [None, None]
+    assert counted(expected(two, evidence)) == "expected 2, seen 0, 2 without an address to tell by"
 
 
 def test_a_number_that_the_host_does_not_have_is_missing(cuda: Expectation, gpu_evidence: Evidence) -> None:

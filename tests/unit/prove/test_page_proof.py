@@ -164,3 +164,8 @@ def test_what_is_no_complete_colour_stays_visible(rest: str) -> None:
 def test_blank_lines_collapse() -> None:
     seen = body(detailed("one\ntwo\n\n\nthree\r\n\r\n \t\n\n\nfour\n\nfive"), "checks")
     assert '<td class="detail">one\ntwo\n\nthree\n\nfour\n\nfive</td>' in seen
+
+
+def test_a_proof_without_a_container_is_repeated_without_one(proved: Proof) -> None:
+    here = msgspec.structs.replace(proved, image="this environment (/a b/python)", interpreter="/a b/python")
+    assert "kgpu-env verify --here --python &#39;/a b/python&#39; --vendor cuda" in body(here, "repeat")
