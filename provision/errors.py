@@ -23,12 +23,19 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """Return "did you mean X?" for a misspelt word, or nothing when none of the `known` is near."""
+def nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
+    """Return "did you mean X?" for a misspelt word, or nothing when none of the `known` is near.
+
+    Args:
+        word: what was written.
+        known: what there is; upper and lower case count as the same.
+        prefix: of both, left out of the comparison and told again.
+    """
     import difflib  # noqa: PLC0415 - only a misspelling pays for it
 
-    near = difflib.get_close_matches(word.lower(), known, n=1)
-    return f"did you mean {near[0]}?" if near else ""
+    names = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word.lower(), names, n=1)
+    return f"did you mean {prefix}{names[near[0]]}?" if near else ""
 
 
 class KgpuError(Exception):

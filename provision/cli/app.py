@@ -15,6 +15,7 @@ from provision.cli.commands import register
 from provision.cli.groups import spread
 from provision.cli.output import answer, drop_stdout, report, say
 from provision.errors import Exit, InterruptError, KgpuError, UsageError
+from provision.variables import DEBUG, OWN, PREFIX
 
 C = TypeVar("C", bound=Callable[..., None])
 # What the parser raises for every wrong use; Typer exports only this one of its kinds.
@@ -33,7 +34,7 @@ app = typer.Typer(
 class _Debug:
     """Whether tracebacks are shown; set once, before a command runs."""
 
-    on = bool(os.environ.get("KGPU_ENV_DEBUG"))
+    on = bool(os.environ.get(DEBUG))
 
 
 def _version(value: bool) -> None:
@@ -66,6 +67,7 @@ def catching(function: Callable[..., None]) -> Callable[..., None]:
     def run(**options: object) -> None:
         as_json = bool(options.get("as_json"))
         try:
+            _check_variables()
             function(**shape.arguments(options))
         except KgpuError as error:
             _end(error, as_json=as_json)
@@ -83,6 +85,14 @@ def catching(function: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = shape.signature  # type: ignore[attr-defined] # read by inspect, unknown to its stub
     run.__annotations__ = {name: one.annotation for name, one in shape.signature.parameters.items()}
     return run
+
+
+def _check_variables() -> None:
+    names = [name for name in os.environ if name.startswith(PREFIX) and name not in OWN]
+    if names:
+        from provision.config import check_variables  # most often there are none
+
+        check_variables(names)
 
 
 def _end(error: KgpuError, *, as_json: bool) -> NoReturn:

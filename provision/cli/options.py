@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""The options that several commands share, one by one and in groups."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from provision.cli.groups import Options
 from provision.errors import nearest
+from provision.variables import KEY
 
 VENDORS = ("auto", "cuda", "rocm", "cpu", "nvidia", "amd")
 
@@ -119,7 +120,7 @@ Junit = Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write the 
 Ctrf = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the checks as CTRF JSON to this file.")]
 Key = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", envvar="KGPU_ENV_KEY", help="A secret that signs the record of this proof."),
+    typer.Option(metavar="FILE", envvar=KEY, help="A secret that signs the record of this proof."),
 ]
 
 

@@ -15,6 +15,7 @@ from provision.catalogue import Catalogue, load
 from provision.cli.options import StackOptions
 from provision.cli.output import answer, answer_json, say
 from provision.model import Host, Request, Stack, Vendor
+from provision.variables import CATALOGUE, CONFIG
 
 if TYPE_CHECKING:
     from provision.config import Settings
@@ -27,7 +28,7 @@ def settings(options: StackOptions, *, as_json: bool = False) -> "Settings":
     """Return the settled options of a command, or print them and stop for --show-config."""
     from provision.config import KEYS, find_project, read_project, settle
 
-    path = options.config or os.environ.get("KGPU_ENV_CONFIG") or find_project(Path.cwd())
+    path = options.config or os.environ.get(CONFIG) or find_project(Path.cwd())
     project = read_project(Path(path)) if path else None
     flags = {_RENAMED.get(key, key): _plain(getattr(options, key)) for key in options.__struct_fields__}
     flags = {key: flags.get(key) for key in (*KEYS, "profile", "network_ca_bundle")}
@@ -72,7 +73,7 @@ def cache_folder() -> Path:
 
 def facts(overlay: Path | None = None) -> Catalogue:
     """Return the catalogue, with the site's own rows of --catalogue or KGPU_ENV_CATALOGUE."""
-    own = overlay or os.environ.get("KGPU_ENV_CATALOGUE")
+    own = overlay or os.environ.get(CATALOGUE)
     return load(cache=cache_folder(), overlay=Path(own) if own else None)
 
 

@@ -1,7 +1,7 @@
 """Merges flags over variables over the project file over the defaults."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,9 +10,9 @@ import msgspec
 from provision.config.project import KEYS, Keys, Project
 from provision.errors import InputError, nearest
 from provision.model import Network, Request, User, Vendor
+from provision.variables import OWN, PREFIX, PROFILE
 
 T = TypeVar("T")
-_PREFIX = "KGPU_ENV_"
 _VERSIONS = ("tensorflow", "python", "cuda", "rocm")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "vendor": ("auto", "cuda", "rocm", "cpu", "nvidia", "amd"),
@@ -23,6 +23,25 @@ _WORDS = ("base", "tag", "user_name", "network_ca_bundle", "network_index_url", 
 _TEXT = {*_CHOICES, *_VERSIONS, *_WORDS}  # taken as they are written, not as YAML
 _NESTED: Mapping[str, type[User | Network]] = {"user": User, "network": Network}
 _ALIASES = {"nvidia": "cuda", "amd": "rocm"}
+# A nested key is written with its parent's: KGPU_ENV_USER_UID.
+_FLAT = (
+    *(key for key in KEYS if key not in _NESTED),
+    *(f"{key}_{field}" for key, kind in _NESTED.items() for field in kind.__struct_fields__),
+)
+
+
+def check_variables(names: Iterable[str]) -> None:
+    """Refuse a misspelt variable, which would otherwise change nothing and say nothing.
+
+    Raises:
+        InputError: KGE-612, a name begins as ours do and is none of them.
+    """
+    known = [*(key.upper() for key in _FLAT), *(name.removeprefix(PREFIX) for name in OWN)]
+    for name in names:
+        word = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and word not in known:
+            fix = nearest(word, known, PREFIX) or f"they are {PREFIX} and one of {', '.join(known)}"
+            raise InputError("KGE-612", f"There is no variable {name}.", fix=fix)
 
 
 class Settings(NamedTuple):
@@ -65,11 +84,11 @@ def _layers(
     layers: list[tuple[dict[str, Any], str]] = []
     if project:
         layers.append((_flat(project, path), f"{path}"))
-        name = flags.get("profile") or environment.get(f"{_PREFIX}PROFILE") or project.profile
+        name = flags.get("profile") or environment.get(PROFILE) or project.profile
         if name:
             layers.append((_flat(_profile(project, str(name), path), path), f"{path}, profile {name}"))
     given = {key: value for key, value in flags.items() if value not in (None, (), [], {}) and key != "profile"}
-    return [*layers, (variables, _PREFIX + "{name}"), (given, "flag --{flag}")]
+    return [*layers, (variables, PREFIX + "{name}"), (given, "flag --{flag}")]
 
 
 def _profile(project: Project, name: str, path: Path | None) -> Keys:
@@ -96,10 +115,9 @@ def _flat(source: Keys, path: Path | None) -> dict[str, Any]:
 
 
 def _variables(environment: Mapping[str, str]) -> dict[str, Any]:
-    nested = [f"{key}_{field}" for key, kind in _NESTED.items() for field in kind.__struct_fields__]
     found: dict[str, Any] = {}
-    for key in (*(key for key in KEYS if key not in _NESTED), *nested):
-        text = environment.get(_PREFIX + key.upper())
+    for key in _FLAT:
+        text = environment.get(PREFIX + key.upper())
         if text:
             found[key] = text if key in _TEXT else _parse(key, text)
     return found
@@ -114,7 +132,7 @@ def _parse(key: str, text: str) -> object:
         return yaml.safe_load(text)
     except YAML_ERRORS as error:
         why = " ".join(str(error).split())
-        raise InputError("KGE-604", f"{_PREFIX}{key.upper()} is not valid YAML", why=why) from None
+        raise InputError("KGE-604", f"{PREFIX}{key.upper()} is not valid YAML", why=why) from None
 
 
 def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:

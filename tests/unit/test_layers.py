@@ -10,6 +10,7 @@ LAYERS = {
     "errors": 0,
     "model": 0,
     "resources": 0,
+    "variables": 0,
     "catalogue": 1,
     "resolve": 2,
     "render": 3,

@@ -1,6 +1,5 @@
 """`kgpu-env export`."""
 
-import difflib
 import os
 import re
 from pathlib import Path
@@ -14,7 +13,7 @@ from provision.cli.documents import ExportDocument, ExportedFile
 from provision.cli.groups import Options
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
 from provision.cli.session import Plan, plan, tell_warnings
-from provision.errors import UsageError
+from provision.errors import UsageError, nearest
 from provision.model import Host, Vendor
 
 if TYPE_CHECKING:
@@ -28,10 +27,8 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 def _kind(text: str) -> str:
     if text in KINDS:
         return text
-    near = difflib.get_close_matches(text.lower(), KINDS, n=1)
-    raise typer.BadParameter(
-        f"{text!r} is no output: did you mean {near[0]}?" if near else f"choose from {', '.join(KINDS)}."
-    )
+    hint = nearest(text, KINDS) or f"choose from {', '.join(KINDS)}."
+    raise typer.BadParameter(f"{text!r} is no output: {hint}")
 
 
 def _node(text: str) -> str:

@@ -120,6 +120,17 @@ def test_a_truncated_host_file_is_3(
         assert kgpu_env("render", "--host", tmp_path / "host.json")[0] == 3
 
 
+@pytest.mark.parametrize("words", [("render", "--vendor", "cpu"), ("gate",), ("catalogue", "list")])
+def test_a_misspelt_variable_is_3_whatever_the_command(
+    kgpu_env: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("KGPU_ENV_PYTHN", "3.12")
+    code, out, err = kgpu_env(*words)
+    assert (code, out) == (3, "")
+    assert err == "KGE-612: There is no variable KGPU_ENV_PYTHN.\n  next      did you mean KGPU_ENV_PYTHON?\n"
+    assert kgpu_env("--help")[0] == 0  # who looks for help gets it
+
+
 @pytest.mark.parametrize("name", ["missing.json", "."])
 def test_a_host_file_that_cannot_be_read_is_3(kgpu_env: Callable[..., tuple[int, str, str]], name: str) -> None:
     code, out, err = kgpu_env("render", "--host", name)

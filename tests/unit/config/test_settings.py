@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.config import find_project, read_project, settle
+from provision.config import check_variables, find_project, read_project, settle
 from provision.errors import InputError
 from provision.model import Vendor
 
@@ -111,6 +111,30 @@ def test_variables_of_every_shape() -> None:
     assert found.network.registries == {"docker.io": "mirror.example:5000"}
     assert found.tag is None
     assert set(found.origins.values()) == set(environment) - {"KGPU_ENV_TAG"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("KGPU_ENV_TENSORFLW", "did you mean KGPU_ENV_TENSORFLOW?"),
+        ("KGPU_ENV_USERUID", "did you mean KGPU_ENV_USER_UID?"),
+        ("KGPU_ENV_CATALOG", "did you mean KGPU_ENV_CATALOGUE?"),
+        ("KGPU_ENV_vendor", "did you mean KGPU_ENV_VENDOR?"),
+        ("KGPU_ENV_USER", "did you mean KGPU_ENV_USER_"),  # a mapping has a variable for each of its keys
+        ("KGPU_ENV_XYZZY", "VENDOR, FALLBACK,"),
+        ("KGPU_ENV_", "VENDOR, FALLBACK,"),
+    ],
+)
+def test_a_variable_that_is_none(name: str, fix: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_variables([name])
+    assert (caught.value.code, caught.value.what) == ("KGE-612", f"There is no variable {name}.")
+    assert fix in caught.value.fix
+
+
+def test_variables_that_are_ours_or_not_ours() -> None:
+    ours = ("DEBUG", "CONFIG", "CATALOGUE", "KEY", "PROFILE", "VENDOR", "PACKAGES", "USER_GID", "NETWORK_PROXY")
+    check_variables([*(f"KGPU_ENV_{name}" for name in ours), "HOME", "_KGPU_ENV_COMPLETE", "KGPU_ENVIRONMENT"])
 
 
 @pytest.mark.parametrize(
