@@ -5,19 +5,22 @@ a code. Nothing is printed: what a person may want to hear goes to the callbacks
 is read, the functions say.
 """
 
-from provision.library.hosts import engine, probe_host, read_host
-from provision.library.images import build, look_up, read_configuration
-from provision.library.keeping import Records, gate, gate_here, read_key
-from provision.library.locks import lock
-from provision.library.proofs import verify, verify_here
-from provision.library.stacks import render, resolve
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from provision.library.hosts import engine, probe_host, read_host
+    from provision.library.images import build, look_up, read_configuration
+    from provision.library.keeping import Records, gate, read_key
+    from provision.library.locks import lock
+    from provision.library.proofs import verify, verify_here
+    from provision.library.stacks import render, resolve
 
 __all__ = [
     "Records",
     "build",
     "engine",
     "gate",
-    "gate_here",
     "lock",
     "look_up",
     "probe_host",
@@ -29,3 +32,20 @@ __all__ = [
     "verify",
     "verify_here",
 ]
+
+_PLACES = {
+    "hosts": ("engine", "probe_host", "read_host"),
+    "images": ("build", "look_up", "read_configuration"),
+    "keeping": ("Records", "gate", "read_key"),
+    "locks": ("lock",),
+    "proofs": ("verify", "verify_here"),
+    "stacks": ("render", "resolve"),
+}
+
+
+# Imported when first used, so that who resolves does not pay for proving.
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
