@@ -58,7 +58,7 @@ def build(
     check_names(tag, asked.registries)
     reached = build_network(asked, os.environ)
     for name in dict.fromkeys(reached.left_out):
-        say(f"{name} is left out: a build cannot reach it")
+        say(f"{name}, which a build cannot reach, is left out")
     order = BuildOrder(
         stack=stack,
         request=check_request(request or model.Request()),
