@@ -1,9 +1,11 @@
-"""Opens TensorFlow's wheels and records what is really in them; tests/audit compares the rows of the catalogue with it.
+"""Opens TensorFlow's wheels and records what is really in them; tests/audit compares the catalogue's rows with it.
 
-nox -s measure -- 2.21.0            (or: python tests/audit/measure.py VERSION ...)
+nox -s measure -- tensorflow==2.21.0 tensorflow-rocm==2.14.0.600
 
-Each wheel is fetched by pip (about 600 MB) and removed again. The fat binaries of NVIDIA's compiler are found by their
-magic number; an entry says what it is (1: PTX, 2: machine code) and for which compute capability.
+Each wheel is fetched by pip (about 600 MB) and removed again. GPU code is found by the magic numbers of its containers:
+NVIDIA's fat binaries (an entry is PTX or machine code for a compute capability) and LLVM's offload bundles (an entry
+names its gfx target). What a library loads at start, where it looks for it, and the newest symbol versions that it
+needs are in its ELF tables.
 """
 
 import ast
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,83 +25,203 @@ import yaml
 
 OUTPUT = Path(__file__).parent / "measured.yaml"
 HEADER = "# Written by tests/audit/measure.py: what TensorFlow's wheels for x86_64 contain. Not edited by hand.\n"
-_MAGIC = struct.pack("<I", 0xBA55ED50)
+Bytes = bytes | mmap.mmap
+
+_FATBIN = struct.pack("<I", 0xBA55ED50)
 _FAT = struct.Struct("<IHHQ")  # magic, version, size of the header, size of the entries
-_ENTRY = struct.Struct("<HHIQ")  # kind, version, size of the header, size of the code
-_ARCH_AT = 28
-_KINDS = {1: "ptx", 2: "code"}
-_PTX = re.compile(rb"\.version (\d\.\d)\s*\n\.target (sm_\d+a?)")
+# Kind, version, size of the header, padded size of the code; at 16 its size, at 28 the capability, at 56 the size
+# that it has when it is unpacked (0: it is not packed).
+_ENTRY = struct.Struct("<HHIQI8xI24xQ")
+_PTX, _CODE = 1, 2
+_PTX_HEAD = re.compile(rb"\.version (\d+\.\d+)\s*\n\.target (sm_\d+a?)")
+_HEAD_BYTES = 2048  # PTX begins with comments, then its version and target
+_BUNDLE = b"__CLANG_OFFLOAD_BUNDLE__"
+_RUN_TOGETHER = re.compile(rb"\0((?:gfx[0-9a-f]{3,4}){2,})\0")
+_DLOPENED = re.compile(rb"\0(lib(?:cu|nv|nccl|amdhip|hip|roc|rccl|MIOpen)[A-Za-z0-9_-]*\.so(?:\.\d+)*)\0")
 
 
-def entries(library: mmap.mmap) -> Counter[str]:
-    """Return how many fat binaries hold code or PTX for each capability: {"code 80": 1398}."""
-    found: Counter[str] = Counter()
-    place = library.find(_MAGIC)
+def entries(library: Bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield kind, capability and the beginning of the code for each entry of each fat binary."""
+    place = library.find(_FATBIN)
     while place >= 0:
         _, _, header, size = _FAT.unpack_from(library, place)
         end = place + header + size
         if end > len(library):  # the number stands there by chance
-            place = library.find(_MAGIC, place + 4)
+            place = library.find(_FATBIN, place + 4)
             continue
         here = place + header
-        while here + _ARCH_AT + 4 <= end:
-            kind, _, own, code = _ENTRY.unpack_from(library, here)
-            if kind not in _KINDS or not own:
+        while here + _ENTRY.size <= end:
+            kind, _, own, padded, packed, capability, unpacked = _ENTRY.unpack_from(library, here)
+            if kind not in {_PTX, _CODE} or not own:
                 break
-            found[f"{_KINDS[kind]} {struct.unpack_from('<I', library, here + _ARCH_AT)[0]}"] += 1
-            here += own + code
-        place = library.find(_MAGIC, max(end, place + 4))
-    return found
+            code = library[here + own : here + own + min(_HEAD_BYTES, padded)]
+            yield kind, capability, lz4_head(code[:packed]) if unpacked else code
+            here += own + padded
+        place = library.find(_FATBIN, max(end, place + 4))
+
+
+def lz4_head(packed: bytes) -> bytes:
+    """Return the beginning of what was packed as an LZ4 block, as far as the bytes given reach.
+
+    Format: github.com/lz4/lz4, doc/lz4_Block_format.md.
+    """
+    found, place = bytearray(), 0
+    try:
+        while place < len(packed):
+            token = packed[place]
+            literals, place = _length(packed, place + 1, token >> 4)
+            found += packed[place : place + literals]
+            place += literals
+            back = int.from_bytes(packed[place : place + 2], "little")
+            copied, place = _length(packed, place + 2, token & 15)
+            for _ in range(copied + 4 if back else 0):
+                found.append(found[-back])
+    except IndexError:  # the bytes end inside a sequence
+        pass
+    return bytes(found)
+
+
+def _length(packed: bytes, place: int, first: int) -> tuple[int, int]:
+    if first == 15:
+        while True:
+            first += packed[place]
+            place += 1
+            if packed[place - 1] != 255:
+                break
+    return first, place
+
+
+def nvidia_code(library: Bytes) -> dict[str, dict[str, int]]:
+    """Return how many fat binaries hold code or PTX for each capability, and the PTX versions.
+
+    {"fat_binaries": {"code 80": 1398, "ptx 90": 1398}, "ptx": {"sm_90 .version 8.5": 1149}}
+    """
+    fat: Counter[str] = Counter()
+    ptx: Counter[str] = Counter()
+    for kind, capability, head in entries(library):
+        fat[f"{'ptx' if kind == _PTX else 'code'} {capability}"] += 1
+        if kind == _PTX:
+            match = _PTX_HEAD.search(head)
+            ptx[f"{match[2].decode()} .version {match[1].decode()}" if match else "not readable"] += 1
+    return {"fat_binaries": dict(sorted(fat.items())), "ptx": dict(sorted(ptx.items()))} if fat else {}
+
+
+def amd_code(library: Bytes) -> dict[str, Any]:
+    """Return how many offload bundles hold code for each gfx target, and names of targets that run together.
+
+    {"offload_bundles": {"gfx90a": 1200}, "run_together": ["gfx1030gfx1100"]}
+    """
+    found: Counter[str] = Counter()
+    place = library.find(_BUNDLE)
+    while place >= 0:
+        here = place + len(_BUNDLE) + 8
+        for _ in range(struct.unpack_from("<Q", library, here - 8)[0]):
+            length = struct.unpack_from("<16xQ", library, here)[0]
+            name = bytes(library[here + 24 : here + 24 + length]).decode("ascii", "replace")
+            if target := re.search(r"gfx[0-9a-f]+\S*", name):
+                found[target[0]] += 1
+            here += 24 + length
+        place = library.find(_BUNDLE, here)
+    joined = sorted({match[1].decode() for match in _RUN_TOGETHER.finditer(library)})
+    return ({"offload_bundles": dict(sorted(found.items()))} if found else {}) | (
+        {"run_together": joined} if joined else {}
+    )
+
+
+def linking(path: Path) -> dict[str, Any]:
+    """Return a library's sonames: those it needs, the folders of NVIDIA's wheels it searches, symbol versions."""
+    # Only the nox session has it, and the tests of this file need nothing of it.
+    from elftools.elf.elffile import ELFFile  # type: ignore[import-not-found] # noqa: PLC0415
+
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        tags = list(elf.get_section_by_name(".dynamic").iter_tags())
+        needs = elf.get_section_by_name(".gnu.version_r")
+        versions = [one.name for _, found in needs.iter_versions() for one in found] if needs else []
+        runpath = "".join(tag.runpath for tag in tags if tag.entry.d_tag == "DT_RUNPATH")
+        return {
+            "needed": {tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"},
+            "searched": set(re.findall(r"/nvidia/(\w+)/lib", runpath)),
+            "versions": versions,
+        }
+
+
+def newest(versions: list[str], name: str) -> str:
+    """Return the newest of ["GLIBC_2.17", "GLIBC_2.2.5"] for "GLIBC": "2.17"."""
+    numbers = [one.removeprefix(f"{name}_") for one in versions if re.fullmatch(rf"{name}_[\d.]+", one)]
+    return max(numbers, key=lambda text: [int(part) for part in text.split(".")], default="")
 
 
 def measure(wheel: Path) -> dict[str, Any]:
     """Return what a wheel contains."""
+    libraries: dict[str, Any] = {}
+    needed: set[str] = set()
+    searched: set[str] = set()
+    loaded: set[str] = set()
+    versions: list[str] = []
     with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
-        names = [name for name in archive.namelist() if re.search(r"/libtensorflow_(cc|framework)\.so\.2$", name)]
-        libraries: dict[str, Any] = {}
-        for name in sorted(names):
+        names = sorted(name for name in archive.namelist() if re.search(r"\.so(\.\d+)*$", name))
+        for name in names:
             place = Path(archive.extract(name, folder))
+            linked = linking(place)
+            needed |= linked["needed"]
+            searched |= linked["searched"]
+            versions += linked["versions"]
             with place.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
-                ptx = Counter(f"{one[1].decode()} .version {one[0].decode()}" for one in _PTX.findall(library))
-                libraries[place.name] = {
-                    "fat_binaries": dict(sorted(entries(library).items())),
-                    "plain_ptx": dict(sorted(ptx.items())),
-                }
+                loaded |= {match[1].decode() for match in _DLOPENED.finditer(library)}
+                if code := nvidia_code(library) | amd_code(library):
+                    libraries[place.name] = code
             place.unlink()
-        info = archive.read("tensorflow/python/platform/build_info.py").decode()
+        told = build_info(archive), cuda_config(archive)
+    own = {Path(name).name for name in names}
     return {
         "wheel": wheel.name,
         "size_bytes": wheel.stat().st_size,
-        "build_info": build_info(info),
+        "build_info": told[0],
+        "cuda_config": told[1],
         "libraries": libraries,
+        "needed": sorted(needed - own),
+        "loaded_by_name": sorted(loaded - own),
+        "searched": sorted(searched),
+        "glibc": newest(versions, "GLIBC"),
+        "libstdcxx": newest(versions, "GLIBCXX"),
     }
 
 
-def build_info(text: str) -> dict[str, Any]:
+def build_info(archive: zipfile.ZipFile) -> dict[str, Any]:
     """Return what the wheel says of its own build: the dictionary, or list of pairs, in build_info.py."""
     values: dict[str, Any] = {}
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(ast.parse(archive.read("tensorflow/python/platform/build_info.py"))):
         if isinstance(node, ast.Dict | ast.List):
             try:
                 values |= dict(ast.literal_eval(node))
             except (ValueError, TypeError):  # another list than that of pairs
                 continue
-    return {key: value for key, value in sorted(values.items()) if "cuda" in key or "cudnn" in key}
+    return {key: value for key, value in sorted(values.items()) if re.search("cuda|cudnn|rocm|tensorrt", key)}
 
 
-def fetch(version: str, folder: str) -> Path:
-    """Return the wheel of a release for this Python, fetched by pip."""
+def cuda_config(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the versions that end the sonames TensorFlow loads, from its own header: {"cudart": "12"}."""
+    names = [name for name in archive.namelist() if name.endswith("third_party/gpus/cuda/cuda_config.h")]
+    text = archive.read(names[0]).decode() if names else ""
+    return {name.lower(): version for name, version in re.findall(r'#define TF_(\w+)_VERSION "([\d.]+)"', text)}
+
+
+def fetch(requirement: str, folder: str) -> Path:
+    """Return a wheel for x86_64, fetched by pip: for Python 3.11, and for 3.10 where there is none for that."""
+    old = requirement.startswith(("tensorflow==2.10.", "tensorflow==2.11."))
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--dest", folder]
-    subprocess.run([*command, f"tensorflow=={version}"], check=True)
+    command += ["--only-binary", ":all:", "--python-version", "3.10" if old else "3.11"]
+    subprocess.run([*command, requirement], check=True)
     return next(Path(folder).glob("*.whl"))
 
 
 def main() -> None:
-    """Measure the releases named on the command line, and add them to the file."""
+    """Measure the wheels named on the command line, and add them to the file."""
     known = yaml.safe_load(OUTPUT.read_text()) if OUTPUT.exists() else {}
-    for version in sys.argv[1:]:
+    for requirement in sys.argv[1:]:
         with tempfile.TemporaryDirectory() as folder:
-            known[version] = measure(fetch(version, folder))
+            known[requirement] = measure(fetch(requirement, folder))
         OUTPUT.write_text(HEADER + yaml.safe_dump(dict(sorted(known.items())), width=110))
 
 

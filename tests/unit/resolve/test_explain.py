@@ -1,5 +1,6 @@
 """What an explanation says beside the pick: conflicts, nearest changes, ends of life, groups."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,9 +54,14 @@ def test_a_base_with_cuda_is_named_for_wheels_that_need_one() -> None:
     assert bases == ["--base nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04"]
 
 
-def test_an_unconfirmed_release_is_named_where_it_alone_fits() -> None:
-    error = refused(nvidia("580.65.06", "sm_90"), base="nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu20.04")
-    assert "--tensorflow 2.13" in [one.change for one in error.changes]
+def test_an_unconfirmed_release_is_named_where_it_alone_fits(tmp_path: Path) -> None:
+    for file in folder("images").glob("*.yaml"):
+        text = re.sub(r'(version: "2\.1[0-3]\.1")', r'\1\n    confidence: "unconfirmed"', file.read_text())
+        (tmp_path / file.name).write_text(text)
+    request = Request(vendor=Vendor.CUDA, base="nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu20.04")
+    with pytest.raises(NoStackError) as caught:
+        resolve(Catalogue(tmp_path), nvidia("580.65.06", "sm_90"), request)
+    assert "--tensorflow 2.13" in [one.change for one in caught.value.changes]
 
 
 def test_gpus_that_no_stack_serves_together_are_told_apart() -> None:
