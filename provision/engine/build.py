@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 CANCEL_SECONDS = 10
+_END_CHARACTERS = 120  # of a long command, at its beginning and its end
 EXIT_CODE = re.compile(r"exit code: (\d+)")
 BASE_STEP = re.compile(r"\[internal\] load metadata for (\S+)|\[(?:[^\]\s]+\s+)?\d+/\d+\] FROM (\S+)")
 
@@ -153,7 +154,13 @@ def _step_error(step: buildkit.Step, why: str) -> BuildError:
     ending = f" with exit code {code.group(1)}" if code else ""
     return BuildError(
         "KGE-401",
-        f"the build step {step.vertex.name} failed{ending}",
-        why=step.vertex.error or why,
+        f"the build step {_brief(step.vertex.name)} failed{ending}",
+        why=_brief(step.vertex.error or why),
         fix="the log's last lines name the cause; mend it and build again (finished steps are cached)",
     )
+
+
+def _brief(text: str) -> str:
+    """Return a text's two ends: BuildKit tells the whole command, and a locked one has a line for each wheel."""
+    words = " ".join(text.split())
+    return words if len(words) <= 2 * _END_CHARACTERS else f"{words[:_END_CHARACTERS]} ... {words[-_END_CHARACTERS:]}"

@@ -96,6 +96,16 @@ def test_failures_are_told_apart(name: str, error: str, output: bytes, code: str
     assert failure(progress, {"errorDetail": {"message": why}}).code == code
 
 
+def test_a_long_command_is_told_by_its_ends() -> None:
+    pins = " ".join(f"'package{number}==1 --hash=sha256:{'0' * 64}'" for number in range(44))
+    progress, why = failed(f"[2/4] RUN printf {pins} | uv pip install", f"process {pins} failed: exit code: 1")
+    error = failure(progress, {"errorDetail": {"message": why}})
+    assert error.what.startswith("the build step [2/4] RUN printf 'package0==1")
+    assert error.what.endswith("| uv pip install failed with exit code 1")
+    assert error.why.endswith("failed: exit code: 1")
+    assert max(len(error.what), len(error.why)) < 320
+
+
 def test_a_step_cancelled_by_anothers_failure_is_not_the_failed_one() -> None:
     progress = buildkit.Progress()
     list(
