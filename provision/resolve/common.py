@@ -12,6 +12,11 @@ def site(python: str) -> str:
     return f"{VENV}/lib/python{python}/site-packages"
 
 
+def machine(host: Host) -> str:
+    """Return the processor as wheels name it: x86_64, aarch64."""
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(host.architecture, host.architecture)
+
+
 def missing(host: Host, maker: str, label: str) -> Failure | None:
     """Return why a vendor's GPUs cannot be resolved for at all: none, no driver, or an unknown architecture."""
     if not host.gpus_of(maker):

@@ -10,6 +10,7 @@ from provision.resolve import cuda, rocm
 from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
 from provision.resolve.cuda_stack import base_of, cuda_facts
 from provision.resolve.outcome import Failure
+from provision.resolve.rocm_candidate import Facts
 from provision.resolve.rocm_stack import rocm_facts
 from provision.resolve.rules import Broken, all_broken
 
@@ -41,6 +42,8 @@ RULES: Final = {
     "python": "the framework has wheels for the base's Python",
     "glibc": "the base's glibc is new enough for the framework",
     "tensorflow-accepts-gpu": "the TensorFlow build accepts the GPU",
+    "jax-accepts-gpu": "the JAX build accepts the GPU",
+    "torch-accepts-gpu": "the torch build accepts the GPU",
     "rocm-supports-gpu": "ROCm supports the GPU",
     "partitions": "ROCm sees the partitions of a GPU",
 }
@@ -90,12 +93,12 @@ def _cuda(facts: cuda.Facts | Failure) -> list[frozenset[str]]:
     ]
 
 
-def _base(candidate: cuda.Candidate) -> frozenset[str]:
+def _base(candidate: cuda.TensorFlow) -> frozenset[str]:
     base = base_of(candidate)
     return frozenset({base.rule}) if isinstance(base, Broken) else frozenset()
 
 
-def _rocm(facts: rocm.Facts | Failure) -> list[frozenset[str]]:
+def _rocm(facts: Facts | Failure) -> list[frozenset[str]]:
     if isinstance(facts, Failure):
         return []
     return [all_broken(rocm.RULES, candidate) for candidate in rocm.candidates(facts)]

@@ -3,7 +3,14 @@
 from functools import partial
 
 from provision.catalogue import rows
-from provision.resolve.cuda_candidate import REQUESTED, Candidate, Facts, capability_of, runs_as_machine_code
+from provision.resolve.cuda_candidate import (
+    REQUESTED,
+    Candidate,
+    Facts,
+    TensorFlow,
+    capability_of,
+    runs_as_machine_code,
+)
 from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
 from provision.resolve.rules import Broken, first_broken
 
@@ -11,6 +18,7 @@ __all__ = [
     "REQUESTED",
     "Candidate",
     "Facts",
+    "TensorFlow",
     "capability_of",
     "choose",
     "library_path",
@@ -20,7 +28,7 @@ __all__ = [
 ]
 
 
-def runtimes(facts: Facts, release: rows.TensorFlowRelease) -> list[Candidate]:
+def runtimes(facts: Facts, release: rows.TensorFlowRelease) -> list[TensorFlow]:
     """Return the candidates for a release: its own CUDA and cuDNN first, then the newer ones it accepts."""
     make = partial(Candidate, facts, release)
     wanted = facts.request.base
@@ -37,7 +45,7 @@ def runtimes(facts: Facts, release: rows.TensorFlowRelease) -> list[Candidate]:
     ]
 
 
-def choose(facts: Facts, release: rows.TensorFlowRelease) -> Candidate | tuple[Candidate, Broken]:
+def choose(facts: Facts, release: rows.TensorFlowRelease) -> TensorFlow | tuple[TensorFlow, Broken]:
     """Return the first candidate of a release that satisfies every rule, or one with the rule it breaks.
 
     When all runtimes fail, the one that comes furthest tells the reason.
@@ -46,7 +54,7 @@ def choose(facts: Facts, release: rows.TensorFlowRelease) -> Candidate | tuple[C
     broken = first_broken(RELEASE_RULES, candidates[0])
     if broken:
         return candidates[0], broken
-    failures: list[tuple[Candidate, Broken]] = []
+    failures: list[tuple[TensorFlow, Broken]] = []
     for candidate in candidates:
         broken = first_broken(RUNTIME_RULES, candidate)
         if broken is None:
@@ -67,7 +75,7 @@ _RUNTIME_ORDER = (
 )
 
 
-def packages(candidate: Candidate) -> tuple[str, ...]:
+def packages(candidate: TensorFlow) -> tuple[str, ...]:
     """Return the exact requirements, TensorFlow first."""
     release = candidate.release
     framework = (f"tensorflow=={release.version}", *release.requires)
@@ -82,7 +90,7 @@ def packages(candidate: Candidate) -> tuple[str, ...]:
     return (*framework, *cuda, f"nvidia-cudnn-{wheels.suffix}=={candidate.cudnn}", *nccl)
 
 
-def _wheels(candidate: Candidate) -> rows.CudaWheels | None:
+def _wheels(candidate: TensorFlow) -> rows.CudaWheels | None:
     """Return the wheels of the CUDA that TensorFlow was built with (on a CUDA image) or that was chosen."""
     if not candidate.release.cuda_wheels:
         return None
@@ -90,7 +98,7 @@ def _wheels(candidate: Candidate) -> rows.CudaWheels | None:
     return next(row for row in candidate.facts.catalogue.nvidia.wheels if row.cuda == cuda)
 
 
-def library_path(candidate: Candidate) -> str:
+def library_path(candidate: TensorFlow) -> str:
     """Return LD_LIBRARY_PATH for a wheel that does not find the CUDA wheels by itself, else nothing."""
     if candidate.base or not candidate.release.links_needed:
         return ""

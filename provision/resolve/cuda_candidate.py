@@ -1,11 +1,12 @@
-"""What the rules for NVIDIA GPUs look at: a TensorFlow wheel with a CUDA and a cuDNN, on this host."""
+"""What the rules for NVIDIA GPUs look at: a framework's wheel with a CUDA and a cuDNN, on this host."""
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Gpu, Request, version_key
 
 REQUESTED = "what was asked for"
+Build_co = TypeVar("Build_co", bound=rows.CudaBuild, covariant=True)
 
 
 class Facts(NamedTuple):
@@ -20,11 +21,11 @@ class Facts(NamedTuple):
     wsl: bool = False
 
 
-class Candidate(NamedTuple):
-    """One way to get TensorFlow onto the host."""
+class Candidate(NamedTuple, Generic[Build_co]):
+    """One way to get a framework onto the host."""
 
     facts: Facts
-    release: rows.TensorFlowRelease
+    release: Build_co
     cuda: str  # the version of the CUDA libraries
     cudnn: str
     base: rows.CudaBase | None = None  # where CUDA comes from, if not from wheels
@@ -32,7 +33,11 @@ class Candidate(NamedTuple):
     @property
     def label(self) -> str:
         """The candidate as a person would name it."""
-        return f"TensorFlow {self.release.version}, CUDA {self.cuda}"
+        return f"{self.release.title}, CUDA {self.cuda}"
+
+
+AnyCandidate = Candidate[rows.CudaBuild]
+TensorFlow = Candidate[rows.TensorFlowRelease]
 
 
 def _short(architecture: str | None) -> str:

@@ -1,13 +1,13 @@
-"""The rules for NVIDIA GPUs: which TensorFlow wheel, CUDA and cuDNN run on this driver and these GPUs."""
+"""The rules for NVIDIA GPUs: which framework's wheel, CUDA and cuDNN run on this driver and these GPUs."""
 
 from provision.catalogue import rows
 from provision.model import DriverVersion, Gpu, version_key
-from provision.resolve.cuda_candidate import REQUESTED, Candidate, capability_of, runs_as_machine_code
+from provision.resolve.cuda_candidate import REQUESTED, AnyCandidate, TensorFlow, capability_of, runs_as_machine_code
 from provision.resolve.require import brands_of
 from provision.resolve.rules import Broken, Rule, house, matches
 
 
-def requested_tensorflow(candidate: Candidate) -> Broken | None:
+def requested_tensorflow(candidate: TensorFlow) -> Broken | None:
     """The version asked for."""
     asked = candidate.facts.request.tensorflow
     if matches(candidate.release.version, asked):
@@ -15,7 +15,7 @@ def requested_tensorflow(candidate: Candidate) -> Broken | None:
     return Broken("requested-tensorflow", f"TensorFlow {asked} was asked for", REQUESTED)
 
 
-def confirmed(candidate: Candidate) -> Broken | None:
+def confirmed(candidate: TensorFlow) -> Broken | None:
     """A release that nobody measured is taken only when it is asked for by name."""
     release = candidate.release
     if release.confidence != "unconfirmed" or candidate.facts.request.tensorflow:
@@ -25,7 +25,7 @@ def confirmed(candidate: Candidate) -> Broken | None:
     return Broken("confirmed", reason, release.source)
 
 
-def cuda_from_base(candidate: Candidate) -> Broken | None:
+def cuda_from_base(candidate: TensorFlow) -> Broken | None:
     """A wheel that does not know NVIDIA's CUDA wheels needs a base image with CUDA."""
     release = candidate.release
     if release.cuda_wheels or candidate.base:
@@ -36,17 +36,17 @@ def cuda_from_base(candidate: Candidate) -> Broken | None:
     return Broken("cuda-from-base", reason, release.source)
 
 
-def house_tensorflow(candidate: Candidate) -> Broken | None:
-    """The newest TensorFlow that the site allows."""
-    return house(candidate.facts.catalogue, "tensorflow", candidate.release.version)
+def house_framework(candidate: AnyCandidate) -> Broken | None:
+    """The newest version of the framework that the site allows."""
+    return house(candidate.facts.catalogue, candidate.release.backend, candidate.release.version)
 
 
-def house_cuda(candidate: Candidate) -> Broken | None:
+def house_cuda(candidate: AnyCandidate) -> Broken | None:
     """The newest CUDA that the site allows."""
     return house(candidate.facts.catalogue, "cuda", candidate.cuda)
 
 
-def tegra(candidate: Candidate) -> Broken | None:
+def tegra(candidate: AnyCandidate) -> Broken | None:
     """No wheel on PyPI serves the GPU of a Jetson board."""
     facts = candidate.facts
     for gpu in facts.gpus:
@@ -57,18 +57,16 @@ def tegra(candidate: Candidate) -> Broken | None:
     return None
 
 
-def machine(candidate: Candidate) -> Broken | None:
-    """PyPI's wheels with CUDA code are for x86_64."""
-    if candidate.facts.machine in {"x86_64", "amd64"}:
+def machine(candidate: AnyCandidate) -> Broken | None:
+    """Not every wheel on PyPI has CUDA code for every processor."""
+    machine, machines = candidate.facts.machine, candidate.release.machines
+    if machine in machines:
         return None
-    return Broken(
-        "machine",
-        f"PyPI's wheels are known to have CUDA code for x86_64 only, and this is {candidate.facts.machine}",
-        "PYPI: the aarch64 wheels have half the size",
-    )
+    reason = f"its wheels are known to have CUDA code for {' and '.join(machines)} only, and this is {machine}"
+    return Broken("machine", reason, "PYPI: the aarch64 wheels are much smaller")
 
 
-def driver_minimum(candidate: Candidate) -> Broken | None:
+def driver_minimum(candidate: AnyCandidate) -> Broken | None:
     """CUDA's minor-version compatibility: one driver floor for a whole major version."""
     major = candidate.cuda.split(".", maxsplit=1)[0]
     family = next(row for row in candidate.facts.catalogue.nvidia.families if row.major == major)
@@ -77,13 +75,13 @@ def driver_minimum(candidate: Candidate) -> Broken | None:
     if candidate.facts.driver >= DriverVersion(family.driver):
         return None
     reason = (
-        f"driver {candidate.facts.driver} is too old for TensorFlow {candidate.release.version}, "
+        f"driver {candidate.facts.driver} is too old for {candidate.release.title}, "
         f"which needs {family.driver} or newer (CUDA {major}.x)"
     )
     return Broken("driver-minimum", reason, family.source)
 
 
-def _windows_driver(candidate: Candidate, family: rows.CudaFamily) -> Broken | None:
+def _windows_driver(candidate: AnyCandidate, family: rows.CudaFamily) -> Broken | None:
     """Below WSL2 lies the Windows driver, with numbers of its own."""
     facts = candidate.facts
     if family.windows is None:
@@ -92,13 +90,13 @@ def _windows_driver(candidate: Candidate, family: rows.CudaFamily) -> Broken | N
     if facts.driver >= DriverVersion(family.windows):
         return None
     reason = (
-        f"Windows driver {facts.driver} is too old for TensorFlow {candidate.release.version} in WSL2, "
+        f"Windows driver {facts.driver} is too old for {candidate.release.title} in WSL2, "
         f"which needs {family.windows} or newer (CUDA {family.major}.x)"
     )
     return Broken("wsl-driver", reason, family.windows_source)
 
 
-def driver_drives_gpu(candidate: Candidate) -> Broken | None:
+def driver_drives_gpu(candidate: AnyCandidate) -> Broken | None:
     """A GPU needs a driver that is new enough for it, and not one that has left it behind."""
     facts = candidate.facts
     for gpu in facts.gpus:
@@ -117,7 +115,7 @@ def driver_drives_gpu(candidate: Candidate) -> Broken | None:
     return None
 
 
-def gpu_code(candidate: Candidate) -> Broken | None:
+def gpu_code(candidate: AnyCandidate) -> Broken | None:
     """The wheel has machine code for each GPU, or PTX that its driver can compile for it."""
     for gpu in candidate.facts.gpus:
         capability = capability_of(gpu)
@@ -129,7 +127,7 @@ def gpu_code(candidate: Candidate) -> Broken | None:
     return None
 
 
-def _ptx(candidate: Candidate, gpu: Gpu, capability: str) -> Broken | None:
+def _ptx(candidate: AnyCandidate, gpu: Gpu, capability: str) -> Broken | None:
     release = candidate.release
     below = [ptx for ptx in release.ptx if version_key(ptx.capability) <= version_key(capability)]
     if not below:
@@ -146,7 +144,7 @@ def _ptx(candidate: Candidate, gpu: Gpu, capability: str) -> Broken | None:
     return _driver_reads(candidate, gpu, usable[0])
 
 
-def _driver_reads(candidate: Candidate, gpu: Gpu, ptx: rows.Ptx) -> Broken | None:
+def _driver_reads(candidate: AnyCandidate, gpu: Gpu, ptx: rows.Ptx) -> Broken | None:
     facts = candidate.facts
     isa = next(row for row in facts.catalogue.nvidia.ptx if row.isa == ptx.isa)
     if version_key(facts.driver_cuda) >= version_key(isa.cuda):
@@ -165,7 +163,7 @@ def _sm(capability: str) -> str:
     return f"sm_{capability.replace('.', '')}"
 
 
-def toolkit_knows_gpu(candidate: Candidate) -> Broken | None:
+def toolkit_knows_gpu(candidate: AnyCandidate) -> Broken | None:
     """CUDA's own libraries know each GPU: not too old for it, and not past its last CUDA."""
     for gpu in candidate.facts.gpus:
         row = candidate.facts.catalogue.capability(gpu.architecture or "")
@@ -180,7 +178,7 @@ def toolkit_knows_gpu(candidate: Candidate) -> Broken | None:
     return None
 
 
-def cudnn_code(candidate: Candidate) -> Broken | None:
+def cudnn_code(candidate: AnyCandidate) -> Broken | None:
     """Each GPU has code in cuDNN."""
     row = next((row for row in candidate.facts.catalogue.nvidia.cudnn if row.version == candidate.cudnn), None)
     if row is None:
@@ -192,8 +190,8 @@ def cudnn_code(candidate: Candidate) -> Broken | None:
     return None
 
 
-def cudnn_fits(candidate: Candidate) -> Broken | None:
-    """The major version of cuDNN is the one TensorFlow was built with, and it is not older."""
+def cudnn_fits(candidate: AnyCandidate) -> Broken | None:
+    """The major version of cuDNN is the one that the framework was built with, and it is not older."""
     built, have = version_key(candidate.release.cudnn), version_key(candidate.cudnn)
     if have[0] == built[0] and have[:2] >= built[:2]:
         return None
@@ -201,8 +199,8 @@ def cudnn_fits(candidate: Candidate) -> Broken | None:
     return Broken("cudnn-version", reason, candidate.release.source)
 
 
-def cuda_fits(candidate: Candidate) -> Broken | None:
-    """CUDA is of the major version that TensorFlow was built with, and not older."""
+def cuda_fits(candidate: AnyCandidate) -> Broken | None:
+    """CUDA is of the major version that the framework was built with, and not older."""
     built, have = version_key(candidate.release.cuda), version_key(candidate.cuda)
     if have[0] == built[0] and have[:2] >= built[:2]:
         return None
@@ -210,7 +208,7 @@ def cuda_fits(candidate: Candidate) -> Broken | None:
     return Broken("cuda-version", reason, candidate.release.source)
 
 
-def requested_cuda(candidate: Candidate) -> Broken | None:
+def requested_cuda(candidate: AnyCandidate) -> Broken | None:
     """The CUDA asked for."""
     asked = candidate.facts.request.cuda
     if matches(candidate.cuda, asked):
@@ -218,7 +216,7 @@ def requested_cuda(candidate: Candidate) -> Broken | None:
     return Broken("requested-cuda", f"CUDA {asked} was asked for, and this is CUDA {candidate.cuda}", REQUESTED)
 
 
-def image_starts(candidate: Candidate) -> Broken | None:
+def image_starts(candidate: AnyCandidate) -> Broken | None:
     """The CUDA image's NVIDIA_REQUIRE_CUDA condition, which the classic runtime hook enforces."""
     base, facts = candidate.base, candidate.facts
     if base is None or version_key(facts.driver_cuda) >= version_key(base.cuda)[:2]:
@@ -238,9 +236,9 @@ def image_starts(candidate: Candidate) -> Broken | None:
 
 
 # What decides about a release, whichever CUDA it is given.
-RELEASE_RULES: tuple[Rule[Candidate], ...] = (
+RELEASE_RULES: tuple[Rule[TensorFlow], ...] = (
     requested_tensorflow,
-    house_tensorflow,
+    house_framework,
     tegra,
     machine,
     driver_minimum,
@@ -250,7 +248,7 @@ RELEASE_RULES: tuple[Rule[Candidate], ...] = (
     confirmed,
 )
 # What decides about the CUDA and cuDNN that go with it.
-RUNTIME_RULES: tuple[Rule[Candidate], ...] = (
+RUNTIME_RULES: tuple[Rule[AnyCandidate], ...] = (
     toolkit_knows_gpu,
     requested_cuda,
     house_cuda,

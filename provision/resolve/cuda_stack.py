@@ -17,7 +17,7 @@ from provision.model import (
 )
 from provision.resolve import cuda
 from provision.resolve.bases import choose_base, glibc, house_allows
-from provision.resolve.common import confidence, missing, names, site
+from provision.resolve.common import confidence, machine, missing, names, site
 from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
 from provision.resolve.outcome import Failure, Outcome, none_left, rejection, why_not_newer
 from provision.resolve.require import brands_of
@@ -33,7 +33,7 @@ def cuda_facts(catalogue: Catalogue, host: Host, request: Request) -> cuda.Facts
     version = DriverVersion(driver.version)
     branch = catalogue.branch_of(version)
     reads = branch.cuda if branch else "0"
-    return cuda.Facts(catalogue, request, version, reads, host.gpus_of("nvidia"), host.architecture, host.wsl)
+    return cuda.Facts(catalogue, request, version, reads, host.gpus_of("nvidia"), machine(host), host.wsl)
 
 
 def resolve_cuda(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
@@ -55,7 +55,7 @@ def resolve_cuda(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
     return none_left(rejected, f"driver {facts.driver} with {names(facts.gpus)}")
 
 
-def base_of(chosen: cuda.Candidate) -> rows.BaseImage | rows.CudaBase | Broken:
+def base_of(chosen: cuda.TensorFlow) -> rows.BaseImage | rows.CudaBase | Broken:
     """Return the image that a candidate starts from, or the rule that no image satisfies."""
     base, request = chosen.base, chosen.facts.request
     if base is None:
@@ -66,7 +66,7 @@ def base_of(chosen: cuda.Candidate) -> rows.BaseImage | rows.CudaBase | Broken:
     return house_allows(chosen.facts.catalogue, base) or glibc(chosen.release, base) or base
 
 
-def _cuda_stack(chosen: cuda.Candidate, base: rows.BaseImage | rows.CudaBase, rejected: list[Rejection]) -> Stack:
+def _cuda_stack(chosen: cuda.TensorFlow, base: rows.BaseImage | rows.CudaBase, rejected: list[Rejection]) -> Stack:
     release, gpus = chosen.release, chosen.facts.gpus
     # XLA of today's builds aborts on some GPUs, and Keras 3 switches it on by itself when it sees a GPU.
     capabilities = [chosen.facts.catalogue.capability(gpu.architecture or "") for gpu in gpus]
@@ -96,7 +96,7 @@ def _cuda_stack(chosen: cuda.Candidate, base: rows.BaseImage | rows.CudaBase, re
     )
 
 
-def _forward(chosen: cuda.Candidate) -> tuple[StackWarning, ...]:
+def _forward(chosen: cuda.TensorFlow) -> tuple[StackWarning, ...]:
     """Tell of forward compatibility where the driver alone stands in the way, and the GPUs may have it."""
     facts = chosen.facts
     if facts.wsl or not all(_data_centre(gpu) for gpu in facts.gpus):
@@ -120,7 +120,7 @@ def _data_centre(gpu: Gpu) -> bool:
     return bool(brands_of(gpu) & {"tesla", "nvidia"}) and "rtx" not in name
 
 
-def _cuda_warnings(chosen: cuda.Candidate, no_xla: list[rows.Capability]) -> tuple[StackWarning, ...]:
+def _cuda_warnings(chosen: cuda.TensorFlow, no_xla: list[rows.Capability]) -> tuple[StackWarning, ...]:
     found = [
         StackWarning(
             code="jit-compile-off",

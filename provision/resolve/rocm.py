@@ -1,9 +1,8 @@
-"""The rules for AMD GPUs: which ROCm and TensorFlow build accept the GPUs and run on the driver."""
-
-from typing import NamedTuple
+"""The rules for AMD GPUs: which ROCm and which framework's build accept the GPUs and run on the driver."""
 
 from provision.catalogue import Catalogue, rows
-from provision.model import Driver, Gpu, Request, version_key
+from provision.model import Driver, version_key
+from provision.resolve.rocm_candidate import Candidate, Facts, Keras, TensorFlow, framework
 from provision.resolve.rules import Broken, Rule, house, matches
 
 _ASKED = "what was asked for"
@@ -11,39 +10,7 @@ _PARTITIONS_SINCE = "6.4.1"
 _WHOLE = {None, "SPX"}
 
 
-class Facts(NamedTuple):
-    """What the rules look at beside the candidate."""
-
-    catalogue: Catalogue
-    request: Request
-    driver: Driver
-    window: rows.AmdDriver | None  # None: no row covers the driver
-    gpus: tuple[Gpu, ...]
-    machine: str
-    wsl: bool
-
-
-class Candidate(NamedTuple):
-    """A build, as its image or as wheels on a plain base."""
-
-    facts: Facts
-    build: rows.RocmBuild
-    wheel: rows.RocmWheel | None = None
-
-    @property
-    def label(self) -> str:
-        """The candidate as a person would name it."""
-        build = self.build
-        system = f", Ubuntu {build.ubuntu}" if build.ubuntu else ""
-        return f"TensorFlow {build.tensorflow}, ROCm {build.version}, Python {build.python}{system}"
-
-    @property
-    def base(self) -> str:
-        """The image that the Dockerfile starts from."""
-        return self.wheel.base if self.wheel else self.build.image
-
-
-def requested_tensorflow(candidate: Candidate) -> Broken | None:
+def requested_tensorflow(candidate: TensorFlow) -> Broken | None:
     """The TensorFlow asked for."""
     asked, have = candidate.facts.request.tensorflow, candidate.build.tensorflow
     if matches(have, asked) or (asked and have.count(".") == 1 and asked == f"{have}.0"):
@@ -54,17 +21,17 @@ def requested_tensorflow(candidate: Candidate) -> Broken | None:
 def requested_rocm(candidate: Candidate) -> Broken | None:
     """The ROCm asked for."""
     asked = candidate.facts.request.rocm
-    if matches(candidate.build.version, asked) or matches(candidate.build.rocm, asked):
+    if matches(candidate.release, asked) or matches(candidate.build.rocm, asked):
         return None
     return Broken("requested-rocm", f"ROCm {asked} was asked for", _ASKED)
 
 
 def requested_python(candidate: Candidate) -> Broken | None:
-    """The Python asked for; each build has one."""
+    """The Python asked for; each build's base has one."""
     asked = candidate.facts.request.python
-    if asked in (None, candidate.build.python):
+    if asked in (None, candidate.python):
         return None
-    reason = f"it is published for Python {candidate.build.python}, and {asked} was asked for"
+    reason = f"it is published for Python {candidate.python}, and {asked} was asked for"
     return Broken("requested-python", reason, candidate.build.source)
 
 
@@ -78,11 +45,11 @@ def requested_base(candidate: Candidate) -> Broken | None:
 
 def house_rules(candidate: Candidate) -> Broken | None:
     """What the site allows."""
-    build, catalogue = candidate.build, candidate.facts.catalogue
+    catalogue = candidate.facts.catalogue
     wanted = (
-        ("tensorflow", build.tensorflow),
-        ("rocm", build.version),
-        ("python", build.python),
+        (candidate.backend, candidate.version),
+        ("rocm", candidate.release),
+        ("python", candidate.python),
         ("base", candidate.base),
     )
     return next((broken for subject, value in wanted if (broken := house(catalogue, subject, value))), None)
@@ -99,31 +66,34 @@ def confirmed(candidate: Candidate) -> Broken | None:
 
 def machine(candidate: Candidate) -> Broken | None:
     """AMD publishes for x86_64."""
-    if candidate.facts.machine in {"x86_64", "amd64"}:
+    if candidate.facts.machine == "x86_64":
         return None
-    reason = f"AMD publishes TensorFlow for x86_64, and this is {candidate.facts.machine}"
+    reason = f"AMD publishes {framework(candidate)} for x86_64, and this is {candidate.facts.machine}"
     return Broken("machine", reason, candidate.build.source)
 
 
 def wsl(candidate: Candidate) -> Broken | None:
-    """AMD's TensorFlow is for Linux, not for WSL2."""
+    """AMD's TensorFlow is for Linux, not for WSL2; of the others the catalogue has no build for it."""
     if not candidate.facts.wsl:
         return None
+    if isinstance(candidate, Keras):
+        reason = f"the catalogue has no build of {framework(candidate)} for WSL2"
+        return Broken("wsl", reason, candidate.build.source)
     reason = "AMD documents TensorFlow for Linux only, and this is WSL2"
     return Broken("wsl", reason, "AMD-Ecosystem/ai-ecosystem, docs/frameworks/tensorflow/install.rst")
 
 
-def tensorflow_accepts_gpu(candidate: Candidate) -> Broken | None:
-    """TensorFlow ignores a GPU that it was not built for, and trains on the CPU."""
+def build_accepts_gpu(candidate: Candidate) -> Broken | None:
+    """A framework ignores a GPU that it was not built for, and trains on the CPU."""
     for gpu in candidate.facts.gpus:
         if gpu.architecture not in candidate.build.targets:
-            reason = f"{gpu.architecture} is not among the GPUs of its TensorFlow build"
-            return Broken("tensorflow-accepts-gpu", reason, candidate.build.source)
+            reason = f"{gpu.architecture} is not among the GPUs of its {framework(candidate)} build"
+            return Broken(f"{candidate.backend}-accepts-gpu", reason, candidate.build.source)
     return None
 
 
 def rocm_supports_gpu(candidate: Candidate) -> Broken | None:
-    """ROCm itself lists the GPU, which is another list than TensorFlow's."""
+    """ROCm itself lists the GPU, which is another list than the framework's."""
     row = next(row for row in candidate.facts.catalogue.amd.rocm if row.series == candidate.build.rocm)
     for gpu in candidate.facts.gpus:
         if gpu.architecture not in row.targets:
@@ -148,14 +118,14 @@ def driver_window(candidate: Candidate) -> Broken | None:
 def partitions(candidate: Candidate) -> Broken | None:
     """Older ROCm does not see the partitions of a GPU."""
     split = next((gpu.partition for gpu in candidate.facts.gpus if gpu.partition not in _WHOLE), None)
-    if split is None or version_key(candidate.build.version) >= version_key(_PARTITIONS_SINCE):
+    if split is None or version_key(candidate.release) >= version_key(_PARTITIONS_SINCE):
         return None
     reason = f"the GPU is partitioned ({split}), which ROCm sees from {_PARTITIONS_SINCE} on"
     return Broken("partitions", reason, "ROCm/container-toolkit, requirements.rst")
 
 
-RULES: tuple[Rule[Candidate], ...] = (
-    requested_tensorflow,
+# What decides about every build, whatever the framework.
+BUILD_RULES: tuple[Rule[Candidate], ...] = (
     requested_rocm,
     requested_python,
     requested_base,
@@ -163,11 +133,12 @@ RULES: tuple[Rule[Candidate], ...] = (
     machine,
     wsl,
     rocm_supports_gpu,
-    tensorflow_accepts_gpu,
+    build_accepts_gpu,
     driver_window,
     partitions,
     confirmed,
 )
+RULES: tuple[Rule[TensorFlow], ...] = (requested_tensorflow, *BUILD_RULES)
 
 
 def window_of(catalogue: Catalogue, driver: Driver) -> rows.AmdDriver | None:
@@ -189,7 +160,7 @@ def _age(row: rows.RocmBuild) -> tuple[tuple[int, ...], ...]:
     return version_key(row.tensorflow)[:2], version_key(row.rocm), version_key(row.version), version_key(row.python)
 
 
-def candidates(facts: Facts) -> list[Candidate]:
+def candidates(facts: Facts) -> list[TensorFlow]:
     """Return every build, newest TensorFlow first, then newest ROCm, then newest Python.
 
     A build's image comes before its wheels, which are only a candidate when their base is asked for.
@@ -201,13 +172,5 @@ def candidates(facts: Facts) -> list[Candidate]:
     )
     asked = facts.request.base
     return [
-        Candidate(facts, build, build.wheel if build.wheel and build.wheel.base == asked else None) for build in builds
+        TensorFlow(facts, build, build.wheel if build.wheel and build.wheel.base == asked else None) for build in builds
     ]
-
-
-def packages(candidate: Candidate, gpus: tuple[Gpu, ...]) -> tuple[str, ...]:
-    """Return the requirements of the wheel route; the image route needs none."""
-    if candidate.wheel is None:
-        return ()
-    devices = ",".join(f"device-{target}" for target in sorted({gpu.architecture or "" for gpu in gpus}))
-    return tuple(text.replace("device-{target}", devices) for text in candidate.wheel.packages)

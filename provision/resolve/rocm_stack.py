@@ -3,12 +3,13 @@
 from provision.catalogue import Catalogue
 from provision.model import Base, Framework, Host, Rejection, Request, Route, Settings, Stack, StackWarning, Vendor
 from provision.resolve import rocm
-from provision.resolve.common import confidence, missing, names, site
+from provision.resolve.common import confidence, machine, missing, names, site
 from provision.resolve.outcome import Failure, Outcome, none_left, rejection, why_not_newer
+from provision.resolve.rocm_candidate import Candidate, Facts, TensorFlow, devices
 from provision.resolve.rules import first_broken
 
 
-def rocm_facts(catalogue: Catalogue, host: Host, request: Request) -> rocm.Facts | Failure:
+def rocm_facts(catalogue: Catalogue, host: Host, request: Request) -> Facts | Failure:
     """Return what the rules look at, or why they cannot be asked."""
     lacking = missing(host, "amd", "AMD")
     driver = host.driver("amd")
@@ -18,7 +19,7 @@ def rocm_facts(catalogue: Catalogue, host: Host, request: Request) -> rocm.Facts
     # A processor's own graphics beside a card is not what the environment is for.
     gpus = tuple(gpu for gpu in gpus if not gpu.integrated) or gpus
     window = rocm.window_of(catalogue, driver)
-    return rocm.Facts(catalogue, request, driver, window, gpus, host.architecture, host.wsl)
+    return Facts(catalogue, request, driver, window, gpus, machine(host), host.wsl)
 
 
 def resolve_rocm(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
@@ -36,14 +37,9 @@ def resolve_rocm(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
     return none_left(rejected, f"amdgpu {name} with {names(facts.gpus)}")
 
 
-def _rocm_stack(candidate: rocm.Candidate, rejected: list[Rejection]) -> Stack:
+def _rocm_stack(candidate: TensorFlow, rejected: list[Rejection]) -> Stack:
     build, facts = candidate.build, candidate.facts
     wheel = candidate.wheel
-    env = {}
-    if wheel and wheel.indexes:  # the Core SDK's wheels are not on the loader's path by themselves
-        folder = site(build.python)
-        parts = ("_rocm_sdk_core/lib", "_rocm_sdk_core/lib/rocm_sysdeps/lib", "_rocm_sdk_libraries/lib")
-        env["LD_LIBRARY_PATH"] = ":".join(f"{folder}/{part}" for part in parts)
     return Stack(
         vendor=Vendor.ROCM,
         route=Route.WHEELS if wheel and wheel.indexes else Route.IMAGE,
@@ -52,19 +48,26 @@ def _rocm_stack(candidate: rocm.Candidate, rejected: list[Rejection]) -> Stack:
         python=build.python,
         base=Base(image=candidate.base),
         framework_in_base=wheel is None,
-        packages=rocm.packages(candidate, facts.gpus),
+        packages=tuple(devices(text, facts.gpus) for text in wheel.packages) if wheel else (),
         indexes=wheel.indexes if wheel else (),
         find_links=wheel.find_links if wheel else None,
-        settings=Settings(env=env),
+        settings=Settings(env=core_sdk(build.python) if wheel and wheel.indexes else {}),
         gpus=tuple(sorted({gpu.architecture or "" for gpu in facts.gpus})),
         summary=f"ROCm {build.version}, TensorFlow {build.tensorflow}, Python {build.python} ({candidate.base})",
         why=why_not_newer(rejected),
-        warnings=_rocm_warnings(candidate),
+        warnings=rocm_warnings(candidate),
         rejected=tuple(rejected),
     )
 
 
-def _rocm_warnings(candidate: rocm.Candidate) -> tuple[StackWarning, ...]:
+def core_sdk(python: str) -> dict[str, str]:
+    """Return what the Core SDK's wheels need to be found: they are not on the loader's path by themselves."""
+    parts = ("_rocm_sdk_core/lib", "_rocm_sdk_core/lib/rocm_sysdeps/lib", "_rocm_sdk_libraries/lib")
+    return {"LD_LIBRARY_PATH": ":".join(f"{site(python)}/{part}" for part in parts)}
+
+
+def rocm_warnings(candidate: Candidate) -> tuple[StackWarning, ...]:
+    """Return what is doubtful about a driver and a build."""
     facts = candidate.facts
     found: list[StackWarning] = []
     if facts.driver.flavour == "inbox":
