@@ -22,6 +22,7 @@ class _Nvidia(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     families: tuple[rows.CudaFamily, ...]
     toolkits: tuple[rows.CudaToolkit, ...]
     branches: tuple[rows.DriverBranch, ...]
+    compat: tuple[rows.ForwardCompat, ...]
     capabilities: tuple[rows.Capability, ...]
     ptx: tuple[rows.PtxIsa, ...]
     cudnn: tuple[rows.Cudnn, ...]

@@ -62,6 +62,14 @@ class Capability(Row, frozen=True):
     tegra: bool = False  # the GPU of a Jetson board, which no wheel on PyPI serves
 
 
+class ForwardCompat(Row, frozen=True):
+    """A cuda-compat library: the driver API of a newer CUDA on data-centre GPUs with an older driver."""
+
+    cuda: Version  # of the library: cuda-compat-12-9 is "12.9"
+    driver: Version  # the release that the library was taken from; it serves drivers older than this one
+    branches: tuple[Version, ...]  # driver branches that it runs on
+
+
 class PtxIsa(Row, frozen=True):
     """The CUDA that first loads a PTX version."""
 

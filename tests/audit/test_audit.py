@@ -126,6 +126,14 @@ def test_every_disagreement_has_a_reason_and_every_reason_a_disagreement(table: 
     assert set(table()) == written
 
 
+def test_compat_libraries_run_on_the_branches_that_their_images_admit() -> None:
+    # Two of NVIDIA's own sources, found apart: the note in the library, and the condition of the image that has it.
+    admitted = {".".join(row.image_cuda.split(".")[:2]): row.branches for row in load().images.requirements}
+    assert {row.cuda: row.branches for row in load().nvidia.compat} == {
+        cuda: branches for cuda, branches in admitted.items() if cuda in {row.cuda for row in load().nvidia.compat}
+    }
+
+
 def test_the_drivers_of_toolkits_are_those_that_were_packaged() -> None:
     ours = {row.driver for row in load().nvidia.toolkits}
     assert set(read("packaged_drivers.yaml")) <= ours

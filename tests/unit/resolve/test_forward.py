@@ -1,0 +1,92 @@
+"""Forward compatibility: the products, the branches, and that only what is confirmed counts."""
+
+import pytest
+from msgspec.structs import replace
+
+from provision.catalogue import load, rows
+from provision.model import DriverVersion, Gpu, Request, Vendor
+from provision.resolve.cuda_candidate import Facts
+from provision.resolve.forward import compat_of, data_centre, driver_cuda
+
+H100 = Gpu(vendor="nvidia", name="NVIDIA H100 80GB HBM3", architecture="sm_90")
+
+
+def facts(driver: str = "535.183.06", gpu: Gpu = H100, reads: str = "12.2", *, wsl: bool = False) -> Facts:
+    return Facts(load(), Request(vendor=Vendor.CUDA), DriverVersion(driver), reads, (gpu,), "x86_64", wsl)
+
+
+def base(cuda: str = "12.9.1") -> rows.CudaBase:
+    return next(row for row in load().images.cuda_bases if row.cuda == cuda)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("Tesla T4", True),
+        ("Tesla V100-SXM2-16GB", True),
+        ("NVIDIA A100-SXM4-40GB", True),
+        ("NVIDIA A10G", True),
+        ("NVIDIA L40S", True),
+        ("NVIDIA H200", True),
+        ("NVIDIA GH200 480GB", True),
+        ("NVIDIA B200", True),
+        ("NVIDIA A100-10C", False),
+        ("GRID A100X-40C", False),
+        ("NVIDIA GeForce RTX 4090", False),
+        ("NVIDIA RTX A6000", False),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", False),
+        ("Quadro P4000", False),
+        ("NVIDIA TITAN V", False),
+        ("NVIDIA GB10", False),
+        ("NVIDIA CMP 170HX", False),
+        (None, False),
+    ],
+)
+def test_products_for_data_centres_are_known_by_name(name: str | None, *, known: bool) -> None:
+    assert data_centre(replace(H100, name=name)) is known
+
+
+@pytest.mark.parametrize(
+    ("driver", "reads"),
+    [
+        ("535.183.06", "12.9"),
+        ("550.54.15", "12.9"),
+        ("570.124.06", "12.9"),
+        ("545.23.08", "12.2"),  # the branch is between two that are named
+        ("525.60.13", "12.2"),  # older than all that are named
+        ("575.57.08", "12.2"),  # not older than the library
+        ("580.65.06", "12.2"),
+    ],
+)
+def test_only_the_branches_that_the_library_names_are_served(driver: str, reads: str) -> None:
+    assert driver_cuda(facts(driver), base()) == reads
+
+
+def test_a_library_never_makes_a_driver_older() -> None:
+    assert driver_cuda(facts("550.54.15", reads="13.0"), base()) == "13.0"
+
+
+def test_the_library_is_in_a_cuda_image_alone() -> None:
+    assert compat_of(facts(), None) is None
+    assert compat_of(facts(), base("12.6.3")) is None  # its library's list was not seen
+    found = compat_of(facts(), base())
+    assert found
+    assert found.id == "cuda-compat-12.9"
+
+
+def test_neither_wsl_nor_one_other_gpu_among_several() -> None:
+    assert compat_of(facts(wsl=True), base()) is None
+    mixed = facts()._replace(gpus=(H100, replace(H100, name="NVIDIA GeForce RTX 4090")))
+    assert compat_of(mixed, base()) is None
+
+
+@pytest.mark.parametrize("confidence", ["inferred", "unconfirmed"])
+def test_a_list_that_is_not_confirmed_changes_nothing(confidence: str) -> None:
+    class Doubtful:
+        nvidia = replace(
+            load().nvidia,
+            compat=tuple(replace(row, confidence=confidence) for row in load().nvidia.compat),
+        )
+
+    doubtful = facts()._replace(catalogue=Doubtful())  # type: ignore[arg-type] # the part of a catalogue that is read
+    assert compat_of(doubtful, base()) is None
