@@ -38,12 +38,23 @@ def _definition(order: Order) -> str:
         title=order.title,
         # Without a registry in its name the image is the local engine's.
         agent="docker" if order.image else "docker-daemon",
-        reference=order.reference,
+        reference=_untagged(order.reference),
         digest=order.plan.digest,
         environment=sorted(settings.items()),
         python=order.python,
         check=shlex.join(quick_check(order, SCRIPT, expected="any")),
     )
+
+
+def _untagged(reference: str) -> str:
+    """Return a reference with a digest without its tag: its image library refuses both.
+
+    Source: containers/image, docker_transport.go: "Docker references with both a tag and digest are currently not
+    supported" (read 2026-11-23).
+    """
+    name, at, digest = reference.partition("@")
+    repository, colon, tag = name.rpartition(":")
+    return f"{repository}@{digest}" if at and colon and "/" not in tag else reference
 
 
 def _run(order: Order) -> str:

@@ -1,13 +1,21 @@
-"""The id of an image, asked of a local engine's socket without the SDK, whose import alone takes longer."""
+"""The id and digests of an image, asked of a local engine's socket without the SDK, whose import takes longer."""
 
 import http.client
 import json
 import socket
 from collections.abc import Iterable
+from typing import NamedTuple
 from urllib.parse import quote
 
 UNIX = "unix://"
 SECONDS = 2.0
+
+
+class Glance(NamedTuple):
+    """What an engine knows an image by."""
+
+    image_id: str
+    digests: tuple[str, ...]  # "registry.example/team/keras@sha256:...", of the registries it came from or went to
 
 
 class _Socket(http.client.HTTPConnection):
@@ -24,8 +32,8 @@ class _Socket(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def image_id(reference: str, addresses: Iterable[str]) -> str | None:
-    """Return the id of a local image, or None when the engine has no such image.
+def glance(reference: str, addresses: Iterable[str]) -> Glance | None:
+    """Return what the engine knows a local image by, or None when it has no such image.
 
     Args:
         reference: the image's name, or its id.
@@ -45,7 +53,7 @@ def image_id(reference: str, addresses: Iterable[str]) -> str | None:
     raise problem
 
 
-def _ask(path: str, reference: str) -> str | None:
+def _ask(path: str, reference: str) -> Glance | None:
     connection = _Socket(path)
     try:
         connection.request("GET", f"/images/{quote(reference, safe='/:@')}/json")
@@ -57,4 +65,5 @@ def _ask(path: str, reference: str) -> str | None:
         return None
     if answer.status != http.client.OK:
         raise ValueError(f"status {answer.status}")
-    return str(json.loads(body)["Id"])
+    found = json.loads(body)
+    return Glance(str(found["Id"]), tuple(map(str, found.get("RepoDigests") or ())))

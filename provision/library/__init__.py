@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from provision.library.hosts import engine, probe_host, read_host
-    from provision.library.images import build, look_up, read_configuration
+    from provision.library.images import build, look_up, pinned, read_configuration
     from provision.library.keeping import Records, gate, read_key
     from provision.library.locks import lock
     from provision.library.proofs import verify, verify_here
@@ -23,6 +23,7 @@ __all__ = [
     "gate",
     "lock",
     "look_up",
+    "pinned",
     "probe_host",
     "read_configuration",
     "read_host",
@@ -35,7 +36,7 @@ __all__ = [
 
 _PLACES = {
     "hosts": ("engine", "probe_host", "read_host"),
-    "images": ("build", "look_up", "read_configuration"),
+    "images": ("build", "look_up", "pinned", "read_configuration"),
     "keeping": ("Records", "gate", "read_key"),
     "locks": ("lock",),
     "proofs": ("verify", "verify_here"),

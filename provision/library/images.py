@@ -11,8 +11,11 @@ from provision.errors import EngineError
 from provision.library.hosts import engine as lent
 
 if TYPE_CHECKING:
+    from provision.engine.glance import Glance
     from provision.engine.protocol import BuildStep, Engine, Image
     from provision.registry import RemoteImage
+
+_QUICK = (2.0, 4.0)  # seconds to connect and to wait, where an answer is welcome and not needed
 
 
 def build(
@@ -72,7 +75,9 @@ def build(
         return build_image(connected, catalogue or facts.load(), order, say, on_step)
 
 
-def look_up(image: str, machine: str, network: model.Network | None = None) -> "RemoteImage":
+def look_up(
+    image: str, machine: str, network: model.Network | None = None, *, seconds: tuple[float, float] | None = None
+) -> "RemoteImage":
     """Return an image's configuration and digest from its registry; no layer is read.
 
     The login is the one that `docker login` stored (DOCKER_CONFIG), the CA bundle that of `network` or of
@@ -82,6 +87,7 @@ def look_up(image: str, machine: str, network: model.Network | None = None) -> "
         image: its reference; the registry is replaced as `network.registries` says.
         machine: the processor as the kernel names it, "x86_64", for an index of several images.
         network: CA bundle and registries.
+        seconds: limits on a connection and on each wait for an answer; by default 5 and 20.
 
     Raises:
         UsageError: KGE-903, that is no reference.
@@ -90,18 +96,61 @@ def look_up(image: str, machine: str, network: model.Network | None = None) -> "
     """
     from provision.build import rewrite
     from provision.registry import parse_reference, read_image
-    from provision.registry.http import Http
+    from provision.registry.http import SECONDS, Http
     from provision.registry.token import stored_login
 
     asked = network or model.Network()
     logins = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     bundle = asked.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
-    transport = Http(bundle)
+    transport = Http(bundle, seconds or SECONDS)
     try:
         reference = parse_reference(rewrite(image, asked.registries))
         return read_image(reference, machine, transport, lambda name: stored_login(name, logins))
     finally:
         transport.close()
+
+
+def pinned(image: str, machine: str, network: model.Network | None = None, *, remote: bool = True) -> str:
+    """Return `image` with its digest, NAME:TAG@sha256:..., so that all who read it get the same one.
+
+    The engine of this host knows the digest of what it pulled or pushed. The registry is asked only where the engine
+    does not have the image: beside one that was built since, the registry's would be an older one.
+
+    Args:
+        image: its reference; one with a digest is returned as it is.
+        machine: as of `look_up`.
+        network: CA bundle and registries.
+        remote: whether a registry may be asked: a name that this host made up may be a stranger's there.
+
+    Returns:
+        The reference; without a digest where the engine has the image and knows none, or nobody else may be asked.
+
+    Raises:
+        UsageError: KGE-903, that is no reference.
+        BuildError: KGE-421 to KGE-423, the registry does not tell the digest.
+    """
+    from provision.registry import parse_reference
+
+    asked = parse_reference(image)
+    if "@" in image:
+        return image
+    local = _glance(image)
+    for known in map(parse_reference, local.digests if local else ()):
+        if (known.host, known.repository) == (asked.host, asked.repository):
+            return f"{image}@{known.version}"
+    if local or not remote:
+        return image
+    return f"{image}@{look_up(image, machine, network, seconds=_QUICK).digest}"
+
+
+def _glance(image: str) -> "Glance | None":
+    from provision.engine.connection import candidates
+    from provision.engine.glance import glance
+
+    try:
+        return glance(image, candidates(os.environ, os.getuid()))
+    except OSError:  # no engine: the registry may answer
+        return None
 
 
 class Configuration(model.Value):

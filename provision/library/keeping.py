@@ -172,10 +172,10 @@ def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
 
 def _image_id(image: str) -> str | None:
     from provision.engine.connection import candidates
-    from provision.engine.glance import image_id
+    from provision.engine.glance import glance
 
     try:
-        return image_id(image, candidates(os.environ, os.getuid()))
+        found = glance(image, candidates(os.environ, os.getuid()))
     except OSError as error:
         raise EngineError(
             "KGE-590",
@@ -183,3 +183,4 @@ def _image_id(image: str) -> str | None:
             why=str(error),
             fix="start the engine; DOCKER_HOST must name a local socket (unix://...)",
         ) from error
+    return found.image_id if found else None

@@ -8,18 +8,19 @@ from provision.registry.client import Answer
 if TYPE_CHECKING:
     from requests import Response
 
-_SECONDS = (5.0, 20.0)  # to connect, and between two bytes
+SECONDS = (5.0, 20.0)  # to connect, and between two bytes
 _CHUNK = 65536
 
 
 class Http:
     """Fetches over HTTP and HTTPS; proxies come from the environment."""
 
-    def __init__(self, ca_bundle: str | None = None) -> None:
+    def __init__(self, ca_bundle: str | None = None, seconds: tuple[float, float] = SECONDS) -> None:
         import requests  # noqa: PLC0415 - slow, and needed only when a registry is asked
 
         self._session = requests.Session()
         self._ca_bundle = ca_bundle
+        self._seconds = seconds
 
     def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Answer:
         """Return the answer; `provision.registry.client.Get` has the contract."""
@@ -28,7 +29,7 @@ class Http:
         verify = self._ca_bundle or True
         try:
             with self._session.get(
-                url, headers=dict(headers), stream=True, timeout=_SECONDS, verify=verify
+                url, headers=dict(headers), stream=True, timeout=self._seconds, verify=verify
             ) as response:
                 body = _body(response, limit)
         except requests.RequestException as error:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provision import library
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.documents import ExportDocument, ExportedFile
 from provision.cli.groups import Options
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
 from provision.cli.session import Plan, plan, tell_warnings
-from provision.errors import UsageError, nearest
+from provision.errors import BuildError, UsageError, nearest
 from provision.model import Host, Vendor
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ Image = Annotated[
         help="The image as its users fetch it; otherwise the tag of kgpu-env build.",
     ),
 ]
+ByTag = Annotated[
+    bool, typer.Option("--by-tag", help="Name the image by its tag alone; ask no engine and no registry for a digest.")
+]
 Memory = Annotated[
     int | None, typer.Option(parser=_size, metavar="SIZE", help="Limit of the container's memory, such as 16g.")
 ]
@@ -71,6 +75,7 @@ class ExportOptions(Options):
     """What the output says beside the stack."""
 
     image: Image = None
+    by_tag: ByTag = False
     gpus: o.Gpus = "all"
     memory: Memory = None
     node: Node = None
@@ -124,11 +129,30 @@ def _order(found: Plan, kind: str, target: ExportOptions) -> "Order":
         host=found.host,
         access=device_access(found.host, found.stack.vendor, target.gpus),
         plan=replace(plan_, tag=found.settings.tag or plan_.tag),
-        image=target.image,
+        image=_reference(found, kind, target),
         memory_bytes=target.memory,
         nodes=tuple(dict.fromkeys(target.node or ())),
         developer=(user.uid, user.gid) if "user_uid" in found.settings.origins else (os.geteuid(), os.getegid()),
     )
+
+
+def _reference(found: Plan, kind: str, target: ExportOptions) -> str | None:
+    """Return the image as its users fetch it, with its digest where one is known; None: the tag of the build."""
+    from provision.render.dockerfile import default_tag
+
+    if target.by_tag or (kind == "devcontainer" and not target.image):  # that one builds its image
+        return target.image
+    named = target.image or found.settings.tag
+    why = "as far as this host knows, no registry has it"
+    try:
+        tag = named or default_tag(found.stack)
+        reference = library.pinned(tag, found.host.architecture, found.settings.network, remote=named is not None)
+        if "@" in reference:
+            return reference
+    except BuildError as error:
+        why = error.what
+    say(f"note      the image is named by its tag alone: {why}")
+    return target.image
 
 
 def _network(found: Plan) -> dict[str, bytes]:

@@ -46,6 +46,7 @@ def kgpu_env(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     for name in [name for name in os.environ if name.startswith("KGPU_ENV_")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(_Debug, "on", False)
+    monkeypatch.setattr("provision.engine.glance.glance", lambda *_: None)  # no engine here has any image
     handler = signal.getsignal(signal.SIGTERM)
 
     def call(*words: object) -> Ended:

@@ -8,6 +8,7 @@ import pytest
 
 from provision import library
 from provision.emit import arguments, order
+from provision.engine.glance import Glance
 from provision.library import stacks
 from provision.model import Host, Request, Vendor
 
@@ -52,3 +53,29 @@ def test_the_values_lead_from_one_to_the_next() -> None:
     request = Request(vendor=Vendor.CPU, packages=("pandas",))
     plan = library.render(library.resolve(Host(), request), request)
     assert "pandas" in plan.dockerfile
+
+
+DIGEST = f"sha256:{'ab' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("image", "known", "found"),
+    [
+        ("x.example/a:1", (f"x.example/a@{DIGEST}",), f"x.example/a:1@{DIGEST}"),
+        ("team/a:1", (f"docker.io/team/a@{DIGEST}",), f"team/a:1@{DIGEST}"),  # one name, written in two ways
+        ("x.example/a:1", (f"y.example/a@{DIGEST}",), "x.example/a:1"),  # its digest in another registry
+        ("x.example/a:1", (), "x.example/a:1"),
+        (f"x.example/a@{DIGEST}", (), f"x.example/a@{DIGEST}"),
+    ],
+)
+def test_the_engine_tells_the_digest(
+    monkeypatch: pytest.MonkeyPatch, image: str, known: tuple[str, ...], found: str
+) -> None:
+    monkeypatch.setattr("provision.engine.glance.glance", lambda *_: Glance("sha256:1", known))
+    assert library.pinned(image, "x86_64") == found
+
+
+def test_a_name_made_up_here_is_asked_of_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.engine.glance.glance", lambda *_: None)
+    monkeypatch.setattr("provision.library.images.look_up", lambda *_, **__: pytest.fail("asked"))
+    assert library.pinned("kgpu-env/cpu:1", "x86_64", remote=False) == "kgpu-env/cpu:1"
