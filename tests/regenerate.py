@@ -118,6 +118,10 @@ ASKED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "v100-580 asks for a CUDA image": ("v100-580", {"base": CUDA_IMAGE, "tensorflow": "2.21"}),
     "rtx5090-580 asks for a CUDA image": ("rtx5090-580", {"base": CUDA_IMAGE, "tensorflow": "2.21"}),
+    "h100-535 asks for an image with cuda-compat": (
+        "h100-535",
+        {"base": "nvidia/cuda:12.9.1-cudnn-runtime-ubuntu24.04"},
+    ),
     "a6000-545 asks for a CUDA image": ("a6000-545", {"base": CUDA_IMAGE}),
     "t4-440 asks for TensorFlow 2.21": ("t4-440", {"tensorflow": "2.21"}),
     "v100-old-driver asks for TensorFlow 2.21 and Python 3.13": (

@@ -3,6 +3,7 @@
 from provision.catalogue import rows
 from provision.model import DriverVersion, Gpu, version_key
 from provision.resolve.cuda_candidate import REQUESTED, AnyCandidate, TensorFlow, capability_of, runs_as_machine_code
+from provision.resolve.forward import compat_of, driver_cuda
 from provision.resolve.require import brands_of
 from provision.resolve.rules import Broken, Rule, house, matches
 
@@ -72,7 +73,7 @@ def driver_minimum(candidate: AnyCandidate) -> Broken | None:
     family = next(row for row in candidate.facts.catalogue.nvidia.families if row.major == major)
     if candidate.facts.wsl:
         return _windows_driver(candidate, family)
-    if candidate.facts.driver >= DriverVersion(family.driver):
+    if candidate.facts.driver >= DriverVersion(family.driver) or compat_of(candidate.facts, candidate.base):
         return None
     reason = (
         f"driver {candidate.facts.driver} is too old for {candidate.release.title}, "
@@ -147,7 +148,7 @@ def _ptx(candidate: AnyCandidate, gpu: Gpu, capability: str) -> Broken | None:
 def _driver_reads(candidate: AnyCandidate, gpu: Gpu, ptx: rows.Ptx) -> Broken | None:
     facts = candidate.facts
     isa = next(row for row in facts.catalogue.nvidia.ptx if row.isa == ptx.isa)
-    if version_key(facts.driver_cuda) >= version_key(isa.cuda):
+    if version_key(driver_cuda(facts, candidate.base)) >= version_key(isa.cuda):
         return None
     newest = [row for row in facts.catalogue.nvidia.ptx if version_key(row.cuda) <= version_key(facts.driver_cuda)]
     reads = f"reads PTX up to {max((row.isa for row in newest), key=version_key)}" if newest else "reads older PTX only"

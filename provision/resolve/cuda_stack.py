@@ -5,7 +5,6 @@ from provision.model import (
     Base,
     DriverVersion,
     Framework,
-    Gpu,
     Host,
     Rejection,
     Request,
@@ -19,8 +18,8 @@ from provision.resolve import cuda
 from provision.resolve.bases import choose_base, glibc, house_allows
 from provision.resolve.common import confidence, machine, missing, names, site
 from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
+from provision.resolve.forward import compat_of
 from provision.resolve.outcome import Failure, Outcome, none_left, rejection, why_not_newer
-from provision.resolve.require import brands_of
 from provision.resolve.rules import Broken, all_broken
 
 
@@ -97,27 +96,45 @@ def _cuda_stack(chosen: cuda.TensorFlow, base: rows.BaseImage | rows.CudaBase, r
 
 
 def _forward(chosen: cuda.TensorFlow) -> tuple[StackWarning, ...]:
-    """Tell of forward compatibility where the driver alone stands in the way, and the GPUs may have it."""
+    """Tell of the cuda-compat library that the stack rests on, or that a newer one could rest on."""
     facts = chosen.facts
-    if facts.wsl or not all(_data_centre(gpu) for gpu in facts.gpus):
+    used = compat_of(facts, chosen.base)
+    if used:
+        text = (
+            f"the image's cuda-compat {used.cuda} stands in for the libcuda of driver {facts.driver}, as it may for "
+            f"R{facts.driver.branch} on data-centre GPUs; NVIDIA's container toolkit puts it in front, so the "
+            f"container has to be started through it [{used.source}]"
+        )
+        return (StackWarning(code="forward-compatibility", text=text),)
+    if facts.request.base:
         return ()
+    known = [(base, compat_of(facts, base, doubtful=True)) for base in facts.catalogue.images.cuda_bases]
     releases = facts.catalogue.tensorflow
-    newer = releases[: releases.index(chosen.release)]
-    for candidate in (one for release in newer for one in cuda.runtimes(facts, release)):
-        broken = all_broken((*RELEASE_RULES, *RUNTIME_RULES), candidate)
-        if broken and broken <= {"ptx-driver", "driver-minimum"}:
-            text = (
-                f"data-centre GPUs may run {candidate.label} on this driver with NVIDIA's cuda-compat package in the "
-                "image; which driver branches it accepts is not in the catalogue, so it is not used "
-                "[docs.nvidia.com/deploy/cuda-compatibility, forward compatibility]"
-            )
-            return (StackWarning(code="forward-compatibility", text=text),)
+    for release in releases[: releases.index(chosen.release)]:
+        for base, row in known:
+            candidate = cuda.Candidate(facts, release, base.cuda, base.cudnn, base)
+            if row and _serves(row, candidate):
+                return (_offer(row, candidate, base),)
     return ()
 
 
-def _data_centre(gpu: Gpu) -> bool:
-    name = (gpu.name or "").lower()
-    return bool(brands_of(gpu) & {"tesla", "nvidia"}) and "rtx" not in name
+def _serves(row: rows.ForwardCompat, candidate: cuda.TensorFlow) -> bool:
+    """Tell whether nothing but the age of the driver's libcuda stands in the way."""
+    every = (*RELEASE_RULES, *RUNTIME_RULES)
+    if isinstance(base_of(candidate), Broken) or not all_broken(every, candidate) <= {"ptx-driver", "driver-minimum"}:
+        return False
+    replaced = candidate.facts._replace(driver=DriverVersion(row.driver), driver_cuda=row.cuda)
+    return not all_broken(every, candidate._replace(facts=replaced))
+
+
+def _offer(row: rows.ForwardCompat, candidate: cuda.TensorFlow, base: rows.CudaBase) -> StackWarning:
+    branch, sure = candidate.facts.driver.branch, row.confidence == "confirmed"
+    doubt = "" if sure else f"; that is {row.confidence}, so it is not used"
+    text = (
+        f"--base {base.image} {'gives' if sure else 'may give'} {candidate.label} on this driver: the image's "
+        f"cuda-compat {row.cuda} is a newer libcuda that serves R{branch} on data-centre GPUs{doubt} [{row.source}]"
+    )
+    return StackWarning(code="forward-compatibility", text=text)
 
 
 def _cuda_warnings(chosen: cuda.TensorFlow, no_xla: list[rows.Capability]) -> tuple[StackWarning, ...]:

@@ -1,8 +1,9 @@
 """NVIDIA's forward compatibility: which hosts run a newer CUDA than their driver's, by the image's own libcuda."""
 
 import re
+from collections.abc import Iterable
 
-from provision.catalogue import rows
+from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Gpu, version_key
 from provision.resolve.cuda_candidate import Facts
 
@@ -11,19 +12,31 @@ _DATA_CENTRE = r"\bTesla\b|\b(?:[ABHLPTV]\d{1,3}[A-Z]*|G[BH]\d{3})\b"  # Tesla T
 _OTHERS = r"rtx|geforce|quadro|titan|grid|-\d+[ABCQ]\b"  # RTX A6000; the last one is a virtual GPU
 
 
-def compat_of(facts: Facts, base: rows.CudaBase | None) -> rows.ForwardCompat | None:
-    """Return the cuda-compat library in `base` that replaces the host's libcuda, or None where none does.
+def library(
+    catalogue: Catalogue, cuda: str, driver: DriverVersion, gpus: Iterable[Gpu], *, doubtful: bool = False
+) -> rows.ForwardCompat | None:
+    """Return the cuda-compat library of a CUDA that can replace the host's libcuda, or None where none can.
 
-    It has to be newer than the driver, know the driver's branch, and all GPUs have to be for data centres; only a
-    confirmed row counts. Below WSL2 lies a Windows driver, which has no such library.
+    It has to be newer than the driver, know the driver's branch, and all GPUs have to be for data centres.
+
+    Args:
+        catalogue: its `compat`.
+        cuda: "12.9.1" or "12.9".
+        driver: on Linux; below WSL2 lies a Windows driver, which has no such library.
+        gpus: the host's.
+        doubtful: whether a row that is not confirmed counts too: for telling, never for choosing.
     """
-    if base is None or facts.wsl or not all(data_centre(gpu) for gpu in facts.gpus):
+    row = next((one for one in catalogue.nvidia.compat if one.cuda == ".".join(cuda.split(".")[:2])), None)
+    if row is None or not (doubtful or row.confidence == "confirmed") or driver.branch not in row.branches:
         return None
-    cuda = ".".join(base.cuda.split(".")[:2])
-    row = next((one for one in facts.catalogue.nvidia.compat if one.cuda == cuda), None)
-    if row is None or row.confidence != "confirmed" or facts.driver.branch not in row.branches:
+    return row if driver < DriverVersion(row.driver) and all(map(data_centre, gpus)) else None
+
+
+def compat_of(facts: Facts, base: rows.CudaBase | None, *, doubtful: bool = False) -> rows.ForwardCompat | None:
+    """Return the library in a base image that replaces the host's libcuda, as `library` does."""
+    if base is None or facts.wsl:
         return None
-    return row if facts.driver < DriverVersion(row.driver) else None
+    return library(facts.catalogue, base.cuda, facts.driver, facts.gpus, doubtful=doubtful)
 
 
 def driver_cuda(facts: Facts, base: rows.CudaBase | None) -> str:

@@ -7,6 +7,7 @@ from provision.errors import NoStackError
 from provision.model import DriverVersion, Host, Request, Stack, Vendor, version_key
 from provision.model.base import Value
 from provision.resolve.cuda_candidate import capability_of
+from provision.resolve.forward import library
 from provision.resolve.require import Requirement, Seen, brands_of, parse, requirements, unmet
 
 
@@ -42,7 +43,7 @@ def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mappi
     broken = unmet(wanted, gpus)
     if broken:
         raise _refusal(catalogue, image, broken, gpus)
-    return ImageCheck(conditions=tuple(_words(one) for one in wanted), notes=_notes(catalogue, environment, gpus))
+    return ImageCheck(conditions=tuple(_words(one) for one in wanted), notes=_notes(catalogue, host, environment, gpus))
 
 
 def resolve_for_image(catalogue: Catalogue, host: Host, request: Request) -> Stack:
@@ -122,12 +123,18 @@ def _without_conditions(environment: Mapping[str, str]) -> tuple[str, ...]:
     return ("the image states no condition on the driver: nothing was checked",)
 
 
-def _notes(catalogue: Catalogue, environment: Mapping[str, str], gpus: tuple[Seen, ...]) -> tuple[str, ...]:
+def _notes(catalogue: Catalogue, host: Host, environment: Mapping[str, str], gpus: tuple[Seen, ...]) -> tuple[str, ...]:
     cuda = ".".join(environment.get("CUDA_VERSION", "").split(".")[:2])
     if not cuda or version_key(cuda) <= version_key(gpus[0].cuda):
         return ()
+    driver = DriverVersion(gpus[0].driver)
+    if not host.wsl and (row := library(catalogue, cuda, driver, host.gpus_of("nvidia"))):
+        may = f"as it may for R{driver.branch} on data-centre GPUs; NVIDIA's own images have it [{row.source}]"
+        return (
+            f"the driver is older than CUDA {cuda}: cuda-compat {cuda} in the image stands in for its libcuda, {may}",
+        )
     floor = next((row.driver for row in catalogue.nvidia.families if row.major == cuda.split(".")[0]), None)
-    if floor is None or DriverVersion(gpus[0].driver) < DriverVersion(floor):
+    if floor is None or driver < DriverVersion(floor):
         return (f"the driver is older than CUDA {cuda} needs: it works only with the image's cuda-compat package",)
     return (
         f"the driver is older than CUDA {cuda}: PTX of that version cannot be loaded (minor-version compatibility)",

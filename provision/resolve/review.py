@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 
-from provision.catalogue import Catalogue
+from msgspec.structs import replace
+
+from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Finding, Host, Request, Severity, Stack, Vendor, version_key
 from provision.resolve.sweep import hosts
 from provision.resolve.vendors import resolve_vendor
@@ -60,6 +62,7 @@ def _twice(catalogue: Catalogue) -> Iterator[Finding]:
     keys = {
         "toolkits": [row.version for row in catalogue.nvidia.toolkits],
         "branches": [row.branch for row in catalogue.nvidia.branches],
+        "compat": [row.cuda for row in catalogue.nvidia.compat],
         "capabilities": [row.capability for row in catalogue.nvidia.capabilities],
         "ptx": [row.isa for row in catalogue.nvidia.ptx],
         "cudnn": [row.version for row in catalogue.nvidia.cudnn],
@@ -69,6 +72,9 @@ def _twice(catalogue: Catalogue) -> Iterator[Finding]:
         "rocm": [row.series for row in catalogue.amd.rocm],
         "builds": [row.image for row in catalogue.amd.builds],
         "bases": [row.image for row in catalogue.images.bases],
+        "keras_cuda": [f"{row.title}, CUDA {row.cuda}" for row in catalogue.keras.keras_cuda],
+        "keras_rocm": [f"{row.title}, ROCm {row.release}" for row in catalogue.keras.keras_rocm],
+        "keras_cpu": [row.title for row in catalogue.keras.keras_cpu],
     }
     for table, values in keys.items():
         for value, count in Counter(values).items():
@@ -102,6 +108,26 @@ def _useless(catalogue: Catalogue) -> Iterator[Finding]:
         if not any(served):
             text = f"{table}, {name}: no driver and GPU of the catalogue gets it"
             yield _finding("KGE-256", Severity.INFO, text, "it serves `kgpu-env check` at most")
+    yield from _useless_keras(catalogue)
+
+
+def _useless_keras(catalogue: Catalogue) -> Iterator[Finding]:
+    """Find builds for JAX and torch that no host gets, even when backend, runtime and Python are asked for."""
+    keras = catalogue.keras
+    wanted: list[tuple[str, rows.FrameworkRow, Request, str]] = [
+        ("keras_cuda", row, Request(vendor=Vendor.CUDA, cuda=row.cuda), row.cuda) for row in keras.keras_cuda
+    ]
+    wanted += [
+        ("keras_rocm", row, Request(vendor=Vendor.ROCM, rocm=row.release), row.release) for row in keras.keras_rocm
+    ]
+    for table, row, asked, runtime in wanted:
+        requests = [replace(asked, backend=row.backend, python=python) for python in row.python]
+        machines = _machines(catalogue, asked.vendor)
+        found = (resolve_vendor(catalogue, host, one, asked.vendor) for one in requests for host in machines)
+        version = (row.version, runtime)
+        if not any(isinstance(one, Stack) and (one.framework.version, one.runtime.version) == version for one in found):
+            text = f"{table}, {row.id}: no driver and GPU of the catalogue gets it"
+            yield _finding("KGE-256", Severity.INFO, text, "it serves the kernel's own amdgpu driver at most")
 
 
 def _machines(catalogue: Catalogue, vendor: Vendor) -> list[Host]:

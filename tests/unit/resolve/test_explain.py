@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from provision.catalogue import Catalogue, load
 from provision.errors import NoStackError
-from provision.model import Driver, Gpu, Host, Rejection, Request, Vendor
+from provision.model import Driver, Gpu, Host, Rejection, Request, Stack, Vendor
 from provision.resolve import resolve, upgrades
 from provision.resolve.conflict import RULES, smallest_cover
 from provision.resolve.telling import grouped, rejections
@@ -99,13 +99,47 @@ def test_what_has_ended_is_said_by_the_callers_date() -> None:
     assert not {one.code for one in resolve(load(), host, request).warnings} & {"driver-ended", "base-ended"}
 
 
+def forward(stack: Stack) -> str:
+    return next((one.text for one in stack.warnings if one.code == "forward-compatibility"), "")
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [("NVIDIA H100 80GB HBM3", True), ("NVIDIA GeForce RTX 4090", False), ("NVIDIA RTX A6000", False)],
 )
 def test_forward_compatibility_is_for_data_centre_gpus(name: str, *, told: bool) -> None:
     stack = resolve(load(), nvidia("550.54.15", "sm_90", name=name), Request(vendor=Vendor.CUDA))
-    assert ("forward-compatibility" in {one.code for one in stack.warnings}) is told
+    assert bool(forward(stack)) is told
+
+
+@pytest.mark.parametrize(("driver", "plain"), [("535.183.06", "2.16.2"), ("550.54.15", "2.18.1")])
+def test_the_base_that_is_offered_really_gives_what_is_said(driver: str, plain: str) -> None:
+    host = nvidia(driver, "sm_90", name="NVIDIA H100 80GB HBM3")
+    stack = resolve(load(), host, Request(vendor=Vendor.CUDA))
+    assert stack.framework.version == plain
+    offered = re.match(r"--base (\S+) gives TensorFlow (\S+), CUDA (\S+) on", forward(stack))
+    assert offered
+    better = resolve(load(), host, Request(vendor=Vendor.CUDA, base=offered[1]))
+    assert (better.framework.version, better.runtime.version) == (offered[2], offered[3])
+    assert "stands in for the libcuda of driver" in forward(better)
+
+
+def test_on_another_product_the_same_base_gives_no_newer_ptx() -> None:
+    geforce = nvidia("535.183.06", "sm_90", name="NVIDIA GeForce RTX 4090")
+    base = "nvidia/cuda:12.9.1-cudnn-runtime-ubuntu24.04"
+    with pytest.raises(NoStackError) as caught:
+        resolve(load(), geforce, Request(vendor=Vendor.CUDA, base=base, tensorflow="2.21"))
+    assert "ptx-driver" in {one.rule for one in caught.value.rejected}
+
+
+def test_what_is_only_inferred_is_told_and_not_used() -> None:
+    host = nvidia("470.256.02", "sm_70", name="Tesla V100-SXM2-16GB")
+    text = forward(resolve(load(), host, Request(vendor=Vendor.CUDA)))
+    offered = re.match(r"--base (\S+) may give .* inferred, so it is not used", text)
+    assert offered
+    with pytest.raises(NoStackError) as caught:
+        resolve(load(), host, Request(vendor=Vendor.CUDA, base=offered[1]))
+    assert "driver-minimum" in {one.rule for one in caught.value.rejected}
 
 
 def test_forward_compatibility_is_not_offered_where_more_than_the_driver_stands_in_the_way() -> None:

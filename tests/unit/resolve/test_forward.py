@@ -68,7 +68,8 @@ def test_a_library_never_makes_a_driver_older() -> None:
 
 def test_the_library_is_in_a_cuda_image_alone() -> None:
     assert compat_of(facts(), None) is None
-    assert compat_of(facts(), base("12.6.3")) is None  # its library's list was not seen
+    assert compat_of(facts(), base("12.6.3")) is None  # its library's own list was not seen
+    assert compat_of(facts(), base("12.6.3"), doubtful=True)
     found = compat_of(facts(), base())
     assert found
     assert found.id == "cuda-compat-12.9"

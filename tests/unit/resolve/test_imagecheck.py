@@ -26,6 +26,20 @@ def test_minor_version_compatibility_is_noted() -> None:
     assert "minor-version compatibility" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("driver", "name", "told"),
+    [
+        ("535.104.05", "NVIDIA A100-SXM4-80GB", "cuda-compat 12.9 in the image stands in"),
+        ("535.104.05", "NVIDIA GeForce RTX 4090", "minor-version compatibility"),
+        ("545.23.06", "NVIDIA A100-SXM4-80GB", "minor-version compatibility"),
+        ("470.82.01", "Tesla T4", "works only with the image's cuda-compat package"),
+    ],
+)
+def test_a_cuda_compat_library_is_noted_where_it_serves(driver: str, name: str, told: str) -> None:
+    environment = {"NVIDIA_REQUIRE_CUDA": "cuda>=11.0", "CUDA_VERSION": "12.9.1"}
+    assert told in check_image(load(), host(driver, name), "x", environment).notes[0]
+
+
 def test_a_refusal_names_condition_host_newest_image_and_driver() -> None:
     with pytest.raises(NoStackError) as caught:
         check_image(load(), host("550.54.15"), "far/image:1", {"NVIDIA_REQUIRE_CUDA": OLD_BRANDS})
