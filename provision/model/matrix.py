@@ -11,7 +11,8 @@ class Cell(Value):
     driver: str  # the first driver of a branch, or an amdgpu release
     gpu: str  # "sm_90", "gfx942"
     name: str  # "Hopper", "MI300X"
-    framework: str = ""  # empty: no stack
+    backend: str = ""
+    framework: str = ""  # "2.21.0" of TensorFlow, "JAX 0.12.0.1" of what stands in for it; empty: no stack
     runtime: str = ""
     route: str = ""
     summary: str = ""

@@ -48,7 +48,8 @@ def _resolve(catalogue: Catalogue, host: Host, request: Request) -> Stack:
     outcomes = [resolve_vendor(catalogue, host, request, vendor) for vendor in present]
     stacks = [outcome for outcome in outcomes if isinstance(outcome, Stack)]
     if stacks:
-        return _noting_others(stacks)
+        # What was asked for comes before what stands in for it.
+        return _noting_others(sorted(stacks, key=lambda stack: stack.backend != (request.backend or "tensorflow")))
     if request.fallback == "cpu":
         return _stack(catalogue, host, request, Vendor.CPU)
     if present:
@@ -65,9 +66,9 @@ def _stack(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -
 
 
 def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failure) -> NoStackError:
-    from provision.resolve import advice, conflict  # noqa: PLC0415 - only a failure pays for them
+    from provision.resolve import advice, conflict, fallback  # noqa: PLC0415 - only a failure pays for them
 
-    rules = conflict.conflict(catalogue, host, request, request.vendor)
+    rules = conflict.smallest_cover(fallback.considered(catalogue, host, request, request.vendor, failure))
     found = () if failure.fix else advice.changes(catalogue, host, request, request.vendor)
     words = f". Rules in conflict: {conflict.in_words(rules)}" if rules else ""
     error = NoStackError(

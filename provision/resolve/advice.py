@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
-from provision.model import Change, Driver, DriverVersion, Host, Request, Stack, Vendor, version_key
+from provision.model import Backend, Change, Driver, DriverVersion, Host, Request, Stack, Vendor, version_key
 from provision.resolve.rules import matches
 from provision.resolve.split import split
 from provision.resolve.vendors import resolve_vendor
 
-_OPTIONS: Final = ("tensorflow", "python", "base", "cuda", "rocm")
+_OPTIONS: Final = ("tensorflow", "backend", "python", "base", "cuda", "rocm")
+_RANK: Final[dict[Backend, int]] = {"tensorflow": 2, "jax": 1, "torch": 0}  # the other two stand in for the first
 
 
 class Upgrade(NamedTuple):
@@ -71,11 +72,17 @@ def _without(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor)
         for given_up in combinations(asked, count):
             stack = resolve_vendor(catalogue, host, replace(request, **dict.fromkeys(given_up)), vendor)
             if isinstance(stack, Stack):
-                change = " ".join(f"--{option} {_value(stack, option)}" for option in given_up)
+                change = _asking(stack, given_up)
                 found.append(Change(change=change, gives=stack.summary))
         if found:
             return found
     return []
+
+
+def _asking(stack: Stack, options: tuple[str, ...]) -> str:
+    """Return the options with the values that a stack has; another framework is asked for as a backend."""
+    names = ["backend" if option == "tensorflow" and stack.backend != "tensorflow" else option for option in options]
+    return " ".join(f"--{name} {_value(stack, name)}" for name in dict.fromkeys(names))
 
 
 def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
@@ -94,7 +101,7 @@ def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendo
 def _by_name(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
     """Return the newest unconfirmed release that fits: it is taken only by its name, and may need a CUDA image."""
     option = "tensorflow" if vendor is Vendor.CUDA else "rocm"
-    if vendor is Vendor.CPU or getattr(request, option) is not None:
+    if vendor is Vendor.CPU or request.backend in {"jax", "torch"} or getattr(request, option) is not None:
         return []
     rows = catalogue.tensorflow if vendor is Vendor.CUDA else catalogue.amd.builds
     for row in (row for row in rows if row.confidence == "unconfirmed"):
@@ -129,6 +136,8 @@ def _value(stack: Stack, option: str) -> str:
     match option:
         case "tensorflow":
             return ".".join(stack.framework.version.split(".")[:2])
+        case "backend":
+            return stack.backend
         case "python":
             return stack.python
         case "base":
@@ -138,7 +147,11 @@ def _value(stack: Stack, option: str) -> str:
 
 
 def _newer(stack: Stack, other: Stack) -> bool:
-    return version_key(stack.framework.version)[:2] > version_key(other.framework.version)[:2]
+    return _age(stack) > _age(other)
+
+
+def _age(stack: Stack) -> tuple[int, tuple[int, ...]]:
+    return _RANK[stack.backend], version_key(stack.framework.version)[:2]
 
 
 def _newer_drivers(catalogue: Catalogue, host: Host, vendor: Vendor) -> list[tuple[str, Host]]:

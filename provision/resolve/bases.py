@@ -7,13 +7,13 @@ from provision.resolve.rules import Broken, house
 _ASKED = "what was asked for"
 
 
-def choose_base(catalogue: Catalogue, request: Request, release: rows.TensorFlowRelease) -> rows.BaseImage | Broken:
+def choose_base(catalogue: Catalogue, request: Request, release: rows.FrameworkRow) -> rows.BaseImage | Broken:
     """Return the preferred plain image for a release, or the rule that removes all of them."""
-    name = f"TensorFlow {release.version}"
+    name = release.title
     if request.python and request.python not in release.python:
         has = f"{release.python[0]} to {release.python[-1]}"
         return Broken("requested-python", f"{name} has wheels for Python {has}, not {request.python}", release.source)
-    named = [base for base in catalogue.images.bases if request.base in (None, base.image)]
+    named = [base for base in _preferred(catalogue, release) if request.base in (None, base.image)]
     if not named:
         return Broken("requested-base", f"the catalogue has no plain base image {request.base!r}", _ASKED)
     python = [base for base in named if base.python == request.python] if request.python else named
@@ -31,11 +31,19 @@ def choose_base(catalogue: Catalogue, request: Request, release: rows.TensorFlow
     return fitting[0] if fitting else glibc(release, serving[0]) or serving[0]
 
 
-def glibc(release: rows.TensorFlowRelease, base: rows.BaseImage | rows.CudaBase) -> Broken | None:
+def _preferred(catalogue: Catalogue, release: rows.FrameworkRow) -> list[rows.BaseImage]:
+    """Return the images in the file's order for TensorFlow; by the newest Python for JAX, which drops the old soon."""
+    bases = list(catalogue.images.bases)
+    if release.backend == "tensorflow":
+        return bases
+    return sorted(bases, key=lambda base: version_key(base.python), reverse=True)
+
+
+def glibc(release: rows.FrameworkRow, base: rows.BaseImage | rows.CudaBase) -> Broken | None:
     """The C library that the wheel needs."""
     if version_key(base.glibc) >= version_key(release.glibc):
         return None
-    reason = f"TensorFlow {release.version} needs glibc {release.glibc}, and {base.image} has {base.glibc}"
+    reason = f"{release.title} needs glibc {release.glibc}, and {base.image} has {base.glibc}"
     return Broken("glibc", reason, release.source)
 
 

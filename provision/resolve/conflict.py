@@ -49,20 +49,22 @@ RULES: Final = {
 }
 
 
-def conflict(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> tuple[str, ...]:
-    """Return a smallest set of rules that removes every candidate, in the order of `RULES`; empty for the CPU."""
+def tensorflow_broken(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[frozenset[str]]:
+    """Return the names of the rules that each candidate of TensorFlow breaks; nothing for the CPU."""
     match vendor:
         case Vendor.CUDA:
-            broken = _cuda(cuda_facts(catalogue, host, request))
+            return _cuda(cuda_facts(catalogue, host, request))
         case Vendor.ROCM:
-            broken = _rocm(rocm_facts(catalogue, host, request))
+            return _rocm(rocm_facts(catalogue, host, request))
         case _:
-            return ()
-    return smallest_cover(broken)
+            return []
 
 
 def smallest_cover(broken: list[frozenset[str]]) -> tuple[str, ...]:
-    """Return the smallest set that has a rule of each candidate's; empty when a candidate breaks none."""
+    """Return the smallest set that has a rule of each candidate's, in the order of `RULES`.
+
+    Empty when there is no candidate, or one breaks none.
+    """
     if not broken or not all(broken):
         return ()
     order = list(RULES)

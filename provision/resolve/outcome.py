@@ -1,5 +1,6 @@
 """What resolving for one vendor ends with: a stack, or the reason why there is none."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from provision.model import Rejection, Stack
@@ -19,12 +20,27 @@ class Failure(NamedTuple):
 Outcome = Stack | Failure
 
 
+class Tried(NamedTuple):
+    """The candidates of one framework, newest first: those that were refused, and the one that was not."""
+
+    rejected: tuple[Rejection, ...] = ()
+    stack: Stack | None = None
+
+    def refused(self, candidate: str, broken: Broken) -> "Tried":
+        """Return this with one more candidate that breaks a rule."""
+        return self._replace(rejected=(*self.rejected, rejection(candidate, broken)))
+
+    def chosen(self, stack: Stack) -> "Tried":
+        """Return this with the candidate that breaks none."""
+        return self._replace(stack=stack)
+
+
 def rejection(candidate: str, broken: Broken) -> Rejection:
     """Return the record of a rule that removed a candidate."""
     return Rejection(candidate=candidate, rule=broken.rule, reason=broken.reason, source=broken.source)
 
 
-def none_left(rejected: list[Rejection], host_part: str) -> Failure:
+def none_left(rejected: Sequence[Rejection], host_part: str) -> Failure:
     """Return the failure that tells the most: the newest candidate that the request itself does not exclude."""
     telling = [one for one in rejected if not one.rule.startswith("requested-")]
     chosen = (telling or rejected)[0]
@@ -36,7 +52,7 @@ def none_left(rejected: list[Rejection], host_part: str) -> Failure:
     )
 
 
-def why_not_newer(rejected: list[Rejection]) -> str:
+def why_not_newer(rejected: Sequence[Rejection]) -> str:
     """Return why the newest candidate is not the answer, or nothing when only the request excludes it."""
     telling = [one for one in rejected if not one.rule.startswith("requested-")]
     return f"not {telling[0].candidate}: {telling[0].reason}" if telling else ""

@@ -12,7 +12,10 @@ _APT = r"[a-z0-9][a-z0-9+.-]*[a-z0-9+](=[0-9][A-Za-z0-9.+:~-]*[A-Za-z0-9+~]|=[0-
 _USER = r"[a-z_][a-z0-9_-]{0,31}"
 _LABEL = r"[a-z0-9]([a-z0-9._/-]*[a-z0-9])?"
 _ENV = r"[A-Za-z_][A-Za-z0-9_]*"
-_RESERVED_ENV = ("PATH", "VIRTUAL_ENV", "CUDA_VERSION", "UID", "GID")  # ENV would win over the ARGs UID and GID
+_RESERVED_ENV = (
+    *("PATH", "VIRTUAL_ENV", "CUDA_VERSION", "KERAS_BACKEND"),
+    *("UID", "GID"),  # ENV would win over the ARGs
+)
 _VERSION = r"[0-9]+(\.[0-9]+)*"
 _HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
 _PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -26,8 +29,12 @@ def check_request(request: Request) -> Request:
     """Return the request with its requirements in canonical form.
 
     Raises:
-        InputError: a name, id or value cannot stand in a Dockerfile.
+        InputError: KGE-610 or KGE-611, a name, id or value cannot stand in a Dockerfile. KGE-613, two wishes that
+            exclude each other.
     """
+    if request.tensorflow and request.backend in {"jax", "torch"}:
+        what = f"--tensorflow {request.tensorflow} and --backend {request.backend} exclude each other."
+        raise InputError("KGE-613", what, fix="leave one of them out")
     for kind in ("tensorflow", "python", "cuda", "rocm"):
         version = getattr(request, kind)
         _need(version is None or re.fullmatch(_VERSION, version), f"{kind} version {version!r}", "numbers and dots")

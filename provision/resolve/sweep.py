@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from provision.catalogue import Catalogue
-from provision.model import Driver, Gpu, Host, Request, Stack, Vendor, version_key
+from provision.model import TITLES, Driver, Gpu, Host, Request, Stack, Vendor, version_key
 from provision.model.matrix import Cell
 from provision.resolve.vendors import resolve_vendor
 
@@ -43,11 +43,17 @@ def _cell(vendor: Vendor, driver: str, name: str, host: Host, found: object) -> 
         driver=driver,
         gpu=gpu,
         name=name,
-        framework=found.framework.version,
+        backend=found.backend,
+        framework=_framework(found),
         runtime=runtime,
         route=found.route,
         summary=found.summary,
     )
+
+
+def _framework(stack: Stack) -> str:
+    version = stack.framework.version
+    return version if stack.backend == "tensorflow" else f"{TITLES[stack.backend]} {version}"
 
 
 def decided_by(before: tuple[Cell, ...], after: tuple[Cell, ...]) -> tuple[tuple[Cell, Cell], ...]:

@@ -21,9 +21,9 @@ def grouped(rejected: tuple[Rejection, ...]) -> list[Group]:
 
     The source told is the first one's; every candidate's own is in the JSON.
     """
-    found: dict[tuple[str, str], list[Rejection]] = {}
+    found: dict[tuple[str, str, str], list[Rejection]] = {}
     for one in rejected:
-        found.setdefault((one.rule, _general(one)), []).append(one)
+        found.setdefault((_framework(one.candidate), one.rule, _general(one)), []).append(one)
     return [Group(same[0], tuple(one.candidate for one in same[1:])) for same in found.values()]
 
 
@@ -39,7 +39,7 @@ def rejections(rejected: tuple[Rejection, ...]) -> list[str]:
         one = group.first
         lines += [f"Not       {one.candidate}: {one.reason}", f"          {one.rule} [{one.source}]"]
         if group.others:
-            same = f"the same: TensorFlow {_folded(group.others)}"
+            same = f"the same: {_framework(one.candidate)} {_folded(group.others)}"
             lines += textwrap.wrap(same, _WIDTH, initial_indent=_INDENT, subsequent_indent=f"{_INDENT}  ")
     return lines
 
@@ -52,6 +52,11 @@ def gains(found: tuple[Change, ...]) -> list[str]:
     if len(found) > 1:
         lines.append(f"          {found[-1].change} gives {found[-1].gives}")
     return lines
+
+
+def _framework(candidate: str) -> str:
+    """Return the name with which a candidate begins: "TensorFlow" of "TensorFlow 2.21.0, CUDA 12.5.1"."""
+    return candidate.partition(" ")[0]
 
 
 def _general(one: Rejection) -> str:
@@ -67,7 +72,7 @@ def _folded(candidates: tuple[str, ...]) -> str:
     """Return candidates as "2.20.0, 2.19.1 (CUDA 12.5.1); 2.17.1 (CUDA 12.3.1)"."""
     runtimes: dict[str, list[str]] = {}
     for candidate in candidates:
-        framework, _, rest = candidate.removeprefix("TensorFlow ").partition(", ")
+        framework, _, rest = candidate.partition(" ")[2].partition(", ")
         runtime = rest.partition(", ")[0]
         runtimes.setdefault(framework, [])
         if runtime and runtime not in runtimes[framework]:

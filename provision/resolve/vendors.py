@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from provision.catalogue import Catalogue
-from provision.model import Host, Request, Vendor
+from provision.model import Host, Request, Stack, Vendor
 from provision.resolve.common import VENV
 from provision.resolve.outcome import Outcome
 
@@ -11,7 +11,23 @@ __all__ = ["VENV", "resolve_vendor"]
 
 
 def resolve_vendor(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Outcome:
-    """Return the newest stack of `vendor` for the host, or why there is none."""
+    """Return the newest stack of `vendor` for the host, or why there is none.
+
+    It is one of TensorFlow, unless another backend is asked for, or no build of TensorFlow serves the host's GPUs.
+    """
+    if request.backend and request.backend != "tensorflow":
+        from provision.resolve.keras import resolve_keras  # noqa: PLC0415 - see above
+
+        return resolve_keras(catalogue, host, request, vendor, (request.backend,))
+    found = _tensorflow(catalogue, host, request, vendor)
+    if isinstance(found, Stack):
+        return found
+    from provision.resolve.fallback import keras_instead  # noqa: PLC0415 - see above
+
+    return keras_instead(catalogue, host, request, vendor, found)
+
+
+def _tensorflow(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Outcome:
     match vendor:
         case Vendor.CUDA:
             from provision.resolve.cuda_stack import resolve_cuda  # noqa: PLC0415 - see above

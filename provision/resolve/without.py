@@ -11,6 +11,7 @@ _SECTIONS = {
     "nvidia": ("families", "toolkits", "branches", "capabilities", "ptx", "cudnn", "wheels"),
     "images": ("bases", "cuda_bases", "requirements", "tools"),
     "amd": ("drivers", "targets", "rocm", "builds"),
+    "keras": ("keras_cuda", "keras_rocm", "keras_cpu"),
 }
 _AXES = {"branches", "capabilities", "drivers", "targets"}  # without such a row the host itself is not in the matrix
 # Rows that others name, by the field that is named, and the tables that name them.
@@ -26,9 +27,9 @@ _NEEDED = {
 _NAMING = {
     "families": ("releases",),
     "wheels": ("releases",),
-    "ptx": ("releases",),
-    "cudnn": ("releases", "cuda_bases"),
-    "rocm": ("builds",),
+    "ptx": ("releases", "keras_cuda"),
+    "cudnn": ("releases", "cuda_bases", "keras_cuda"),
+    "rocm": ("builds", "keras_rocm"),
     "requirements": ("cuda_bases",),
 }
 
@@ -77,16 +78,18 @@ def _named(table: str, row: rows.Row) -> tuple[object, ...]:
                 "ptx": tuple(one.isa for one in row.ptx),
                 "cudnn": (row.cudnn, *row.newer_cudnn),
             }.get(table, ())
+        case rows.KerasCuda():
+            return {"ptx": tuple(one.isa for one in row.ptx), "cudnn": (row.cudnn,)}.get(table, ())
         case rows.CudaBase():
             return (row.cudnn, row.cuda)
-        case rows.RocmBuild():
+        case rows.RocmBuild() | rows.KerasRocm():
             return (row.rocm,)
         case _:
             return ()
 
 
 def _vendor(table: str) -> Vendor:
-    return Vendor.ROCM if table in _SECTIONS["amd"] else Vendor.CUDA
+    return Vendor.ROCM if table in {*_SECTIONS["amd"], "keras_rocm"} else Vendor.CUDA
 
 
 def _without(catalogue: Catalogue, table: str, name: str) -> Catalogue:
