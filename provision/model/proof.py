@@ -47,7 +47,7 @@ class LibraryRow(Value):
 
     name: str  # matmul, conv2d, lstm, fft, solver, sparse, xla, mixed precision, collective
     device: str
-    state: Literal["works", "wrong", "missing", "slow"]
+    state: Literal["works", "wrong", "missing", "slow", "not asked"]
     detail: str
     seconds: float | None = None
 

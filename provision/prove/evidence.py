@@ -122,6 +122,7 @@ class LibraryRecord(Value):
     difference: float | None  # largest difference to the CPU's result, relative to its largest value
     seconds: float | None  # of the second call
     error: Failure | None
+    not_asked: str | None = None  # why there was nothing to ask of it
 
 
 class Soak(Value):

@@ -58,7 +58,7 @@ def mapped() -> list[str]:
     return sorted(path for path in paths if Path(path).name.startswith(names))
 
 
-def capacity(lib: Any, ordinal: int) -> dict[str, int]:
+def capacity(lib: Any, handle: ctypes.c_int) -> dict[str, int]:
     """Return what of a CUDA device its peak follows from; empty for a library that is not CUDA's or does not tell.
 
     The numbers are CUdevice_attribute's (cuda.h), which never change.
@@ -66,7 +66,7 @@ def capacity(lib: Any, ordinal: int) -> dict[str, int]:
     found, value = {}, ctypes.c_int(0)
     for name, number_ in {"clock_khz": 13, "multiprocessors": 16, "major": 75, "minor": 76}.items():
         with contextlib.suppress(AttributeError):
-            if lib.cuDeviceGetAttribute(ctypes.byref(value), number_, ordinal) == 0:
+            if lib.cuDeviceGetAttribute(ctypes.byref(value), number_, handle) == 0:
                 found[name] = value.value
     return found
 
@@ -82,20 +82,21 @@ def driver_devices(library: str, prefix: str) -> list[dict[str, Any]]:
     cuda = prefix == "cu"
     count = ctypes.c_int(0)
     getattr(lib, "cuDeviceGetCount" if cuda else "hipGetDeviceCount")(ctypes.byref(count))
+    # The second version tells a MIG slice's own; the first is gone from CUDA 13's headers.
     uuid_of = getattr(lib, "cuDeviceGetUuid_v2", None) or getattr(lib, prefix + "DeviceGetUuid", None)
     found = []
     for ordinal in range(count.value):
-        pci, raw = ctypes.create_string_buffer(32), ctypes.create_string_buffer(16)
-        pci_known = (
-            getattr(lib, prefix + "DeviceGetPCIBusId" if not cuda else "cuDeviceGetPCIBusId")(pci, 32, ordinal) == 0
-        )
-        uuid_known = uuid_of is not None and uuid_of(raw, ordinal) == 0
+        handle, pci, raw = ctypes.c_int(0), ctypes.create_string_buffer(32), ctypes.create_string_buffer(16)
+        if getattr(lib, prefix + "DeviceGet")(ctypes.byref(handle), ordinal) != 0:
+            continue
+        pci_known = getattr(lib, prefix + "DeviceGetPCIBusId")(pci, 32, handle) == 0
+        uuid_known = uuid_of is not None and uuid_of(raw, handle) == 0
         found.append(
             {
                 "ordinal": ordinal,
                 "pci": pci.value.decode("ascii", "replace") if pci_known else None,
                 "uuid": (raw.raw.hex() if cuda else raw.raw.decode("ascii", "replace")) if uuid_known else None,
-                "capacity": capacity(lib, ordinal),
+                "capacity": capacity(lib, handle),
             }
         )
     return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from .ops import SHAPES, draw, layer, network
+from typing import Any, ClassVar
 
 
 class Keras3:
@@ -12,6 +10,7 @@ class Keras3:
 
     np: Any
     keras: Any
+    not_asked: ClassVar[dict[str, str]] = {}  # rows of the library table that it cannot have, with the reason
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the framework."""
@@ -26,32 +25,6 @@ class Keras3:
     def variables(self, model: Any) -> list[Any]:
         """Return the framework's arrays behind a model's weights."""
         return [weight.value for weight in model.trainable_variables]
-
-    def collective(self, names: list[str]) -> tuple[Any, Any, str]:
-        """Refuse: only TensorFlow's MirroredStrategy is tried."""
-        raise NotImplementedError(f"no collective of {len(names)} devices is tried on this backend")
-
-    def operations(self) -> dict[str, Any]:
-        """Return one function for each GPU library, by the name that its row gets."""
-        keras, ops, rng = self.keras, self.keras.ops, self.np.random.default_rng(3)
-        matrix, image, series = (draw(rng, *shape) for shape in SHAPES)
-        kernel, regular = draw(rng, 3, 3, 4, 8), matrix + 16 * self.np.eye(64, dtype="float32")
-
-        def fft() -> Any:
-            real, imaginary = ops.rfft(ops.convert_to_tensor(matrix))
-            return ops.sqrt(real * real + imaginary * imaginary)
-
-        return {
-            "matmul": lambda: ops.matmul(matrix, matrix),
-            "conv2d": lambda: ops.conv(ops.convert_to_tensor(image), ops.convert_to_tensor(kernel), 1, "same"),
-            "conv2d network": lambda: network(keras, image),
-            "lstm": lambda: layer(keras.layers.LSTM(16), series),
-            "fft": fft,
-            "solver": lambda: ops.solve(ops.convert_to_tensor(regular), ops.convert_to_tensor(matrix)),
-            "mixed precision": lambda: ops.cast(
-                layer(keras.layers.Dense(32, dtype="mixed_float16"), matrix), "float32"
-            ),
-        }
 
     def product(self, matrix: Any) -> Any:
         """Return a function that multiplies a matrix with itself."""

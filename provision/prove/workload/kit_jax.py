@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
 from typing import Any
 
+from . import rows_jax
 from .keras3 import Keras3
 from .planes import planes
 from .train_jax import JaxTrainer
@@ -19,11 +21,19 @@ class Jax(Keras3):
     def __init__(self) -> None:
         # Without this JAX takes three quarters of a GPU's memory, which others may be using.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        # An image may allow JAX its GPU only; the CPU is needed to compare with.
+        platforms = os.environ.get("JAX_PLATFORMS", "")
+        if platforms and "cpu" not in platforms.split(","):
+            os.environ["JAX_PLATFORMS"] = f"{platforms},cpu"
         import jax
         import keras
         import numpy as np
 
         self.np, self.jax, self.keras = np, jax, keras
+        self.known: dict[str, list[Any]] = {}
+        # Off by default, and then sparse products do without cuSPARSE; a version without the option needs none.
+        with contextlib.suppress(AttributeError):
+            jax.config.update("jax_bcoo_cusparse_lowering", True)  # noqa: FBT003 - JAX's signature
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the framework."""
@@ -41,11 +51,13 @@ class Jax(Keras3):
 
     def devices(self, kind: str) -> list[Any]:
         """Return the devices of a kind, none where JAX cannot have them."""
-        try:
-            return list(self.jax.local_devices(backend=kind.lower()))
-        except RuntimeError as error:
-            sys.stderr.write(f"jax: {error}\n")
-            return []
+        if kind not in self.known:
+            try:
+                self.known[kind] = list(self.jax.local_devices(backend=kind.lower()))
+            except RuntimeError as error:
+                sys.stderr.write(f"jax: {error}\n")
+                self.known[kind] = []
+        return self.known[kind]
 
     def listing(self, device: str) -> list[dict[str, Any]]:
         """Return the devices; keep to the CPU when it is asked for."""
@@ -83,7 +95,12 @@ class Jax(Keras3):
 
     def place(self, name: str, tensor: Any) -> dict[str, Any]:
         """Return where an array is: JAX keeps it where it was computed."""
-        return place(name, " ".join(sorted(str(device) for device in tensor.devices())))
+        return place(name, self.names(tensor.devices()))
+
+    def names(self, devices: Any) -> str:
+        """Return "gpu:0" for the first GPU; of several devices all names, which is no name of a place."""
+        found = [(one.platform, self.devices(one.platform.upper()).index(one)) for one in devices]
+        return " ".join(f"{platform}:{number}" for platform, number in sorted(found))
 
     def trainer(self, name: str, arrays: tuple[Any, Any], weights: list[Any]) -> JaxTrainer:
         """Return a training that was set up on a device."""
@@ -91,7 +108,9 @@ class Jax(Keras3):
 
     def memory(self, name: str) -> dict[str, int] | None:
         """Return current and peak bytes that the framework allocated on a device, None where it does not count."""
-        info = self.device(name).memory_stats() or {}
+        info: dict[str, int] = {}
+        with contextlib.suppress(RuntimeError):  # not every allocator of JAX counts
+            info = self.device(name).memory_stats() or {}
         if "peak_bytes_in_use" not in info:
             return None
         return {"current": int(info.get("bytes_in_use", 0)), "peak": int(info["peak_bytes_in_use"])}
@@ -101,6 +120,14 @@ class Jax(Keras3):
         with self.on(name):
             result = function()
             return self.np.asarray(result), self.place("", result)["device"]
+
+    def operations(self) -> dict[str, Any]:
+        """Return one function for each GPU library, by the name that its row gets."""
+        return rows_jax.operations(self)
+
+    def collective(self, names: list[str]) -> tuple[Any, Any, str]:
+        """Return the sum over all devices, the expected one, and where it is."""
+        return rows_jax.collective(self, names)
 
     def profiled(self, work: Any) -> dict[str, int]:
         """Return how many events the profiler saw on each plane while `work` ran."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from typing import Any
+from typing import Any, ClassVar
 
+from . import rows_tensorflow
 from .model import RATE
-from .ops import SHAPES, draw, layer, network
 from .planes import planes
 from .train_tensorflow import TensorFlowTrainer
 from .words import message, place, rows_of
@@ -41,6 +41,8 @@ class Trace:
 
 class TensorFlow:
     """Keras on TensorFlow: Keras 2 and 3."""
+
+    not_asked: ClassVar[dict[str, str]] = {}  # rows of the library table that it cannot have, with the reason
 
     def __init__(self) -> None:
         import numpy as np
@@ -221,46 +223,8 @@ class TensorFlow:
 
     def operations(self) -> dict[str, Any]:
         """Return one function for each GPU library, by the name that its row gets."""
-        tf, np, keras = self.tf, self.np, self.keras
-        rng = np.random.default_rng(3)
-        matrix, image, series = (draw(rng, *shape) for shape in SHAPES)
-        kernel, regular = draw(rng, 3, 3, 4, 8), matrix + 16 * np.eye(64, dtype="float32")
-        thin = np.where(np.abs(matrix) > 1, matrix, 0).astype("float32")
-        compiled = tf.function(lambda x: tf.nn.relu(tf.matmul(x, x)) + 1.0, jit_compile=True, autograph=False)
-
-        def half() -> Any:
-            # Keras 2 takes the policy, not its name.
-            policy = keras.mixed_precision.Policy("mixed_float16")
-            return tf.cast(layer(keras.layers.Dense(32, dtype=policy), matrix), "float32")
-
-        def sparse() -> Any:
-            there = tf.constant(thin)
-            csr = tf.raw_ops.DenseToCSRSparseMatrix(dense_input=there, indices=tf.where(tf.not_equal(there, 0.0)))
-            return tf.raw_ops.SparseMatrixMatMul(a=csr, b=tf.constant(matrix))
-
-        return {
-            "matmul": lambda: tf.matmul(tf.constant(matrix), tf.constant(matrix)),
-            "conv2d": lambda: tf.nn.conv2d(tf.constant(image), tf.constant(kernel), 1, "SAME"),
-            "conv2d network": lambda: network(keras, image),
-            "lstm": lambda: layer(keras.layers.LSTM(16), series),
-            "fft": lambda: tf.abs(tf.signal.rfft(tf.constant(matrix))),
-            "solver": lambda: tf.linalg.solve(tf.constant(regular), tf.constant(matrix)),
-            "sparse": sparse,
-            "xla": lambda: compiled(tf.constant(matrix)),
-            "mixed precision": half,
-        }
+        return rows_tensorflow.operations(self)
 
     def collective(self, names: list[str]) -> tuple[Any, Any, str]:
-        """Return the sum over all devices that NCCL or RCCL made, the expected one, and the strategy's name."""
-        tf = self.tf
-        ops = tf.distribute.NcclAllReduce()
-        strategy = tf.distribute.MirroredStrategy([name.lstrip("/") for name in names], cross_device_ops=ops)
-
-        def work() -> Any:
-            context = tf.distribute.get_replica_context()
-            own = tf.cast(context.replica_id_in_sync_group, "float32") + 1.0
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, own * tf.ones((1024,)))
-
-        result = strategy.experimental_local_results(strategy.run(tf.function(work, autograph=False)))[-1]
-        count = len(names)
-        return result.numpy(), self.np.full((1024,), count * (count + 1) / 2, "float32"), str(result.device)
+        """Return the sum over all devices, the expected one, and where it is."""
+        return rows_tensorflow.collective(self, names)

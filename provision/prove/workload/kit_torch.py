@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from . import rows_torch
 from .keras3 import Keras3
 from .train_torch import TorchTrainer
 from .words import index, place
@@ -11,6 +12,8 @@ from .words import index, place
 
 class Torch(Keras3):
     """Keras on torch; ROCm builds call their GPUs cuda too."""
+
+    not_asked: ClassVar[dict[str, str]] = {"xla": "torch's own compiler is another one"}
 
     def __init__(self) -> None:
         import keras
@@ -96,6 +99,14 @@ class Torch(Keras3):
         with self.on(name), self.torch.no_grad():
             result = function()
             return result.cpu().numpy(), str(result.device)
+
+    def operations(self) -> dict[str, Any]:
+        """Return one function for each GPU library, by the name that its row gets."""
+        return rows_torch.operations(self)
+
+    def collective(self, names: list[str]) -> tuple[Any, Any, str]:
+        """Return the sum over all devices, the expected one, and where it is."""
+        return rows_torch.collective(self, names)
 
     def profiled(self, work: Any) -> dict[str, int]:
         """Return how many events the profiler saw on each plane while `work` ran."""

@@ -62,6 +62,11 @@ def library_row(name: str, device: str) -> dict[str, Any]:
     return {"name": name, "device": device, "place": "", "difference": None, "seconds": None, "error": None}
 
 
+def not_asked(name: str, device: str, why: str) -> dict[str, Any]:
+    """Return the row of a library that cannot be asked for anything here."""
+    return {**library_row(name, device), "not_asked": why}
+
+
 def library_rows(kit: Any, names: list[str]) -> list[dict[str, Any]]:
     """Return what each GPU library computes on each device, against the CPU."""
     kit.exact(True)  # noqa: FBT003 - on
@@ -80,12 +85,15 @@ def library_rows(kit: Any, names: list[str]) -> list[dict[str, Any]]:
             except Exception as error:  # noqa: BLE001 - whatever a framework raises is evidence
                 row["error"] = message(error)
             found.append(row)
-    return found
+        found += [not_asked(what, name, why) for what, why in kit.not_asked.items()]
+    return [*found, collective(kit, names)]
 
 
 def collective(kit: Any, names: list[str]) -> dict[str, Any]:
     """Return what all devices together make of a sum."""
     row = library_row("collective", " ".join(names))
+    if len(names) == 1:
+        return not_asked("collective", names[0], "one device has nothing to sum with")
     begun = time.monotonic()
     try:
         got, expected, row["place"] = kit.collective(names)
@@ -142,7 +150,5 @@ def more(kit: Any, spec: dict[str, Any], names: list[str], record: dict[str, Any
         record["speeds"] = speeds(kit, both)
     if "libraries" in parts:
         record["libraries"] = library_rows(kit, names)
-        if len(names) > 1:
-            record["libraries"].append(collective(kit, names))
     if spec["minutes"]:
         record["soaks"] = [soak(kit, name, spec["minutes"]) for name in names]

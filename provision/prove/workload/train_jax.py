@@ -65,7 +65,7 @@ class JaxTrainer:
         record["gradients"] = [kit.place(names[i], gradient) for i, gradient in enumerate(last["gradients"])]
         try:
             # One executable, and the runtime tells on which devices all of it runs.
-            device = " ".join(sorted(str(one) for one in self.compiled.runtime_executable().local_devices()))
+            device = kit.names(self.compiled.runtime_executable().local_devices())
             counts: dict[tuple[str, str, bool], int] = {}
             primitives(kit.jax.make_jaxpr(self.step)(self.weights, *self.batches[0]).jaxpr, device, counts)
             record["ops"] = rows_of(counts)

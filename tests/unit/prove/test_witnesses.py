@@ -148,6 +148,19 @@ def test_a_wrong_library_fails_and_an_optional_one_warns(judged: Judged, gpu_rec
     assert (slow.verdict, slow.libraries[fft].state) == (Verdict.PROVED, "slow")
 
 
+@pytest.mark.parametrize(("name", "state"), [("xla", "not asked"), ("conv2d", "wrong")])
+def test_a_library_that_cannot_be_asked(judged: Judged, gpu_record: dict[str, Any], name: str, state: str) -> None:
+    """It is no fault; but what any model needs cannot be left out with a word."""
+    at = row(gpu_record, name)
+    blank = {"place": "", "difference": None, "seconds": None, "not_asked": "a reason"}
+    proof = judged(*((("libraries", at, key), value) for key, value in blank.items()))
+    assert proof.libraries[at].state == state
+    assert (proof.verdict is Verdict.PROVED) == (state == "not asked")
+    if state == "not asked":
+        detail = of(proof, "libraries")
+        assert (detail.status, detail.detail) == (Status.PASS, f"all {len(proof.libraries) - 1} rows work")
+
+
 def test_quick_needs_no_libraries(judged: Judged) -> None:
     proof = judged((("libraries",), []), (("speeds",), []), (("planes",), None), level="quick")
     assert (proof.verdict, proof.level) == (Verdict.PROVED, "quick")
