@@ -68,8 +68,9 @@ def render(
 
 def default_tag(stack: Stack) -> str:
     """Return the tag that tells the stack: kgpu-env/cuda:tf2.17.1-cuda12.3.1-py3.11."""
+    framework = "tf" if stack.backend == "tensorflow" else stack.backend
     runtime = "" if stack.vendor is Vendor.CPU else f"-{stack.runtime.name}{stack.runtime.version}"
-    return f"kgpu-env/{stack.vendor}:tf{stack.framework.version}{runtime}-py{stack.python}"
+    return f"kgpu-env/{stack.vendor}:{framework}{stack.framework.version}{runtime}-py{stack.python}"
 
 
 class _Page(NamedTuple):
@@ -87,6 +88,7 @@ class _Page(NamedTuple):
         uv = next(tool for tool in self.catalogue.images.tools if tool.id == "uv")
         values = {
             "stack": stack,
+            "keras_only": stack.backend != "tensorflow",
             "request": self.request,
             "base": self.base,
             "version": __version__,
