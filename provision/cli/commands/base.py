@@ -13,11 +13,14 @@ from provision.cli.output import answer, answer_json, say
 
 @command
 def base(
-    suite: Annotated[str, typer.Argument(help="Debian suite.")] = "bookworm",
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Debian suite.")] = "bookworm",
     tag: Annotated[str | None, typer.Option(metavar="NAME:TAG", help="Name of the image.")] = None,
     as_json: o.Json = False,
 ) -> None:
-    """Make a base image from this machine's apt sources, for hosts without a registry."""
+    """Make a base image from this machine's apt sources.
+
+    It serves hosts that reach no registry.
+    """
     from provision.build import LOCAL_PREFIX
     from provision.engine.base import make_base
 

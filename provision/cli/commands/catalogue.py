@@ -31,7 +31,9 @@ MaxAge = Annotated[int, typer.Option(metavar="DAYS", min=1, help="Tell rows that
 @_group.command("list")
 @catching
 def list_rows(
-    table: Annotated[str | None, typer.Argument(help="Only this table, such as releases or drivers.")] = None,
+    table: Annotated[
+        str | None, typer.Argument(metavar="TABLE", help="Only this table, such as releases or drivers.")
+    ] = None,
     catalogue: o.Catalogue = None,
     as_json: o.Json = False,
 ) -> None:
@@ -68,7 +70,10 @@ def show(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> 
 @_group.command("why")
 @catching
 def why(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> None:
-    """Tell what a row rests on, and which hosts would get something else without it."""
+    """Tell what a row rests on, and what it decides.
+
+    That is: which hosts would get another stack without it.
+    """
     from provision.cli.documents import WhyDocument
     from provision.resolve.without import effects, named_by, served
 
@@ -115,7 +120,10 @@ def print_matrix(
     output: Output = None,
     as_json: o.Json = False,
 ) -> None:
-    """Print which stack every driver and GPU gets when nothing is asked for."""
+    """Print which stack each driver and GPU gets.
+
+    That is: when nothing else is asked for.
+    """
     if form not in _FORMATS:
         raise UsageError(
             "KGE-904", f"There is no form {form!r}.", fix=nearest(form, _FORMATS) or f"choose from {_FORMATS}"
@@ -131,7 +139,7 @@ def print_matrix(
 @_group.command("check")
 @catching
 def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.Json = False) -> None:
-    """Find rows that are too old, contradict each other, or serve no host."""
+    """Find rows that are old, contradictory, or of no use."""
     from provision.cli.documents import DoctorDocument
     from provision.model import Severity
     from provision.resolve.review import review

@@ -25,7 +25,10 @@ def check(
     catalogue: o.Catalogue = None,
     as_json: o.Json = False,
 ) -> None:
-    """Tell whether an image starts on the host, from its configuration alone, before it is pulled."""
+    """Tell whether an image starts on the host, before it is pulled.
+
+    Its configuration alone is read, from the engine or from the registry.
+    """
     from provision.cli.documents import CheckDocument
     from provision.resolve.imagecheck import check_image
 

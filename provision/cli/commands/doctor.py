@@ -13,10 +13,13 @@ from provision.errors import UsageError
 
 @command
 def doctor(
-    code: Annotated[str | None, typer.Argument(help="Explain this code, such as KGE-512.")] = None,
+    code: Annotated[str | None, typer.Argument(metavar="CODE", help="Explain this code, such as KGE-512.")] = None,
     as_json: o.Json = False,
 ) -> None:
-    """Tell what is wrong with this host and how to mend it; or explain a code."""
+    """Tell what is wrong with this host, or what a code means.
+
+    Each finding comes with its mend.
+    """
     from provision.cli.session import facts, this_host
     from provision.doctor import examine, explain
 

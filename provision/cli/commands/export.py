@@ -49,13 +49,18 @@ def _size(text: str) -> int:
 
 Kind = Annotated[
     str,
-    typer.Argument(parser=_kind, metavar="|".join(KINDS), help="What to write.", autocompletion=lambda: list(KINDS)),
+    typer.Argument(
+        parser=_kind,
+        metavar="KIND",
+        help=f"What to write: {', '.join(KINDS[:-1])} or {KINDS[-1]}.",
+        autocompletion=lambda: list(KINDS),
+    ),
 ]
 Folder = Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write the files into this folder.")]
 Image = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME[:TAG][@sha256:DIGEST]",
+        metavar="IMAGE",
         help="The image as its users fetch it; otherwise the tag of kgpu-env build.",
     ),
 ]
@@ -90,7 +95,10 @@ def export(
     stack: o.StackOptions,
     as_json: o.Json = False,
 ) -> None:
-    """Write the files of another tool: the same image, and the right GPU request in its words."""
+    """Write the files by which another tool uses the environment.
+
+    All of them name the same image, and ask for the GPU each in its own words.
+    """
     from provision.emit import emit
 
     found = plan(stack, as_json=as_json)

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 @command
 def gate(
     image: Annotated[
-        str | None, typer.Argument(help="The image; by default the one verified last on this host.")
+        str | None, typer.Argument(metavar="IMAGE", help="The image; by default the one verified last on this host.")
     ] = None,
     here: o.Here = False,
     python: o.Interpreter = None,
     key: o.Key = None,
     as_json: o.Json = False,
 ) -> None:
-    """Tell at once, from the record, whether an image is proved on this host as it is now."""
+    """Tell from the record whether an image is proved here and now.
+
+    It trains nothing, and answers in under a second.
+    """
     from provision.records import State
 
     check_place(python, *filter(None, (image,)), here=here)

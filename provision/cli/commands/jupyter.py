@@ -79,7 +79,10 @@ def jupyter(
     stack: o.StackOptions,
     as_json: o.Json = False,
 ) -> None:
-    """Start JupyterLab in the built environment, with the GPU and this folder; Ctrl-C ends and removes it."""
+    """Start JupyterLab in the built environment.
+
+    It gets the GPU, and this folder at /work; Ctrl-C ends and removes it.
+    """
     token = secrets.token_hex(24)
     options = ["--ip=0.0.0.0", f"--port={INSIDE}", "--no-browser", "--allow-root", "--ServerApp.log_level=WARN"]
     begun = time.monotonic()

@@ -21,7 +21,10 @@ Check = Annotated[bool, typer.Option("--check", help="Tell what has changed sinc
 
 @command
 def lock(*, check: Check = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
-    """Write kgpu.lock: the stack, its base by digest and every wheel by hash; `build --locked` builds it."""
+    """Write kgpu.lock: the base by digest, every wheel by hash.
+
+    kgpu-env build --locked builds exactly that.
+    """
     from provision.lock import LOCK_FILE, read_lock
 
     path = Path(LOCK_FILE)
@@ -40,24 +43,34 @@ def lock(*, check: Check = False, stack: o.StackOptions, as_json: o.Json = False
         _report(path, old, now, as_json=as_json)
         return
     write_file(path, (encode(now) + "\n").encode())
-    say(f"wrote {path}: {len(now.wheels)} wheels, base digest {now.stack.base.digest or 'unknown'}")
+    say(f"wrote {path}: {_told(now)}")
     if as_json:
         answer_json(now)
     else:
         answer(now.stack.summary)
 
 
+def _told(lock: "Lock") -> str:
+    size = sum(max(one.size_bytes or 0 for one in wheel.files) for wheel in lock.wheels)
+    base = lock.stack.base.digest or "by name only"
+    wheels = f"{len(lock.wheels)} wheels by hash ({size / 1e9:.1f} GB)" if lock.wheels else "no wheels"
+    return f"{wheels}, base {base}"
+
+
 def _report(path: Path, old: "Lock", now: "Lock", *, as_json: bool) -> None:
     from provision.cli.documents import DriftDocument
-    from provision.lock import drifts
+    from provision.lock import drifts, in_short
 
     found = drifts(old, now)
-    lines = [f"{one.what}: {one.locked} is now {one.now}" for one in found]
     if found:
-        for line in lines:
-            say(f"drift     {line}")
-        fix = "build what was locked with kgpu-env build --locked, or lock anew with kgpu-env lock"
-        raise InputError("KGE-624", f"{path} has drifted in {len(found)} points.", why="; ".join(lines[:5]), fix=fix)
+        raise InputError(
+            "KGE-624",
+            f"{path} is not what would be locked now: {in_short(found)}.",
+            fix="build what was locked with kgpu-env build --locked, or lock anew with kgpu-env lock",
+            log=tuple(map(str, found)),
+        )
+    if old.catalogue != now.catalogue:
+        say("note      the catalogue has changed since; stack and wheels are the same")
     if as_json:
         answer_json(DriftDocument(lock=str(path)))
     else:

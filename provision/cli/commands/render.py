@@ -21,7 +21,10 @@ Output = Annotated[
 
 @command
 def render(*, output: Output = None, stack: o.StackOptions, as_json: o.Json = False) -> None:
-    """Write the Dockerfile of the stack; in a folder, the whole build context."""
+    """Write the Dockerfile of the stack.
+
+    In a folder (-o DIR) the whole build context.
+    """
     found = plan(stack, as_json=as_json)
     result = library.render(found.stack, found.request, network=found.settings.network, catalogue=found.catalogue)
     tell_warnings(found.stack)

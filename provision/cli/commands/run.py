@@ -11,7 +11,7 @@ from provision.cli import options as o
 from provision.cli import working as w
 from provision.cli.app import command
 
-Words = Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")]
+Words = Annotated[list[str], typer.Argument(metavar="CMD...", help="The command and its arguments, after --.")]
 
 
 @command
@@ -22,7 +22,10 @@ def run(
     stack: o.StackOptions,
     as_json: o.Json = False,
 ) -> None:
-    """Run a command in the built environment, with the GPU and this folder at /work; ends with its exit code."""
+    """Run a command in the built environment.
+
+    It gets the GPU, and this folder at /work. Its exit code is the one of kgpu-env.
+    """
     terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     begun = time.monotonic()
     with library.engine() as connected:

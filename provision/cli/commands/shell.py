@@ -22,7 +22,10 @@ def shell(
     stack: o.StackOptions,
     as_json: o.Json = False,
 ) -> None:
-    """Open a shell in the built environment, with the GPU and this folder at /work; exit ends and removes it."""
+    """Open a shell in the built environment.
+
+    It gets the GPU, and this folder at /work; exit ends and removes it.
+    """
     w.need_terminal(sys.stderr if as_json else sys.stdout)
     begun = time.monotonic()
     with library.engine() as connected:

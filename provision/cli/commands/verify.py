@@ -15,7 +15,8 @@ from provision.model import Vendor
 @command
 def verify(
     image: Annotated[
-        str | None, typer.Argument(help="Any image with Keras and its framework; by default the one built last.")
+        str | None,
+        typer.Argument(metavar="IMAGE", help="Any image with Keras and its framework; by default the one built last."),
     ] = None,
     vendor: o.Vendor = None,
     host: o.Host = None,
@@ -26,7 +27,10 @@ def verify(
     reports: o.ReportOptions,
     as_json: o.Json = False,
 ) -> None:
-    """Train in a container of the image and tell whether the GPU did it."""
+    """Train in a container, and tell whether the GPU did it.
+
+    With --here in a process of this machine.
+    """
     check_place(python, *filter(None, (image, host)), here=here)
     records = prepare(proof, reports)
     chosen = interpreter(python) if here else None

@@ -34,6 +34,8 @@ def test_wrong_use_is_2(kgpu_env: Callable[..., tuple[int, str, str]], words: tu
     code, out, err = kgpu_env(*words)
     assert (code, out) == (2, "")
     assert told in err
+    assert err.startswith("KGE-9")
+    assert "\n  next      " in err
     assert "Traceback" not in err
 
 

@@ -34,6 +34,16 @@ def test_help_lists_every_command(kgpu_env: Call) -> None:
         assert f"\n  {name} " in out
 
 
+@pytest.mark.parametrize("words", [(), ("catalogue",)])
+def test_help_has_whole_sentences_at_80_columns(
+    kgpu_env: Call, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = kgpu_env(*words, "--help").out
+    assert "..." not in out.split("Commands:")[1]
+    assert max(map(len, out.splitlines())) < 80
+
+
 def test_the_dockerfile_is_all_that_stdout_gets(kgpu_env: Call) -> None:
     code, out, err = kgpu_env("render", "--vendor", "cpu")
     assert (code, err) == (0, "")
