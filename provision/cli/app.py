@@ -115,13 +115,14 @@ def _silence() -> NoReturn:
 
 def _misused(error: Exception, *, as_json: bool) -> int:
     """Report a command line that the parser refused; returns the exit code."""
-    if as_json:
-        what = error.format_message()  # type: ignore[attr-defined] # the parser's own words
-        report(
-            UsageError("KGE-902", what or "The command line is incomplete.", fix="see kgpu-env --help"), as_json=True
-        )
-    else:
-        error.show()  # type: ignore[attr-defined] # the same, with the usage line
+    what: str = error.format_message()  # type: ignore[attr-defined] # the parser's own words
+    incomplete = what.startswith("Usage:")  # no command at all: the parser's words are the help
+    if incomplete and not as_json:
+        say(what)
+        return int(Exit.USAGE)
+    context = getattr(error, "ctx", None)
+    fix = f"see {context.command_path if context else app.info.name} --help"
+    report(UsageError("KGE-902", "There is no command." if incomplete else what, fix=fix), as_json=as_json)
     return int(Exit.USAGE)
 
 

@@ -29,7 +29,10 @@ def init(
     force: Force = False,
     as_json: o.Json = False,
 ) -> None:
-    """Write a commented kgpu-env.yaml for this host, and its JSON Schema for editors."""
+    """Write a commented kgpu-env.yaml for this host.
+
+    Its JSON Schema, by which editors complete and check it, is written beside it.
+    """
     from provision.cli.session import this_host
     from provision.config import FILE_NAME, read_project
     from provision.config.starter import SCHEMA_NAME, Answers, schema_text, starter_file
