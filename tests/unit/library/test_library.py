@@ -3,6 +3,7 @@
 import doctest
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from provision.engine.glance import Glance
 from provision.library import stacks
 from provision.model import Host, Request, Vendor
 
+DOCS = Path(__file__).parents[3] / "docs"
 CHEAP = """
 import sys, provision
 slow = {"docker", "jinja2", "yaml", "typer", "msgspec", "provision.library"} & set(sys.modules)
@@ -40,6 +42,21 @@ def test_the_examples_are_true(module: object) -> None:
     results = doctest.testmod(module)  # type: ignore[arg-type] # a module, as said above
     assert results.attempted > 0
     assert results.failed == 0
+
+
+def test_the_examples_of_the_manual_are_true() -> None:
+    results = doctest.testfile(str(DOCS / "library.md"), module_relative=False)
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+def test_the_manual_names_every_function() -> None:
+    text = (DOCS / "library.md").read_text()
+    assert [name for name in library.__all__ if f"`{name}" not in text] == []
+
+
+def test_every_name_of_the_library_is_there() -> None:
+    assert all(callable(getattr(library, name)) for name in library.__all__)
 
 
 def test_a_name_that_is_not_there() -> None:
