@@ -63,7 +63,13 @@ GOLDEN: dict[str, tuple[str | None, Request]] = {
     ),
     "rocm-mi250x-old-driver": ("mi250x-6.4", Request(vendor=Vendor.ROCM)),
     "rocm-radeon": ("radeon-7900xtx", Request(vendor=Vendor.ROCM, packages=("pandas",))),
+    "cuda-jax": ("gh200-580", Request(vendor=Vendor.CUDA)),
+    "cuda-torch": ("a100-470", Request(vendor=Vendor.CUDA)),
+    "rocm-jax": ("rx7600-30.30", Request(vendor=Vendor.ROCM, packages=("pandas",))),
+    "rocm-torch": ("strix-halo-inbox", Request(vendor=Vendor.ROCM)),
     "cpu": (None, Request(vendor=Vendor.CPU)),
+    "cpu-jax": (None, Request(vendor=Vendor.CPU, backend="jax")),
+    "cpu-torch": (None, Request(vendor=Vendor.CPU, backend="torch")),
     "cpu-root": (None, Request(vendor=Vendor.CPU, user=model.User(name="root", uid=0, gid=0))),
 }
 
@@ -131,6 +137,12 @@ ASKED: dict[str, tuple[str, dict[str, str]]] = {
     "mi300x-30.10 asks for an unknown ROCm": ("mi300x-30.10", {"rocm": "9.0"}),
     "mi300x-cpx-6.3 asks for ROCm 6.3": ("mi300x-cpx-6.3", {"rocm": "6.3"}),
     "mi300x-inbox asks for ROCm 10.1": ("mi300x-inbox", {"rocm": "10.1"}),
+    "h100-535 asks for JAX": ("h100-535", {"backend": "jax"}),
+    "h100-580 asks for torch": ("h100-580", {"backend": "torch"}),
+    "t4-525 asks for JAX on CUDA 13": ("t4-525", {"backend": "jax", "cuda": "13.0"}),
+    "mi300x-30.10 asks for JAX": ("mi300x-30.10", {"backend": "jax"}),
+    "gh200-580 asks for TensorFlow alone": ("gh200-580", {"backend": "tensorflow"}),
+    "rx7600-30.30 asks for TensorFlow 2.20": ("rx7600-30.30", {"tensorflow": "2.20"}),
 }
 
 # The Dockerfiles at the top and their locks: the newest stack of each vendor, on a host that gets it.

@@ -80,9 +80,13 @@ def _without(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor)
 
 
 def _asking(stack: Stack, options: tuple[str, ...]) -> str:
-    """Return the options with the values that a stack has; another framework is asked for as a backend."""
-    names = ["backend" if option == "tensorflow" and stack.backend != "tensorflow" else option for option in options]
-    return " ".join(f"--{name} {_value(stack, name)}" for name in dict.fromkeys(names))
+    """Return the options with the values that a stack has; what stands in for TensorFlow is asked for as a backend."""
+    instead = f"--backend {stack.backend} instead of --tensorflow"
+    found = [
+        instead if option == "tensorflow" and stack.backend != "tensorflow" else f"--{option} {_value(stack, option)}"
+        for option in options
+    ]
+    return " ".join(found)
 
 
 def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:

@@ -15,6 +15,7 @@ BACKENDS: Final[tuple[Backend, ...]] = ("jax", "torch")
 # Rules that speak of what was asked for, or of what the site allows, and not of the GPU.
 _WISHES: Final = {"house", "requested-tensorflow", "requested-python", "requested-cuda", "requested-rocm"}
 _OF_THE_BASE: Final = {"requested-base", "python", "glibc", "require-cuda", "cuda-version", "cudnn-version"}
+_OF_THE_DRIVER: Final = {"driver-minimum", "driver-window", "ptx-driver", "wsl-driver"}
 
 
 def keras_instead(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor, failure: Failure) -> Outcome:
@@ -61,8 +62,9 @@ def considered(
 def _warning(found: Stack, failure: Failure, broken_rules: list[frozenset[str]]) -> StackWarning:
     rules = sorted(smallest_cover(broken_rules), key=lambda rule: -sum(rule in each for each in broken_rules))
     ended = next((one for rule in rules for one in failure.rejected if one.rule == rule), failure.rejected[0])
+    hint = "; --explain tells whether a newer driver changes this" if _OF_THE_DRIVER & set(rules) else ""
     text = (
         f"Keras runs on {TITLES[found.backend]} here, since no TensorFlow build serves this host "
-        f"({', '.join(rules)}): {ended.candidate}: {ended.reason} [{ended.source}]"
+        f"({', '.join(rules)}): {ended.candidate}: {ended.reason} [{ended.source}]{hint}"
     )
     return StackWarning(code="keras-fallback", text=text)

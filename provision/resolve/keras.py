@@ -5,7 +5,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
-from provision.model import TITLES, Backend, Host, Rejection, Request, Vendor
+from provision.model import Backend, Host, Rejection, Request, Vendor
 from provision.resolve.common import names
 from provision.resolve.keras_cpu import try_cpu
 from provision.resolve.outcome import Failure, Outcome, Tried, none_left, why_not_newer
@@ -31,9 +31,8 @@ def resolve_keras(
         refused += tried.rejected
         if tried.stack:
             return replace(tried.stack, why=why_not_newer(refused), rejected=tuple(refused))
-    words = " or ".join(TITLES[backend] for backend in backends)
-    kinds = f" with {names(gpus)}" if (gpus := host.gpus_of(vendor.gpu or "")) else ""
-    return none_left(refused, f"Keras on {words}, this host{kinds}")
+    gpus = host.gpus_of(vendor.gpu or "")
+    return none_left(refused, f"this host with {names(gpus)}" if gpus else "this host")
 
 
 def broken(
