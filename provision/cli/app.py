@@ -133,6 +133,8 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 def main() -> None:
     """Run the command line; the entry point of the package."""
     signal.signal(signal.SIGTERM, _terminate)  # stopped by a service manager, it cleans up as on Ctrl-C
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish
+        signal.signal(signal.SIGHUP, _terminate)  # the same when its terminal is closed
     # Completion hands over the words in the environment, and needs all commands.
     register(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:])
     try:

@@ -1,10 +1,12 @@
 """A real engine, a real Podman and a loopback registry; what the tests make, they remove."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,12 +18,14 @@ import pytest
 from provision.engine.base import make_base
 from provision.engine.docker import DockerEngine, connect
 from provision.engine.protocol import BuildStep, Built, Context
+from provision.engine.sources import machine_sources
 from provision.errors import KgpuError
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 BASE = "kgpu-test/base:latest"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 Build = Callable[..., Built]
 
 
@@ -202,3 +206,77 @@ def tensorflow_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFact
     assert ended.returncode == 0, ended.stderr
     assert engine.image(name)
     return name
+
+
+def mirror() -> str:
+    """Where this machine gets Debian from."""
+    release = Path("/etc/os-release").read_text()
+    codename = re.search(r"^VERSION_CODENAME=\W*(\w+)", release, re.MULTILINE)
+    lines, stanzas = machine_sources(codename[1] if codename else "")
+    found = [re.search(r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)", line) for line in lines]
+    found += [re.search(r"^Uris:\s*(\S+)", stanza, re.MULTILINE) for stanza in stanzas]
+    places = [match[1] for match in found if match and "security" not in match[1]]
+    if not places:
+        pytest.fail("this machine has no apt source of Debian's main component", pytrace=False)
+    return places[0]
+
+
+class Apt:
+    """apt with sources and state of its own: the machine's lists, cache and packages stay as they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("parts", "state/lists/partial", "cache/archives/partial"):
+            (folder / name).mkdir(parents=True)
+        (folder / "status").touch()
+        stanza = f"Types: deb\nURIs: {mirror()}\nSuites: unstable\nComponents: main\nSigned-By: {KEYRING}\n"
+        (folder / "parts" / "unstable.sources").write_text(stanza)
+
+    def __call__(self, *words: str) -> None:
+        settings = {
+            "Dir::Etc::SourceList": "/dev/null",
+            "Dir::Etc::SourceParts": self.folder / "parts",
+            "Dir::State": self.folder / "state",
+            "Dir::State::status": self.folder / "status",
+            "Dir::Cache": self.folder / "cache",
+            "APT::Sandbox::User": "root",  # apt's own user may not enter the folder
+            "APT::Update::Error-Mode": "any",  # a suite that is not reached is otherwise a warning
+            "Acquire::Languages": "none",
+            "Acquire::Retries": 2,
+        }
+        options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+        command = ["apt-get", "-q", *options, *words]
+        ended = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120)
+        if ended.returncode != 0:
+            what = f"apt-get {' '.join(words)} of Debian's unstable suite failed"
+            pytest.fail(f"{what}:\n{ended.stderr.strip()}", pytrace=False)
+
+    def unpack(self, place: Path, packages: tuple[str, ...]) -> None:
+        place.mkdir()
+        self("download", *packages)
+        for one in sorted(self.folder.glob("*.deb")):
+            subprocess.run(["dpkg", "-x", str(one), str(place)], check=True)
+            one.unlink()
+
+
+@pytest.fixture(scope="session")
+def unstable() -> Iterator[Callable[..., Path]]:
+    """Unpacks packages of Debian's unstable suite into a folder: clients that this Debian has not, or only old ones.
+
+    They are not installed. What runs with the machine's own libraries is started from there.
+    """
+    with tempfile.TemporaryDirectory(prefix="kgpu-debian-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # for clients started as another user
+        apt = Apt(folder / "apt")
+        apt("update")
+        trees: dict[tuple[str, ...], Path] = {}
+
+        def unpack(*packages: str) -> Path:
+            if packages not in trees:
+                place = folder / "-".join(packages)
+                apt.unpack(place, packages)
+                trees[packages] = place
+            return trees[packages]
+
+        yield unpack

@@ -4,8 +4,6 @@ import base64
 import http.client
 import json
 import os
-import pty
-import select
 import signal
 import socket
 import struct
@@ -131,45 +129,6 @@ def test_whoever_reads_may_go(base: str, tmp_path: Path) -> None:
     line = f"{SCRIPT} run --image={base} -- yes | head -n 1"
     ran = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.stdout, ran.stderr.count("Error")) == ("y\n", 0)
-
-
-def test_a_shell_at_a_terminal(base: str, tmp_path: Path) -> None:
-    mine, theirs = pty.openpty()
-    words = ("shell", f"--image={base}")
-    with command(*words, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
-        os.close(theirs)
-        seen = expect(mine, "(kgpu-env) /work")
-        os.write(mine, b"sleep 300\n")
-        time.sleep(0.5)
-        os.write(mine, b"\x03")  # Ctrl-C is the command's inside, and does not end the shell
-        os.write(mine, b"echo $((6 * 7)); test -t 0 && echo terminal; exit 4\n")
-        seen += expect(mine, "terminal\r\n")
-        assert process.wait(timeout=30) == 4
-    os.close(mine)
-    assert "42\r\n" in seen
-
-
-def test_a_shells_json_is_alone_on_stdout(base: str, tmp_path: Path) -> None:
-    mine, theirs = pty.openpty()
-    words = ("shell", f"--image={base}", "--json")
-    streams = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
-    with command(*words, cwd=tmp_path, start_new_session=True, **streams) as process:
-        os.close(theirs)
-        expect(mine, "(kgpu-env) /work")
-        os.write(mine, b"exit 4\n")
-        out, _ = process.communicate(timeout=30)
-    os.close(mine)
-    assert (process.returncode, json.loads(out)["exit_code"]) == (4, 4)
-
-
-def expect(descriptor: int, text: str) -> str:
-    seen = ""
-    end = time.monotonic() + 30
-    while text not in seen:
-        assert time.monotonic() < end, seen
-        if select.select([descriptor], [], [], 0.2)[0]:
-            seen += os.read(descriptor, 4096).decode(errors="replace")
-    return seen
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ from provision.cli.app import command
 from provision.cli.describing import headline
 from provision.cli.documents import InitDocument
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
-from provision.errors import InputError, UsageError
+from provision.errors import InputError, InterruptError, UsageError, nearest
 from provision.model import Host
 
+NOTHING = "none"
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take what this host suggests.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a project file that is there.")]
 Folder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The project's folder.")]
@@ -40,7 +41,8 @@ def init(
     file, schema = output / FILE_NAME, output / SCHEMA_NAME
     if file.exists() and not force:
         raise InputError("KGE-609", f"{file} is there already.", fix="edit it, or replace it with --force")
-    check_writable(file, schema)
+    if output.exists():  # before any question; a folder that is not there is not made for an answer yet to come
+        check_writable(file, schema)
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("KGE-910", "There is no terminal to ask at.", fix="add --yes: it asks nothing")
     host = this_host()
@@ -51,6 +53,7 @@ def init(
         gid=os.getgid(),
     )
     _check(answers.packages)
+    check_writable(file, schema)
     write_file(schema, schema_text().encode())
     write_file(file, starter_file(answers, headline(host)).encode())
     read_project(file)  # what was written is what will be read
@@ -71,15 +74,32 @@ def _suggested(host: Host) -> str:
 def _ask_vendor(host: Host) -> str:
     say(f"Host      {headline(host)}")
     while True:
-        found: str = typer.prompt("Vendor (auto, cuda, rocm, cpu)", default=_suggested(host), err=True)
+        found = _ask("Vendor: auto (as each host has it), cuda, rocm or cpu", _suggested(host))
         if found in o.VENDORS:
             return found
-        say(f"{found!r} is no vendor")
+        hint = nearest(found, o.VENDORS) or "choose from these four."
+        say(f"          {found!r} is no vendor: {hint}")
 
 
 def _ask_packages() -> tuple[str, ...]:
-    text: str = typer.prompt("Python packages to add, separated by spaces", default="jupyterlab", err=True)
-    return tuple(text.split())
+    while True:
+        text = _ask(f"Python packages to add, separated by spaces, or {NOTHING}", "jupyterlab")
+        found = () if text.strip() == NOTHING else tuple(text.split())
+        try:
+            _check(found)
+        except InputError as error:
+            say(f"          {error.what} {error.why}".rstrip())
+        else:
+            return found
+
+
+def _ask(question: str, suggested: str) -> str:
+    try:
+        found: str = typer.prompt(question, default=suggested, err=True)
+    except typer.Abort:  # Ctrl-C, or the end of the input: the cursor still stands behind the question
+        say("")
+        raise InterruptError("KGE-900", "Interrupted: nothing was written.") from None
+    return found
 
 
 def _check(packages: tuple[str, ...]) -> None:

@@ -7,7 +7,6 @@ Docker 28 starts with, and with containerd's image store.
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -22,14 +21,11 @@ import pytest
 
 from provision.engine.docker import DockerEngine, connect
 from provision.engine.protocol import BuildStep, Built, Context
-from provision.engine.sources import machine_sources
 from provision.errors import KgpuError
 
 if TYPE_CHECKING:
     from docker import APIClient
 
-PACKAGES = ("docker.io", "containerd")
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 BASE = "kgpu-test/base:latest"  # the name that the machine's own engine gives it
 START_SECONDS = 30
 END_SECONDS = 30
@@ -47,64 +43,12 @@ def fail(text: str) -> None:
     pytest.fail(f"the tests with a current Docker cannot be prepared: {text}", pytrace=False)
 
 
-def mirror() -> str:
-    """Where this machine gets Debian from."""
-    release = Path("/etc/os-release").read_text()
-    codename = re.search(r"^VERSION_CODENAME=\W*(\w+)", release, re.MULTILINE)
-    lines, stanzas = machine_sources(codename[1] if codename else "")
-    found = [re.search(r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)", line) for line in lines]
-    found += [re.search(r"^Uris:\s*(\S+)", stanza, re.MULTILINE) for stanza in stanzas]
-    places = [match[1] for match in found if match and "security" not in match[1]]
-    if not places:
-        fail("this machine has no apt source of Debian's main component")
-    return places[0]
-
-
-class Apt:
-    """apt with sources and state of its own: the machine's lists, cache and packages stay as they are."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("parts", "state/lists/partial", "cache/archives/partial"):
-            (folder / name).mkdir(parents=True)
-        (folder / "status").touch()
-        stanza = f"Types: deb\nURIs: {mirror()}\nSuites: unstable\nComponents: main\nSigned-By: {KEYRING}\n"
-        (folder / "parts" / "unstable.sources").write_text(stanza)
-
-    def __call__(self, *words: str) -> None:
-        settings = {
-            "Dir::Etc::SourceList": "/dev/null",
-            "Dir::Etc::SourceParts": self.folder / "parts",
-            "Dir::State": self.folder / "state",
-            "Dir::State::status": self.folder / "status",
-            "Dir::Cache": self.folder / "cache",
-            "APT::Sandbox::User": "root",  # apt's own user may not enter the folder
-            "APT::Update::Error-Mode": "any",  # a suite that is not reached is otherwise a warning
-            "Acquire::Languages": "none",
-            "Acquire::Retries": 2,
-        }
-        options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-        command = ["apt-get", "-q", *options, *words]
-        ended = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120)
-        if ended.returncode != 0:
-            fail(f"apt-get {' '.join(words)} of Debian's unstable suite failed:\n{ended.stderr.strip()}")
-
-
 @pytest.fixture(scope="session")
-def programs() -> Iterator[Path]:
-    """The folder of the unpacked packages, each in its own; runc is the machine's."""
+def programs(unstable: Callable[..., Path]) -> Path:
+    """The folder of the unpacked packages; runc is the machine's."""
     if os.geteuid() != 0:
         fail("they start a daemon and need root")
-    with tempfile.TemporaryDirectory(prefix="kgpu-docker-") as name:
-        folder = Path(name)
-        apt = Apt(folder / "apt")
-        apt("update")
-        apt("download", *PACKAGES)
-        packages = sorted((folder / "apt").glob("*.deb"))
-        unpacking = [subprocess.Popen(["dpkg", "-x", str(one), str(folder / one.stem)]) for one in packages]
-        if sum([one.wait() for one in unpacking]):  # not any(), which would leave the second running
-            fail("dpkg does not unpack what was downloaded")
-        yield folder
+    return unstable("docker.io", "containerd")
 
 
 class Daemon:
@@ -116,7 +60,7 @@ class Daemon:
         self.cdi.mkdir()
         self.address = f"unix://{self.folder}/docker.sock"
         (self.folder / "daemon.json").write_text(json.dumps({"features": features} if features else {}))
-        places = [str(path) for path in programs.glob("*/usr/*bin")]
+        places = [str(path) for path in programs.glob("usr/*bin")]
         with (self.folder / "log").open("w") as log:
             self.process = subprocess.Popen(
                 self._command(),

@@ -1,0 +1,108 @@
+"""What the tests with real clients share: a terminal, a plan to export, somebody else's ids. No GPU is here."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+SCRIPT = str(Path(sys.executable).with_name("kgpu-env"))
+LINES, COLUMNS = 24, 80
+WAIT_SECONDS = 30
+# What moves the cursor or colours: no word of it is looked for.
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07")
+
+
+class Terminal:
+    """A command at a real terminal of its own: keys go in, what a person would see comes out."""
+
+    def __init__(self, folder: Path, *words: str, stdout: int | None = None) -> None:
+        self.keys, self.screen = pty.openpty()
+        self.resize(LINES, COLUMNS)
+        self.settings = termios.tcgetattr(self.screen)
+        self.seen = ""
+        self.at = 0  # what was expected before is not looked for again
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("KGPU_ENV_")}
+        self.process = subprocess.Popen(
+            # A session of its own with this terminal as its controlling one, so that Ctrl-C arrives as a person's does.
+            ["setsid", "--ctty", "--wait", SCRIPT, *words],
+            cwd=folder,
+            env=environment | {"TERM": "xterm-256color"},
+            stdin=self.screen,
+            stdout=stdout or self.screen,
+            stderr=self.screen,
+        )
+
+    def resize(self, lines: int, columns: int) -> None:
+        fcntl.ioctl(self.screen, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def type(self, text: str) -> None:
+        # No person is faster; and a signal between readline's prompt and its wait would be seen at the next key only.
+        time.sleep(0.3)
+        os.write(self.keys, text.encode())
+
+    def read(self) -> bool:
+        """Take what has been written since; tells whether there was something."""
+        if not select.select([self.keys], [], [], 0.1)[0]:
+            return False
+        self.seen += ESCAPES.sub("", os.read(self.keys, 1 << 16).decode(errors="replace")).replace("\r", "")
+        return True
+
+    def expect(self, text: str) -> None:
+        """Wait until a text shows after what was expected last."""
+        end = time.monotonic() + WAIT_SECONDS
+        while (found := self.seen.find(text, self.at)) < 0:
+            if time.monotonic() > end or (not self.read() and self.process.poll() is not None and not self.read()):
+                pytest.fail(f"{text!r} did not show after:\n{self.seen}", pytrace=False)
+        self.at = found + len(text)
+
+    def end(self) -> int:
+        """Wait for the command's end and return its exit code; what it wrote last is read."""
+        end = time.monotonic() + WAIT_SECONDS
+        while self.process.poll() is None:
+            self.read()
+            assert time.monotonic() < end, self.seen
+        while self.read():
+            pass
+        return self.process.returncode
+
+    @property
+    def restored(self) -> bool:
+        """Whether the terminal is set as it was before: echo, line editing, Ctrl-C."""
+        return termios.tcgetattr(self.screen) == self.settings
+
+    def hang_up(self) -> None:
+        """Close the window."""
+        os.close(self.keys)
+        self.keys = -1
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.screen)
+        if self.keys >= 0:
+            os.close(self.keys)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Starts kgpu-env at a terminal, in the test's folder."""
+    opened: list[Terminal] = []
+
+    def start(*words: str, stdout: int | None = None) -> Terminal:
+        opened.append(Terminal(tmp_path, *words, stdout=stdout))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
