@@ -109,6 +109,7 @@ MEANINGS: Final = {
     "KGE-623": "uv's answer is not a list of pinned packages with hashes.",
     "KGE-624": "Something has changed since the lock was written; the message lists it.",
     "KGE-625": "The lock does not give the Dockerfile it was written for: edited, or of another version.",
+    "KGE-626": "A package index does not answer, so that no wheel can be locked.",
     "KGE-900": "The work was interrupted; nothing was left behind.",
     "KGE-901": "That code or table is not known.",
     "KGE-902": "The command line cannot be understood.",

@@ -1,7 +1,7 @@
 """A lock: the plan, the base by digest and every wheel by hash, so that the same lock gives the same image context."""
 
 from provision.lock.document import LOCK_FILE, Lock, Wheel, WheelFile, read_lock, requirements_text
-from provision.lock.drift import Drift, drifts
+from provision.lock.drift import Drift, drifts, in_short
 from provision.lock.make import Pinned, check_plan, context_files, make_lock
 from provision.lock.wheels import Uv, compile_wheels, find_uv, network_environment, platform_of
 
@@ -18,6 +18,7 @@ __all__ = [
     "context_files",
     "drifts",
     "find_uv",
+    "in_short",
     "make_lock",
     "network_environment",
     "platform_of",

@@ -1,5 +1,6 @@
 """Every wheel of a stack with its hashes, as uv resolves them for the container's Python and platform."""
 
+import re
 import subprocess
 import tempfile
 import tomllib
@@ -15,6 +16,7 @@ from provision.lock.document import Wheel
 from provision.model import Request, Stack
 
 _SECONDS = 600.0
+_UNREACHED = r"Failed to fetch:? `?([^\s`]+)"  # uv's words
 _NEWEST_GLIBC = 40  # the newest that uv has a platform for
 
 Run = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str, str]]
@@ -44,7 +46,8 @@ def compile_wheels(stack: Stack, request: Request, platform: str, uv: Uv) -> tup
         uv: what resolves them.
 
     Raises:
-        InputError: KGE-622, the packages cannot be resolved together; KGE-623, uv answers something else.
+        InputError: KGE-622, the packages cannot be resolved together; KGE-623, uv answers something else; KGE-626, a
+            package index does not answer.
     """
     wanted = [*stack.packages, *request.packages]
     if not wanted:
@@ -54,9 +57,18 @@ def compile_wheels(stack: Stack, request: Request, platform: str, uv: Uv) -> tup
         file.flush()
         code, out, problem = (uv.run or _run)(_command(stack, platform, uv.program, file.name), uv.environment)
     if code:
-        fix = "loosen the packages that were asked for, or ask for another Python or TensorFlow"
-        raise InputError("KGE-622", "The packages cannot be locked together.", why=problem.strip(), fix=fix)
+        raise _refused(problem.strip())
     return parse(out)
+
+
+def _refused(problem: str) -> InputError:
+    unreached = re.search(_UNREACHED, problem)
+    if unreached:
+        fix = "check the name and the network, or name a mirror (network: index_url in kgpu-env.yaml)"
+        last = problem.splitlines()[-1].strip().removeprefix("cause: ").removeprefix("Caused by: ")
+        return InputError("KGE-626", f"{unreached[1]} cannot be fetched: nothing was locked.", why=last, fix=fix)
+    fix = "loosen the packages that were asked for, or ask for another Python or TensorFlow"
+    return InputError("KGE-622", "The packages cannot be locked together.", why=problem, fix=fix)
 
 
 def _command(stack: Stack, platform: str, program: str, file: str) -> list[str]:

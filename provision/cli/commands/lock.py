@@ -65,7 +65,7 @@ def _report(path: Path, old: "Lock", now: "Lock", *, as_json: bool) -> None:
     if found:
         raise InputError(
             "KGE-624",
-            f"{path} is not what would be locked now: {in_short(found)}.",
+            f"{path} differs from what would be locked now: {in_short(found)}.",
             fix="build what was locked with kgpu-env build --locked, or lock anew with kgpu-env lock",
             log=tuple(map(str, found)),
         )

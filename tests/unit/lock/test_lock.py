@@ -22,6 +22,7 @@ from provision.lock import (
     compile_wheels,
     context_files,
     drifts,
+    in_short,
     make_lock,
     network_environment,
     platform_of,
@@ -116,6 +117,16 @@ def test_packages_that_contradict_each_other_are_an_input_error() -> None:
     assert (caught.value.code, caught.value.why) == ("KGE-622", "no solution found")
 
 
+def test_an_index_that_does_not_answer_is_no_contradiction() -> None:
+    words = (
+        "error: Request failed after 3 retries in 5.3s\n  cause: Failed to fetch: https://far.example/x/\n  cause: dns"
+    )
+    with pytest.raises(InputError) as caught:
+        compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(code=1, problem=words))
+    assert (caught.value.code, caught.value.why) == ("KGE-626", "dns")
+    assert "https://far.example/x/ cannot be fetched" in caught.value.what
+
+
 @pytest.mark.parametrize(
     "out",
     [
@@ -203,16 +214,39 @@ def test_every_kind_of_drift_is_told() -> None:
         wheels=(replace(WHEELS[0], version="3"), replace(WHEELS[1], files=(WheelFile(file=TENSORFLOW, hash=DIGEST),))),
     )
     now = replace(now, stack=replace(now.stack, summary="another"))
-    assert [one.what for one in drifts(lock(), now)] == [
-        "stack",
-        "base digest",
-        "platform",
-        "apt packages",
-        "kgpu-env",
-        "catalogue",
-        "absl-py",
-        "files of tensorflow 2.21.0",
+    found = drifts(lock(), now)
+    same = "the index has another file under the same version"
+    assert list(map(str, found)) == [
+        f"tensorflow 2.21.0: {same} (locked sha256:111111111111, now sha256:dddddddddddd)",
+        f"stack: locked {stack().summary}, now another",
+        "base digest: locked sha256:dddddddddddd, now sha256:111111111111",
+        "platform: locked x86_64-manylinux_2_36, now aarch64-manylinux_2_36",
+        "apt packages: locked git, less=590-2, now none",
+        f"kgpu-env: locked {lock().version}, now 9",
+        "absl-py: locked 2.5.1, now 3",
     ]
+    assert in_short(found) == (
+        "stack, base digest, platform, apt packages, kgpu-env, "
+        "wheels (1 of another version, 1 with another file under the same version)"
+    )
+
+
+def test_wheels_that_come_and_go_are_told() -> None:
+    found = drifts(lock(wheels=WHEELS[:1]), lock(wheels=WHEELS[1:]))
+    assert list(map(str, found)) == [
+        "absl-py: locked 2.5.1, no longer needed",
+        "tensorflow: now 2.21.0, was not needed",
+    ]
+    assert in_short(found) == "wheels (1 new, 1 gone)"
+
+
+def test_another_catalogue_alone_is_no_drift() -> None:
+    assert drifts(lock(), replace(lock(), catalogue=TWO)) == ()
+
+
+def test_another_plan_for_no_reason_that_is_known_is_told() -> None:
+    (found,) = drifts(lock(), replace(lock(), plan_digest=TWO))
+    assert str(found).startswith("Dockerfile: locked sha256:")
 
 
 def test_one_more_file_of_a_version_is_no_drift() -> None:
@@ -239,8 +273,8 @@ def test_a_file_that_is_no_lock(tmp_path: Path, text: str) -> None:
     [
         ('"image": "debian:bookworm-slim"', '"image": "debian\\nRUN reboot"'),
         ('"python": "3.11"', '"python": "3.11; reboot"'),
-        ('"env": {}', '"env": {"A\\nRUN reboot": "x"}'),
-        ('"env": {}', '"env": {"A": "x\\nRUN reboot"}'),
+        ('"LD_LIBRARY_PATH": "', '"A\\nRUN reboot": "'),
+        ('"LD_LIBRARY_PATH": "', '"LD_LIBRARY_PATH": "x\\nRUN reboot'),
         ('"version": "2.21.0"', '"version": "2.21.0\\nRUN reboot"'),
     ],
 )
