@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from provision.library.hosts import engine, probe_host, read_host
     from provision.library.images import build, look_up, pinned, read_configuration
+    from provision.library.jobs import Work, job
     from provision.library.keeping import Records, gate, read_key
     from provision.library.locks import lock
     from provision.library.proofs import verify, verify_here
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Records",
+    "Work",
     "build",
     "engine",
     "gate",
+    "job",
     "lock",
     "look_up",
     "pinned",
@@ -37,6 +40,7 @@ __all__ = [
 _PLACES = {
     "hosts": ("engine", "probe_host", "read_host"),
     "images": ("build", "look_up", "pinned", "read_configuration"),
+    "jobs": ("Work", "job"),
     "keeping": ("Records", "gate", "read_key"),
     "locks": ("lock",),
     "proofs": ("verify", "verify_here"),

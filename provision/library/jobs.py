@@ -1,0 +1,131 @@
+"""Commands that a person works with in an environment: which image, which GPUs, which folders, whose ids."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import provision.catalogue as facts
+from provision.emit.order import CACHE, HOST_CACHE
+from provision.errors import BuildError, InputError
+from provision.library.hosts import probe_host
+from provision.model import Access, Host, Value, Vendor
+
+if TYPE_CHECKING:
+    from provision.engine.protocol import Engine, Image, Job
+
+PROJECT = "/work"
+
+
+class Work(Value):
+    """Where a command runs, on which GPUs, as whom."""
+
+    image: str
+    vendor: Vendor | None = None  # None: what the image was made for
+    gpus: str = "all"  # or the host's numbers and UUIDs: "0,1"
+    user: str | None = None  # "UID:GID" inside; None: this process's
+    project: Path = Path()  # the folder that is mounted at /work
+
+
+def job(
+    work: Work,
+    command: tuple[str, ...],
+    *,
+    engine: "Engine",
+    terminal: bool = False,
+    catalogue: facts.Catalogue | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> "Job":
+    """Return the job for `engine.run_job`.
+
+    The user's own cache, below HOME, is mounted and made where it is missing; the terminal's TERM and COLORTERM go in.
+
+    Args:
+        work: where the command runs.
+        command: the program and its arguments.
+        engine: has the image.
+        terminal: whether a terminal is given to the command.
+        catalogue: names GPUs for the probe; by default the one that ships.
+        say: hears in a line what will not work as one may expect.
+
+    Raises:
+        BuildError: KGE-408, the image is not there.
+        InputError: KGE-608, the project's folder is none, or the user may not enter it; KGE-605, there can be no cache.
+        UsageError: KGE-306, the host has no such GPU.
+    """
+    from provision.engine.protocol import Job
+
+    there = engine.image(work.image)
+    if there is None:
+        fix = "build it with kgpu-env build (and the same options), or name another with --image"
+        raise BuildError("KGE-408", f"there is no image {work.image} on this engine", fix=fix)
+    user = work.user or f"{os.getuid()}:{os.getgid()}"
+    # The cache belongs to the user outside: another one inside starts with an empty home each time.
+    own = user.partition(":")[0] == str(os.getuid())
+    cache = {str(_cache()): CACHE} if own else {}
+    return Job(
+        image=work.image,
+        command=command,
+        user=user,
+        directory=PROJECT,
+        access=_access(work, there, engine, catalogue, say),
+        env=_environment(CACHE if own else "/tmp"),  # noqa: S108 - a path in the container
+        mounts={str(_project(work.project, user, say)): PROJECT, **cache},
+        terminal=terminal,
+    )
+
+
+def _access(
+    work: Work, image: "Image", engine: "Engine", catalogue: facts.Catalogue | None, say: Callable[[str], None]
+) -> Access:
+    from msgspec.structs import replace
+
+    from provision.engine.access import device_access
+    from provision.prove import image_vendor
+
+    wanted = work.vendor or image_vendor(image)
+    if wanted is Vendor.CPU:
+        return device_access(Host(), Vendor.CPU)
+    here = probe_host(catalogue=catalogue)
+    here = replace(here, engine=here.engine or engine.describe())
+    access = device_access(here, wanted, work.gpus)
+    if access.method == "none":
+        say(f"this host has no GPU for a {wanted} image: what runs in it runs on the CPU")
+    return access
+
+
+def _environment(home: str) -> dict[str, str]:
+    found = {"HOME": home, "XDG_CACHE_HOME": home, "KERAS_HOME": f"{home}/keras"}
+    found |= {"CUDA_CACHE_PATH": f"{home}/cuda", "MIOPEN_USER_DB_PATH": f"{home}/miopen"}
+    return found | {key: os.environ[key] for key in ("TERM", "COLORTERM") if key in os.environ}
+
+
+def _project(folder: Path, user: str, say: Callable[[str], None]) -> Path:
+    place = folder.resolve()
+    if not place.is_dir():
+        raise InputError("KGE-608", f"{folder} is no folder.", fix="name the project's folder with --project")
+    status = place.stat()
+    uid, gid = (int(part) for part in user.split(":"))
+    # Root inside has no capabilities: it writes to what is root's own, as everybody.
+    bits = 0o700 if status.st_uid == uid else 0o070 if status.st_gid == gid else 0o007
+    if not status.st_mode & bits & 0o111:
+        raise InputError(
+            "KGE-608",
+            f"user {user} may not enter {place}.",
+            why=f"it belongs to {status.st_uid}:{status.st_gid} with mode {status.st_mode & 0o777:o}",
+            fix=f"take the owner's ids: --user {status.st_uid}:{status.st_gid}",
+        )
+    if not status.st_mode & bits & 0o222:
+        say(f"user {user} cannot write to {place}, which belongs to {status.st_uid}:{status.st_gid}")
+    return place
+
+
+def _cache() -> Path:
+    place = Path.home() / HOST_CACHE
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            "KGE-605", f"The cache {place} cannot be made.", why=error.strerror or "", fix="set HOME to your own folder"
+        ) from error
+    return place
