@@ -50,7 +50,7 @@ VALUES = module("kgpu_proof_values", ROOT / "tests" / "unit" / "prove" / "confte
 ENGINE = module("kgpu_engine_fixtures", ROOT / "tests" / "engine" / "conftest.py")
 # The engine's fixtures, as they are: the scenarios in containers need them.
 engine, base, api, tag = ENGINE.engine, ENGINE.base, ENGINE.api, ENGINE.tag
-tensorflow_image = ENGINE.tensorflow_image
+tensorflow_image, podman = ENGINE.tensorflow_image, ENGINE.podman
 
 CPU_RECORD: dict[str, Any] = json.loads(VALUES.RECORD.read_text())
 GPU_RECORD: dict[str, Any] = VALUES.on_gpu(CPU_RECORD)

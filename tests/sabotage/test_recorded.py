@@ -18,17 +18,9 @@ V = importlib.import_module("tests.sabotage.conftest")  # as pytest names it wit
 CUDA, ROCM, ON_CPU, GPU_RECORD, DONE = V.CUDA, V.ROCM, V.ON_CPU, V.GPU_RECORD, V.DONE
 put, judged = V.put, V.judged
 
-NVIDIA0 = [{"path": "/dev/nvidia0", "error": None}]
-LIBCUDA = [{"name": "libcuda.so.1", "error": None}]
-INSIDE = (("environment", "nodes"), NVIDIA0), (("environment", "libraries"), LIBCUDA)
 KFD = {"path": "/dev/kfd", "error": None}
-LIBHIP = [{"name": "libamdhip64.so", "error": None}]
 FAILED = {"type": "InternalError", "text": "CUDNN_STATUS_NOT_INITIALIZED"}
 LOST = {"type": "InternalError", "text": "CUDA_ERROR_UNKNOWN: unknown error: Xid 79, GPU has fallen off the bus"}
-DLOPEN = (
-    "W0000 Cannot dlopen some GPU libraries. Please make sure the missing libraries mentioned above "
-    "are installed properly if you would like to use GPU. Skipping registering GPU devices..."
-)
 GFX = (
     "Ignoring visible gpu device (device: 0, name: AMD Radeon RX 7600, pci bus id: 0000:17:00.0) with AMDGPU version : "
     "gfx1102. The supported AMDGPU versions are gfx1030, gfx1100."
@@ -78,22 +70,12 @@ def trained(training: int, *path: Any, value: object) -> Proof:  # noqa: ANN401 
 
 CPU = "/job:localhost/replica:0/task:0/device:CPU:0"
 PLAYED: dict[str, Callable[[], Proof]] = {
-    "request-ignored": lambda: judged(CUDA, ON_CPU),
-    "hidden-hip": lambda: judged(
-        ROCM,
-        on_rocm(
-            (("environment", "nodes"), [KFD]),
-            (("environment", "libraries"), LIBHIP),
-            (("environment", "variables"), {"HIP_VISIBLE_DEVICES": ""}),
-        ),
-    ),
-    "no-libcudnn": lambda: judged(CUDA, put(ON_CPU, *INSIDE), stderr=DLOPEN),
+    "request-lost": lambda: judged(CUDA, ON_CPU),
     "cudnn-at-first-use": lambda: judged(
         CUDA,
         put(GPU_RECORD, (("libraries", conv2d(), "error"), FAILED)),
         stderr="Could not load library libcudnn_cnn.so.9: cannot open shared object file\n",
     ),
-    "stub-libcuda": lambda: judged(CUDA, put(ON_CPU, *INSIDE)),
     "wrong-gfx": lambda: judged(ROCM, on_rocm((("environment", "nodes"), [KFD])), stderr=GFX),
     "kfd-without-group": lambda: judged(
         ROCM,
@@ -118,7 +100,6 @@ PLAYED: dict[str, Callable[[], Proof]] = {
     "control-passes": lambda: with_control(judged(CUDA, GPU_RECORD), judged(CUDA, GPU_RECORD)),
     "replayed": replayed,
     "clock": lambda: judged(CUDA, put(GPU_RECORD, (("seconds",), 86_400.0))),
-    "other-architecture": lambda: refused("exec /usr/bin/python3: exec format error"),
     "wsl-without-gpu": lambda: judged(
         msgspec.structs.replace(CUDA, gpus=()),
         put(ON_CPU, (("environment", "nodes"), [{"path": "/dev/dxg", "error": None}])),

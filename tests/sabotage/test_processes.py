@@ -1,4 +1,4 @@
-"""Sabotage with real processes, real containers and real TensorFlow."""
+"""Sabotage with real processes and real TensorFlow."""
 
 import importlib
 import json
@@ -14,10 +14,8 @@ from typing import Any
 
 import pytest
 
-from provision.engine.docker import DockerEngine
-from provision.engine.protocol import Access, Context
 from provision.model import Driver, Host, Proof, Vendor, Verdict
-from provision.prove import VerifyRequest, verify
+from provision.prove import VerifyRequest
 from provision.prove.outside import processes
 from provision.prove.verify import verify_here
 
@@ -130,84 +128,3 @@ def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
     assert expected("report-unwritable") in ended.stderr
     assert "Verify" not in ended.stderr, "it says so before it trains"
     assert time.monotonic() - begun < 5
-
-
-def contained(engine: DockerEngine, image: str, vendor: Vendor, **request: Any) -> Proof:  # noqa: ANN401 - fields of the request
-    return verify(
-        engine,
-        image,
-        VerifyRequest(vendor=vendor, level="quick", **request),
-        HOST,
-        Access(),
-        V.load().errors,
-        new_nonce=lambda: secrets.token_hex(16),
-        clock=time.monotonic,
-    )
-
-
-def made(engine: DockerEngine, tag: str, *lines: str, **files: bytes) -> str:
-    text = "\n".join((*lines, "")).encode()
-    engine.build(Context(files={"Dockerfile": text, **files}), tag, lambda _: None, {})
-    return tag
-
-
-# The CPU wheel calls itself a CUDA build: so that the scenario is about the device, not about the wheel.
-CLAIM = (
-    "import tensorflow as t\n"
-    "b = {**t.sysconfig.get_build_info(), 'is_cuda_build': True}\n"
-    "t.sysconfig.get_build_info = lambda: b\n"
-)
-
-
-def claiming(engine: DockerEngine, tag: str, image: str, *lines: str) -> str:
-    folder = "/opt/claim"
-    return made(
-        engine,
-        tag,
-        f"FROM {image}",
-        f"COPY sitecustomize.py {folder}/sitecustomize.py",
-        f"ENV PYTHONPATH={folder}",
-        *lines,
-        **{"sitecustomize.py": CLAIM.encode()},
-    )
-
-
-@pytest.mark.engine
-def test_no_device_request(engine: DockerEngine, tensorflow_image: str, tag: str) -> None:
-    proof = contained(engine, claiming(engine, tag, tensorflow_image), Vendor.CUDA)
-    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, expected("no-device-request"))
-    assert "the model trained on the CPU" in proof.reason
-
-
-@pytest.mark.engine
-def test_hidden_by_the_image(engine: DockerEngine, tensorflow_image: str, tag: str) -> None:
-    image = claiming(engine, tag, tensorflow_image, "ENV CUDA_VISIBLE_DEVICES=-1")
-    proof = contained(engine, image, Vendor.CUDA)
-    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, expected("hidden-cuda"))
-    assert "CUDA_VISIBLE_DEVICES=-1 hides the GPUs" in proof.seen
-
-
-@pytest.mark.engine
-def test_the_cpu_wheel(engine: DockerEngine, tensorflow_image: str) -> None:
-    proof = contained(engine, tensorflow_image, Vendor.CUDA)
-    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, expected("cpu-wheel"))
-    assert "not built for NVIDIA GPUs" in proof.reason
-
-
-@pytest.mark.engine
-def test_out_of_memory(engine: DockerEngine, tensorflow_image: str) -> None:
-    proof = contained(engine, tensorflow_image, Vendor.CUDA, memory_bytes=64 << 20)
-    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, expected("out-of-memory"))
-
-
-@pytest.mark.engine
-def test_no_python(engine: DockerEngine, tag: str) -> None:
-    image = made(engine, tag, "FROM scratch", "COPY word /word", word=b"nothing")
-    proof = contained(engine, image, Vendor.CUDA)
-    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, expected("no-python"))
-
-
-@pytest.mark.engine
-def test_no_tensorflow(engine: DockerEngine, base: str) -> None:
-    proof = contained(engine, base, Vendor.CUDA)
-    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, expected("no-tensorflow"))
