@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provision.engine.docker import DockerEngine, connect
-from provision.engine.protocol import Access, Context
+from provision.engine.protocol import Access, Context, Engine
 from provision.model import Driver, Gpu, Host, Proof, Status, Vendor, Verdict
 from provision.prove import VerifyRequest, verify
 
@@ -48,7 +48,7 @@ def status(proof: Proof, name: str) -> Status:
 
 
 def contained(
-    engine: DockerEngine,
+    engine: Engine,
     image: str,
     vendor: Vendor,
     access: Access = Access(),  # noqa: B008 - it is frozen
@@ -168,7 +168,7 @@ def test_another_processor(engine: DockerEngine, api: "APIClient", tag: str) -> 
         "layer.tar": layer,
         "manifest.json": json.dumps(listing).encode(),
     }
-    list(api.load_image(packed(**files)))
+    list(api.load_image(packed(**files)))  # type: ignore[no-untyped-call] # the stubs leave it without types
     proof = contained(engine, tag, Vendor.CUDA)
     not_proved(proof, "other-architecture")
     assert "exec format error" in proof.seen
