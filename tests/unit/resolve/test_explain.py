@@ -65,8 +65,8 @@ def test_an_unconfirmed_release_is_named_where_it_alone_fits(tmp_path: Path) -> 
 
 
 def test_gpus_that_no_stack_serves_together_are_told_apart() -> None:
-    error = refused(nvidia("580.95.05", "sm_52", "sm_100"))
-    assert [one.change for one in error.changes] == ["sm_100 alone", "sm_52 alone"]
+    error = refused(nvidia("580.95.05", "sm_52", "sm_103"))
+    assert [one.change for one in error.changes] == ["sm_103 alone", "sm_52 alone"]
     assert "TensorFlow 2.21" in error.changes[0].gives
     assert "TensorFlow 2.16" in error.changes[1].gives
 

@@ -203,7 +203,7 @@ def test_wsl_is_refused_for_amd() -> None:
 def test_other_machines_are_refused() -> None:
     host = nvidia("580.65.06", "sm_90")
     arm = Host(gpus=host.gpus, drivers=host.drivers, architecture="aarch64")
-    assert {one.rule for one in refusal(arm).rejected} == {"machine"}
+    assert {one.rule for one in refusal(arm, backend="tensorflow").rejected} == {"machine"}
 
 
 @pytest.mark.parametrize(
@@ -235,9 +235,9 @@ RELEASES = [row.release for row in load().amd.drivers]
 TARGETS = [row.target for row in load().amd.targets]
 
 
-def attempt(host: Host) -> Stack | NoStackError:
+def attempt(host: Host, **wishes: str) -> Stack | NoStackError:
     try:
-        return pick(host)
+        return pick(host, **wishes)
     except NoStackError as error:
         return error
 
@@ -255,7 +255,7 @@ def test_never_a_stack_above_the_driver(driver: str, architectures: list[str]) -
 @given(st.sampled_from(DRIVERS), st.sampled_from(DRIVERS), st.sampled_from(ARCHITECTURES))
 def test_a_newer_driver_never_worsens_the_pick(one: str, two: str, architecture: str) -> None:
     older, newer = sorted((one, two), key=version_key)
-    before, after = attempt(nvidia(older, architecture)), attempt(nvidia(newer, architecture))
+    before, after = (attempt(nvidia(driver, architecture), backend="tensorflow") for driver in (older, newer))
     if isinstance(before, Stack):
         if isinstance(after, NoStackError):  # only a branch that no longer drives the GPU may do so
             assert "driver-drives-gpu" in {rejected.rule for rejected in after.rejected}
@@ -266,7 +266,7 @@ def test_a_newer_driver_never_worsens_the_pick(one: str, two: str, architecture:
 @settings(deadline=None)  # the first example loads the catalogue
 @given(st.sampled_from(RELEASES), st.lists(st.sampled_from(TARGETS), min_size=1, max_size=2))
 def test_every_rocm_candidate_has_one_first_reason_and_every_gpu_is_served(release: str, targets: list[str]) -> None:
-    stack = attempt(amd(release, *targets))
+    stack = attempt(amd(release, *targets), backend="tensorflow")
     candidates = [(one.candidate, one.rule) for one in stack.rejected]
     assert len(candidates) == len(set(candidates))
     if isinstance(stack, Stack):
