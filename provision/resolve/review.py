@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Finding, Host, Request, Severity, Stack, Vendor, version_key
+from provision.resolve.conflict import tensorflow_broken
 from provision.resolve.sweep import hosts
 from provision.resolve.vendors import resolve_vendor
 
@@ -106,9 +107,16 @@ def _useless(catalogue: Catalogue) -> Iterator[Finding]:
             for host in machines
         )
         if not any(served):
-            text = f"{table}, {name}: no driver and GPU of the catalogue gets it"
+            rules = ", ".join(_nearest(catalogue, machines, requests[0], vendor))
+            text = f"{table}, {name}: no driver and GPU of the catalogue gets it; what comes nearest breaks {rules}"
             yield _finding("KGE-256", Severity.INFO, text, "it serves `kgpu-env check` at most")
     yield from _useless_keras(catalogue)
+
+
+def _nearest(catalogue: Catalogue, machines: list[Host], request: Request, vendor: Vendor) -> list[str]:
+    """Return the fewest rules that keep a row from a machine."""
+    every = (sorted(one) for host in machines for one in tensorflow_broken(catalogue, host, request, vendor))
+    return min(every, key=lambda rules: (len(rules), rules), default=[])
 
 
 def _useless_keras(catalogue: Catalogue) -> Iterator[Finding]:

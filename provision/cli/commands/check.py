@@ -35,7 +35,8 @@ def check(
     network = settings(o.StackOptions(ca_bundle=ca_bundle, profile=profile, config=config)).network
     where = library.read_host(host) if host else this_host()
     found = library.read_configuration(image, where.architecture, network)
-    say(f"read      {found.bytes_read:,} bytes from {found.origin}, no layer")
+    size = f"{found.bytes_read:,} bytes from {found.origin}, no layer"
+    say(f"read      {size}" if found.bytes_read else f"read      {found.origin}'s own copy")
     verdict = check_image(facts(catalogue), where, image, found.environment)
     if as_json:
         answer_json(
@@ -50,6 +51,6 @@ def check(
             )
         )
         return
-    answer(f"{image} starts on this host.")
+    answer(f"{image} {'starts on this host' if verdict.conditions else 'has no condition that could stop it'}.")
     for line in (*verdict.conditions, *verdict.notes):
         answer(f"          {line}")
