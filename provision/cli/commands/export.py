@@ -124,13 +124,16 @@ def _order(found: Plan, kind: str, target: ExportOptions) -> "Order":
     from provision.emit import Order
     from provision.engine.access import device_access
     from provision.engine.images import check_reference
-    from provision.render import render
 
     if target.image:
         check_reference(target.image)
     user = found.request.user
     has_context = kind == "devcontainer" and not target.image  # a Dockerfile, and what it reads
-    plan_ = render(found.catalogue, found.stack, found.request, network=_network(found) if has_context else None)
+    network = found.settings.network if has_context else None
+    plan_ = library.render(found.stack, found.request, network=network, catalogue=found.catalogue)
+    brought = [name for name in plan_.files if name != "Dockerfile"]
+    if brought:
+        say(f"note      holds your network settings, passwords in them too: {', '.join(brought)}")
     return Order(
         stack=found.stack,
         request=found.request,
@@ -161,18 +164,6 @@ def _reference(found: Plan, kind: str, target: ExportOptions) -> str | None:
         why = error.what
     say(f"note      the image is named by its tag alone: {why}")
     return target.image
-
-
-def _network(found: Plan) -> dict[str, bytes]:
-    """Return the network settings that were asked for, as `render` does; this host's own belong to `build`."""
-    network = found.settings.network
-    if not (network.ca_bundle or network.index_url or network.extra_index_urls):
-        return {}
-    from provision.engine.network import build_network
-
-    files = build_network(network, {}).files
-    say(f"note      holds your network settings, passwords in them too: {', '.join(files)}")
-    return files
 
 
 def _tell_gpu(order: "Order") -> None:
