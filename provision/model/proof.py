@@ -102,4 +102,5 @@ class Proof(Value):
     level: Literal["quick", "standard", "soak"] = "standard"
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     seconds: float | None = None  # the whole verification, container start included
+    spent: dict[str, float] = msgspec.field(default_factory=dict)  # seconds inside, of the first run: see `judge`
     log: tuple[str, ...] = ()  # the last lines the framework wrote, oldest first

@@ -104,6 +104,7 @@ def judge(
         checks=found,
         training=_training(expectation, known),
         versions=known.versions if known else {},
+        spent=_spent(known) if known else {},
         log=tuple(line for line in ran.stderr.splitlines() if line.strip())[-LOG_LINES:],
     )
 
@@ -114,6 +115,12 @@ def _training(expectation: Expectation, evidence: Evidence | None) -> Training:
         return Training()
     first = placement.explicit_on(evidence, placement.places(expectation, evidence)[0])
     return _curve(first if first and first.losses else placement.implicit_of(evidence))
+
+
+def _spent(evidence: Evidence) -> dict[str, float]:
+    """Return how long the workload took, and of that the framework's import and the trainings themselves."""
+    trainings = sum(record.seconds or 0.0 for record in evidence.trainings)
+    return {"workload": evidence.seconds, "import": evidence.import_seconds or 0.0, "trainings": trainings}
 
 
 def _reference(evidence: Evidence | None) -> Training:
