@@ -167,7 +167,7 @@ def reference(vendor: Vendor) -> dict[Path, str]:
     path = LOCKS / f"{vendor}.lock"
     old = read_lock(path)
     request = check_request(Request(vendor=vendor))
-    pinned = Pinned(old.wheels, old.platform, old.stack.base.digest)
+    pinned = Pinned(old.wheels, old.tools, old.platform, old.stack.base.digest)
     new = make_lock(load(), resolve(load(), host(REFERENCE[vendor]), request), request, pinned)
     held = {wheel.name: wheel.version for wheel in old.wheels}
     for requirement in map(Requirement, new.stack.packages):
@@ -175,7 +175,7 @@ def reference(vendor: Vendor) -> dict[Path, str]:
             raise SystemExit(f"{path.relative_to(ROOT)} has no {requirement}: run {RELOCK}")
     # The wheels were resolved from the catalogue that the lock names.
     new = replace(new, catalogue=old.catalogue)
-    plan = render(load(), new.stack, new.request, network=context_files(new.wheels))
+    plan = render(load(), new.stack, new.request, network=context_files(new))
     return {path: model.encode(new) + "\n", ROOT / f"Dockerfile.{vendor}": plan.dockerfile}
 
 

@@ -38,4 +38,4 @@ def locked_files() -> dict[str, bytes]:
     """Return the lock's files in the build context."""
     from provision.lock import LOCK_FILE, context_files, read_lock
 
-    return context_files(read_lock(Path(LOCK_FILE)).wheels)
+    return context_files(read_lock(Path(LOCK_FILE)))

@@ -56,20 +56,24 @@ def lock(
     bases, cuda_bases = known.images.bases, known.images.cuda_bases
     glibc = {row.image: row.glibc for row in bases} | {row.image: row.glibc for row in cuda_bases}
     platform = platform_of(machine, glibc.get(stack.base.image, _AMD_GLIBC))
-    wheels = _wheels(stack, wanted, platform, asked)
-    return make_lock(known, stack, wanted, Pinned(wheels, platform, _base_digest(stack, machine, asked, say)))
+    versions = {tool.id: tool.version for tool in known.images.tools}
+    wheels, tools = _wheels(stack, wanted, platform, versions, asked)
+    return make_lock(known, stack, wanted, Pinned(wheels, tools, platform, _base_digest(stack, machine, asked, say)))
 
 
-def _wheels(stack: model.Stack, request: model.Request, platform: str, network: model.Network) -> "tuple[Wheel, ...]":
+def _wheels(
+    stack: model.Stack, request: model.Request, platform: str, tools: dict[str, str], network: model.Network
+) -> "tuple[tuple[Wheel, ...], tuple[Wheel, ...]]":
     from provision.engine.network import build_network
-    from provision.lock import Uv, compile_wheels, find_uv, network_environment
+    from provision.lock import Uv, compile_tools, compile_wheels, find_uv, network_environment
 
     if not stack.packages:
-        return ()
+        return (), ()
     with tempfile.TemporaryDirectory() as folder:
         files = build_network(network, os.environ).files
         environment = network_environment(files, os.environ, network.ca_bundle, Path(folder))
-        return compile_wheels(stack, request, platform, Uv(find_uv(shutil.which), environment))
+        uv = Uv(find_uv(shutil.which), environment)
+        return compile_wheels(stack, request, platform, uv), compile_tools(stack, tools, platform, uv)
 
 
 def _base_digest(stack: model.Stack, machine: str, network: model.Network, say: Callable[[str], None]) -> str | None:

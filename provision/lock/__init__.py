@@ -3,7 +3,7 @@
 from provision.lock.document import LOCK_FILE, Lock, Wheel, WheelFile, read_lock, requirements_text
 from provision.lock.drift import Drift, drifts, in_short
 from provision.lock.make import Pinned, check_plan, context_files, make_lock
-from provision.lock.wheels import Uv, compile_wheels, find_uv, network_environment, platform_of
+from provision.lock.wheels import Uv, compile_tools, compile_wheels, find_uv, network_environment, platform_of
 
 __all__ = [
     "LOCK_FILE",
@@ -14,6 +14,7 @@ __all__ = [
     "Wheel",
     "WheelFile",
     "check_plan",
+    "compile_tools",
     "compile_wheels",
     "context_files",
     "drifts",

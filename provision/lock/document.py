@@ -57,6 +57,7 @@ class Lock(Value):
     stack: Stack
     request: Request
     wheels: tuple[Wheel, ...] = ()
+    tools: tuple[Wheel, ...] = ()  # what installs them during the build and stays out of the image
     apt: tuple[AptPackage, ...] = ()
 
 

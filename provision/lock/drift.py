@@ -65,7 +65,7 @@ def in_short(found: tuple[Drift, ...]) -> str:
 
 
 def _wheels(locked: Lock, now: Lock) -> list[Drift]:
-    old, new = ({wheel.name: wheel for wheel in lock.wheels} for lock in (locked, now))
+    old, new = ({wheel.name: wheel for wheel in (*lock.wheels, *lock.tools)} for lock in (locked, now))
     found: list[Drift] = []
     for name in sorted({*old, *new}):
         before, after = old.get(name), new.get(name)

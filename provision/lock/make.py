@@ -12,13 +12,14 @@ from provision.errors import InputError
 from provision.lock.document import AptPackage, Lock, Wheel, requirements_text
 from provision.model import Base, Request, Stack
 from provision.render import render
-from provision.render.dockerfile import LOCKED
+from provision.render.dockerfile import LOCKED, TOOLS
 
 
 class Pinned(NamedTuple):
     """What was found outside the catalogue."""
 
     wheels: tuple[Wheel, ...]
+    tools: tuple[Wheel, ...]
     platform: str
     base_digest: str | None  # None: no registry answered
 
@@ -30,10 +31,10 @@ def make_lock(catalogue: Catalogue, stack: Stack, request: Request, pinned: Pinn
     What only explains the stack (warnings, rejected candidates) is left out, so that the same plan gives the same lock.
     """
     kept = replace(stack, warnings=(), rejected=(), upgrades=(), why="")
-    digest, wheels = pinned.base_digest, pinned.wheels
+    digest = pinned.base_digest
     if digest:
         kept = replace(kept, base=Base(image=stack.base.image, digest=digest), local_base=None)
-    plan = render(catalogue, kept, request, network=context_files(wheels))
+    plan = render(catalogue, kept, request, network=context_files(pinned))
     return Lock(
         version=__version__,
         catalogue=catalogue_digest(catalogue),
@@ -41,19 +42,20 @@ def make_lock(catalogue: Catalogue, stack: Stack, request: Request, pinned: Pinn
         platform=pinned.platform,
         stack=kept,
         request=request,
-        wheels=wheels,
+        wheels=pinned.wheels,
+        tools=pinned.tools,
         apt=tuple(_apt(word) for word in request.apt),
     )
 
 
-def context_files(wheels: tuple[Wheel, ...]) -> dict[str, bytes]:
+def context_files(lock: Lock | Pinned) -> dict[str, bytes]:
     """Return what a lock adds to the build: its wheels, which the Dockerfile then names by hash."""
-    return {LOCKED: requirements_text(wheels)}
+    return {LOCKED: requirements_text(lock.wheels), TOOLS: requirements_text(lock.tools)}
 
 
 def check_plan(catalogue: Catalogue, lock: Lock, path: Path) -> None:
     """Raise InputError KGE-625 when a lock does not give the plan that it was written for."""
-    plan = render(catalogue, lock.stack, lock.request, network=context_files(lock.wheels))
+    plan = render(catalogue, lock.stack, lock.request, network=context_files(lock))
     if plan.digest == lock.plan_digest:
         return
     why = f"the plan is {plan.digest}, and {lock.plan_digest} was locked"

@@ -49,13 +49,44 @@ def compile_wheels(stack: Stack, request: Request, platform: str, uv: Uv) -> tup
         InputError: KGE-622, the packages cannot be resolved together; KGE-623, uv answers something else; KGE-626, a
             package index does not answer.
     """
-    wanted = [*stack.packages, *request.packages]
+    sources: list[str] = []
+    for index in stack.indexes:
+        sources += ["--index", index]
+    if stack.indexes:
+        sources += ["--index-strategy", "unsafe-best-match"]
+    if stack.find_links:
+        sources += ["--find-links", stack.find_links]
+    return _compile([*stack.packages, *request.packages], [*_target(stack, platform), *sources], uv)
+
+
+def compile_tools(stack: Stack, versions: Mapping[str, str], platform: str, uv: Uv) -> tuple[Wheel, ...]:
+    """Return the programs that take part in the build of a stack of wheels, as `compile_wheels` does.
+
+    Args:
+        stack: its Python runs them.
+        versions: their exact versions: {"uv": "0.13.9"}.
+        platform: as `platform_of` writes it.
+        uv: what resolves them.
+    """
+    wanted = [f"{name}=={version}" for name, version in versions.items()] if stack.packages else []
+    return _compile(wanted, _target(stack, platform), uv)
+
+
+def _target(stack: Stack, platform: str) -> list[str]:
+    return ["--python-version", stack.python, "--python-platform", platform]
+
+
+def _compile(wanted: Sequence[str], options: Sequence[str], uv: Uv) -> tuple[Wheel, ...]:
     if not wanted:
         return ()
+    # astunparse and a few other old dependencies of TensorFlow are wheels too: nothing is built from source.
+    # pylock.toml (PEP 751) names the files that fit this Python and platform, each with its hash.
+    fixed = ["--format", "pylock.toml", "--only-binary", ":all:", "--quiet", "--no-header", "--no-annotate"]
     with tempfile.NamedTemporaryFile("w", suffix=".in", encoding="utf-8") as file:
         file.write("\n".join(wanted) + "\n")
         file.flush()
-        code, out, problem = (uv.run or _run)(_command(stack, platform, uv.program, file.name), uv.environment)
+        command = [uv.program, "pip", "compile", file.name, *fixed, *options]
+        code, out, problem = (uv.run or _run)(command, uv.environment)
     if code:
         raise _refused(problem.strip())
     return parse(out)
@@ -69,18 +100,6 @@ def _refused(problem: str) -> InputError:
         return InputError("KGE-626", f"{unreached[1]} cannot be fetched: nothing was locked.", why=last, fix=fix)
     fix = "loosen the packages that were asked for, or ask for another Python or TensorFlow"
     return InputError("KGE-622", "The packages cannot be locked together.", why=problem, fix=fix)
-
-
-def _command(stack: Stack, platform: str, program: str, file: str) -> list[str]:
-    # astunparse and a few other old dependencies of TensorFlow are wheels too: nothing is built from source.
-    # pylock.toml (PEP 751) names the files that fit this Python and platform, each with its hash.
-    command = [program, "pip", "compile", file, "--format", "pylock.toml", "--only-binary", ":all:", "--quiet"]
-    command += ["--python-version", stack.python, "--python-platform", platform, "--no-header", "--no-annotate"]
-    for index in stack.indexes:
-        command += ["--index", index]
-    if stack.indexes:
-        command += ["--index-strategy", "unsafe-best-match"]
-    return [*command, "--find-links", stack.find_links] if stack.find_links else command
 
 
 def parse(text: str) -> tuple[Wheel, ...]:

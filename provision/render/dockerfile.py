@@ -20,7 +20,9 @@ from provision.resources import folder, keep
 _STACK_LABEL = "io.kgpu-env.stack"
 _PLAN_LABEL = "io.kgpu-env.plan"
 _TEMPLATES = folder("templates") / "dockerfile"
-LOCKED = "requirements.lock"  # a lock's requirements, one a line; the Dockerfile holds them itself
+# A lock's requirements, one a line: of the image, and of what installs them. The Dockerfile holds them itself.
+LOCKED = "requirements.lock"
+TOOLS = "tools.lock"
 _NETWORK = {"ca": "ca.crt", "uv": "uv.toml", "pip": "pip.conf"}
 
 
@@ -49,13 +51,13 @@ def render(
         request: packages, user, labels and environment; already checked by `check_request`.
         base: another image to start from in place of the stack's own (one that was made locally).
         network: files below `network/` of the context, which the build reads and the image does not keep. A lock's
-            `requirements.lock` beside them is installed in place of the stack's packages and the user's; its lines
-            become part of the Dockerfile, which so needs no file beside it.
+            `requirements.lock` beside them is installed in place of the stack's packages and the user's, and its
+            `tools.lock` in place of the newest tools; their lines become part of the Dockerfile, which so needs no file
+            beside it.
     """
     files = dict(network or {})
-    locked = files.pop(LOCKED, None)
-    pins = None if locked is None else tuple(locked.decode().splitlines())
-    page = _Page(catalogue, stack, request, base or _reference(stack), pins)
+    locked, tools = (_lines(files.pop(name, None)) for name in (LOCKED, TOOLS))
+    page = _Page(catalogue, stack, request, base or _reference(stack), locked, tools or ())
     digest = hashlib.sha256(page.text("", {}).encode()).hexdigest()
     dockerfile = page.text(f"sha256:{digest}", files)
     return Plan(
@@ -81,6 +83,7 @@ class _Page(NamedTuple):
     request: Request
     base: str
     locked: tuple[str, ...] | None = None  # requirements with hashes; None: not from a lock
+    tools: tuple[str, ...] = ()  # the same for uv
 
     def text(self, digest: str, files: Mapping[str, bytes]) -> str:
         """Return the Dockerfile, carrying `digest` as a label and using the network settings among `files`."""
@@ -99,6 +102,7 @@ class _Page(NamedTuple):
             "labels": _labels(stack, self.request, digest),
             "next": " \\\n    ",
             "locked": self.locked,
+            "tools": self.tools,
             "network": {name: f"network/{file}" in files for name, file in _NETWORK.items()}
             | {"any": any(name.startswith("network/") for name in files)},
         }
@@ -133,6 +137,10 @@ def _compose(vendor: Vendor, values: Mapping[str, object]) -> str:
     environment.filters.update(quoted=quoted, shell=shell, comment=comment)
     text = environment.get_template(f"{vendor}.j2").render(values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _lines(text: bytes | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(text.decode().splitlines())
 
 
 def _reference(stack: Stack) -> str:

@@ -1,8 +1,7 @@
-"""Locks: what uv is asked, what is read back, the same bytes every time, and what counts as drift."""
+"""Locks: the same bytes every time, what a Dockerfile takes from one, and what counts as drift."""
 
 import io
 import tarfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,13 @@ from provision.errors import InputError
 from provision.lock import (
     Lock,
     Pinned,
-    Uv,
     Wheel,
     WheelFile,
     check_plan,
-    compile_wheels,
     context_files,
     drifts,
     in_short,
     make_lock,
-    network_environment,
-    platform_of,
     read_lock,
     requirements_text,
 )
@@ -39,22 +34,6 @@ DIGEST = f"sha256:{'d' * 64}"
 HOST = Host(gpus=(Gpu(vendor="nvidia", architecture="sm_90"),), drivers=(Driver(vendor="nvidia", version="580.65.06"),))
 REQUEST = Request(vendor=Vendor.CUDA, packages=("pandas",), apt=("git", "less=590-2"), user=User(name="dev"))
 TENSORFLOW = "tensorflow-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl"
-ANSWER = f"""
-lock-version = "1.0"
-
-[[packages]]
-name = "tensorflow"
-version = "2.21.0"
-wheels = [
-    {{ url = "https://index.example/t/{TENSORFLOW}", size = 5, hashes = {{ sha256 = "{"2" * 64}" }} }},
-    {{ url = "https://index.example/tensorflow-2.21.0-1-py3-none-any.whl", hashes = {{ sha256 = "{"1" * 64}" }} }},
-]
-
-[[packages]]
-name = "absl-py"
-version = "2.5.1"
-wheels = [{{ path = "wheels/absl_py-2.5.1-py3-none-any.whl", hashes = {{ sha256 = "{"1" * 64}" }} }}]
-"""
 WHEELS = (
     Wheel(name="absl-py", version="2.5.1", files=(WheelFile(file="absl_py-2.5.1-py3-none-any.whl", hash=ONE),)),
     Wheel(
@@ -67,102 +46,22 @@ WHEELS = (
     ),
 )
 
+TOOLS = (Wheel(name="uv", version="0.13.9", files=(WheelFile(file="uv-0.13.9-py3-none-any.whl", hash=ONE),)),)
+
 
 def stack() -> Stack:
     return resolve(load(), HOST, REQUEST)
 
 
 def lock(**changes: object) -> Lock:
-    values = {"wheels": WHEELS, "platform": "x86_64-manylinux_2_36", "base_digest": DIGEST, **changes}
+    values = {"wheels": WHEELS, "tools": TOOLS, "platform": "x86_64-manylinux_2_36", "base_digest": DIGEST, **changes}
     return make_lock(load(), stack(), REQUEST, Pinned(**values))  # type: ignore[arg-type] # given by name
-
-
-def uv(code: int = 0, out: str = ANSWER, problem: str = "", seen: list[Sequence[str]] | None = None) -> Uv:
-    def run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
-        assert environment == {"HOME": "/root"}
-        if seen is not None:
-            seen.append([*command, Path(command[3]).read_text()])
-        return code, out, problem
-
-    return Uv("uv", {"HOME": "/root"}, run)
-
-
-def test_uv_is_asked_for_the_containers_python_and_platform() -> None:
-    seen: list[Sequence[str]] = []
-    found = compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(seen=seen))
-    assert found == WHEELS
-    words = " ".join(seen[0])
-    assert "--format pylock.toml" in words
-    assert "--python-version 3.11 --python-platform x86_64-manylinux_2_36" in words
-    assert seen[0][-1].splitlines() == [*stack().packages, "pandas"]
-
-
-def test_a_stack_without_packages_needs_no_uv() -> None:
-    bare = replace(stack(), packages=())
-    assert compile_wheels(bare, replace(REQUEST, packages=()), "x86_64-manylinux_2_28", uv(code=9)) == ()
-
-
-def test_amds_indexes_are_searched_together() -> None:
-    seen: list[Sequence[str]] = []
-    amd = replace(stack(), indexes=("https://a.example/", "https://b.example/"), find_links="https://c.example/")
-    compile_wheels(amd, REQUEST, "x86_64-manylinux_2_28", uv(seen=seen))
-    words = " ".join(seen[0])
-    assert "--index https://a.example/ --index https://b.example/ --index-strategy unsafe-best-match" in words
-    assert "--find-links https://c.example/" in words
-
-
-def test_packages_that_contradict_each_other_are_an_input_error() -> None:
-    with pytest.raises(InputError) as caught:
-        compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(code=1, problem="no solution found"))
-    assert (caught.value.code, caught.value.why) == ("KGE-622", "no solution found")
-
-
-def test_an_index_that_does_not_answer_is_no_contradiction() -> None:
-    words = (
-        "error: Request failed after 3 retries in 5.3s\n  cause: Failed to fetch: https://far.example/x/\n  cause: dns"
-    )
-    with pytest.raises(InputError) as caught:
-        compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(code=1, problem=words))
-    assert (caught.value.code, caught.value.why) == ("KGE-626", "dns")
-    assert "https://far.example/x/ cannot be fetched" in caught.value.what
-
-
-@pytest.mark.parametrize(
-    "out",
-    [
-        "",
-        "tensorflow==2.21.0\n",
-        "packages = 1\n",
-        "packages = [1]\n",
-        ANSWER.replace("sha256", "md5"),
-        ANSWER.replace('version = "2.21.0"', ""),
-        ANSWER.replace("wheels = [{", "sdists = [{"),
-        ANSWER.replace('"2.5.1"', '"2.5.1; reboot"'),
-        ANSWER.replace("absl_py-2.5.1-py3-none-any.whl", "absl_py-2.5.1.tar.gz"),
-    ],
-    ids=["nothing", "pins", "a number", "numbers", "md5", "no version", "no wheel", "a command", "a source"],
-)
-def test_an_answer_without_wheel_or_hash_is_refused(out: str) -> None:
-    with pytest.raises(InputError) as caught:
-        compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(out=out))
-    assert caught.value.code == "KGE-623"
-
-
-@pytest.mark.parametrize(("glibc", "platform"), [("2.36", "2_36"), ("2.41", "2_40"), ("2.28", "2_28")])
-def test_the_platform_follows_the_bases_c_library(glibc: str, platform: str) -> None:
-    assert platform_of("x86_64", glibc) == f"x86_64-manylinux_{platform}"
-
-
-def test_the_hosts_own_index_reaches_uv(tmp_path: Path) -> None:
-    found = network_environment({"network/uv.toml": b"x"}, {"HOME": "/root"}, "/ca.pem", tmp_path)
-    assert found == {"HOME": "/root", "UV_CONFIG_FILE": str(tmp_path / "uv.toml"), "SSL_CERT_FILE": "/ca.pem"}
-    assert (tmp_path / "uv.toml").read_bytes() == b"x"
 
 
 def test_the_same_lock_gives_the_same_context_byte_for_byte() -> None:
     def context(text: str) -> bytes:
         found = decode(text, Lock)
-        plan = render(load(), found.stack, found.request, network=context_files(found.wheels))
+        plan = render(load(), found.stack, found.request, network=context_files(found))
         assert plan.digest == found.plan_digest
         return tarball(Context(files=plan.files))
 
@@ -176,13 +75,13 @@ def test_the_same_lock_gives_the_same_context_byte_for_byte() -> None:
 
 def test_a_locked_dockerfile_installs_by_hash_and_nothing_else() -> None:
     found = lock()
-    plan = render(load(), found.stack, found.request, network=context_files(found.wheels))
+    plan = render(load(), found.stack, found.request, network=context_files(found))
     assert f"FROM debian:bookworm-slim@{DIGEST}" in plan.dockerfile
     assert "--require-hashes" in plan.dockerfile
     assert "--requirement=/opt/venv/requirements.lock" in plan.dockerfile
     assert "pandas" not in plan.dockerfile  # of this lock's wheels none is
     lines = [line.strip(" \\") for line in plan.dockerfile.splitlines() if "==" in line and "--hash=" in line]
-    assert lines == [f"'{line}'" for line in requirements_text(WHEELS).decode().splitlines()]
+    assert lines == [f"'{line}'" for line in requirements_text(TOOLS + WHEELS).decode().splitlines()]
     assert [line for line in plan.dockerfile.splitlines() if "tensorflow==" in line and "--hash=" not in line] == []
 
 
@@ -302,12 +201,18 @@ def test_a_lock_that_is_not_there(tmp_path: Path) -> None:
         read_lock(tmp_path / "kgpu.lock")
 
 
+def test_a_locked_dockerfile_takes_uv_by_hash_too() -> None:
+    text = render(load(), stack(), REQUEST, network=context_files(lock())).dockerfile
+    assert f"      'uv==0.13.9 --hash={ONE}' " in text
+    assert "/opt/uv/bin/pip install uv==" not in text
+
+
 @pytest.mark.parametrize("vendor", ["cuda", "rocm"])
 def test_the_reference_dockerfiles_are_their_locks(vendor: str) -> None:
     path = ROOT / "images" / "locks" / f"{vendor}.lock"
     found = read_lock(path)
     check_plan(load(), found, path)
-    plan = render(load(), found.stack, found.request, network=context_files(found.wheels))
+    plan = render(load(), found.stack, found.request, network=context_files(found))
     assert set(plan.files) == {"Dockerfile"}  # it can be built with nothing beside it
     assert plan.dockerfile == (ROOT / f"Dockerfile.{vendor}").read_text()
     assert all(one.hash in plan.dockerfile for wheel in found.wheels for one in wheel.files)
@@ -316,4 +221,4 @@ def test_the_reference_dockerfiles_are_their_locks(vendor: str) -> None:
 def test_the_reference_lock_says_what_it_does_not_fix() -> None:
     text = (ROOT / "Dockerfile.rocm").read_text()
     assert "0 wheels by hash, the base by name only (no registry answered when it was locked)" in text
-    assert "the base by digest" in render(load(), lock().stack, REQUEST, network=context_files(WHEELS)).dockerfile
+    assert "the base by digest" in render(load(), lock().stack, REQUEST, network=context_files(lock())).dockerfile
