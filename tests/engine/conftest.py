@@ -193,6 +193,12 @@ class KgpuEnv:
         )
 
 
+@pytest.fixture(scope="session")
+def kgpu_env_in() -> Callable[[Path], KgpuEnv]:
+    """The command in a folder that outlives a test."""
+    return KgpuEnv
+
+
 @pytest.fixture
 def kgpu_env(tmp_path: Path) -> KgpuEnv:
     return KgpuEnv(tmp_path)
@@ -200,9 +206,19 @@ def kgpu_env(tmp_path: Path) -> KgpuEnv:
 
 @pytest.fixture(scope="session")
 def tensorflow_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The CPU image, built by the tool itself; an unchanged one is found in the cache, and it is kept for that."""
-    name = "kgpu-test/tf-cpu:1"
-    ended = KgpuEnv(tmp_path_factory.mktemp("tf-cpu"))("build", "--vendor", "cpu", "--tag", name, timeout=900)
+    """The CPU image."""
+    return cpu_image(engine, tmp_path_factory.mktemp("tf-cpu"), "kgpu-test/tf-cpu:1")
+
+
+@pytest.fixture(scope="session")
+def jupyter_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The CPU image with JupyterLab."""
+    return cpu_image(engine, tmp_path_factory.mktemp("jupyter"), "kgpu-test/jupyter:1", "--package", "jupyterlab")
+
+
+def cpu_image(engine: DockerEngine, folder: Path, name: str, *more: str) -> str:
+    """Built by the tool itself; an unchanged one is found in the cache, and it is kept for that."""
+    ended = KgpuEnv(folder)("build", "--vendor", "cpu", "--tag", name, *more, timeout=900)
     assert ended.returncode == 0, ended.stderr
     assert engine.image(name)
     return name

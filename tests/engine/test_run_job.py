@@ -1,20 +1,14 @@
 """Working in a container: pipes, terminal, ports, Ctrl-C; nothing is left behind."""
 
-import base64
-import http.client
 import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -27,7 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 SCRIPT = str(Path(sys.executable).with_name("kgpu-env"))
-JUPYTER_IMAGE = "kgpu-test/jupyter:1"
 
 
 @pytest.fixture(autouse=True)
@@ -129,92 +122,3 @@ def test_whoever_reads_may_go(base: str, tmp_path: Path) -> None:
     line = f"{SCRIPT} run --image={base} -- yes | head -n 1"
     ran = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.stdout, ran.stderr.count("Error")) == ("y\n", 0)
-
-
-@pytest.fixture(scope="module")
-def jupyter_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The CPU image with JupyterLab; kept, for the cache."""
-    words = ("build", "--vendor", "cpu", "--package", "jupyterlab", "--tag", JUPYTER_IMAGE)
-    with command(*words, cwd=tmp_path_factory.mktemp("jupyter"), stderr=subprocess.PIPE) as process:
-        assert process.wait(timeout=600) == 0, process.communicate()
-    assert engine.image(JUPYTER_IMAGE)
-    return JUPYTER_IMAGE
-
-
-def test_jupyter_runs_a_cell_and_stops_cleanly(
-    jupyter_image: str, tmp_path: Path, wait_for: Callable[[Callable[[], bool], str], None]
-) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (tmp_path / "mine.txt").write_text("x")
-    words = ("jupyter", f"--image={jupyter_image}", f"--port={port}", "--json")
-    said = (tmp_path / "said").open("w")
-    with said, command(*words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=said) as process:
-        assert process.stdout
-        told = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
-        address = urlsplit(told["url"])
-        token = parse_qs(address.query)["token"][0]
-        assert (address.port, len(token)) == (port, 48)
-        refused = call(port, "/api/contents", "wrong")
-        assert refused[0] == 403
-        assert "mine.txt" in {one["name"] for one in call(port, "/api/contents", token)[1]["content"]}
-        kernel = call(port, "/api/kernels", token, b"{}")[1]["id"]
-        assert run_cell(port, token, kernel, "import keras; print(6 * 7, keras.__name__)") == "42 keras\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=40) == 130
-    assert token not in (tmp_path / "said").read_text()
-    wait_for(lambda: not listens(port), "the port's end")
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def call(port: int, path: str, token: str, body: bytes | None = None) -> tuple[int, Any]:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, {"Authorization": f"token {token}"})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, None
-
-
-def run_cell(port: int, token: str, kernel: str, code: str) -> str:
-    """Run a cell as the page does, by Jupyter's messages over a WebSocket (RFC 6455), and return what it printed."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    key = base64.b64encode(os.urandom(16)).decode()
-    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"}
-    connection.request("GET", f"/api/kernels/{kernel}/channels?token={token}", headers=upgrade)
-    wire = connection.sock
-    assert wire
-    stream = wire.makefile("rb")
-    while stream.readline().strip():
-        pass
-    header = {"msg_id": "1", "msg_type": "execute_request", "session": "s", "username": "", "version": "5.3"}
-    content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
-    message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
-    data = json.dumps(message).encode()
-    # A final text frame of a client: its bytes are masked, with zeros.
-    wire.sendall(struct.pack(">BBH", 0x81, 0x80 | 126, len(data)) + bytes(4) + data)
-    try:
-        return printed(stream.read)
-    finally:
-        stream.close()
-        connection.close()
-
-
-def printed(read: Callable[[int], bytes]) -> str:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        kind, size = struct.unpack(">BB", read(2))
-        size = {126: lambda: struct.unpack(">H", read(2))[0], 127: lambda: struct.unpack(">Q", read(8))[0]}.get(
-            size, lambda size=size: size
-        )()
-        payload = read(size)
-        message = json.loads(payload) if kind & 0xF == 1 else {}
-        if message.get("msg_type") == "stream" and message["content"]["name"] == "stdout":
-            return str(message["content"]["text"])
-    return ""
