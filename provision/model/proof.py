@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from provision.model.base import Value
+from provision.model.stack import Stack
 
 
 class Verdict(StrEnum):
@@ -100,6 +101,7 @@ class Proof(Value):
     reference: Training = msgspec.field(default_factory=Training)  # the same training on the CPU beside it
     libraries: tuple[LibraryRow, ...] = ()
     level: Literal["quick", "standard", "soak"] = "standard"
+    stack: Stack | None = None  # as the image's label tells it
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     seconds: float | None = None  # the whole verification, container start included
     spent: dict[str, float] = msgspec.field(default_factory=dict)  # seconds inside, of the first run: see `judge`

@@ -47,7 +47,9 @@ def _profiler(evidence: Evidence, events: dict[str, int]) -> str:
 
 def speed(expectation: Expectation, evidence: Evidence) -> Check:
     """Is each GPU faster than the CPU beside it, and not far below its own peak? Slowness is a warning, no failure."""
-    if not evidence.speeds or expectation.vendor is Vendor.CPU:
+    if expectation.vendor is Vendor.CPU:
+        return check("speed", Status.SKIP, "no GPU was asked for")
+    if not evidence.speeds:
         return check("speed", Status.SKIP, "not measured at this level")
     rates = {target(item.device): item.flops for item in evidence.speeds}
     base, asked = rates.get("CPU:0"), places(expectation, evidence)
@@ -77,7 +79,11 @@ class _Rate(NamedTuple):
         return ""
 
     def __str__(self) -> str:
-        share = f"{100 * self.flops / self.peak:.0f} % of its {self.peak / 1e9:.0f}" if self.peak else "peak unknown"
+        share = (
+            f"{100 * self.flops / self.peak:.0f} % of its peak of {self.peak / 1e9:.0f}"
+            if self.peak
+            else "peak unknown"
+        )
         return f"{self.place} {self.flops / 1e9:.0f} GFLOP/s ({self.flops / self.cpu:.1f}x the CPU, {share})"
 
 

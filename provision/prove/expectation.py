@@ -45,8 +45,13 @@ class Expectation(Value):
         if self.vendor is Vendor.CPU:
             return "cpu"
         if any(gpu.partition for gpu in self.gpus):
-            return f"{self.vendor} {', '.join(f'{gpu.uuid or gpu.pci} ({gpu.partition})' for gpu in self.gpus)}"
+            return f"{self.vendor} {', '.join(map(_label, self.gpus))}"
         return f"{self.vendor} GPU {', '.join(map(str, self.indices)) or 'all'}"
+
+
+def _label(gpu: Gpu) -> str:
+    name = gpu.uuid or gpu.pci or gpu.name or "a GPU"
+    return f"{name} ({gpu.partition})" if gpu.partition else name
 
 
 def host_state(host: Host, vendor: Vendor) -> tuple[bool, str]:

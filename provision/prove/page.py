@@ -43,7 +43,7 @@ ASKS = {
     "numerics": "Does it compute what the CPU computes?",
     "work": "Did it hold the model and run kernels?",
     "outside": "Did the host see the process on it?",
-    "speed": "Is it faster than the CPU?",
+    "speed": "Is it as fast as it should be?",
     "libraries": "Do the GPU libraries work?",
     "soak": "Did it keep up for minutes?",
     "control": "Does it fail without the GPU?",
@@ -63,11 +63,12 @@ def page(proof: Proof, stack: Stack | None = None) -> str:
 
     Args:
         proof: what the judge said.
-        stack: what the image was resolved to, when this run knows it.
+        stack: what the image was resolved to, when this run knows more of it than the image's label.
 
     Raises:
         FileNotFoundError: the installation lacks its templates.
     """
+    stack = stack or proof.stack
     text = (
         _environment()
         .get_template("page.j2")
@@ -77,9 +78,10 @@ def page(proof: Proof, stack: Stack | None = None) -> str:
             answer=answer(proof.verdict),
             tally=tally(proof.checks),
             gpus=gpus(proof.devices),
-            counted=counted(proof.expected) if len(proof.expected) > 1 or missing(proof) else "",
+            counted=count(proof),
             missing=missing(proof),
             asks=ASKS,
+            named=named,
             loss=loss_range(proof.training),
             losses={name: loss_range(training) for name, training in trainings(proof).items()},
             chart=chart({name: training.losses for name, training in trainings(proof).items()}),
@@ -165,6 +167,21 @@ def gpus(found: tuple[ProvedDevice, ...]) -> str:
     names = [device.description or device.name for device in found[:NAMED]]
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return f"Listed inside: {', '.join(names)}{more}."
+
+
+def named(stack: Stack) -> str:
+    """Return a stack in one line, for an image whose label has no summary."""
+    words = {"tensorflow": "TensorFlow", "jax": "JAX", "cuda": "CUDA", "rocm": "ROCm", "cpu": "for the CPU"}
+    parts = (stack.framework, stack.runtime)
+    known = [f"{words.get(one.name, one.name)} {one.version if one.name != 'cpu' else ''}".strip() for one in parts]
+    return ", ".join([*known, f"Python {stack.python}"])
+
+
+def count(proof: Proof) -> str:
+    """Return how many devices were expected and seen, where the reason does not say it; empty for one that is there."""
+    words = counted(proof.expected)
+    told = words in proof.reason or (len(proof.expected) < 2 and not missing(proof))  # noqa: PLR2004 - more than one
+    return "" if told else words
 
 
 def missing(proof: Proof) -> tuple[ExpectedDevice, ...]:

@@ -27,8 +27,9 @@ def _sentence(text: str) -> str:
 
 
 def _counted(proof: Proof) -> Iterator[str]:
-    if len(proof.expected) > 1 or any(item.seen is False for item in proof.expected):
-        yield f"{INDENT}devices   {_line(counted(proof.expected))}"
+    words, missing = counted(proof.expected), any(item.seen is False for item in proof.expected)
+    if (len(proof.expected) > 1 or missing) and words not in proof.reason:
+        yield f"{INDENT}devices   {_line(words)}"
 
 
 def _evidence(proof: Proof) -> Iterator[str]:

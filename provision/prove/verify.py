@@ -129,7 +129,10 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
         return _run(engine, run)
 
     proof = prove(train, expectation, request, patterns, new_nonce)
-    return msgspec.structs.replace(proof, image=image, image_id=found.image_id, seconds=clock() - begun)
+    seconds = clock() - begun
+    return msgspec.structs.replace(
+        proof, image=image, image_id=found.image_id, stack=image_stack(found), seconds=seconds
+    )
 
 
 def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine and its image

@@ -30,9 +30,12 @@ def test_one_of_two_is_named(two: Expectation, done: Ran, gpu_evidence: Evidence
 def test_the_missing_one_is_told_on_screen_and_page(two: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
     proof = judge(two, done, gpu_evidence)
     words = "expected 2, seen 1: missing GPU-2"
-    assert f"      devices   {words}" in summary(proof)
     text = page(proof)
-    assert f"Devices: {words}." in text.partition("</header>")[0]
+    assert f"{words[1:]}; " in summary(proof)[0]
+    assert f"{words[1:]}; " in text.partition("</header>")[0]
+    other = msgspec.structs.replace(proof, reason="another")
+    assert f"      devices   {words}" in summary(other)
+    assert f"Devices: {words}." in page(other).partition("</header>")[0]
     row = '<tr><th scope="row">NVIDIA H100</th><td><strong class="fail">missing</strong> <span>0000:65:00.0</span>'
     assert row in text
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from provision.engine.protocol import Ran
-from provision.model import Check, Proof, Status, Training, Verdict
+from provision.model import Base, Check, Framework, Proof, Route, Stack, Status, Training, Vendor, Verdict
 from provision.model.proof import LibraryRow
 from provision.prove import Evidence, Expectation, judge
 from provision.prove.control import with_control, with_known_control
@@ -169,3 +169,28 @@ def test_blank_lines_collapse() -> None:
 def test_a_proof_without_a_container_is_repeated_without_one(proved: Proof) -> None:
     here = msgspec.structs.replace(proved, image="this environment (/a b/python)", interpreter="/a b/python")
     assert "kgpu-env verify --here --python &#39;/a b/python&#39; --vendor cuda" in body(here, "repeat")
+
+
+def test_the_stack_of_the_image_s_label_is_shown(proved: Proof) -> None:
+    stack = Stack(
+        vendor=Vendor.CUDA,
+        route=Route.WHEELS,
+        framework=Framework(name="tensorflow", version="2.21.0"),
+        runtime=Framework(name="cuda", version="12.5.1"),
+        python="3.11",
+        base=Base(image="debian:bookworm-slim"),
+    )
+    labelled = msgspec.structs.replace(proved, image="x:1", stack=stack)
+    seen = body(labelled, "stack")
+    assert "TensorFlow 2.21.0, CUDA 12.5.1, Python 3.11" in seen
+    assert "Packages" not in seen, "the label does not hold them"
+    assert "kgpu-env build --vendor cuda --tensorflow 2.21.0 --python 3.11 --cuda 12.5.1 --tag x:1" in body(
+        labelled, "repeat"
+    )
+
+
+def test_a_cpu_proof_has_no_empty_rooms_for_gpus(cpu_evidence: Evidence, done: Ran) -> None:
+    bare = msgspec.structs.replace(cpu_evidence, libraries=())
+    text = page(judge(Expectation(vendor=Vendor.CPU, indices=(0,)), done, bare))
+    assert 'id="libraries"' not in text
+    assert 'id="devices"' not in text

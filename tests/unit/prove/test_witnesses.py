@@ -97,7 +97,7 @@ def test_far_below_the_peak_is_a_warning_with_its_causes(judged: Judged) -> None
     lanes = {"sm_90": 128}
     rate = ("speeds", 0, "flops")
     well = of(judged((rate, 5e13), lanes=lanes), "speed")
-    assert (well.status, "75 % of its 66908" in well.detail) == (Status.PASS, True)
+    assert (well.status, "75 % of its peak of 66908" in well.detail) == (Status.PASS, True)
     far = judged((rate, 5e12), lanes=lanes)
     assert (far.verdict, of(far, "speed").status) == (Verdict.PROVED, Status.WARN)
     assert of(far, "speed").detail.startswith("GPU:0 is far below its peak: a power cap,")
