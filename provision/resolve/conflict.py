@@ -87,12 +87,13 @@ def in_words(rules: Iterable[str]) -> str:
 def _cuda(facts: cuda.Facts | Failure) -> list[frozenset[str]]:
     if isinstance(facts, Failure):
         return []
-    rules = (*RELEASE_RULES, *RUNTIME_RULES)
-    return [
-        all_broken(rules, candidate) | _base(candidate)
-        for release in facts.catalogue.tensorflow
-        for candidate in cuda.runtimes(facts, release)
-    ]
+    found: list[frozenset[str]] = []
+    for release in facts.catalogue.tensorflow:
+        candidates = cuda.runtimes(facts, release)
+        # Neither these rules nor the base depend on which CUDA goes with the release.
+        broken = all_broken(RELEASE_RULES, candidates[0]) | _base(candidates[0])
+        found += [broken | all_broken(RUNTIME_RULES, candidate) for candidate in candidates]
+    return found
 
 
 def _base(candidate: cuda.TensorFlow) -> frozenset[str]:
