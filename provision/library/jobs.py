@@ -66,7 +66,8 @@ def job(
     return Job(
         image=work.image,
         command=command,
-        user=user,
+        # A rootless engine's root is the user outside; every other id inside owns none of their files.
+        user="0:0" if own and engine.describe().rootless else user,
         directory=PROJECT,
         access=_access(work, there, engine, catalogue, say),
         env=_environment(CACHE if own else "/tmp"),  # noqa: S108 - a path in the container

@@ -9,6 +9,7 @@ import pytest
 
 from provision.engine.protocol import Image, Job, Streams
 from provision.errors import EngineError
+from provision.model import Engine
 
 Call = Callable[..., Any]
 HostFile = Callable[[str], Path]
@@ -88,7 +89,8 @@ class TestInit:
 class Jobs:
     """Takes the place of the fake engine's missing `run_job`."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Any) -> None:  # noqa: ANN401 - conftest's FakeEngine
+        self.engine = engine
         self.seen: list[Job] = []
         self.ends: int | Exception = 0
 
@@ -102,7 +104,7 @@ class Jobs:
 @pytest.fixture
 def jobs(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Jobs:  # noqa: ANN401 - conftest's FakeEngine
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    found = Jobs()
+    found = Jobs(engine)
     engine.run_job = found
     return found
 
@@ -122,6 +124,18 @@ class TestRun:
         (job,) = jobs.seen
         assert (job.user, job.mounts) == ("1000055:7", {str(tmp_path): "/work"})
         assert "cannot write" in ended.err
+
+    @pytest.mark.parametrize(("rootless", "inside"), [(True, "0:0"), (False, "1000055:1000056")])
+    def test_a_rootless_engines_root_is_the_user(
+        self, kgpu_env: Call, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, *, rootless: bool, inside: str
+    ) -> None:
+        described = Engine(name="docker", version="28.5.2", rootless=rootless)
+        monkeypatch.setattr(jobs.engine, "describe", lambda: described)
+        monkeypatch.setattr("os.getuid", lambda: 1000055)
+        monkeypatch.setattr("os.getgid", lambda: 1000056)
+        Path.cwd().chmod(0o777)
+        assert kgpu_env("run", "--vendor", "cpu", "--", "true").code == 0
+        assert jobs.seen[0].user == inside
 
     def test_json(self, kgpu_env: Call, jobs: Jobs) -> None:
         jobs.ends = 3
