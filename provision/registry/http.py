@@ -33,12 +33,19 @@ class Http:
             ) as response:
                 body = _body(response, limit)
         except requests.RequestException as error:
-            raise OSError(str(error)) from error
+            raise OSError(_plainly(error)) from error
         return Answer(response.status_code, {key.lower(): value for key, value in response.headers.items()}, body)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _plainly(error: Exception) -> str:
+    """Return the last cause that urllib3 tells, without its own names for pool, connection and retries."""
+    inner = error.args[0] if error.args else error
+    text = str(getattr(inner, "reason", None) or inner)
+    return text.partition("): ")[2] or text
 
 
 def _body(response: "Response", limit: int) -> bytes:
