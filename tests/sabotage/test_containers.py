@@ -180,6 +180,14 @@ def sha(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
+def test_no_container_toolkit(engine: DockerEngine, base: str) -> None:
+    if "nvidia" in engine.describe().runtimes or engine.describe().cdi:
+        pytest.skip("this engine has a container toolkit")
+    proof = contained(engine, base, Vendor.CUDA, Access(method="nvidia-runtime", nvidia_ids=("all",)))
+    not_proved(proof, "no-toolkit")
+    assert "could not select device driver" in proof.seen
+
+
 @pytest.fixture(scope="session")
 def cuda_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """TensorFlow with its CUDA wheels, built by the tool itself; quick where it was built before."""

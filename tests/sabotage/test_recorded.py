@@ -51,11 +51,6 @@ def mig_gone() -> Proof:
     return proof
 
 
-def refused(words: str) -> Proof:
-    proof: Proof = judged(CUDA, Problem(what="no result line; no output at all"), refused=words, exit_code=None)
-    return proof
-
-
 def product_on_cpu() -> Proof:
     ops = GPU_RECORD["trainings"][0]["ops"]
     at = next(i for i, op in enumerate(ops) if op["op"] == "MatMul")
@@ -82,7 +77,6 @@ PLAYED: dict[str, Callable[[], Proof]] = {
         on_rocm((("environment", "nodes"), [KFD | {"error": "Permission denied"}])),
         stderr="Unable to open /dev/kfd read-write: Permission denied\n",
     ),
-    "no-toolkit": lambda: refused('could not select device driver "" with capabilities: [[gpu]]'),
     "weights-on-cpu": lambda: trained(0, "weights", 1, "device", value=CPU),
     "gradient-on-cpu": lambda: trained(0, "gradients", 2, "device", value=CPU),
     "product-on-cpu": product_on_cpu,
