@@ -37,6 +37,7 @@ _PTX_HEAD = re.compile(rb"\.version (\d+\.\d+)\s*\n\.target (sm_\d+a?)")
 _HEAD_BYTES = 2048  # PTX begins with comments, then its version and target
 _BUNDLE = b"__CLANG_OFFLOAD_BUNDLE__"
 _RUN_TOGETHER = re.compile(rb"\0((?:gfx[0-9a-f]{3,4}){2,})\0")
+_LOADERS = re.compile(r"libtensorflow_\w+\.so\.2|_pywrap_tensorflow_internal\.so")  # what opens libraries by name
 _DLOPENED = re.compile(rb"\0(lib(?:cu|nv|nccl|amdhip|hip|roc|rccl|MIOpen)[A-Za-z0-9_-]*\.so(?:\.\d+)*)\0")
 
 
@@ -129,7 +130,10 @@ def amd_code(library: Bytes) -> dict[str, Any]:
 
 
 def linking(path: Path) -> dict[str, Any]:
-    """Return a library's sonames: those it needs, the folders of NVIDIA's wheels it searches, symbol versions."""
+    """Return what a library needs, the folders of NVIDIA's wheels it searches, and the symbol versions it needs.
+
+    A library that is opened by name is looked for in the folders (RUNPATH) of the library that opens it, and no other.
+    """
     # Only the nox session has it, and the tests of this file need nothing of it.
     from elftools.elf.elffile import ELFFile  # type: ignore[import-not-found] # noqa: PLC0415
 
@@ -156,7 +160,7 @@ def measure(wheel: Path) -> dict[str, Any]:
     """Return what a wheel contains."""
     libraries: dict[str, Any] = {}
     needed: set[str] = set()
-    searched: set[str] = set()
+    searched: dict[str, list[str]] = {}
     loaded: set[str] = set()
     versions: list[str] = []
     with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
@@ -165,7 +169,8 @@ def measure(wheel: Path) -> dict[str, Any]:
             place = Path(archive.extract(name, folder))
             linked = linking(place)
             needed |= linked["needed"]
-            searched |= linked["searched"]
+            if _LOADERS.fullmatch(place.name):
+                searched[place.name] = sorted(linked["searched"])
             versions += linked["versions"]
             with place.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
                 loaded |= {match[1].decode() for match in _DLOPENED.finditer(library)}
@@ -182,7 +187,7 @@ def measure(wheel: Path) -> dict[str, Any]:
         "libraries": libraries,
         "needed": sorted(needed - own),
         "loaded_by_name": sorted(loaded - own),
-        "searched": sorted(searched),
+        "searched": searched,
         "glibc": newest(versions, "GLIBC"),
         "libstdcxx": newest(versions, "GLIBCXX"),
     }

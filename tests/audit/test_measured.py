@@ -22,6 +22,8 @@ ROWS = {row.version: row for row in load().tensorflow}
 # What every base of the catalogue has: the C library, libgcc and libstdc++ (apt itself needs those two).
 RUNTIME = ("ld-linux-x86-64", "libc", "libdl", "libm", "libpthread", "librt", "libgcc_s", "libstdc++")
 
+GPU_LIBRARIES = {"cublas", "cuda_runtime", "cudnn", "cufft", "cusolver", "cusparse"}
+
 
 def _measure() -> ModuleType:
     spec = importlib.util.spec_from_file_location("measure", HERE / "measure.py")
@@ -103,10 +105,20 @@ def test_the_sonames_that_are_loaded_are_those_of_the_wheel_set(version: str) ->
 
 @pytest.mark.parametrize("version", CUDA)
 def test_the_folders_that_are_searched_are_filled_by_the_stack(version: str) -> None:
-    row, searched = ROWS[version], set(CUDA[version]["searched"])
+    row = ROWS[version]
+    searched: set[str] = set().union(*CUDA[version]["searched"].values())
     assert bool(searched) is row.cuda_wheels
     # 2.20 and 2.21 look for NVSHMEM too, which their own extra and-cuda does not install (PyPI's metadata).
     assert searched - installed(row) <= ({"nvshmem"} if version in {"2.20.0", "2.21.0"} else set())
+
+
+@pytest.mark.parametrize("version", [version for version in CUDA if ROWS[version].cuda_wheels])
+def test_what_the_wheel_does_not_find_by_itself_is_put_on_the_loaders_path(version: str) -> None:
+    searched: dict[str, list[str]] = CUDA[version]["searched"]
+    # One library opens all that a GPU is registered with; in 2.21 the folder of cuSOLVER is in another's list.
+    missing = GPU_LIBRARIES - set(searched["libtensorflow_framework.so.2"])
+    missing |= {"nccl"} - set().union(*searched.values())
+    assert ROWS[version].links_needed or not missing
 
 
 def installed(row: rows.TensorFlowRelease) -> set[str]:
@@ -128,11 +140,15 @@ def test_why_nothing_resolves_to_the_rocm_wheel_of_pypi(name: str) -> None:
     assert name not in {package for wheel in wheels for package in wheel.packages}
 
 
+def padded(code: bytes) -> int:
+    return -(-len(code) // 8) * 8
+
+
 def fat_binary(*entries: tuple[int, int, bytes, int]) -> bytes:
     """A fat binary of (kind, capability, code, size unpacked)."""
     body = b"".join(
-        struct.pack("<HHIQIIIIIIQQQ", kind, 0x101, 64, len(code), len(code), 0, 0, capability, 64, 0, 0, 0, unpacked)
-        + code
+        struct.pack("<HHIQIIIIIIQQQ", kind, 257, 64, padded(code), len(code), 0, 0, capability, 64, 0, 0, 0, unpacked)
+        + code.ljust(padded(code), b"\0")
         for kind, capability, code, unpacked in entries
     )
     return struct.pack("<IHHQ", 0xBA55ED50, 1, 16, len(body)) + body

@@ -81,13 +81,23 @@ def test_neither_wsl_nor_one_other_gpu_among_several() -> None:
     assert compat_of(mixed, base()) is None
 
 
+def with_rows(**changes: object) -> Facts:
+    """Facts whose catalogue has other values in every row of `compat`."""
+
+    class Changed:
+        nvidia = replace(load().nvidia, compat=tuple(replace(row, **changes) for row in load().nvidia.compat))
+
+    return facts()._replace(catalogue=Changed())  # type: ignore[arg-type] # the part of a catalogue that is read
+
+
 @pytest.mark.parametrize("confidence", ["inferred", "unconfirmed"])
 def test_a_list_that_is_not_confirmed_changes_nothing(confidence: str) -> None:
-    class Doubtful:
-        nvidia = replace(
-            load().nvidia,
-            compat=tuple(replace(row, confidence=confidence) for row in load().nvidia.compat),
-        )
-
-    doubtful = facts()._replace(catalogue=Doubtful())  # type: ignore[arg-type] # the part of a catalogue that is read
+    doubtful = with_rows(confidence=confidence)
     assert compat_of(doubtful, base()) is None
+    assert compat_of(doubtful, base(), doubtful=True)
+
+
+@pytest.mark.parametrize(("driver", "served"), [("575.51.03", True), ("575.57.08", False), ("575.64.03", False)])
+def test_of_the_librarys_own_branch_older_drivers_alone_are_served(driver: str, *, served: bool) -> None:
+    known = with_rows(branches=("575",))._replace(driver=DriverVersion(driver))
+    assert (compat_of(known, base()) is not None) is served
