@@ -75,8 +75,8 @@ def build(expectation: Expectation, evidence: Evidence) -> Check:
     if value != "True":
         return check("build", Status.FAIL, f"{name} is not a {expectation.vendor} build: {key} is {value}")
     promised = expectation.versions.get(expectation.backend)
-    # AMD names a build 2.21, which inside says 2.21.0.
-    if promised and not f"{version}.".startswith(f"{promised}."):
+    # AMD names a build 2.21, which inside says 2.21.0; torch adds what it was built for: 2.10.0+cu128.
+    if promised and not f"{version.partition('+')[0]}.".startswith(f"{promised}."):
         return check("build", Status.WARN, f"{name} inside, {promised} on the image's label")
     return check("build", Status.PASS, f"{name}, {key}")
 
@@ -114,6 +114,8 @@ def unasked(expectation: Expectation, evidence: Evidence) -> Check:
 
 def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
     need, seen = len(wanted(expectation, evidence)), len(listed_gpus(evidence))
+    if evidence.listing_error:
+        yield f"{expectation.framework} fails when it lists its devices: {evidence.listing_error.text}"
     if seen < need:
         yield from _hidden(expectation, evidence)
     nodes = [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]

@@ -167,6 +167,7 @@ class Evidence(Value):
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     build: dict[str, str] = msgspec.field(default_factory=dict)
     listing: tuple[Listed, ...] = ()
+    listing_error: Failure | None = None
     devices: tuple[Described, ...] = ()
     devices_error: Failure | None = None
     mapped: tuple[str, ...] = ()

@@ -67,7 +67,7 @@ def _words(ran: Ran, evidence: Evidence | Problem) -> str:
     """Return everything that was said and may be recognised."""
     said = [ran.refused, ran.stderr]
     if isinstance(evidence, Evidence):
-        failures = [evidence.import_error, *(record.error for record in evidence.trainings)]
+        failures = [evidence.import_error, evidence.listing_error, *(record.error for record in evidence.trainings)]
         said += [failure.text for failure in failures if failure]
     return "\n".join(said)
 

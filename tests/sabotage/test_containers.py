@@ -221,6 +221,14 @@ def test_a_driver_that_names_a_gpu_where_none_is(engine: DockerEngine, cuda_imag
     assert status(proof, "placement") is Status.FAIL
 
 
+def test_a_driver_that_lacks_what_the_framework_calls(engine: DockerEngine, cuda_image: str, tag: str) -> None:
+    half = {name: body for name, body in STUB.LYING.items() if name != "cuDeviceGetAttribute"}
+    proof = contained(engine, with_driver(engine, tag, cuda_image, half), Vendor.CUDA)
+    not_proved(proof, "half-libcuda")
+    assert status(proof, "reported") is Status.PASS
+    assert "fails when it lists its devices" in proof.seen
+
+
 def test_libcudnn_removed(engine: DockerEngine, cuda_image: str, tag: str) -> None:
     remove = "RUN find / -xdev -name 'libcudnn*' -delete"
     proof = contained(engine, with_driver(engine, tag, cuda_image, STUB.LYING, remove), Vendor.CUDA)

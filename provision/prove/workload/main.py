@@ -61,7 +61,11 @@ def work(spec: dict[str, Any], record: dict[str, Any]) -> None:
         "numpy": str(kit.np.__version__),
     }
     record["build"] = kit.build()
-    record["listing"] = kit.listing(spec["device"])
+    try:
+        record["listing"] = kit.listing(spec["device"])
+    except Exception as error:  # noqa: BLE001 - a driver library that does half its work raises anything
+        record["listing_error"] = message(error)
+        return
     names = asked(record["listing"], spec)
     for one in trainings(kit, spec, names):
         record["trainings"].append(one)
