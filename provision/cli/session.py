@@ -91,6 +91,13 @@ class Plan(NamedTuple):
     request: Request
     stack: Stack
 
+    @property
+    def tag(self) -> str:
+        """The image's name: the one that was asked for, or the one that tells the stack."""
+        from provision.render.dockerfile import default_tag
+
+        return self.settings.tag or default_tag(self.stack)
+
 
 def plan(options: StackOptions, *, as_json: bool = False) -> Plan:
     """Settle the options, get the host, and resolve the stack; `as_json` is how --show-config would answer."""

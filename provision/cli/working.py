@@ -53,13 +53,11 @@ def prepare(
     engine: "Engine", given: WorkOptions, stack: o.StackOptions, command: tuple[str, ...], *, terminal: bool
 ) -> "Job":
     """Return the job that the options describe, in the image of the stack unless one is named."""
-    from provision.render.dockerfile import default_tag
-
     if given.image:
         image, vendor = given.image, None
     else:
         found = plan(stack)
-        image, vendor = found.settings.tag or default_tag(found.stack), found.stack.vendor
+        image, vendor = found.tag, found.stack.vendor
     work = library.Work(image=image, vendor=vendor, gpus=given.gpus, user=given.user, project=given.project)
     return library.job(
         work,

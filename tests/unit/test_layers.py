@@ -70,6 +70,23 @@ def test_only_the_engine_talks_to_docker() -> None:
     assert users <= {"engine"}
 
 
+WIRING = {
+    "provision.build.build_image",
+    "provision.engine.connection",
+    "provision.engine.docker",
+    "provision.engine.network",
+    "provision.probe",
+    "provision.prove.verify",
+    "provision.registry",
+    "provision.resolve.resolve",
+}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_command_line_leaves_the_wiring_to_the_library(path: Path) -> None:
+    assert [name for name in imports(path) for one in WIRING if f"{name}.".startswith(f"{one}.")] == []
+
+
 def test_workload_needs_only_the_standard_library_and_the_framework() -> None:
     modules = sorted((PACKAGE / "prove" / "workload").glob("*.py"))
     assert modules

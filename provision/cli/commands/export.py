@@ -139,7 +139,7 @@ def _order(found: Plan, kind: str, target: ExportOptions) -> "Order":
         request=found.request,
         host=found.host,
         access=device_access(found.host, found.stack.vendor, target.gpus),
-        plan=replace(plan_, tag=found.settings.tag or plan_.tag),
+        plan=replace(plan_, tag=found.tag),
         image=_reference(found, kind, target),
         memory_bytes=target.memory,
         nodes=tuple(dict.fromkeys(target.node or ())),
@@ -149,15 +149,14 @@ def _order(found: Plan, kind: str, target: ExportOptions) -> "Order":
 
 def _reference(found: Plan, kind: str, target: ExportOptions) -> str | None:
     """Return the image as its users fetch it, with its digest where one is known; None: the tag of the build."""
-    from provision.render.dockerfile import default_tag
-
     if target.by_tag or (kind == "devcontainer" and not target.image):  # that one builds its image
         return target.image
     named = target.image or found.settings.tag
     why = "as far as this host knows, no registry has it"
     try:
-        tag = named or default_tag(found.stack)
-        reference = library.pinned(tag, found.host.architecture, found.settings.network, remote=named is not None)
+        reference = library.pinned(
+            named or found.tag, found.host.architecture, found.settings.network, remote=named is not None
+        )
         if "@" in reference:
             return reference
     except BuildError as error:

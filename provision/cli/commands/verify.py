@@ -39,16 +39,9 @@ def verify(
     if chosen:
         judged = library.verify_here(chosen, request, host=this, records=records, catalogue=facts(), say=tell)
     else:
-        name = image or _default_image(o.StackOptions(vendor=vendor, host=host, backend=proof.backend))
+        name = image or plan(o.StackOptions(vendor=vendor, host=host, backend=proof.backend)).tag
         judged = library.verify(name, request, host=this, records=records, catalogue=facts(), say=tell)
     deliver(judged, reports, as_json=as_json)
-
-
-def _default_image(options: o.StackOptions) -> str:
-    from provision.render.dockerfile import default_tag
-
-    found = plan(options)
-    return found.settings.tag or default_tag(found.stack)
 
 
 def _named(vendor: str | None) -> Vendor:

@@ -124,7 +124,8 @@ def test_a_pipe_is_written_to_and_not_replaced(kgpu_env: Call) -> None:
     """As root, /dev/null would otherwise become a plain file."""
     os.mkfifo("pipe")
     read: list[str] = []
-    reader = threading.Thread(target=lambda: read.append(Path("pipe").read_text()))
+    # A daemon: where nothing is written, it must not keep the tests from ending.
+    reader = threading.Thread(target=lambda: read.append(Path("pipe").read_text()), daemon=True)
     reader.start()
     assert kgpu_env("render", "--vendor", "cpu", "-o", "pipe").code == 0
     reader.join(10)
