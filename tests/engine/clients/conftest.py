@@ -5,9 +5,11 @@ import os
 import pty
 import re
 import select
+import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +17,16 @@ from pathlib import Path
 
 import pytest
 
+from provision.catalogue import load
+from provision.emit import Order, emit
+from provision.model import Access, Host, Request, Vendor
+from provision.render import render
+from provision.resolve import resolve
+
 SCRIPT = str(Path(sys.executable).with_name("kgpu-env"))
 LINES, COLUMNS = 24, 80
 WAIT_SECONDS = 30
+GROUP = 987654  # of the made-up device: no group of any machine
 # What moves the cursor or colours: no word of it is looked for.
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07")
 
@@ -106,3 +115,86 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     yield start
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that everybody may enter; every start of pytest closes its own ones to others."""
+    with tempfile.TemporaryDirectory(prefix="kgpu-test-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def export() -> Callable[..., None]:
+    """Writes the files of an output, for a CPU stack, to a folder; as exported by `uid`."""
+
+    def write(folder: Path, kind: str, image: str, uid: int, access: Access | None = None, **more: object) -> None:
+        request = Request(vendor=Vendor.CPU)
+        stack = resolve(load(), Host(), request)
+        order = Order(
+            stack=stack,
+            request=request,
+            host=Host(),
+            access=access or Access(),
+            plan=render(load(), stack, request),
+            image=image,
+            developer=(uid, uid),
+            **more,  # type: ignore[arg-type] # an Order's own fields
+        )
+        for name, text in emit(kind, order).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    return write
+
+
+@pytest.fixture
+def become(place: Path) -> Callable[[int], list[str]]:
+    """What starts a command as the user with an id: with a name, a home, and the right to use the engine."""
+    if os.geteuid() != 0:
+        pytest.skip("to be another user, this test has to be root")
+
+    def before(uid: int) -> list[str]:
+        home = place / f"home-{uid}"
+        home.mkdir()
+        os.chown(home, uid, uid)
+        words = ["env", f"HOME={home}"]
+        if uid:
+            names = place / f"passwd-{uid}"
+            names.write_text(f"{Path('/etc/passwd').read_text()}\ndeveloper:x:{uid}:{uid}::{home}:/bin/sh\n")
+            group = Path("/var/run/docker.sock").stat().st_gid
+            ids = ["setpriv", f"--reuid={uid}", f"--regid={uid}", f"--groups={group}"]
+            words = [
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
+                f'mount --bind {names} /etc/passwd && exec "$@"',
+                "-",
+                *ids,
+                *words,
+            ]
+        return words
+
+    return before
+
+
+@pytest.fixture
+def device() -> Iterator[Path]:
+    """A character device, /dev/null's twin, of mode 0660 and a group that only its number names: no GPU is here."""
+    if os.geteuid() != 0:
+        pytest.skip("to make a device, this test has to be root")
+    path = Path(f"/dev/kgpu-test-{time.monotonic_ns()}")
+    os.mknod(path, stat.S_IFCHR | 0o660, os.makedev(1, 3))
+    path.chmod(0o660)  # whatever the umask is
+    os.chown(path, 0, GROUP)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(params=[(GROUP,), ()], ids=["with-group", "without"])
+def access(request: pytest.FixtureRequest, device: Path) -> Access:
+    """The way of AMD's GPUs: the device node, and the group that owns it by number; or without that group."""
+    return Access(method="device-nodes", nodes=(str(device),), groups=request.param)

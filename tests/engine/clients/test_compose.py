@@ -1,0 +1,99 @@
+"""The exported compose file in the hands of docker-compose: Debian's 1.29, and the current 2."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from provision.model import Access
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+pytestmark = pytest.mark.engine
+EXPORTS = Path(__file__).parents[2] / "data" / "exports"
+DIRECTORY_ID = 1000055  # as directory services give them
+Client = Callable[..., "subprocess.CompletedProcess[str]"]
+Export = Callable[..., None]
+
+
+@pytest.fixture(params=["1.29", "current"])
+def program(request: pytest.FixtureRequest, unstable: Callable[..., Path]) -> str:
+    if request.param == "current":
+        return str(unstable("docker-compose") / "usr/bin/docker-compose")
+    found = shutil.which("docker-compose")
+    if found is None:
+        pytest.fail("the compose tests need docker-compose: apt-get install docker-compose", pytrace=False)
+    return found
+
+
+@pytest.fixture
+def compose(program: str, tmp_path: Path) -> Iterator[Client]:
+    name = f"kgputest{time.monotonic_ns()}"
+
+    def run(*words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        command = [program, "-p", name, "-f", str(tmp_path / "compose.yaml"), *words]
+        settings = {**os.environ, **env}
+        return subprocess.run(
+            command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    yield run
+    run("down", "--volumes", "--timeout=1")
+
+
+def test_it_starts_and_its_health_check_passes(
+    compose: Client, tensorflow_image: str, tmp_path: Path, api: "APIClient", export: Export
+) -> None:
+    export(tmp_path, "compose", tensorflow_image, DIRECTORY_ID)
+    os.chown(tmp_path, DIRECTORY_ID, DIRECTORY_ID)
+    up = compose("up", "-d")
+    assert up.returncode == 0, up.stderr
+    ident = compose("ps", "-q", "keras").stdout.strip()
+    end = time.monotonic() + 90
+    while (health := api.inspect_container(ident)["State"]["Health"])["Status"] == "starting":
+        assert time.monotonic() < end, health
+        time.sleep(1)
+    assert health["Status"] == "healthy", health
+    assert "trained on the CPU" in health["Log"][0]["Output"]
+    made = compose("exec", "-T", "keras", "sh", "-c", "touch /caches/kept made && id -u")
+    assert made.stdout.strip() == str(DIRECTORY_ID), made.stderr
+    assert owner(tmp_path / "made") == (DIRECTORY_ID, DIRECTORY_ID)
+
+
+def owner(path: Path) -> tuple[int, int]:
+    return path.stat().st_uid, path.stat().st_gid
+
+
+@pytest.mark.parametrize("ids", [(0, 0), (1000, 1000), (1000055, 1000056)])
+def test_files_belong_to_the_developer(
+    compose: Client, base: str, tmp_path: Path, export: Export, ids: tuple[int, int]
+) -> None:
+    """Of whoever exported them; of another developer, whom the environment names."""
+    uid, gid = ids
+    export(tmp_path, "compose", base, 1000 if uid == DIRECTORY_ID else uid)
+    os.chown(tmp_path, uid, gid)
+    named = {"PROJECT_UID": str(uid), "PROJECT_GID": str(gid)} if uid == DIRECTORY_ID else {}
+    ran = compose("run", "--rm", "-T", "keras", "sh", "-c", "touch made /caches/kept", **named)
+    assert (ran.returncode, owner(tmp_path / "made")) == (0, ids), ran.stderr
+
+
+def test_a_user_above_a_million_opens_the_device_by_its_numeric_group(
+    compose: Client, base: str, tmp_path: Path, export: Export, access: Access
+) -> None:
+    export(tmp_path, "compose", base, DIRECTORY_ID, access)
+    ran = compose("run", "--rm", "-T", "keras", "python3", "-c", f"open({access.nodes[0]!r}, 'rb+', buffering=0)")
+    assert (ran.returncode == 0) is bool(access.groups), ran.stderr
+    assert ("Permission denied" in ran.stdout + ran.stderr) is (not access.groups)
+
+
+@pytest.mark.parametrize("name", ["nvidia-cdi", "nvidia-runtime", "amd"])
+def test_it_reads_the_goldens(compose: Client, tmp_path: Path, name: str) -> None:
+    shutil.copy(EXPORTS / name / "compose" / "compose.yaml", tmp_path)
+    read = compose("config")
+    assert read.returncode == 0, read.stderr
