@@ -64,8 +64,8 @@ def test_it_is_python_3_9_of_the_standard_library_and_the_framework() -> None:
 
 
 def started(command: list[str], folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run the workload for a backend that there is none of, which it says in a second."""
-    spec = json.dumps({"nonce": "n0", "backend": "none"})
+    """Run the workload on a JAX that cannot be imported, which it says in a second."""
+    spec = json.dumps({"nonce": "n0", "backend": "jax"})
     return subprocess.run(
         [sys.executable, *command, spec],
         capture_output=True,
@@ -80,9 +80,10 @@ def started(command: list[str], folder: Path, **environment: str) -> "subprocess
 @pytest.mark.process
 @pytest.mark.parametrize("way", ["folder", "file", "argument", "module"])
 def test_each_way_to_start_it(way: str, tmp_path: Path) -> None:
-    """Modules of the same names in its folder or on the path are not taken for its own, nor its own for others'."""
+    """Modules of the same names on the path are not taken for its own, nor its own for a framework's."""
     for path in FOLDER.glob("*.py"):
-        (tmp_path / path.name).write_text("raise RuntimeError('the wrong module')\n")
+        (tmp_path / path.name).write_text("raise RuntimeError('the environment')\n")
+    (tmp_path / "jax.py").write_text("import planes\n")  # as a framework might call one of its modules
     single = tmp_path / "elsewhere" / "workload.py"  # Python looks into a file, not at its name
     single.parent.mkdir()
     made = [sys.executable, "-m", "provision.prove.workload", "--pack", str(single)]
@@ -99,7 +100,7 @@ def test_each_way_to_start_it(way: str, tmp_path: Path) -> None:
     evidence = parse_result(ended.stdout, "n0")
     assert isinstance(evidence, Evidence), ended.stderr
     assert evidence.import_error is not None
-    assert evidence.import_error.type == "KeyError"
+    assert evidence.import_error.text == "the environment"
     assert list(temporary.iterdir()) == [], "nothing is left behind"
 
 
