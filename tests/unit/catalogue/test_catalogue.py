@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from provision.catalogue import Catalogue, load
+from provision.catalogue import Catalogue, load, rows
 from provision.errors import InputError
-from provision.model import DriverVersion, version_key
+from provision.model import Driver, DriverVersion, Gpu, Host, Request, Vendor, version_key
+from provision.resolve import resolve
 from provision.resources import folder
 
 GOOD_ROW = '- {id: "a", branch: "450", cuda: "11.0", source: "s", checked: "2026-11-22"}'
@@ -24,9 +25,9 @@ def broken(tmp_path: Path, change: Callable[[str], str], name: str = "nvidia.yam
 
 
 def test_every_row_tells_its_source_and_date() -> None:
-    rows = list(load().all_rows())
-    assert len(rows) > 200
-    assert all(row.source and row.checked.startswith("20") for _, row in rows)
+    found = list(load().all_rows())
+    assert len(found) > 200
+    assert all(row.source and row.checked.startswith("20") for _, row in found)
 
 
 def test_the_facts_are_at_least_260_rows_without_chips_and_error_texts() -> None:
@@ -116,6 +117,50 @@ def test_references_between_tables_hold() -> None:
         assert cuda_base.image.startswith(f"nvidia/cuda:{cuda_base.cuda}-")
         assert cuda_base.cudnn in cudnn
         assert cuda_base.cuda in {row.image_cuda for row in catalogue.images.requirements}
+
+
+def test_rows_of_keras_refer_to_what_is_there() -> None:
+    catalogue = load()
+    cudnn = {row.version for row in catalogue.nvidia.cudnn}
+    ptx = {row.isa for row in catalogue.nvidia.ptx}
+    for row in catalogue.keras.keras_cuda:
+        assert row.cudnn in cudnn
+        assert {one.isa for one in row.ptx} <= ptx
+        assert row.cuda.split(".")[0] in {family.major for family in catalogue.nvidia.families}
+    for build in catalogue.keras.keras_rocm:
+        assert build.rocm in {series.series for series in catalogue.amd.rocm}
+        assert set(build.targets) <= {target.target for target in catalogue.amd.targets}
+        base = next(one for one in catalogue.images.bases if one.image == build.base)
+        assert base.python in build.python
+        assert version_key(base.glibc) >= version_key(build.glibc)
+
+
+def test_what_keras_runs_on_is_pinned_exactly() -> None:
+    keras = load().keras
+    builds: tuple[rows.KerasCuda | rows.KerasRocm | rows.KerasCpu, ...]
+    builds = (*keras.keras_cuda, *keras.keras_rocm, *keras.keras_cpu)
+    for row in builds:
+        free = [one for one in row.packages if "==" not in one]
+        assert [one for one in free if not one.startswith(("keras>=", "numpy<"))] == []
+        assert any(one.startswith("keras") for one in row.packages)
+        assert not [one for one in row.packages if "tensorflow" in one]
+        assert any(one.startswith((f"{row.backend}==", f"{row.backend}[")) for one in row.packages)
+        assert row.version in next(one for one in row.packages if one.startswith((f"{row.backend}==", "torch[")))
+    for cuda in keras.keras_cuda:
+        major = cuda.cuda.split(".")[0]
+        assert f"nvidia-cudnn-cu{major}=={cuda.cudnn}" in cuda.packages
+
+
+def test_only_a_request_that_needs_keras_reads_its_facts(tmp_path: Path) -> None:
+    for file in folder("images").glob("*.yaml"):
+        if file.name != "keras.yaml":
+            (tmp_path / file.name).write_text(file.read_text())
+    host = Host(
+        gpus=(Gpu(vendor="nvidia", architecture="sm_90"),), drivers=(Driver(vendor="nvidia", version="580.95.05"),)
+    )
+    assert resolve(Catalogue(tmp_path), host, Request(vendor=Vendor.CUDA)).backend == "tensorflow"
+    with pytest.raises(InputError, match=r"keras\.yaml"):
+        resolve(Catalogue(tmp_path), host, Request(vendor=Vendor.CUDA, backend="jax"))
 
 
 def test_an_image_tag_is_what_its_row_says() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from provision.catalogue import load
 from provision.errors import InputError
-from provision.model import Host, Request, User, Vendor
+from provision.model import Backend, Host, Request, User, Vendor
 from provision.render import Plan, check_request, render
 from provision.resolve import resolve
 
@@ -46,6 +46,21 @@ def test_ends_as_a_user_by_number(path: Path) -> None:
 def test_packages_come_after_the_framework() -> None:
     text = plan(Request(vendor=Vendor.CPU, packages=("pandas",), apt=("git",))).dockerfile
     assert text.index("tensorflow-cpu==") < text.index("git \\") < text.index("pandas")
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_keras_without_tensorflow_knows_what_it_runs_on(backend: Backend) -> None:
+    found = plan(Request(vendor=Vendor.CPU, backend=backend))
+    assert found.tag.startswith(f"kgpu-env/cpu:{backend}")
+    assert f"\nENV KERAS_BACKEND={backend}\n" in found.dockerfile
+    assert f"KERAS_BACKEND={backend} /opt/venv/bin/python -c 'import keras'" in found.dockerfile
+    assert "import tensorflow" not in found.dockerfile
+    assert "tensorflow==" not in found.dockerfile
+
+
+def test_what_keras_runs_on_is_no_variable_to_set() -> None:
+    with pytest.raises(InputError, match="KERAS_BACKEND"):
+        check_request(Request(vendor=Vendor.CPU, env={"KERAS_BACKEND": "jax"}))
 
 
 def test_the_user_is_the_one_asked_for() -> None:
