@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from provision.library.hosts import engine, probe_host, read_host
     from provision.library.images import build, look_up, pinned, read_configuration
     from provision.library.jobs import Work, job
-    from provision.library.keeping import Records, gate, read_key
+    from provision.library.keeping import Records, gate, gate_here, read_key
     from provision.library.locks import lock
     from provision.library.proofs import verify, verify_here
     from provision.library.stacks import render, resolve
@@ -23,6 +23,7 @@ __all__ = [
     "build",
     "engine",
     "gate",
+    "gate_here",
     "job",
     "lock",
     "look_up",
@@ -41,7 +42,7 @@ _PLACES = {
     "hosts": ("engine", "probe_host", "read_host"),
     "images": ("build", "look_up", "pinned", "read_configuration"),
     "jobs": ("Work", "job"),
-    "keeping": ("Records", "gate", "read_key"),
+    "keeping": ("Records", "gate", "gate_here", "read_key"),
     "locks": ("lock",),
     "proofs": ("verify", "verify_here"),
     "stacks": ("render", "resolve"),

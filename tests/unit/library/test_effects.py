@@ -1,0 +1,149 @@
+"""What the functions do with an engine, here one made of words: what they give it, tell, keep and close."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import provision.engine.base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
+from provision import library, model
+from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
+from provision.errors import BuildError, EngineError, NoStackError
+from provision.model import Gpu, Host, Request, Vendor
+from provision.prove import VerifyRequest
+from provision.records import Record, load
+
+CPU = Request(vendor=Vendor.CPU)
+NO_GPU = Host(looked_at=("/sys/bus/pci/devices",))
+
+
+class Words:
+    """Says yes to everything, and remembers it."""
+
+    def __init__(self, image: Image | None = None) -> None:
+        self.found = image
+        self.contexts: list[Context] = []
+        self.tags: list[str] = []
+        self.runs: list[Run] = []
+        self.closed = False
+
+    def describe(self) -> model.Engine:
+        return model.Engine(name="docker", version="28.5.2")
+
+    def image(self, _: str) -> Image | None:
+        return self.found
+
+    def build(self, context: Context, tag: str, on_step: Callable[[BuildStep], None], _: Mapping[str, str]) -> Built:
+        self.contexts.append(context)
+        self.tags.append(tag)
+        on_step(BuildStep(index=1, name="RUN true", state="done"))
+        return Built(image_id="sha256:1234", size_bytes=5, steps_total=1, steps_cached=0)
+
+    def run(self, run: Run) -> Ran:
+        self.runs.append(run)
+        return Ran(exit_code=1, stdout="", stderr="No module named 'tensorflow'", seconds=0.1)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def words(image: Image | None = None) -> Any:  # noqa: ANN401 - as much of an engine as these tests need
+    return Words(image)
+
+
+def image(**fields: Any) -> Image:  # noqa: ANN401 - of several types
+    return Image(image_id="sha256:1", architecture="amd64", size_bytes=1, **fields)
+
+
+def test_a_build_is_told_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    engine = words(image())
+    told: list[str] = []
+    steps: list[BuildStep] = []
+    stack = library.resolve(Host(), CPU)
+    result = library.build(stack, CPU, tag="team/x:1", engine=engine, say=told.append, on_step=steps.append)
+    assert (result.tag, result.image_id, engine.tags) == ("team/x:1", "sha256:1234", ["team/x:1"])
+    assert result.plan_digest == library.render(stack, CPU).digest  # this host's network is no part of the plan
+    assert result.plan_digest in engine.contexts[0].files["Dockerfile"].decode()
+    assert [step.name for step in steps] == ["RUN true"]
+    assert engine.closed is False  # it belongs to the caller
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_engine_that_was_connected_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise BuildError("KGE-401", "a step failed")
+
+    engine = words(image())
+    monkeypatch.setattr("provision.engine.docker.connect", lambda: engine)
+    monkeypatch.setattr(engine, "build", fail)
+    with pytest.raises(BuildError):
+        library.build(library.resolve(Host(), CPU), CPU)
+    assert engine.closed
+
+
+def test_no_engine_is_no_reason_not_to_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise EngineError("KGE-301", "none answers")
+
+    def probe(_: object, engine: Callable[[], model.Engine | None]) -> Host:
+        return msgspec.structs.replace(NO_GPU, engine=engine())
+
+    monkeypatch.setattr("provision.engine.docker.connect", refuse)
+    monkeypatch.setattr("provision.probe.probe_host", probe)
+    assert library.probe_host() == NO_GPU
+
+
+@pytest.mark.parametrize(
+    ("fields", "gpus", "vendor"),
+    [
+        ({"env": ("NVIDIA_VISIBLE_DEVICES=all",)}, (), "cuda"),  # what the image was made for
+        ({}, (Gpu(vendor="amd", architecture="gfx942"),), "rocm"),  # a GPU that is there is meant
+    ],
+)
+def test_what_is_proved_when_nothing_is_said(fields: dict[str, Any], gpus: tuple[Gpu, ...], vendor: str) -> None:
+    told: list[str] = []
+    host = msgspec.structs.replace(NO_GPU, gpus=gpus)
+    proof = library.verify("x:1", host=host, engine=words(image(**fields)), say=told.append)
+    assert (proof.verdict, told[0]) == ("not-proved", f"training in x:1 on {vendor}")
+
+
+def test_nothing_tells_what_there_is_to_prove(tmp_path: Path) -> None:
+    engine = words(image())
+    with pytest.raises(NoStackError) as caught:
+        library.verify("x:1", host=NO_GPU, engine=engine)
+    assert (caught.value.code, engine.runs) == ("KGE-214", [])
+    with pytest.raises(NoStackError):
+        library.verify_here(tmp_path / "python", host=NO_GPU)
+
+
+def test_an_image_that_is_not_there() -> None:
+    with pytest.raises(BuildError) as caught:
+        library.verify("x:1", VerifyRequest(vendor=Vendor.CPU), host=NO_GPU, engine=words())
+    assert caught.value.code == "KGE-408"
+
+
+def test_a_record_is_kept_only_where_one_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.library.keeping.probe_host", lambda *_, **__: NO_GPU)
+    request = VerifyRequest(vendor=Vendor.CPU)
+    records = library.Records(folder=tmp_path / "records")
+    library.verify("x:1", request, host=NO_GPU, engine=words(image()))
+    assert not records.folder.exists()
+    labels = {"io.kgpu-env.plan": "sha256:plan"}
+    library.verify("x:1", request, host=NO_GPU, engine=words(image(labels=labels)), records=records)
+    [file] = records.folder.iterdir()
+    record = load(records.folder, model.decode(file.read_bytes(), Record).host.node, "x:1")
+    assert isinstance(record, Record)
+    assert (record.verdict, record.plan, record.image_id) == ("not-proved", "sha256:plan", "sha256:1")
+
+
+def test_a_proof_stands_without_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.library.keeping.probe_host", lambda *_, **__: NO_GPU)
+    (tmp_path / "file").touch()
+    told: list[str] = []
+    records = library.Records(folder=tmp_path / "file" / "records")
+    request = VerifyRequest(vendor=Vendor.CPU)
+    proof = library.verify("x:1", request, host=NO_GPU, engine=words(image()), records=records, say=told.append)
+    assert proof.verdict == "not-proved"
+    assert told[-1].startswith("warning: ")
