@@ -116,6 +116,14 @@ Backend = Annotated[
         help="What Keras runs on; by default as the image's stack says, else tensorflow.",
     ),
 ]
+StackBackend = Annotated[
+    str | None,
+    typer.Option(
+        parser=_backend,
+        metavar="tensorflow|jax|torch",
+        help="What Keras runs on; by default TensorFlow, or what serves a GPU that no TensorFlow build serves.",
+    ),
+]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write the checks as JUnit XML to this file.")]
 Ctrf = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the checks as CTRF JSON to this file.")]
 Key = Annotated[
@@ -135,7 +143,7 @@ class StackOptions(Options):
     base: Base = None
     cuda: Cuda = None
     rocm: Rocm = None
-    backend: Backend = None
+    backend: StackBackend = None
     package: Package = None
     apt: Apt = None
     tag: Tag = None
