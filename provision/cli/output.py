@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from provision.model import encode
 
 # Text of hosts, registries and builds may hold what a terminal obeys: everything but tab and newline is shown.
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0)) if number not in {9, 10}}
+
+_BELOW = " " * 10  # where the text begins behind "Verify" and its like
 
 
 def plain(text: str) -> str:
@@ -48,9 +51,23 @@ def drop_stdout() -> None:
 
 
 def say(text: str) -> None:
-    """Talk, on stderr."""
-    sys.stderr.write(f"{plain(text)}\n")
+    """Talk, on stderr; at a terminal in lines that fit."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
+    lines = [fitted(line, width) if width else line for line in plain(text).split("\n")]
+    sys.stderr.write("\n".join([*lines, ""]))
     sys.stderr.flush()
+
+
+def fitted(line: str, width: int) -> str:
+    """Return a line broken between words where it is longer than `width`, the rest below its text."""
+    if len(line) <= width:
+        return line
+    import textwrap  # most lines fit
+
+    found = textwrap.wrap(
+        line, width, subsequent_indent=_BELOW, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+    return "\n".join(found)
 
 
 def report(error: KgpuError, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from provision import __version__
+from provision.cli.output import fitted
 
 Call = Callable[..., Any]
 SCRIPT = "from provision.cli import main; main()"
@@ -58,6 +59,19 @@ def test_a_build_talks_on_stderr(kgpu_env: Call) -> None:
     assert "[2/2] RUN true" in err
     assert "[1/2] RUN cached" not in err
     assert "cached: 1 of 2 steps" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("Build     short", "Build     short"),
+        ("Build     find-links: of this host, left out", "Build     find-links: of this\n          host, left out"),
+        ("  next      " + "x" * 40, "  next\n          " + "x" * 40),  # a path stays whole, to be copied
+        ("", ""),
+    ],
+)
+def test_a_long_line_is_broken_between_words(line: str, shown: str) -> None:
+    assert fitted(line, 30) == shown
 
 
 @pytest.mark.usefixtures("engine")
