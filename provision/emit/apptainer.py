@@ -19,7 +19,10 @@ SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
 
 
 def apptainer(order: Order) -> dict[str, str]:
-    """Return keras.def, run.sh (builds the image once, then runs a command in it) and the quick check."""
+    """Return keras.def, run.sh (builds the image once, then runs a command in it) and the quick check.
+
+    The image's labels, the plan among them, become those of keras.sif by themselves.
+    """
     return {DEFINITION: _definition(order), RUN: _run(order), CHECK_FILE: check_script()}
 
 
@@ -39,7 +42,6 @@ def _definition(order: Order) -> str:
         # Without a registry in its name the image is the local engine's.
         agent="docker" if order.image else "docker-daemon",
         reference=_untagged(order.reference),
-        digest=order.plan.digest,
         environment=sorted(settings.items()),
         python=order.python,
         check=shlex.join(quick_check(order, SCRIPT, expected="any")),

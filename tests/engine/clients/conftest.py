@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from provision.catalogue import load
 from provision.emit import Order, emit
@@ -137,8 +138,9 @@ def export() -> Callable[..., None]:
             request=request,
             host=Host(),
             access=access or Access(),
-            plan=render(load(), stack, request),
-            image=image,
+            plan=replace(render(load(), stack, request), tag=image),
+            # Apptainer takes an image without a registry's name from the engine.
+            image=None if kind == "apptainer" else image,
             developer=(uid, uid),
             **more,  # type: ignore[arg-type] # an Order's own fields
         )
