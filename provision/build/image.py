@@ -24,7 +24,7 @@ class BuildOrder(Value):
     registries: dict[str, str] = msgspec.field(default_factory=dict)
     tag: str | None = None  # None: the tag that tells the stack
     push: bool = False
-    locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # a lock's files in the context
+    locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # what a lock adds, by `context_files`
 
 
 def build_image(

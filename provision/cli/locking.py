@@ -35,7 +35,7 @@ def locked_plan(options: StackOptions, *, as_json: bool) -> Plan:
 
 
 def locked_files() -> dict[str, bytes]:
-    """Return the lock's files in the build context."""
+    """Return what the lock adds to the build."""
     from provision.lock import LOCK_FILE, context_files, read_lock
 
     return context_files(read_lock(Path(LOCK_FILE)))

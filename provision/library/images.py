@@ -42,7 +42,7 @@ def build(
         tag: the image's name; by default one that tells the stack.
         network: CA bundle, package index, proxy and registries.
         push: send the image to the registry that `tag` names.
-        locked: a lock's files in the build context, from `provision.lock.context_files`.
+        locked: what a lock adds to the build, from `provision.lock.context_files`.
         engine: by default the first that answers.
         catalogue: the facts; by default those that ship.
         say: hears in a line what is done about the base image and the network.
