@@ -4,9 +4,10 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from provision.errors import InputError, KgpuError, NoStackError
 from provision.model import encode
@@ -40,6 +41,13 @@ def answer(text: str) -> None:
         raise InputError("KGE-605", "The answer cannot be written to stdout.", why=error.strerror or "") from error
 
 
+def answer_lines(lines: Iterable[str]) -> None:
+    """Print an answer that is prose; at a terminal in lines that fit."""
+    width = _width(sys.stdout)
+    for line in lines:
+        answer(fitted(line, width))
+
+
 def answer_json(value: object) -> None:
     """Print the answer as one JSON document."""
     answer(encode(value))
@@ -52,15 +60,20 @@ def drop_stdout() -> None:
 
 def say(text: str) -> None:
     """Talk, on stderr; at a terminal in lines that fit."""
-    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
-    lines = [fitted(line, width) if width else line for line in plain(text).split("\n")]
+    width = _width(sys.stderr)
+    lines = [fitted(line, width) for line in plain(text).split("\n")]
     sys.stderr.write("\n".join([*lines, ""]))
     sys.stderr.flush()
 
 
+def _width(stream: TextIO) -> int:
+    """Return the columns of a terminal; 0 where the stream is none."""
+    return shutil.get_terminal_size().columns if stream.isatty() else 0
+
+
 def fitted(line: str, width: int) -> str:
-    """Return a line broken between words where it is longer than `width`, the rest below its text."""
-    if len(line) <= width:
+    """Return a line broken between words where it is longer than `width`, the rest below its text; 0: no limit."""
+    if not width or len(line) <= width:
         return line
     import textwrap  # most lines fit
 

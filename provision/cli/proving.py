@@ -12,7 +12,7 @@ import typer
 
 from provision import library
 from provision.cli.options import ProofOptions, ReportOptions
-from provision.cli.output import answer, answer_json, check_writable, say, write_file
+from provision.cli.output import answer, answer_json, answer_lines, check_writable, say, write_file
 from provision.errors import Exit, InputError, UsageError
 from provision.model import Proof, Stack, Vendor, Verdict, encode
 
@@ -101,8 +101,7 @@ def deliver(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: Stack
     if as_json:
         answer_json(proof)
     else:
-        for line in summary(proof):
-            answer(line)
+        answer_lines(summary(proof))
         if reports.files:
             answer(f"Report    {' '.join(map(str, reports.files))}")
     if proof.verdict not in {Verdict.PROVED, Verdict.CPU}:

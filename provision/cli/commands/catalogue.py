@@ -8,7 +8,7 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import app, catching
-from provision.cli.output import answer, answer_json, say, write_file
+from provision.cli.output import answer, answer_json, answer_lines, say, write_file
 from provision.errors import InputError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -89,12 +89,9 @@ def why(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> N
     if as_json:
         answer_json(document)
         return
-    answer(f"{table}, {row}: {found['confidence']}, checked {found['checked']}")
-    answer(f"Source    {found['source']}")
-    if found.get("note"):
-        answer(f"Note      {found['note']}")
-    for line in _consequences(document):
-        answer(line)
+    note = [f"Note      {found['note']}"] if found.get("note") else []
+    lines = [f"{table}, {row}: {found['confidence']}, checked {found['checked']}", f"Source    {found['source']}"]
+    answer_lines([*lines, *note, *_consequences(document)])
 
 
 def _consequences(document: "WhyDocument") -> list[str]:

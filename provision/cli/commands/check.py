@@ -7,7 +7,7 @@ import typer
 from provision import library
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.output import answer, answer_json, say
+from provision.cli.output import answer, answer_json, answer_lines, say
 from provision.cli.session import facts, settings, this_host
 
 Image = Annotated[
@@ -52,5 +52,4 @@ def check(
         )
         return
     answer(f"{image} {'starts on this host' if verdict.conditions else 'has no condition that could stop it'}.")
-    for line in (*verdict.conditions, *verdict.notes):
-        answer(f"          {line}")
+    answer_lines(f"          {line}" for line in (*verdict.conditions, *verdict.notes))

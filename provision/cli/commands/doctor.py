@@ -7,7 +7,7 @@ import typer
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.documents import CodeDocument, DoctorDocument
-from provision.cli.output import answer, answer_json
+from provision.cli.output import answer, answer_json, answer_lines
 from provision.errors import UsageError
 
 
@@ -27,7 +27,7 @@ def doctor(
         found = explain(code, facts())
         if not found:
             raise UsageError("KGE-901", f"No code {code!r} is known.", fix="codes look like KGE-301")
-        answer_json(CodeDocument(code=code, text=found)) if as_json else answer(found)
+        answer_json(CodeDocument(code=code, text=found)) if as_json else answer_lines(found.split("\n"))
         return
     findings = examine(this_host())
     if as_json:
@@ -36,6 +36,6 @@ def doctor(
     if not findings:
         answer("Nothing is wrong with this host.")
     for finding in findings:
-        answer(f"{finding.code}  {finding.severity}: {finding.text}")
+        answer_lines([f"{finding.code}   {finding.severity}: {finding.text}"])
         if finding.fix:
-            answer(f"         mend: {finding.fix}")
+            answer_lines([f"          mend: {finding.fix}"])

@@ -7,7 +7,7 @@ import typer
 from provision import library
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.output import answer, answer_json
+from provision.cli.output import answer_json, answer_lines
 from provision.cli.proving import check_place, interpreter, records
 from provision.cli.session import facts
 from provision.errors import Exit
@@ -41,8 +41,7 @@ def gate(
     if as_json:
         answer_json(found)
     else:
-        for line in _lines(found):
-            answer(line)
+        answer_lines(_lines(found))
     if found.state is not State.PROVED:
         raise typer.Exit(int(Exit.NOT_PROVED))
 

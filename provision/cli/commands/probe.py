@@ -8,7 +8,7 @@ import typer
 from provision.cli.app import command
 from provision.cli.describing import describe
 from provision.cli.options import Json
-from provision.cli.output import answer, answer_json
+from provision.cli.output import answer_json, answer_lines
 
 
 @command
@@ -26,5 +26,4 @@ def probe(
     if as_json:
         answer_json(host)
         return
-    for line in describe(host, captured=root is not None):
-        answer(line)
+    answer_lines(describe(host, captured=root is not None))

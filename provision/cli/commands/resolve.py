@@ -6,7 +6,7 @@ import typer
 
 from provision.cli import options as o
 from provision.cli.app import command
-from provision.cli.output import answer, answer_json
+from provision.cli.output import answer_json, answer_lines
 from provision.cli.session import plan, tell_warnings
 from provision.errors import NoStackError
 
@@ -33,19 +33,16 @@ def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json 
         answer_json(chosen)
         return
     tell_warnings(chosen)
-    answer(f"Chosen    {chosen.summary}")
+    lines = [f"          {chosen.why}"] if chosen.why else []
     if explain:
         from provision.resolve.telling import explanation
 
-        answer("\n".join(explanation(chosen)))
-    elif chosen.why:
-        answer(f"          {chosen.why}")
+        lines = explanation(chosen)
+    answer_lines([f"Chosen    {chosen.summary}", *lines])
 
 
 def _print_rejections(error: NoStackError) -> None:
     from provision.resolve.telling import rejections
 
-    for line in rejections(error.rejected):
-        answer(line)
-    for change in error.changes:
-        answer(f"Nearest   {change.change} gives {change.gives}")
+    answer_lines(rejections(error.rejected))
+    answer_lines(f"Nearest   {change.change} gives {change.gives}" for change in error.changes)
