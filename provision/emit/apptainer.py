@@ -65,6 +65,7 @@ def _run(order: Order) -> str:
         "#!/bin/sh",
         f"# {' '.join(order.title.split())}",
         f"# sh {RUN} python3 train.py     sh {RUN} {shlex.join(quick_check(order, SCRIPT))}",
+        *(["# It shows every AMD GPU of the host: choose with ROCR_VISIBLE_DEVICES."] if _some_amd(order) else []),
         f"[ -e {IMAGE} ] || apptainer build {IMAGE} {DEFINITION} || exit",
         " ".join(words),
     ]
@@ -78,10 +79,28 @@ def _gpu(order: Order) -> list[str]:
     by_vendor = {Vendor.CUDA: "--nv", Vendor.ROCM: "--rocm"}
     options = [by_vendor[order.stack.vendor]]
     options += [f"--bind={path}" for path in (*order.access.mounts, *order.access.nodes) if _outside(path)]
-    ids = order.access.nvidia_ids
-    if ids and ids != ("all",):
-        options.append(shlex.quote(f"--env=CUDA_VISIBLE_DEVICES={','.join(ids)}"))
+    ids = _some_nvidia(order)
+    if ids:
+        # An index counts as the probe and CDI do, in the order of the bus; CUDA's own order is another.
+        options += ["--env=CUDA_DEVICE_ORDER=PCI_BUS_ID", shlex.quote(f"--env=CUDA_VISIBLE_DEVICES={','.join(ids)}")]
     return options
+
+
+def _some_nvidia(order: Order) -> tuple[str, ...]:
+    """Return the UUIDs or indexes of NVIDIA GPUs when some were chosen; empty for all of them."""
+    if order.stack.vendor is not Vendor.CUDA:
+        return ()
+    ids = order.access.nvidia_ids or tuple(name.rpartition("=")[2] for name in order.access.cdi)
+    return () if "all" in ids else ids
+
+
+def _some_amd(order: Order) -> bool:
+    """Tell whether some of the host's AMD GPUs were chosen, which --rocm cannot say: it binds /dev/dri whole."""
+    access, gpus = order.access, order.host.gpus_of("amd")
+    if order.stack.vendor is not Vendor.ROCM or "amd.com/gpu=all" in access.cdi:
+        return False
+    nodes = {node.path for gpu in gpus for node in gpu.nodes if "/renderD" in node.path}
+    return len(access.cdi) < len(gpus) if access.cdi else not nodes <= set(access.nodes)
 
 
 def _outside(path: str) -> bool:

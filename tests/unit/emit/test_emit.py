@@ -132,8 +132,19 @@ class TestNvidia:
         spec = pod(order(msgspec.structs.replace(first, gpus=slices)))
         assert spec["containers"][0]["resources"]["limits"] == {"nvidia.com/mig-1g.10gb": 1}
 
+    def test_apptainer_shows_the_one_that_was_chosen(self) -> None:
+        cdi = msgspec.structs.replace(CDI, cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"))
+        text = emit("apptainer", order("h100-580", engine=cdi, gpus="0"))["run.sh"]
+        assert "--env=CUDA_DEVICE_ORDER=PCI_BUS_ID --env=CUDA_VISIBLE_DEVICES=0 " in text
+        assert "CUDA_VISIBLE_DEVICES" not in emit("apptainer", order("h100-580", engine=CDI))["run.sh"]
+
 
 class TestAmd:
+    @pytest.mark.parametrize(("gpus", "told"), [("1", True), ("all", False)])
+    def test_apptainer_says_that_it_shows_every_gpu(self, gpus: str, *, told: bool) -> None:
+        text = emit("apptainer", order("mi300x-spx", gpus=gpus))["run.sh"]
+        assert ("choose with ROCR_VISIBLE_DEVICES" in text) is told
+
     def test_nodes_and_numeric_groups(self) -> None:
         made = order("mi300x-spx", gpus="1")
         wanted = ["--device=/dev/kfd", "--device=/dev/dri/renderD129", "--group-add=109"]
