@@ -106,14 +106,16 @@ def _forward(chosen: cuda.TensorFlow) -> tuple[StackWarning, ...]:
             f"container has to be started through it [{used.source}]"
         )
         return (StackWarning(code="forward-compatibility", text=text),)
-    if facts.request.base:
-        return ()
-    known = [(base, compat_of(facts, base, doubtful=True)) for base in facts.catalogue.images.cuda_bases]
     releases = facts.catalogue.tensorflow
-    for release in releases[: releases.index(chosen.release)]:
+    newer = releases[: releases.index(chosen.release)]
+    if facts.request.base or not newer:
+        return ()
+    bases = facts.catalogue.images.cuda_bases
+    known = [(base, row) for base in bases if (row := compat_of(facts, base, doubtful=True))]
+    for release in newer:
         for base, row in known:
             candidate = cuda.Candidate(facts, release, base.cuda, base.cudnn, base)
-            if row and _serves(row, candidate):
+            if _serves(row, candidate):
                 return (_offer(row, candidate, base),)
     return ()
 
