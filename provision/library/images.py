@@ -113,8 +113,9 @@ def look_up(
 def pinned(image: str, machine: str, network: model.Network | None = None, *, remote: bool = True) -> str:
     """Return `image` with its digest, NAME:TAG@sha256:..., so that all who read it get the same one.
 
-    The engine of this host knows the digest of what it pulled or pushed. The registry is asked only where the engine
-    does not have the image: beside one that was built since, the registry's would be an older one.
+    The engine of this host (at DOCKER_HOST, or a usual socket) knows the digest of what it pulled or pushed. The
+    registry is asked only where the engine does not have the image: beside one that was built since, the registry's
+    would be an older one.
 
     Args:
         image: its reference; one with a digest is returned as it is.

@@ -57,6 +57,8 @@ def host_now(catalogue: facts.Catalogue | None = None) -> "HostKey":
 def gate(image: str | None, records: Records, *, catalogue: facts.Catalogue | None = None) -> "Answer":
     """Tell from the record, in well under a second, whether an image is proved on this host as it is now.
 
+    The image's id is asked of the engine at DOCKER_HOST, or at a usual socket.
+
     Args:
         image: by default the one that was verified last.
         records: where to look; its key, if it has one, must have signed the record.
