@@ -13,7 +13,7 @@ from provision.library.hosts import engine as lent
 if TYPE_CHECKING:
     from provision.engine.glance import Glance
     from provision.engine.protocol import BuildStep, Engine, Image
-    from provision.registry import RemoteImage
+    from provision.registry import Reference, RemoteImage
 
 _QUICK = (2.0, 4.0)  # seconds to connect and to wait, where an answer is welcome and not needed
 
@@ -124,7 +124,7 @@ def pinned(image: str, machine: str, network: model.Network | None = None, *, re
         remote: whether a registry may be asked: a name that this host made up may be a stranger's there.
 
     Returns:
-        The reference; without a digest where the engine has the image and knows none, or nobody else may be asked.
+        The reference; without a digest where the engine has the image and knows none, or nobody may be asked.
 
     Raises:
         UsageError: KGE-903, that is no reference.
@@ -136,12 +136,25 @@ def pinned(image: str, machine: str, network: model.Network | None = None, *, re
     if "@" in image:
         return image
     local = _glance(image)
-    for known in map(parse_reference, local.digests if local else ()):
-        if (known.host, known.repository) == (asked.host, asked.repository):
-            return f"{image}@{known.version}"
-    if local or not remote:
+    digest = _own_digest(local, asked) if local else None
+    # With containerd's image store a digest is an image's id, and proves neither a pull nor a push.
+    doubtful = local is not None and digest == local.image_id
+    if digest and not doubtful:
+        return f"{image}@{digest}"
+    if not remote or (local and not digest):
         return image
-    return f"{image}@{look_up(image, machine, network, seconds=_QUICK).digest}"
+    found = look_up(f"{image}@{digest}" if digest else image, machine, network, seconds=_QUICK)
+    return f"{image}@{digest or found.digest}"
+
+
+def _own_digest(local: "Glance", asked: "Reference") -> str | None:
+    """Return the digest by which the registry of the reference that was asked for knows the image."""
+    from provision.registry import parse_reference
+
+    for known in map(parse_reference, local.digests):
+        if (known.host, known.repository) == (asked.host, asked.repository):
+            return known.version
+    return None
 
 
 def _glance(image: str) -> "Glance | None":

@@ -10,8 +10,10 @@ import pytest
 from provision import library
 from provision.emit import arguments, order
 from provision.engine.glance import Glance
+from provision.errors import BuildError
 from provision.library import stacks
 from provision.model import Host, Request, Vendor
+from provision.registry import RemoteImage
 
 DOCS = Path(__file__).parents[3] / "docs"
 CHEAP = """
@@ -90,6 +92,26 @@ def test_the_engine_tells_the_digest(
 ) -> None:
     monkeypatch.setattr("provision.engine.glance.glance", lambda *_: Glance("sha256:1", known))
     assert library.pinned(image, "x86_64") == found
+
+
+@pytest.mark.parametrize("pushed", [True, False])
+def test_a_digest_that_is_only_the_id_is_believed_when_the_registry_has_it(
+    monkeypatch: pytest.MonkeyPatch, *, pushed: bool
+) -> None:
+    def look_up(image: str, *_: object, **__: object) -> RemoteImage:
+        assert image == f"x.example/a:1@{DIGEST}"
+        if not pushed:
+            raise BuildError("KGE-422", "The registry does not give it.")
+        return RemoteImage(digest=f"sha256:{'cd' * 32}", architecture="amd64")  # of the index's image for this machine
+
+    monkeypatch.setattr("provision.engine.glance.glance", lambda *_: Glance(DIGEST, (f"x.example/a@{DIGEST}",)))
+    monkeypatch.setattr("provision.library.images.look_up", look_up)
+    assert library.pinned("x.example/a:1", "x86_64", remote=False) == "x.example/a:1"
+    if pushed:
+        assert library.pinned("x.example/a:1", "x86_64") == f"x.example/a:1@{DIGEST}"
+    else:
+        with pytest.raises(BuildError):
+            library.pinned("x.example/a:1", "x86_64")
 
 
 def test_a_name_made_up_here_is_asked_of_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
