@@ -102,6 +102,29 @@ def test_push(
         api.remove_image(name, force=True)
 
 
+def layers(api: "APIClient", image: str) -> list[str]:
+    inspected: dict[str, Any] = api.inspect_image(image)  # type: ignore[no-untyped-call] # its stub has no types
+    found: list[str] = inspected["RootFS"]["Layers"]
+    return found
+
+
+def test_a_lock_takes_the_digest_from_the_registry_and_the_build_uses_it(
+    kgpu_env: KgpuEnv, stand_in: dict[str, Any], api: "APIClient", registry: str, tag: str
+) -> None:
+    locked = document(kgpu_env(*rocm("lock", "--json")))
+    base = locked["stack"]["base"]
+    assert base["image"] == stand_in["base"]["image"]
+    reference = f"{registry}/{base['image']}@{base['digest']}"
+    try:
+        document(kgpu_env("build", "--locked", "--tag", tag, "--json"))
+        beneath = layers(api, reference)
+        assert layers(api, tag)[: len(beneath)] == beneath
+    finally:
+        api.remove_image(reference, force=True)
+    same = kgpu_env(*rocm("lock", "--check"))
+    assert (same.returncode, same.stdout) == (0, "kgpu.lock is what would be locked now.\n"), same.stderr
+
+
 def test_a_push_that_is_refused(kgpu_env: KgpuEnv, stand_in: dict[str, Any], api: "APIClient") -> None:
     assert stand_in
     name = "127.0.0.1:1/site/rocm:1"
