@@ -78,13 +78,9 @@ class Room:
     def __init__(self, out: Path, target: Path) -> None:
         self.out = out
         # The longest first: the one may lie within the other.
-        places = {
-            str(ROOT): ".",
-            str(target): "wheels",
-            sys.executable: "python3",
-            sys.prefix: "/venv",
-            str(out): "out",
-        }
+        places = {str(ROOT): ".", str(target): "wheels", sys.executable: "python3", str(out): "out"}
+        if sys.prefix != sys.base_prefix:  # a system's own /usr is no secret
+            places[sys.prefix] = "/venv"
         self.places = sorted(places.items(), key=lambda place: -len(place[0]))
 
     def plain(self, text: str) -> str:

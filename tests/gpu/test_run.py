@@ -70,7 +70,7 @@ def prove(arguments: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> int
     host = {"gpus": [{"name": H100}], "drivers": [{"version": "580.95.05"}]}
     monkeypatch.setattr(RUN, "host", lambda _: dict(host))
     monkeypatch.setattr(RUN, "verify", verify)
-    monkeypatch.setattr(RUN, "recorded", lambda *_: f'{{"path": "{sys.prefix}/lib", "at": "{RUN.ROOT}/x"}}')
+    monkeypatch.setattr(RUN, "recorded", lambda *_: f'{{"path": "{sys.executable}", "at": "{RUN.ROOT}/x"}}')
     monkeypatch.setattr(RUN, "call", lambda *_: MACHINE.Ended(0, "", ""))
     code: int = RUN.run(arguments)
     return code
@@ -85,7 +85,7 @@ def test_what_a_run_leaves(arguments: argparse.Namespace, monkeypatch: pytest.Mo
     assert names == files | {"json-failed.txt", "README.md"}
     assert "ValueError: broken" in (arguments.out / "json-failed.txt").read_text()
     [evidence] = arguments.out.glob("*-sys.evidence.json")
-    assert json.loads(evidence.read_text()) == {"path": "/venv/lib", "at": "./x"}, "no path of this machine"
+    assert json.loads(evidence.read_text()) == {"path": "python3", "at": "./x"}, "no path of this machine"
     text = (arguments.out / "README.md").read_text()
     assert f"| {H100} | 580.95.05 | sys |" in text
     assert "| proved | [page](" in text
