@@ -15,7 +15,7 @@ Modern = Any  # the class of conftest.py
 Make = Callable[..., Built]
 pytestmark = pytest.mark.engine
 ENGINE = Path(__file__).parents[1]
-AGAIN = ("test_build.py", "test_images.py", "test_run.py")
+AGAIN = ("test_build.py", "test_images.py", "test_pinned.py", "test_run.py")
 ROOT = ENGINE.parents[1]
 
 
