@@ -32,6 +32,7 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
       jax-cuda13-plugin==0.12.0.1 \
       jax-cuda13-pjrt==0.12.0.1 \
       nvidia-cublas==13.1.0.3 \
+      nvidia-cuda-crt==13.0.88 \
       nvidia-cuda-cupti==13.0.85 \
       nvidia-cuda-nvcc==13.0.88 \
       nvidia-cuda-nvrtc==13.0.88 \
@@ -61,7 +62,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:4a29f3beced4723ee8942e805cd932cf5524c8a2b6e83e832caab2aee89ab2b1"
+LABEL io.kgpu-env.plan="sha256:ef50690159aa10f89e01a8123ad371cfe59b9c0e5aa4e98a05e3acd5513a92d4"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.12.0.1\"},\"gpus\":[\"sm_90\"],\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"13.0.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"
