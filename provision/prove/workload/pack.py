@@ -35,7 +35,7 @@ def archive() -> bytes:
 def source() -> str:
     """Return a program that unpacks the workload to the temporary folder and runs it.
 
-    One argument of a command may have 128 KiB on Linux (MAX_ARG_STRLEN); this has a quarter of that.
+    One argument of a command may have 128 KiB on Linux (MAX_ARG_STRLEN); this has a third of that.
     """
     return BOOTSTRAP.format(archive=base64.b64encode(archive()).decode())
 
