@@ -58,7 +58,7 @@ def verify(
     words = ["-c", MAIN, "verify", "--here", "--python", sys.executable, "--json", "--backend", backend]
     words += ["--vendor", arguments.vendor, "--level", arguments.level if html else "quick"]
     # The run and its control have a limit each; what ends at it still tells what it has.
-    words += ["--timeout", str(max(5, int(seconds * (0.7 if html else 0.9) - 5)))]
+    words += ["--timeout", str(max(5, int(seconds * (0.72 if html else 0.9) - 5)))]
     if html and arguments.level == "soak":
         words += ["--minutes", str(arguments.minutes)]
     if html:
@@ -98,7 +98,7 @@ def prove(backend: str, arguments: argparse.Namespace, environment: dict[str, st
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     stem = f"{now:%Y-%m-%d}-{slug}-{backend}"
     html = room.out / f"{stem}.html"
-    code, proof = verify(backend, arguments, environment, 0.65 * seconds, html)
+    code, proof = verify(backend, arguments, environment, 0.72 * seconds, html)
     hidden_code, hidden = verify(backend, arguments, {**environment, **HIDE}, 0.2 * seconds, None)
     right = good(arguments.vendor, code, proof, hidden_code, hidden)
     if html.exists():
