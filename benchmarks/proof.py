@@ -50,16 +50,18 @@ def spent() -> dict[str, Any]:
 
 def proofs() -> None:
     """Print the table of the proof."""
-    spec = json.dumps({"device": "CPU", "indices": [0], "parts": PARTS})
+    spec: dict[str, Any] = {"device": "CPU", "indices": [0], "parts": []}
+    plain_run = "plain `docker run` of one such training"
     taken = in_turn(
         {
+            plain_run: by_hand(PLAIN),
+            "the proof's workload by `docker run`": by_hand(source(), json.dumps(spec)),
             "`kgpu-env verify --level quick`": [KGPU, "verify", IMAGE, "--vendor", "cpu", "--level", "quick"],
-            "plain `docker run` of one such training": by_hand(PLAIN),
-            "every part of the level standard, by hand": by_hand(source(), spec),
+            "every part of the level standard by `docker run`": by_hand(source(), json.dumps(spec | {"parts": PARTS})),
         },
         RUNS,
     )
-    plain = median(taken["plain `docker run` of one such training"])
+    plain = median(taken[plain_run])
     print(f"Medians of {RUNS} runs in turn; {machine()}, load {os.getloadavg()[0]:.1f}\n")
     print("| what | wall s | against the plain one |\n|---|---|---|")
     for name, runs in taken.items():
@@ -69,6 +71,20 @@ def proofs() -> None:
     for name in ("workload", "import", "trainings"):
         print(f"| {name} | {middle([row['spent'][name] for row in rows]):.2f} |")
     print(f"| whole, less its trainings | {middle([row['seconds'] - row['spent']['trainings'] for row in rows]):.2f} |")
+
+
+def heres() -> None:
+    """Print the table of a proof without a container: there the seconds of the processors tell what a load hides."""
+    taken = in_turn(
+        {
+            "one such training": [sys.executable, "-c", PLAIN],
+            "`kgpu-env verify --here --level quick`": [KGPU, "verify", "--here", "--vendor", "cpu", "--level", "quick"],
+        },
+        RUNS,
+    )
+    print("\n| without a container | wall s | CPU s |\n|---|---|---|")
+    for name, runs in taken.items():
+        print(f"| {name} | {median(runs):.2f} | {median(runs, 'cpu'):.2f} |")
 
 
 def middle(values: list[float]) -> float:
@@ -98,4 +114,5 @@ def gates() -> None:
 
 if __name__ == "__main__":
     proofs()
+    heres()
     gates()

@@ -12,7 +12,7 @@ from timing import in_turn, machine, median
 from provision.prove.workload.pack import source
 
 KGPU = str(Path(sys.executable).parent / "kgpu-env")
-RUNS = 5
+RUNS = 7
 IMAGE = "kgpu-env/cpu:tf2.21.0-py3.11"
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     by_hand = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "python3", IMAGE, "-c", source(), spec]
     taken = in_turn(
         {"kgpu-env verify": [KGPU, "verify", IMAGE, "--vendor", "cpu"], "docker run": by_hand},
-        7,
+        RUNS,
     )
     ours, other = (median(runs) for runs in taken.values())
     print(f"Medians of {RUNS} runs in turn; {machine()}\n")
