@@ -8,15 +8,15 @@ import typer
 
 from provision.cli.groups import Options
 from provision.errors import nearest
+from provision.model import TITLES, VENDORS
+from provision.model import Vendor as VendorName
 from provision.variables import KEY
-
-VENDORS = ("auto", "cuda", "rocm", "cpu", "nvidia", "amd")
 
 
 def _vendor(text: str) -> str:
     if text in VENDORS:
         return text
-    hint = nearest(text, VENDORS) or f"choose from {', '.join(VENDORS[:4])}."
+    hint = nearest(text, [*VENDORS]) or f"choose from {', '.join(VendorName)}."
     raise typer.BadParameter(f"{text!r} is no vendor: {hint}")
 
 
@@ -31,7 +31,7 @@ def _level(text: str) -> str:
 
 
 def _backend(text: str) -> str:
-    return _one_of(text, ("tensorflow", "jax", "torch"), "backend")
+    return _one_of(text, tuple(TITLES), "backend")
 
 
 def _one_of(text: str, known: tuple[str, ...], kind: str) -> str:
@@ -48,7 +48,7 @@ def _fallback(text: str) -> str:
 
 
 def _complete_vendor(incomplete: str) -> list[str]:
-    return [vendor for vendor in VENDORS[:4] if vendor.startswith(incomplete)]
+    return [vendor for vendor in VendorName if vendor.startswith(incomplete)]
 
 
 Vendor = Annotated[

@@ -9,20 +9,19 @@ import msgspec
 
 from provision.config.project import KEYS, Keys, Project
 from provision.errors import InputError, nearest
-from provision.model import Network, Request, User, Vendor
+from provision.model import TITLES, VENDORS, Network, Request, User
 from provision.variables import OWN, PREFIX, PROFILE
 
 T = TypeVar("T")
 _VERSIONS = ("tensorflow", "python", "cuda", "rocm")
-_CHOICES: Mapping[str, tuple[str, ...]] = {
-    "vendor": ("auto", "cuda", "rocm", "cpu", "nvidia", "amd"),
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "vendor": tuple(VENDORS),
     "fallback": ("cpu",),
-    "backend": ("tensorflow", "jax", "torch"),
+    "backend": tuple(TITLES),
 }
 _WORDS = ("base", "tag", "user_name", "network_ca_bundle", "network_index_url", "network_proxy")
-_TEXT = {*_CHOICES, *_VERSIONS, *_WORDS}  # taken as they are written, not as YAML
+_TEXT = {*CHOICES, *_VERSIONS, *_WORDS}  # taken as they are written, not as YAML
 _NESTED: Mapping[str, type[User | Network]] = {"user": User, "network": Network}
-_ALIASES = {"nvidia": "cuda", "amd": "rocm"}
 # A nested key is written with its parent's: KGPU_ENV_USER_UID.
 _FLAT = (
     *(key for key in KEYS if key not in _NESTED),
@@ -139,7 +138,7 @@ def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
     for key, value in values.items():
         _check(key, value, origins[key])
     request = {key: value for key, value in values.items() if key in Request.__struct_fields__}
-    request |= {"vendor": _ALIASES.get(values.get("vendor", ""), values.get("vendor", Vendor.AUTO))}
+    request |= {"vendor": VENDORS[values.get("vendor", "auto")]}
     request |= {"user": _convert(values, User, "user_", origins)}
     return Settings(
         _convert(request, Request, "", origins),
@@ -153,7 +152,7 @@ def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
 def _check(key: str, value: object, origin: str) -> None:
     """Raise InputError KGE-604 for a choice or a version that is none."""
     text = str(value)
-    choices = _CHOICES.get(key)
+    choices = CHOICES.get(key)
     if choices and text not in choices:
         fix = nearest(text, choices) or f"choose from {', '.join(choices)}"
         raise InputError("KGE-604", f"{origin}: {key} cannot be {text!r}.", fix=fix)

@@ -6,15 +6,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from provision.config.project import FILE_NAME, Project
+from provision.config.settings import CHOICES
 from provision.emit.text import as_yaml
 
 SCHEMA_NAME = "kgpu-env.schema.json"
 DEFAULT_ID = 1000
-_CHOICES = {
-    "vendor": ["auto", "cuda", "rocm", "cpu", "nvidia", "amd"],
-    "fallback": ["cpu"],
-    "backend": ["tensorflow", "jax", "torch"],
-}
 _WORDS = {
     "vendor": "GPU vendor of the environment; auto takes the host's.",
     "fallback": "What to build on a host without a GPU; without this it is an error.",
@@ -51,8 +47,8 @@ def project_schema() -> dict[str, Any]:
     for name in ("Project", "Keys"):
         for key, one in schema["$defs"][name]["properties"].items():
             one["description"] = _WORDS[key]
-            if key in _CHOICES:
-                one["enum"] = [*_CHOICES[key], None]
+            if key in CHOICES:
+                one["enum"] = [*CHOICES[key], None]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": FILE_NAME, **schema}
 
 

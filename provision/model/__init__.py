@@ -5,12 +5,13 @@ from provision.model.base import Value, decode, encode
 from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.proof import Check, ExpectedDevice, Proof, ProvedDevice, Status, Training, Verdict
-from provision.model.request import TITLES, Backend, Network, Request, User, Vendor
+from provision.model.request import TITLES, VENDORS, Backend, Network, Request, User, Vendor
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.version import DriverVersion, version_key
 
 __all__ = [
     "TITLES",
+    "VENDORS",
     "Access",
     "Backend",
     "Base",

@@ -25,6 +25,14 @@ class Vendor(StrEnum):
         return {"cuda": "nvidia", "rocm": "amd"}.get(self.value)
 
 
+# As people write them; the first four are the names proper.
+VENDORS: Final = {
+    **{vendor.value: vendor for vendor in Vendor},
+    "nvidia": Vendor.CUDA,
+    "amd": Vendor.ROCM,
+}
+
+
 class User(Value):
     """The account that the image runs as."""
 

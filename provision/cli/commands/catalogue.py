@@ -186,17 +186,12 @@ def _plain(value: object) -> str:
 
 
 def _vendors(asked: str | None) -> "tuple[Vendor, ...]":
-    from provision.model import Vendor
+    from provision.model import VENDORS, Vendor
 
-    match asked:
-        case "cuda" | "nvidia":
-            return (Vendor.CUDA,)
-        case "rocm" | "amd":
-            return (Vendor.ROCM,)
-        case None | "auto":
-            return (Vendor.CUDA, Vendor.ROCM)
-        case _:
-            raise UsageError("KGE-906", "A CPU environment depends on no driver: it has no matrix.", fix="cuda or rocm")
+    vendor = VENDORS[asked or "auto"]
+    if vendor is Vendor.CPU:
+        raise UsageError("KGE-906", "A CPU environment depends on no driver: it has no matrix.", fix="cuda or rocm")
+    return (Vendor.CUDA, Vendor.ROCM) if vendor is Vendor.AUTO else (vendor,)
 
 
 def _matrix_text(facts: "Catalogue", vendors: "tuple[Vendor, ...]", form: str) -> str:

@@ -13,7 +13,7 @@ from provision.cli.describing import headline
 from provision.cli.documents import InitDocument
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
 from provision.errors import InputError, InterruptError, UsageError, nearest
-from provision.model import Host
+from provision.model import VENDORS, Host
 
 NOTHING = "none"
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take what this host suggests.")]
@@ -75,9 +75,9 @@ def _ask_vendor(host: Host) -> str:
     say(f"Host      {headline(host)}")
     while True:
         found = _ask("Vendor: auto (as each host has it), cuda, rocm or cpu", _suggested(host))
-        if found in o.VENDORS:
+        if found in VENDORS:
             return found
-        hint = nearest(found, o.VENDORS) or "choose from these four."
+        hint = nearest(found, [*VENDORS]) or "choose from these four."
         say(f"          {found!r} is no vendor: {hint}")
 
 

@@ -9,7 +9,7 @@ from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.proving import check_place, deliver, interpreter, prepare, tell, verify_request
 from provision.cli.session import facts, plan, this_host
-from provision.model import Vendor
+from provision.model import VENDORS
 
 
 @command
@@ -35,14 +35,10 @@ def verify(
     records = prepare(proof, reports)
     chosen = interpreter(python) if here else None
     this = library.read_host(host) if host else this_host()
-    request = verify_request(proof, _named(vendor))
+    request = verify_request(proof, VENDORS[vendor or "auto"])
     if chosen:
         judged = library.verify_here(chosen, request, host=this, records=records, catalogue=facts(), say=tell)
     else:
         name = image or plan(o.StackOptions(vendor=vendor, host=host, backend=proof.backend)).tag
         judged = library.verify(name, request, host=this, records=records, catalogue=facts(), say=tell)
     deliver(judged, reports, as_json=as_json)
-
-
-def _named(vendor: str | None) -> Vendor:
-    return Vendor({"nvidia": "cuda", "amd": "rocm"}.get(vendor, vendor)) if vendor else Vendor.AUTO
