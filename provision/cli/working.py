@@ -69,6 +69,11 @@ def prepare(
     )
 
 
+def way(job: "Job") -> str:
+    """Return how the GPU gets into a job's container, in a word or two."""
+    return "no GPU" if job.access.method == "none" else f"GPU by {job.access.method}"
+
+
 def work(engine: "Engine", job: "Job", *, on_start: Callable[[], None] = lambda: None, to: int = 1) -> int:
     """Run a job on this process's own streams, its output to descriptor `to`, and return its exit code."""
     from provision.engine.protocol import Streams

@@ -203,7 +203,7 @@ def _raw(job: Job, streams: Streams) -> Iterator[None]:
         yield
         return
     before = termios.tcgetattr(streams.stdin)
-    tty.setraw(streams.stdin)
+    tty.setraw(streams.stdin, termios.TCSADRAIN)  # what was typed while the container started is kept
     try:
         yield
     finally:

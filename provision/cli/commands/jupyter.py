@@ -2,6 +2,7 @@
 
 import http.client
 import secrets
+import sys
 import threading
 import time
 from typing import Annotated
@@ -57,7 +58,6 @@ class Announcement:
                     answer_json(self.document)
                 else:
                     answer(f"Jupyter   {self.document.url}")
-                    say("          Ctrl-C ends and removes it")
                 return
 
     def _answers(self) -> bool:
@@ -90,11 +90,14 @@ def jupyter(
         job = w.prepare(connected, work, stack, ("python3", "-c", START, *options), terminal=False)
         # Not among the arguments, which every user of the host sees in its list of processes.
         job = replace(job, stdin=False, ports={INSIDE: port}, env={**job.env, "JUPYTER_TOKEN": token})
+        say(f"Starting  JupyterLab in {job.image}, {w.way(job)}; Ctrl-C ends and removes it")
         announcement = Announcement(job.image, port, token, as_json=as_json)
         try:
             code = w.work(connected, job, on_start=announcement.start, to=2)
         except KeyboardInterrupt:
             seconds = time.monotonic() - begun
+            if sys.stderr.isatty():
+                say("")  # behind the ^C that the terminal shows
             raise InterruptError(
                 "KGE-900", f"Jupyter has ended after {seconds:.0f} s; its container is removed."
             ) from None

@@ -30,7 +30,7 @@ def shell(
     begun = time.monotonic()
     with library.engine() as connected:
         job = w.prepare(connected, work, stack, ("sh", "-c", START), terminal=True)
-        say(f"Shell     {job.image}, {job.access.method if job.access.method != 'none' else 'no GPU'}; exit ends it")
+        say(f"Shell     {job.image}, {w.way(job)}; exit ends it")
         code = w.work(connected, job, to=2 if as_json else 1)  # stdout is the document's
     if as_json:
         w.tell_end(job, code, begun)

@@ -70,6 +70,12 @@ def test_a_window_that_is_closed_leaves_no_container(
     opened.process.wait(timeout=20)
 
 
+def test_what_is_typed_ahead_arrives(terminal: Start, base: str) -> None:
+    opened = terminal("shell", f"--image={base}")
+    opened.type("exit 4\r")
+    assert opened.end() == 4
+
+
 def test_run_at_a_terminal_gives_the_command_one(terminal: Start, base: str) -> None:
     ran = terminal("run", f"--image={base}", "--", "sh", "-c", "test -t 0; sleep 1; stty size; exit 7")
     ran.expect("24 80\n")
