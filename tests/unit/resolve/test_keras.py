@@ -115,7 +115,9 @@ def test_a_rule_of_the_site_holds_for_a_backend(tmp_path: Path) -> None:
 def test_an_unconfirmed_build_is_taken_by_its_runtimes_name_alone(tmp_path: Path) -> None:
     text = (load().directory / "keras.yaml").read_text()
     start = text.index('  - id: "torch-2.15.0-cuda13"')
-    row = text[start : text.index('  - id: "torch-2.10.0-cuda12"')].replace('"inferred"', '"unconfirmed"')
+    row = text[start : text.index('  - id: "torch-2.10.0-cuda12"')].replace(
+        "    packages:", '    confidence: "unconfirmed"\n    packages:'
+    )
     (tmp_path / "keras.yaml").write_text(f"keras_cuda:\n{row}")
     own = Catalogue(load().directory, overlay=tmp_path)
     asked, host = replace(CUDA, backend="torch"), nvidia("580.95.05", "sm_90")
