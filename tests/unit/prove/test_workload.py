@@ -32,7 +32,7 @@ def run(spec: dict[str, Any], *options: str, **environment: str) -> Ran:
         [sys.executable, *options, "-c", SOURCE, json.dumps(spec)],
         capture_output=True,
         text=True,
-        timeout=240,  # seconds are enough on a machine that has nothing else to do
+        timeout=240,  # a minute is enough on a machine with nothing else to do
         check=False,
         env={**os.environ, **environment},
     )
