@@ -57,7 +57,12 @@ class Page:
         # No sandbox: root may not have one, and the only page is ours.
         options = ["--headless=new", "--no-sandbox", "--no-first-run", "--no-proxy-server", "--window-size=1280,800"]
         options += ["--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
-        self.browser = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.browser = subprocess.Popen(
+            [program, *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(folder)},  # it leaves folders there
+        )
         told = folder / "DevToolsActivePort"
         until(lambda: told.exists() and told.read_text().strip(), "the browser")
         with urllib.request.urlopen(f"http://127.0.0.1:{told.read_text().split()[0]}/json/list", timeout=30) as answer:
