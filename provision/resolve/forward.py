@@ -9,7 +9,8 @@ from provision.resolve.cuda_candidate import Facts
 
 # Text, compiled when a driver is older than what an image asks for.
 _DATA_CENTRE = r"\bTesla\b|\b(?:[ABHLPTV]\d{1,3}[A-Z]*|G[BH]\d{3})\b"  # Tesla T4, A100-SXM4-40GB, L40S, GH200 480GB
-_OTHERS = r"rtx|geforce|quadro|titan|grid|-\d+[ABCQ]\b"  # RTX A6000; the last one is a virtual GPU
+# RTX A6000; the T400 and T600 of workstations; A100-10C, a virtual GPU
+_OTHERS = r"rtx|geforce|quadro|titan|grid|\bT[46]00\b|-\d+[ABCQ]\b"
 
 
 def library(

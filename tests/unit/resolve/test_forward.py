@@ -34,6 +34,7 @@ def base(cuda: str = "12.9.1") -> rows.CudaBase:
         ("GRID A100X-40C", False),
         ("NVIDIA GeForce RTX 4090", False),
         ("NVIDIA RTX A6000", False),
+        ("NVIDIA T400 4GB", False),
         ("NVIDIA RTX PRO 6000 Blackwell Server Edition", False),
         ("Quadro P4000", False),
         ("NVIDIA TITAN V", False),
