@@ -65,7 +65,8 @@ def check_place(python: Path | None, *others: object, here: bool) -> None:
         here: as --here says.
     """
     if here and others:
-        raise UsageError("KGE-592", "--here takes no image and no host file: it is about this environment.")
+        what = "--here takes no image and no host file: it is about this environment."
+        raise UsageError("KGE-592", what, fix="leave them out, or leave out --here")
     if python and not here:
         raise UsageError("KGE-592", "--python belongs to --here.", fix="add --here, or leave it out")
 

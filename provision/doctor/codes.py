@@ -87,7 +87,7 @@ MEANINGS: Final = {
     "KGE-589": "The record of a proof cannot be kept.",
     "KGE-590": "The gate cannot see the image.",
     "KGE-591": "The key file cannot be used.",
-    "KGE-592": "Options of verify or gate do not go together: minutes without soak, an image or a host with --here.",
+    "KGE-592": "Options do not go together: minutes without soak, an image with --here, a node with compose.",
     "KGE-593": "The Python named by --python cannot be run.",
     "KGE-594": "The Python that is to be proved does not tell its packages.",
     "KGE-601": "The CA bundle cannot be read or has no certificate.",

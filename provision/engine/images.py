@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.engine.connection import explanation
 from provision.engine.protocol import Image
-from provision.errors import BuildError
+from provision.errors import BuildError, UsageError
 from provision.render.text import quoted
 
 if TYPE_CHECKING:
@@ -131,9 +131,9 @@ def split(reference: str) -> tuple[str, str]:
 
 
 def check_reference(reference: str) -> None:
-    """Raise BuildError KGE-411 when `reference` cannot name an image."""
+    """Raise UsageError KGE-411 when `reference` cannot name an image."""
     if not REFERENCE.fullmatch(reference):
-        raise BuildError(
+        raise UsageError(
             "KGE-411",
             f"{reference!r} is no image reference",
             fix="give NAME, NAME:TAG or HOST:PORT/NAME:TAG in ASCII without spaces",

@@ -101,6 +101,7 @@ def export(
     """
     from provision.emit import emit
 
+    _check_kind(kind, target)
     found = plan(stack, as_json=as_json)
     order = _order(found, kind, target)
     files = emit(kind, order)
@@ -116,6 +117,15 @@ def export(
             answer(str(output / path))
     else:
         _print(files)
+
+
+def _check_kind(kind: str, target: ExportOptions) -> None:
+    """Raise UsageError KGE-592 for an option that the output has no words for."""
+    if target.node and kind != "kubernetes":
+        raise UsageError("KGE-592", "--node belongs to export kubernetes.", fix="leave it out")
+    if target.memory and kind == "apptainer":
+        why = "Apptainer limits memory only where the site has set up cgroups"
+        raise UsageError("KGE-592", "export apptainer takes no --memory.", why=why, fix="leave it out")
 
 
 def _order(found: Plan, kind: str, target: ExportOptions) -> "Order":

@@ -46,7 +46,9 @@ class TestExport:
         [
             (("devcontaner",), 2, "did you mean devcontainer?"),
             (("shell", "--memory", "lots"), 2, "'lots' is no size"),
-            (("shell", "--image", "a b"), 6, "KGE-411"),
+            (("shell", "--image", "a b"), 2, "KGE-411"),
+            (("compose", "--node", "one"), 2, "KGE-592"),
+            (("apptainer", "--memory", "16g"), 2, "KGE-592"),
             (("shell", "-o", "file"), 2, "KGE-911"),
             (("kubernetes", "--node", "A_b"), 2, "is no name of a node"),
         ],
