@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from provision.engine import container, images, sources
 from provision.engine.connection import candidates
 from provision.engine.protocol import Access, Run
-from provision.errors import BuildError
+from provision.errors import BuildError, UsageError
 
 
 def host_config(access: Access | None = None) -> dict[str, object]:
@@ -70,7 +70,7 @@ def test_references_are_split(reference: str, parts: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("reference", ["", "-x", "a b", "a\nb", "ü", "a" * 500, "$(x)", "../x?y"])
 def test_what_is_no_reference_never_reaches_the_engine(reference: str) -> None:
-    with pytest.raises(BuildError, match="no image reference"):
+    with pytest.raises(UsageError, match="no image reference"):
         images.check_reference(reference)
 
 
