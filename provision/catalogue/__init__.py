@@ -9,6 +9,7 @@ import msgspec
 
 from provision.catalogue import rows
 from provision.catalogue.load import read_facts
+from provision.catalogue.sources import Source, cited
 from provision.errors import InputError
 from provision.model import DriverVersion, version_key
 from provision.resources import folder
@@ -65,15 +66,20 @@ class _Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lanes: tuple[rows.Lanes, ...]
 
 
+class _Legend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    sources: tuple[Source, ...]
+
+
 class _House(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: tuple[rows.HouseRule, ...] = ()
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """The document that `catalogue list --json` prints."""
+    """The document that `catalogue list --json` and `catalogue show --json` print."""
 
     schema: Literal["kgpu-env/catalogue/1"] = "kgpu-env/catalogue/1"
     rows: tuple[dict[str, Any], ...]
+    sources: tuple[Source, ...] = ()  # what the short names in the rows' sources stand for
 
 
 class Catalogue:
@@ -126,6 +132,19 @@ class Catalogue:
         return self._read("speed.yaml", _Speed).lanes
 
     @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """`sources.yaml`, the legend of the rows' sources; only explanations read it."""
+        path = self.directory / "sources.yaml"
+        found = read_facts(path, _Legend, self.cache)
+        _unique(found, path)
+        return found.sources
+
+    def cited(self, *found: dict[str, Any]) -> tuple[Source, ...]:
+        """Return what the short names in the sources of rows of `listing` stand for."""
+        fields = ("source", "windows_source")
+        return cited(self.sources, *(str(row[field]) for row in found for field in fields if field in row))
+
+    @cached_property
     def house(self) -> tuple[rows.HouseRule, ...]:
         """`house.yaml` of the site's own folder; nothing is shipped."""
         return self._with_own(_House(), "house.yaml").rules
@@ -161,8 +180,11 @@ class Catalogue:
                 yield table, row
 
     def listing(self) -> Listing:
-        """Return every row as plain data, for `catalogue list --json`."""
-        return Listing(rows=tuple({"table": table, **msgspec.to_builtins(row)} for table, row in self.all_rows()))
+        """Return every row as plain data with the legend, for `catalogue list --json`."""
+        return Listing(
+            rows=tuple({"table": table, **msgspec.to_builtins(row)} for table, row in self.all_rows()),
+            sources=self.sources,
+        )
 
     def _read(self, name: str, kind: type[S]) -> S:
         path = self.directory / name

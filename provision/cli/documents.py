@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from provision.catalogue.sources import Source
 from provision.model import Change, Finding, Rejection, Value
 from provision.model.matrix import Cell, Effect
 
@@ -108,6 +109,7 @@ class WhyDocument(Value):
     effects: tuple[Effect, ...] = ()  # hosts that get another stack without the row
     serves: tuple[Cell, ...] = ()  # of a driver or GPU: what hosts with it get
     named_by: tuple[str, ...] = ()  # rows that need this one
+    sources: tuple[Source, ...] = ()  # what the short names in the row's source stand for
 
 
 class DriftDocument(Value):

@@ -70,7 +70,7 @@ def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failu
 
     rules = conflict.smallest_cover(fallback.considered(catalogue, host, request, request.vendor, failure))
     found = () if failure.fix else advice.changes(catalogue, host, request, request.vendor)
-    words = f". Rules in conflict: {conflict.in_words(rules)}" if rules else ""
+    words = f". {conflict.in_words(rules)}" if rules else ""
     error = NoStackError(
         failure.code,
         failure.what,
@@ -98,7 +98,7 @@ def _no_gpu(host: Host) -> NoStackError:
     looked = ", ".join(host.looked_at) or "the host file"
     return NoStackError(
         "KGE-210",
-        "No GPU found on this host.",
+        "The host has no GPU.",
         why=f"looked at: {looked}",
         fix=(
             "ask for a CPU environment with --vendor cpu (or --fallback cpu), "

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
 from provision.model import Backend, Change, Driver, DriverVersion, Host, Request, Stack, Vendor, version_key
+from provision.resolve.outcome import WISHES
 from provision.resolve.rules import matches
 from provision.resolve.split import split
 from provision.resolve.vendors import resolve_vendor
 
-_OPTIONS: Final = ("tensorflow", "backend", "python", "base", "cuda", "rocm")
 _RANK: Final[dict[Backend, int]] = {"tensorflow": 2, "jax": 1, "torch": 0}  # the other two stand in for the first
 
 
@@ -66,7 +66,7 @@ def _sentence(change: str) -> str:
 
 def _without(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
     """Return the requests that fit when one wish is given up, or two where one is not enough."""
-    asked = [option for option in _OPTIONS if getattr(request, option) is not None]
+    asked = [option for option in WISHES if getattr(request, option) is not None]
     for count in (1, 2):
         found: list[Change] = []
         for given_up in combinations(asked, count):

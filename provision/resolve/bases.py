@@ -2,9 +2,7 @@
 
 from provision.catalogue import Catalogue, rows
 from provision.model import Request, version_key
-from provision.resolve.rules import Broken, house
-
-_ASKED = "what was asked for"
+from provision.resolve.rules import REQUESTED, Broken, house
 
 
 def choose_base(catalogue: Catalogue, request: Request, release: rows.FrameworkRow) -> rows.BaseImage | Broken:
@@ -15,14 +13,14 @@ def choose_base(catalogue: Catalogue, request: Request, release: rows.FrameworkR
         return Broken("requested-python", f"{name} has wheels for Python {has}, not {request.python}", release.source)
     named = [base for base in _preferred(catalogue, release) if request.base in (None, base.image)]
     if not named:
-        return Broken("requested-base", f"the catalogue has no plain base image {request.base!r}", _ASKED)
+        return Broken("requested-base", f"the catalogue has no plain base image {request.base!r}", REQUESTED)
     python = [base for base in named if base.python == request.python] if request.python else named
     if not python:
         reason = f"{request.base} has Python {named[0].python}, and {request.python} was asked for"
-        return Broken("requested-python", reason if request.base else _nothing(request), _ASKED)
+        return Broken("requested-python", reason if request.base else _nothing(request), REQUESTED)
     allowed = [base for base in python if house_allows(catalogue, base) is None]
     if not allowed:
-        return house_allows(catalogue, python[0]) or Broken("house", "no base is allowed", _ASKED)
+        return house_allows(catalogue, python[0]) or Broken("house", "no base is allowed", REQUESTED)
     serving = [base for base in allowed if base.python in release.python]
     if not serving:
         reason = f"{name} has no wheel for Python {allowed[0].python} of {allowed[0].image}"

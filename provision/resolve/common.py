@@ -23,7 +23,7 @@ def missing(host: Host, maker: str, label: str) -> Failure | None:
         looked = ", ".join(host.looked_at) or "the host file"
         return Failure(
             "KGE-210",
-            f"No {label} GPU found on this host.",
+            f"The host has no {label} GPU.",
             why=f"looked at: {looked}",
             fix="take another --vendor, or name another machine with --host FILE (kgpu-env probe --json, run there)",
         )
@@ -37,13 +37,24 @@ def missing(host: Host, maker: str, label: str) -> Failure | None:
         )
     unknown = [gpu for gpu in host.gpus_of(maker) if gpu.architecture is None]
     if unknown:
-        return Failure(
-            "KGE-213",
-            f"The architecture of the {label} GPU {unknown[0].pci or unknown[0].name or ''} is not known.",
-            why="neither the driver's files nor its tools tell, and the device is not in the catalogue",
-            fix="run kgpu-env probe on that host with nvidia-smi in PATH, or set gpus[].architecture in the host file",
-        )
+        return _unknown_architecture(host, unknown[0], label)
     return None
+
+
+def _unknown_architecture(host: Host, gpu: Gpu, label: str) -> Failure:
+    name = " ".join(filter(None, (label, "GPU", gpu.pci or gpu.name)))
+    if gpu.vendor == "amd":
+        step = "load the amdgpu driver and run kgpu-env probe again"
+    elif host.wsl:
+        step = "run nvidia-smi in the WSL distribution and, when it answers, kgpu-env probe there"
+    else:
+        step = "run kgpu-env probe on the host itself, with nvidia-smi in PATH"
+    return Failure(
+        "KGE-213",
+        f"The architecture of the {name} is not known.",
+        why="neither the driver's files nor its tools tell, and the device is not in the catalogue",
+        fix=f"{step}, or set gpus[].architecture in the host file",
+    )
 
 
 def confidence(*used: rows.Row) -> tuple[StackWarning, ...]:

@@ -1,6 +1,6 @@
 """Why nothing is left: a smallest set of rules that together remove every candidate."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Final
 
@@ -22,30 +22,30 @@ RULES: Final = {
     "requested-cuda": "the CUDA asked for",
     "requested-rocm": "the ROCm asked for",
     "house": "the site's own rules",
-    "machine": "the wheels or the image have GPU code for the host's processor",
+    "machine": "the wheels or the image must have GPU code for the host's processor",
     "tegra": "no wheel serves a Jetson's own GPU",
     "wsl": "AMD documents TensorFlow for Linux, not for WSL2; the catalogue has no other build for it",
-    "wsl-driver": "the Windows driver below WSL2 is new enough for the CUDA",
-    "driver-minimum": "the driver is new enough for the CUDA (minor-version compatibility)",
-    "driver-drives-gpu": "the driver drives this generation of GPUs",
-    "driver-window": "the amdgpu driver runs the ROCm",
-    "gpu-code": "the wheel has machine code or PTX for the GPU",
+    "wsl-driver": "the Windows driver below WSL2 must be new enough for the CUDA",
+    "driver-minimum": "the driver must be new enough for the CUDA (minor-version compatibility)",
+    "driver-drives-gpu": "the driver must drive this generation of GPUs",
+    "driver-window": "the amdgpu driver must run the ROCm",
+    "gpu-code": "the wheel must have machine code or PTX for the GPU",
     "ptx-specific": "architecture-specific PTX loads on its own architecture alone",
-    "ptx-driver": "the driver reads the PTX that it must compile",
-    "cuda-from-base": "CUDA comes from wheels that TensorFlow knows, or from the base image",
+    "ptx-driver": "the driver must read the PTX that it is to compile",
+    "cuda-from-base": "CUDA must come from wheels that TensorFlow knows, or from the base image",
     "confirmed": "an unconfirmed row is used only when asked for by name",
-    "toolkit-knows-gpu": "the CUDA libraries know the GPU",
-    "cuda-version": "the CUDA is of the major version that the framework was built with, and not older",
-    "cudnn-version": "the cuDNN is of the major version that the framework was built with, and not older",
-    "cudnn-code": "cuDNN has code for the GPU",
-    "require-cuda": "the CUDA image starts on this driver and product",
-    "python": "the framework has wheels for the base's Python",
-    "glibc": "the base's glibc is new enough for the framework",
-    "tensorflow-accepts-gpu": "the TensorFlow build accepts the GPU",
-    "jax-accepts-gpu": "the JAX build accepts the GPU",
-    "torch-accepts-gpu": "the torch build accepts the GPU",
-    "rocm-supports-gpu": "ROCm supports the GPU",
-    "partitions": "ROCm sees the partitions of a GPU",
+    "toolkit-knows-gpu": "the CUDA libraries must know the GPU",
+    "cuda-version": "the CUDA must be of the major version that the framework was built with, and not older",
+    "cudnn-version": "the cuDNN must be of the major version that the framework was built with, and not older",
+    "cudnn-code": "cuDNN must have code for the GPU",
+    "require-cuda": "the CUDA image must start on this driver and product",
+    "python": "the framework must have wheels for the base's Python",
+    "glibc": "the base's glibc must be new enough for the framework",
+    "tensorflow-accepts-gpu": "the TensorFlow build must accept the GPU",
+    "jax-accepts-gpu": "the JAX build must accept the GPU",
+    "torch-accepts-gpu": "the torch build must accept the GPU",
+    "rocm-supports-gpu": "ROCm must support the GPU",
+    "partitions": "ROCm must see the partitions of a GPU",
 }
 
 
@@ -79,9 +79,10 @@ def smallest_cover(broken: list[frozenset[str]]) -> tuple[str, ...]:
     return next(covers, ())
 
 
-def in_words(rules: Iterable[str]) -> str:
-    """Return rules with their meaning, for a message."""
-    return "; ".join(f"{name} ({RULES[name]})" for name in rules)
+def in_words(rules: Sequence[str]) -> str:
+    """Return the rules of a cover with their meaning, as a sentence."""
+    told = "; ".join(f"{name} ({RULES[name]})" for name in rules)
+    return f"Every candidate breaks {'this rule' if len(rules) == 1 else 'one of these rules'}: {told}"
 
 
 def _cuda(facts: cuda.Facts | Failure) -> list[frozenset[str]]:

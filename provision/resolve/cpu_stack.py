@@ -3,9 +3,8 @@
 from provision.catalogue import Catalogue, rows
 from provision.model import Base, Framework, Host, Rejection, Request, Route, Stack, Vendor
 from provision.resolve.bases import choose_base
-from provision.resolve.cuda_candidate import REQUESTED
 from provision.resolve.outcome import Outcome, none_left, rejection, why_not_newer
-from provision.resolve.rules import Broken, house, matches
+from provision.resolve.rules import REQUESTED, Broken, house, matches
 
 
 def resolve_cpu(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
@@ -26,7 +25,7 @@ def resolve_cpu(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
             rejected.append(rejection(label, base))
             continue
         return _cpu_stack(host, release, base, rejected)
-    return none_left(rejected, "this host")
+    return none_left(rejected, "this host", request)
 
 
 def _cpu_stack(host: Host, release: rows.TensorFlowRelease, base: rows.BaseImage, rejected: list[Rejection]) -> Stack:

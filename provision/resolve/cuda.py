@@ -4,7 +4,6 @@ from functools import partial
 
 from provision.catalogue import rows
 from provision.resolve.cuda_candidate import (
-    REQUESTED,
     Candidate,
     Facts,
     TensorFlow,
@@ -15,7 +14,6 @@ from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
 from provision.resolve.rules import Broken, first_broken
 
 __all__ = [
-    "REQUESTED",
     "Candidate",
     "Facts",
     "TensorFlow",

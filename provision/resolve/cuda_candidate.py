@@ -5,7 +5,6 @@ from typing import Generic, NamedTuple, TypeVar
 from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Gpu, Request, version_key
 
-REQUESTED = "what was asked for"
 Build_co = TypeVar("Build_co", bound=rows.CudaBuild, covariant=True)
 
 

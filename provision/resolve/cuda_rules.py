@@ -2,10 +2,10 @@
 
 from provision.catalogue import rows
 from provision.model import DriverVersion, Gpu, version_key
-from provision.resolve.cuda_candidate import REQUESTED, AnyCandidate, TensorFlow, capability_of, runs_as_machine_code
+from provision.resolve.cuda_candidate import AnyCandidate, TensorFlow, capability_of, runs_as_machine_code
 from provision.resolve.forward import compat_of, driver_cuda
 from provision.resolve.require import brands_of
-from provision.resolve.rules import Broken, Rule, house, matches
+from provision.resolve.rules import REQUESTED, Broken, Rule, house, matches
 
 
 def requested_tensorflow(candidate: TensorFlow) -> Broken | None:

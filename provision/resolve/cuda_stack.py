@@ -51,7 +51,7 @@ def resolve_cuda(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
             rejected.append(rejection(chosen.label, base))
             continue
         return _cuda_stack(chosen, base, rejected)
-    return none_left(rejected, f"driver {facts.driver} with {names(facts.gpus)}")
+    return none_left(rejected, f"driver {facts.driver} with {names(facts.gpus)}", request)
 
 
 def base_of(chosen: cuda.TensorFlow) -> rows.BaseImage | rows.CudaBase | Broken:
@@ -158,7 +158,8 @@ def _cuda_warnings(chosen: cuda.TensorFlow, no_xla: list[rows.Capability]) -> tu
             StackWarning(
                 code="compiled-by-driver",
                 text=f"the wheel has PTX only for {', '.join(sorted(compiled))}: the driver compiles it, so the first "
-                "start takes minutes (set CUDA_CACHE_PATH to a volume to keep the result)",
+                "start takes minutes; kgpu-env run and the exports keep the result, a plain docker run needs "
+                "CUDA_CACHE_PATH on a volume",
             )
         )
     return tuple(found) + confidence(chosen.release, *([chosen.base] if chosen.base else []))

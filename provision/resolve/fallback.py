@@ -9,6 +9,7 @@ from provision.model import TITLES, Backend, Host, Request, Stack, StackWarning,
 from provision.resolve.conflict import smallest_cover, tensorflow_broken
 from provision.resolve.keras import broken, resolve_keras
 from provision.resolve.outcome import Failure, Outcome, why_not_newer
+from provision.resolve.rules import bracketed
 
 # JAX first: XLA compiles a model for the GPU that it finds, as it does for TensorFlow. torch serves what JAX does not.
 BACKENDS: Final[tuple[Backend, ...]] = ("jax", "torch")
@@ -65,6 +66,6 @@ def _warning(found: Stack, failure: Failure, broken_rules: list[frozenset[str]])
     hint = "; --explain tells whether a newer driver changes this" if _OF_THE_DRIVER & set(rules) else ""
     text = (
         f"Keras runs on {TITLES[found.backend]} here, since no TensorFlow build serves this host "
-        f"({', '.join(rules)}): {ended.candidate}: {ended.reason} [{ended.source}]{hint}"
+        f"({', '.join(rules)}): {ended.candidate}: {ended.reason}{bracketed(ended.source)}{hint}"
     )
     return StackWarning(code="keras-fallback", text=text)

@@ -32,7 +32,7 @@ def resolve_keras(
         if tried.stack:
             return replace(tried.stack, why=why_not_newer(refused), rejected=tuple(refused))
     gpus = host.gpus_of(vendor.gpu or "")
-    return none_left(refused, f"this host with {names(gpus)}" if gpus else "this host")
+    return none_left(refused, f"this host with {names(gpus)}" if gpus else "this host", request)
 
 
 def broken(

@@ -1,10 +1,13 @@
 """What resolving for one vendor ends with: a stack, or the reason why there is none."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from provision.model import Rejection, Stack
-from provision.resolve.rules import Broken
+from provision.model import Rejection, Request, Stack
+from provision.resolve.rules import Broken, bracketed
+
+# What a request can ask for of the stack itself.
+WISHES: Final = ("tensorflow", "backend", "python", "base", "cuda", "rocm")
 
 
 class Failure(NamedTuple):
@@ -40,14 +43,15 @@ def rejection(candidate: str, broken: Broken) -> Rejection:
     return Rejection(candidate=candidate, rule=broken.rule, reason=broken.reason, source=broken.source)
 
 
-def none_left(rejected: Sequence[Rejection], host_part: str) -> Failure:
+def none_left(rejected: Sequence[Rejection], host_part: str, request: Request) -> Failure:
     """Return the failure that tells the most: the newest candidate that the request itself does not exclude."""
     telling = [one for one in rejected if not one.rule.startswith("requested-")]
     chosen = (telling or rejected)[0]
+    asked = any(getattr(request, wish) is not None for wish in WISHES)
     return Failure(
         "KGE-212",
-        f"No stack of the catalogue satisfies {host_part} and what was asked for.",
-        why=f"{chosen.candidate}: {chosen.reason} [{chosen.source}]",
+        f"No stack of the catalogue satisfies {host_part}{' and what was asked for' if asked else ''}.",
+        why=f"{chosen.candidate}: {chosen.reason}{bracketed(chosen.source)}",
         rejected=tuple(rejected),
     )
 

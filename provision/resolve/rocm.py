@@ -3,9 +3,8 @@
 from provision.catalogue import Catalogue, rows
 from provision.model import Driver, version_key
 from provision.resolve.rocm_candidate import Candidate, Facts, Keras, TensorFlow, framework
-from provision.resolve.rules import Broken, Rule, house, matches
+from provision.resolve.rules import REQUESTED, Broken, Rule, house, matches
 
-_ASKED = "what was asked for"
 _PARTITIONS_SINCE = "6.4.1"
 _WHOLE = {None, "SPX"}
 
@@ -15,7 +14,7 @@ def requested_tensorflow(candidate: TensorFlow) -> Broken | None:
     asked, have = candidate.facts.request.tensorflow, candidate.build.tensorflow
     if matches(have, asked) or (asked and have.count(".") == 1 and asked == f"{have}.0"):
         return None
-    return Broken("requested-tensorflow", f"TensorFlow {asked} was asked for", _ASKED)
+    return Broken("requested-tensorflow", f"TensorFlow {asked} was asked for", REQUESTED)
 
 
 def requested_rocm(candidate: Candidate) -> Broken | None:
@@ -23,7 +22,7 @@ def requested_rocm(candidate: Candidate) -> Broken | None:
     asked = candidate.facts.request.rocm
     if matches(candidate.release, asked) or matches(candidate.build.rocm, asked):
         return None
-    return Broken("requested-rocm", f"ROCm {asked} was asked for", _ASKED)
+    return Broken("requested-rocm", f"ROCm {asked} was asked for", REQUESTED)
 
 
 def requested_python(candidate: Candidate) -> Broken | None:
@@ -40,7 +39,7 @@ def requested_base(candidate: Candidate) -> Broken | None:
     asked = candidate.facts.request.base
     if asked in (None, candidate.base):
         return None
-    return Broken("requested-base", f"the base {asked} was asked for, and this is {candidate.base}", _ASKED)
+    return Broken("requested-base", f"the base {asked} was asked for, and this is {candidate.base}", REQUESTED)
 
 
 def house_rules(candidate: Candidate) -> Broken | None:

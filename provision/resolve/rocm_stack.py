@@ -34,7 +34,7 @@ def resolve_rocm(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
             return _rocm_stack(candidate, rejected)
         rejected.append(rejection(candidate.label, broken))
     name = facts.driver.release or facts.driver.version or "the kernel's own driver"
-    return none_left(rejected, f"amdgpu {name} with {names(facts.gpus)}")
+    return none_left(rejected, f"amdgpu {name} with {names(facts.gpus)}", request)
 
 
 def _rocm_stack(candidate: TensorFlow, rejected: list[Rejection]) -> Stack:

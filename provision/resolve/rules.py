@@ -7,6 +7,7 @@ from provision.catalogue import Catalogue
 from provision.model import version_key
 
 C = TypeVar("C")
+REQUESTED = "what was asked for"  # the source of a rule that speaks of the request alone
 
 
 class Broken(NamedTuple):
@@ -18,6 +19,11 @@ class Broken(NamedTuple):
 
 
 Rule = Callable[[C], Broken | None]
+
+
+def bracketed(source: str) -> str:
+    """Return a source as it ends a sentence; nothing for the request, which is no source to look up."""
+    return "" if source == REQUESTED else f" [{source}]"
 
 
 def first_broken(rules: Iterable[Rule[C]], candidate: C) -> Broken | None:

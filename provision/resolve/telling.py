@@ -1,9 +1,14 @@
 """An explanation that a person can read: candidates that fell for the same reason stand together."""
 
+import re
 import textwrap
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from provision.model import Change, Rejection, Stack
+from provision.catalogue import Catalogue
+from provision.catalogue.sources import cited
+from provision.model import Rejection, Stack
+from provision.resolve.rules import bracketed
 
 _WIDTH = 120
 _INDENT = " " * len("Upgrade   ")
@@ -29,7 +34,7 @@ def grouped(rejected: tuple[Rejection, ...]) -> list[Group]:
 
 def explanation(stack: Stack) -> list[str]:
     """Return a stack's explanation as lines: what was not taken and why, then what newer drivers would give."""
-    return [*rejections(stack.rejected), *gains(stack.upgrades)]
+    return [*rejections(stack.rejected), *gains(stack)]
 
 
 def rejections(rejected: tuple[Rejection, ...]) -> list[str]:
@@ -37,21 +42,30 @@ def rejections(rejected: tuple[Rejection, ...]) -> list[str]:
     lines: list[str] = []
     for group in grouped(rejected):
         one = group.first
-        lines += [f"Not       {one.candidate}: {one.reason}", f"          {one.rule} [{one.source}]"]
+        lines += [f"Not       {one.candidate}: {one.reason}", f"          {one.rule}{bracketed(one.source)}"]
         if group.others:
             same = f"the same: {_framework(one.candidate)} {_folded(group.others)}"
             lines += textwrap.wrap(same, _WIDTH, initial_indent=_INDENT, subsequent_indent=f"{_INDENT}  ")
     return lines
 
 
-def gains(found: tuple[Change, ...]) -> list[str]:
-    """Return the smallest driver upgrade and the one that gains most, as lines."""
+def gains(stack: Stack) -> list[str]:
+    """Return the smallest driver upgrade and the one that gains most, or that there is none to gain, as lines."""
+    found = stack.upgrades
+    if not found and not stack.rejected:
+        return ["Newest    nothing newer is in the catalogue"]
     if not found:
         return ["Upgrade   no driver upgrade changes this."]
     lines = [f"Upgrade   {found[0].change} gives {found[0].gives}"]
     if len(found) > 1:
         lines.append(f"          {found[-1].change} gives {found[-1].gives}")
     return lines
+
+
+def sources(catalogue: Catalogue, told: Iterable[str]) -> list[str]:
+    """Return what the abbreviations in the brackets of an explanation's lines stand for, as lines."""
+    found = cited(catalogue.sources, *re.findall(r"\[([^][]*)\]", "\n".join(told)))
+    return [f"{'' if number else 'Sources':<10}{one.line}" for number, one in enumerate(found)]
 
 
 def _framework(candidate: str) -> str:

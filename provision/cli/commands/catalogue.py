@@ -14,13 +14,17 @@ from provision.errors import InputError, UsageError, nearest
 if TYPE_CHECKING:
     from provision.catalogue import Catalogue
     from provision.cli.documents import WhyDocument
-    from provision.model import Finding, Vendor
+    from provision.model import Vendor
     from provision.model.matrix import Cell
 
 _group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(_group, name="catalogue")
 
 _SCREEN = 40  # lines of consequences
+_TITLES = {
+    "cuda": "NVIDIA on x86-64: what Keras runs on (a bare number is TensorFlow)",
+    "rocm": "AMD on x86-64: what Keras runs on (a bare number is TensorFlow)",
+}
 _FORMATS = ("table", "json", "csv", "html")
 RowId = Annotated[str, typer.Argument(metavar="ROW", help="Id of a row, such as r550 or tensorflow-2.21.0.")]
 Form = Annotated[str, typer.Option("--format", metavar="|".join(_FORMATS), help="The form of the answer.")]
@@ -40,14 +44,15 @@ def list_rows(
     """Print every row with its source."""
     from provision.catalogue import Listing
 
-    every = _facts(catalogue).listing().rows
+    facts = _facts(catalogue)
+    every = facts.listing().rows
     tables = sorted({str(row["table"]) for row in every})
     if table is not None and table not in tables:
         fix = nearest(table, tables) or f"choose from {', '.join(tables)}"
         raise UsageError("KGE-901", f"There is no table {table!r}.", fix=fix)
     rows = tuple(row for row in every if table in (None, row["table"]))
     if as_json:
-        answer_json(Listing(rows=rows))
+        answer_json(Listing(rows=rows, sources=facts.cited(*rows)))
         return
     for row in rows:
         answer(f"{row['table']:<13} {row['id']:<28} {row['confidence']:<11} {row['checked']}  {row['source']}")
@@ -59,12 +64,16 @@ def show(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> 
     """Print a row with all its fields."""
     from provision.catalogue import Listing
 
-    found = _row(_facts(catalogue), row)
+    facts = _facts(catalogue)
+    found = _row(facts, row)
+    legend = facts.cited(found)
     if as_json:
-        answer_json(Listing(rows=(found,)))
+        answer_json(Listing(rows=(found,), sources=legend))
         return
     for key, value in found.items():
         answer(f"{key:<14} {_plain(value)}")
+    for one in legend:
+        answer(f"{'':<14} {one.line}")
 
 
 @_group.command("why")
@@ -85,13 +94,15 @@ def why(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> N
         effects=effects(facts, table, row),
         serves=served(facts, table, found),
         named_by=named_by(facts, table, found),
+        sources=facts.cited(found),
     )
     if as_json:
         answer_json(document)
         return
     note = [f"Note      {found['note']}"] if found.get("note") else []
     lines = [f"{table}, {row}: {found['confidence']}, checked {found['checked']}", f"Source    {found['source']}"]
-    answer_lines([*lines, *note, *_consequences(document)])
+    legend = [f"          {one.line}" for one in document.sources]
+    answer_lines([*lines, *legend, *note, *_consequences(document)])
 
 
 def _consequences(document: "WhyDocument") -> list[str]:
@@ -143,19 +154,13 @@ def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.
 
     found = review(_facts(catalogue), time.strftime("%Y-%m-%d"), max_age)
     wrong = [one for one in found if one.severity is Severity.ERROR]
+    if not as_json:
+        answer(f"{len(found)} findings, {f'{len(wrong)} of them errors' if wrong else 'none of them an error'}.")
+        answer_lines(f"{one.severity:<8} {one.code} {one.text}; {one.fix}" for one in found)
     if wrong:
-        _tell(found)
         raise InputError("KGE-250", f"The catalogue contradicts itself in {len(wrong)} places.", why=wrong[0].text)
     if as_json:
         answer_json(DoctorDocument(findings=found))
-        return
-    _tell(found)
-    answer(f"{len(found)} findings, none of them an error.")
-
-
-def _tell(found: "tuple[Finding, ...]") -> None:
-    for one in found:
-        say(f"{one.severity:<8} {one.code} {one.text}; {one.fix}")
 
 
 def _facts(overlay: Path | None) -> "Catalogue":
@@ -200,7 +205,7 @@ def _matrix_text(facts: "Catalogue", vendors: "tuple[Vendor, ...]", form: str) -
     from provision.model import encode
     from provision.resolve.sweep import matrix
 
-    found: dict[str, tuple[Cell, ...]] = {vendor.value: matrix(facts, vendor) for vendor in vendors}
+    found: dict[str, tuple[Cell, ...]] = {_TITLES[vendor.value]: matrix(facts, vendor) for vendor in vendors}
     every = tuple(cell for cells in found.values() for cell in cells)
     match form:
         case "json":
@@ -208,8 +213,6 @@ def _matrix_text(facts: "Catalogue", vendors: "tuple[Vendor, ...]", form: str) -
         case "csv":
             return tables.csv_table(every)
         case "html":
-            titles = {"cuda": "NVIDIA: TensorFlow and CUDA", "rocm": "AMD: TensorFlow and ROCm"}
-            sections = [(titles[vendor], cells) for vendor, cells in found.items()]
-            return tables.html_page(sections, time.strftime("%Y-%m-%d"))
+            return tables.html_page(list(found.items()), time.strftime("%Y-%m-%d"))
         case _:
-            return "\n\n".join(tables.text_table(cells) for cells in found.values()) + "\n"
+            return "\n\n".join(f"{title}\n{tables.text_table(cells)}" for title, cells in found.items()) + "\n"

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from provision.catalogue import Catalogue
 from provision.cli import options as o
 from provision.cli.app import command
 from provision.cli.output import answer_json, answer_lines
-from provision.cli.session import plan, tell_warnings
+from provision.cli.session import facts, plan, tell_warnings
 from provision.errors import NoStackError
 
 Explain = Annotated[bool, typer.Option("--explain", help="Tell why each newer candidate fell out.")]
@@ -20,7 +21,7 @@ def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json 
         found = plan(stack, as_json=as_json)
     except NoStackError as error:
         if explain and not as_json:
-            _print_rejections(error)
+            _print_rejections(error, facts(stack.catalogue))
         raise
     chosen = found.stack
     if explain:
@@ -32,17 +33,19 @@ def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json 
     if as_json:
         answer_json(chosen)
         return
-    tell_warnings(chosen)
     lines = [f"          {chosen.why}"] if chosen.why else []
     if explain:
-        from provision.resolve.telling import explanation
+        from provision.resolve.telling import explanation, sources
 
         lines = explanation(chosen)
+        lines += sources(found.catalogue, [*lines, *(warning.text for warning in chosen.warnings)])
     answer_lines([f"Chosen    {chosen.summary}", *lines])
+    tell_warnings(chosen)
 
 
-def _print_rejections(error: NoStackError) -> None:
-    from provision.resolve.telling import rejections
+def _print_rejections(error: NoStackError, catalogue: Catalogue) -> None:
+    from provision.resolve.telling import rejections, sources
 
-    answer_lines(rejections(error.rejected))
-    answer_lines(f"Nearest   {change.change} gives {change.gives}" for change in error.changes)
+    lines = rejections(error.rejected)
+    nearest = (f"Nearest   {change.change} gives {change.gives}" for change in error.changes)
+    answer_lines([*lines, *nearest, *sources(catalogue, [*lines, error.why])])

@@ -1,6 +1,7 @@
 """`kgpu-env catalogue` and `build --locked` from the command line."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,17 @@ def test_show_prints_every_field(run: Run) -> None:
     assert json.loads(run("catalogue", "show", "r550", "--json")[1])["rows"][0]["branch"] == "550"
 
 
+def test_show_and_why_tell_what_the_short_names_of_a_source_stand_for(run: Run) -> None:
+    told = "MVC: NVIDIA on minor-version compatibility (docs.nvidia.com/deploy/cuda-compatibility/"
+    assert told in run("catalogue", "show", "cuda-12.x")[1]
+    assert "Source    RN table 2, MVC\n          RN: CUDA Toolkit" in run("catalogue", "why", "cuda-12.x")[1]
+    assert told in run("catalogue", "why", "cuda-12.x")[1]
+    for command in ("show", "why"):
+        found = json.loads(run("catalogue", command, "cuda-12.x", "--json")[1])["sources"]
+        assert {one["id"] for one in found} >= {"RN", "MVC"}
+        assert "WINDOW" not in {one["id"] for one in found}
+
+
 @pytest.mark.parametrize("command", ["show", "why"])
 def test_a_misspelt_row_gets_a_suggestion(run: Run, command: str) -> None:
     code, _, err = run("catalogue", command, "tensorflow-2.21")
@@ -52,13 +64,15 @@ def test_why_tells_the_hosts_that_a_row_decides(run: Run) -> None:
 
 
 def test_the_matrix_in_each_form(run: Run, tmp_path: Path) -> None:
-    assert run("catalogue", "matrix", "--vendor", "rocm")[1].startswith("driver")
+    title = "AMD on x86-64: what Keras runs on (a bare number is TensorFlow)"
+    assert run("catalogue", "matrix", "--vendor", "rocm")[1].startswith(f"{title}\ndriver")
     assert run("catalogue", "matrix", "--vendor", "rocm", "--format", "csv")[1].startswith("vendor,driver,gpu")
     assert json.loads(run("catalogue", "matrix", "--vendor", "amd", "--json")[1])["schema"] == "kgpu-env/matrix/1"
     page = tmp_path / "matrix.html"
     code, out, _ = run("catalogue", "matrix", "--vendor", "rocm", "--format", "html", "-o", str(page))
     assert (code, out) == (0, "")
     assert page.read_text().startswith("<!doctype html>")
+    assert f"<h2>{title}</h2>" in page.read_text()
     assert run("catalogue", "matrix", "--format", "xml")[0] == 2
     assert run("catalogue", "matrix", "--vendor", "cpu")[0] == 2
 
@@ -69,10 +83,21 @@ def test_a_catalogue_that_contradicts_itself_is_an_input_error(run: Run, tmp_pat
     (site / "nvidia.yaml").write_text(
         'branches:\n  - {id: "r555", branch: "555", cuda: "12.1", source: "s", checked: "2026-11-01"}\n'
     )
-    code, _, err = run("catalogue", "check", "--catalogue", str(site))
+    code, out, err = run("catalogue", "check", "--catalogue", str(site))
     assert code == 3
     assert "KGE-250" in err
-    assert "reports CUDA 12.1, less than the older" in err
+    assert re.match(r"\d+ findings, 1 of them errors\.\n", out)
+    assert "reports CUDA 12.1, less than the older" in out
+    out = run("catalogue", "check", "--catalogue", str(site), "--json")[1]
+    assert json.loads(out)["code"] == "KGE-250"
+
+
+def test_what_a_check_finds_is_its_answer_the_count_first(run: Run) -> None:
+    code, out, err = run("catalogue", "check")
+    count, *lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert count == f"{len(lines)} findings, none of them an error."
+    assert any(" KGE-25" in line for line in lines)
 
 
 def test_a_locked_build_refuses_other_wishes_and_needs_a_lock(run: Run) -> None:

@@ -63,7 +63,7 @@ def test_unknown_version_is_4_and_names_what_there_is(kgpu_env: Callable[..., tu
 def test_no_gpu_is_4_and_says_where_it_looked(kgpu_env: Callable[..., tuple[int, str, str]]) -> None:
     code, out, err = kgpu_env("resolve")
     assert (code, out) == (4, "")
-    assert "No GPU found on this host" in err
+    assert "The host has no GPU." in err
     assert "looked at: /sys/bus/pci/devices, /dev/dxg" in err
     assert "--vendor cpu" in err
 

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provision.catalogue import Catalogue, load
 from provision.errors import NoStackError
 from provision.model import Driver, Gpu, Host, Rejection, Request, Stack, Vendor
 from provision.resolve import resolve, upgrades
+from provision.resolve.common import missing
 from provision.resolve.conflict import RULES, smallest_cover
-from provision.resolve.telling import grouped, rejections
+from provision.resolve.telling import explanation, grouped, rejections, sources
 from provision.resources import folder
 
 
@@ -30,7 +32,54 @@ def refused(host: Host, **wishes: str) -> NoStackError:
 def test_the_conflict_is_the_wish_and_the_rule_that_it_meets() -> None:
     error = refused(nvidia("470.82.01", "sm_75"), tensorflow="2.21")
     assert error.conflict == ("requested-tensorflow", "driver-minimum")
-    assert "requested-tensorflow (the TensorFlow asked for)" in error.why
+    assert ". Every candidate breaks one of these rules: requested-tensorflow (the TensorFlow asked for); " in error.why
+    assert error.what.endswith(" and what was asked for.")
+    lines = rejections(error.rejected)
+    assert "          requested-tensorflow" in lines
+
+
+def test_without_a_wish_none_is_spoken_of() -> None:
+    error = refused(nvidia("440.33.01", "sm_75"))
+    assert error.conflict == ("driver-minimum",)
+    assert ". Every candidate breaks this rule: driver-minimum (the driver must be new enough" in error.why
+    assert "asked for" not in error.what
+
+
+def test_the_newest_stack_is_told_as_such() -> None:
+    request = Request(vendor=Vendor.CUDA)
+    assert explanation(resolve(load(), nvidia("580.65.06", "sm_90"), request)) == [
+        "Newest    nothing newer is in the catalogue"
+    ]
+    asked = resolve(load(), nvidia("580.65.06", "sm_90"), replace(request, tensorflow="2.19"))
+    assert explanation(asked)[-1] == "Upgrade   no driver upgrade changes this."
+
+
+def test_the_short_names_in_brackets_are_explained() -> None:
+    lines = sources(load(), ["not taken: CORE and WINDOW [RN table 2, MVC]", "a warning [ARCH]"])
+    assert [line[:10].strip() for line in lines] == ["Sources", "", ""]
+    assert [line[10:].partition(":")[0] for line in lines] == ["RN", "MVC", "ARCH"]
+    assert sources(load(), ["RN outside of brackets"]) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "what", "step"),
+    [
+        (Host(gpus=(Gpu(vendor="nvidia"),), wsl=True), "NVIDIA GPU is", "run nvidia-smi in the WSL distribution"),
+        (
+            Host(gpus=(Gpu(vendor="nvidia", pci="0000:65:00.0"),)),
+            "NVIDIA GPU 0000:65:00.0 is",
+            "with nvidia-smi in PATH",
+        ),
+        (Host(gpus=(Gpu(vendor="amd", name="MI300X"),)), "AMD GPU MI300X is", "load the amdgpu driver"),
+    ],
+)
+def test_an_unknown_architecture_is_told_with_the_hosts_own_step(host: Host, what: str, step: str) -> None:
+    maker = host.gpus[0].vendor
+    known = replace(host, drivers=(Driver(vendor=maker, version="580.65.06"),))
+    failure = missing(known, maker, maker.upper())
+    assert failure is not None
+    assert failure.what == f"The architecture of the {what} not known."
+    assert step in failure.fix
 
 
 @settings(deadline=None)

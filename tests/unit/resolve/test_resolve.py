@@ -141,7 +141,7 @@ def test_a_driver_that_is_not_loaded_is_said() -> None:
 
 
 def test_no_gpu_says_where_it_was_looked_for() -> None:
-    with pytest.raises(NoStackError, match="No GPU found") as caught:
+    with pytest.raises(NoStackError, match="The host has no GPU") as caught:
         resolve(load(), Host(looked_at=("/sys/bus/pci/devices",)), Request())
     assert "/sys/bus/pci/devices" in caught.value.why
 
