@@ -2,15 +2,19 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from provision.cli.groups import Options
 from provision.errors import nearest
-from provision.model import TITLES, VENDORS
+from provision.model import LEVELS, TITLES, VENDORS
+from provision.model import Backend as BackendName
+from provision.model import Level as LevelName
 from provision.model import Vendor as VendorName
 from provision.variables import KEY
+
+Name = TypeVar("Name", bound=str)
 
 
 def _vendor(text: str) -> str:
@@ -26,17 +30,18 @@ def _version(text: str) -> str:
     raise typer.BadParameter(f"{text!r} is no version number, such as 2.21 or 12.5.1.")
 
 
-def _level(text: str) -> str:
-    return _one_of(text, ("quick", "standard", "soak"), "level")
+def _level(text: str) -> LevelName:
+    return _one_of(text, LEVELS, "level")
 
 
-def _backend(text: str) -> str:
+def _backend(text: str) -> BackendName:
     return _one_of(text, tuple(TITLES), "backend")
 
 
-def _one_of(text: str, known: tuple[str, ...], kind: str) -> str:
-    if text in known:
-        return text
+def _one_of(text: str, known: tuple[Name, ...], kind: str) -> Name:
+    found = next((one for one in known if one == text), None)
+    if found is not None:
+        return found
     hint = nearest(text, known) or f"choose from {', '.join(known)}."
     raise typer.BadParameter(f"{text!r} is no {kind}: {hint}")
 
@@ -103,24 +108,24 @@ Interpreter = Annotated[
     ),
 ]
 Level = Annotated[
-    str, typer.Option(parser=_level, metavar="quick|standard|soak", help="How much is tried.", show_default=True)
+    LevelName, typer.Option(parser=_level, metavar="|".join(LEVELS), help="How much is tried.", show_default=True)
 ]
 Minutes = Annotated[
     float | None, typer.Option(metavar="N", min=0.01, help="With --level soak: for how long, on each GPU.")
 ]
 Backend = Annotated[
-    str | None,
+    BackendName | None,
     typer.Option(
         parser=_backend,
-        metavar="tensorflow|jax|torch",
+        metavar="|".join(TITLES),
         help="What Keras runs on; by default as the image's stack says, else tensorflow.",
     ),
 ]
 StackBackend = Annotated[
-    str | None,
+    BackendName | None,
     typer.Option(
         parser=_backend,
-        metavar="tensorflow|jax|torch",
+        metavar="|".join(TITLES),
         help="What Keras runs on; by default TensorFlow, or what serves a GPU that no TensorFlow build serves.",
     ),
 ]

@@ -50,9 +50,9 @@ def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO) -> "Veri
         vendor=vendor,
         gpus=options.gpus,
         seconds=options.timeout,
-        level=options.level,  # type: ignore[arg-type] # the option's parser lets only the three through
+        level=options.level,
         minutes=(options.minutes or SOAK_MINUTES) if options.level == "soak" else 0.0,
-        backend=options.backend,  # type: ignore[arg-type] # the same
+        backend=options.backend,
     )
 
 

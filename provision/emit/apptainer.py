@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from provision.emit.order import Order, quick_check
 from provision.emit.text import CHECK_FILE, check_script
 from provision.model import Vendor
+from provision.model.inside import PROJECT
 from provision.resources import folder
 
 DEFINITION = "keras.def"
@@ -60,7 +61,8 @@ def _untagged(reference: str) -> str:
 
 
 def _run(order: Order) -> str:
-    words = ["apptainer", "exec", *_gpu(order), "--cleanenv", '--bind="$PWD":/work', "--pwd=/work", IMAGE, '"$@"']
+    place = (f'--bind="$PWD":{PROJECT}', f"--pwd={PROJECT}")
+    words = ["apptainer", "exec", *_gpu(order), "--cleanenv", *place, IMAGE, '"$@"']
     lines = [
         "#!/bin/sh",
         f"# {' '.join(order.title.split())}",

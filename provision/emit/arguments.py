@@ -1,6 +1,7 @@
 """The GPU request as arguments of `docker run`."""
 
-from provision.emit.order import PIDS, SHARED_MEMORY, Order
+from provision.emit.order import Order
+from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 
 REGISTERED = "nvidia-container-runtime"
 
@@ -27,7 +28,7 @@ def nvidia_value(ids: tuple[str, ...]) -> str:
 
 def limit_arguments(order: Order) -> list[str]:
     """Return the limits that every container gets, and that of its memory where one was asked for."""
-    found = [f"--shm-size={SHARED_MEMORY}", f"--pids-limit={PIDS}"]
+    found = [f"--shm-size={SHARED_MEMORY_GIB}g", f"--pids-limit={PIDS}"]
     if order.memory_bytes:
         found += [f"--memory={order.memory_bytes}", f"--memory-swap={order.memory_bytes}"]  # equal: no swap on top
     return found

@@ -5,8 +5,9 @@ Source: https://github.com/compose-spec/compose-spec/blob/main/deploy.md#devices
 
 from typing import Any
 
-from provision.emit.order import CACHE, PIDS, SHARED_MEMORY, Order, cache_environment, quick_check
+from provision.emit.order import Order, quick_check
 from provision.emit.text import CHECK_FILE, as_yaml, check_script
+from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
 
 FILE = "compose.yaml"
 SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
@@ -79,16 +80,16 @@ def _jupyter(order: Order) -> dict[str, Any]:
 
 
 def _service(order: Order) -> dict[str, Any]:
-    environment = {**order.access.env, **cache_environment(order), "HOME": "/tmp"}  # noqa: S108 - a path in the container
+    environment = {**order.access.env, **order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
     return {
         "image": _plain(order.reference),
         "init": True,
         "depends_on": {"caches": {"condition": "service_completed_successfully"}},
         "user": _owner(order),
-        "working_dir": "/work",
+        "working_dir": PROJECT,
         "environment": {key: _plain(value) for key, value in environment.items()},
         "volumes": [
-            ".:/work",
+            f".:{PROJECT}",
             f"caches:{CACHE}",
             f"./{CHECK_FILE}:{SCRIPT}:ro",
             *(f"{path}:{path}:ro" for path in order.access.mounts),
@@ -96,7 +97,7 @@ def _service(order: Order) -> dict[str, Any]:
         **_gpu(order),
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "shm_size": SHARED_MEMORY,
+        "shm_size": f"{SHARED_MEMORY_GIB}g",
         "pids_limit": PIDS,
         **({"mem_limit": order.memory_bytes, "memswap_limit": order.memory_bytes} if order.memory_bytes else {}),
     }

@@ -7,8 +7,9 @@ import shlex
 from typing import Any
 
 from provision.emit.arguments import gpu_arguments, limit_arguments, registers_runtime
-from provision.emit.order import CACHE, HOST_CACHE, Order, cache_environment, quick_check
+from provision.emit.order import Order, quick_check
 from provision.emit.text import CHECK_FILE, as_json, check_script
+from provision.model.inside import CACHE, HOST_CACHE
 
 FOLDER = ".devcontainer"
 WITHOUT_GPU = f"{FOLDER}/without-gpu"
@@ -43,7 +44,7 @@ def _configuration(order: Order, *, gpu: bool, up: str) -> dict[str, Any]:
         **_gpu(order, gpu=gpu),
         **_user(order),
         "init": True,
-        "containerEnv": {**_nvidia_environment(order, gpu=gpu), **cache_environment(order)},
+        "containerEnv": {**_nvidia_environment(order, gpu=gpu), **order.cache_environment},
         "mounts": [f"type=bind,source={CACHE_FOLDER},target={CACHE}"],
         "initializeCommand": _before(order, gpu=gpu),
         "postCreateCommand": {"check": check},

@@ -9,15 +9,15 @@ import re
 from hashlib import sha256
 from typing import Any
 
-from provision.emit.order import CACHE, Order, cache_environment, quick_check
+from provision.emit.order import Order, quick_check
 from provision.emit.text import CHECK_FILE, as_yaml, check_script
 from provision.model import Vendor
+from provision.model.inside import CACHE, SHARED_MEMORY_GIB
+from provision.model.labels import NODE, PLAN
 
 FOLDER = "/opt/kgpu-env"
 NAME = "kgpu-env"
 CONFIG_MAP = "kgpu-env-check"
-PLAN = "io.kgpu-env.plan"
-NODE = "io.kgpu-env.node"
 JOB_SECONDS = 1800  # the image's way to the node takes most of it
 NAME_LENGTH = 63  # of a Job, whose name becomes a label of its pod
 CORDONED = {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}
@@ -194,7 +194,7 @@ def _spec(order: Order, container: dict[str, Any]) -> dict[str, Any]:
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             {"name": "caches", "emptyDir": {}},
-            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{SHARED_MEMORY_GIB}Gi"}},
             {"name": "check", "configMap": {"name": CONFIG_MAP}},
         ],
     }
@@ -207,7 +207,7 @@ def _spec(order: Order, container: dict[str, Any]) -> dict[str, Any]:
 
 
 def _container(order: Order, name: str, command: list[str]) -> dict[str, Any]:
-    environment = {**order.access.env, **cache_environment(order), "HOME": "/tmp"}  # noqa: S108 - a path in the container
+    environment = {**order.access.env, **order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
     limits: dict[str, Any] = {kind: 1 for kind in [resource(order)] if kind}
     if order.memory_bytes:
         limits["memory"] = str(order.memory_bytes)

@@ -2,14 +2,8 @@
 
 from provision.model import Access, Host, Request, Stack, Vendor
 from provision.model.base import Value
+from provision.model.inside import CACHE, IMAGE_PYTHON, VENV_PYTHON, cache_environment
 from provision.render import Plan
-
-VENV_PYTHON = "/opt/venv/bin/python"
-IMAGE_PYTHON = "/usr/bin/python3"
-CACHE = "/caches"
-HOST_CACHE = ".cache/kgpu-env-containers"  # below the developer's home
-SHARED_MEMORY = "1g"  # /dev/shm: NCCL's transport between GPUs does not fit in Docker's 64 MiB
-PIDS = 4096  # TensorFlow starts a thread per core several times over, and each counts
 
 
 class Order(Value):
@@ -47,6 +41,11 @@ class Order(Value):
         return IMAGE_PYTHON if self.stack.framework_in_base else VENV_PYTHON
 
     @property
+    def cache_environment(self) -> dict[str, str]:
+        """The variables that lead each cache to a folder that outlives the container."""
+        return cache_environment(CACHE, self.stack.vendor)
+
+    @property
     def expected(self) -> str:
         """What the quick check is to find: "gpu", or "cpu" where the stack is the CPU's."""
         return "cpu" if self.stack.vendor is Vendor.CPU else "gpu"
@@ -76,16 +75,6 @@ def requirement_name(requirement: str) -> str:
     """
     length = next((at for at, sign in enumerate(requirement) if not (sign.isalnum() or sign in "-_.")), None)
     return requirement[:length].lower().replace("_", "-").replace(".", "-")
-
-
-def cache_environment(order: Order) -> dict[str, str]:
-    """Return the variables that lead each cache to the folder `CACHE`, which outlives the container."""
-    found = {"XDG_CACHE_HOME": CACHE, "KERAS_HOME": f"{CACHE}/keras"}
-    if order.stack.vendor is Vendor.CUDA:
-        found["CUDA_CACHE_PATH"] = f"{CACHE}/cuda"  # kernels that the driver compiled from PTX
-    if order.stack.vendor is Vendor.ROCM:
-        found |= {"MIOPEN_USER_DB_PATH": f"{CACHE}/miopen", "MIOPEN_CUSTOM_CACHE_DIR": f"{CACHE}/miopen"}
-    return found
 
 
 def quick_check(order: Order, script: str, *, once: bool = False, expected: str | None = None) -> list[str]:

@@ -5,9 +5,10 @@ Source: https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html (ch
 
 import shlex
 
-from provision.emit.order import CACHE, PIDS, SHARED_MEMORY, Order, cache_environment, quick_check
+from provision.emit.order import Order, quick_check
 from provision.emit.text import CHECK_FILE, as_unit, check_script
 from provision.model import Vendor
+from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
 
 FILE = "keras.container"
 SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
@@ -32,8 +33,8 @@ def quadlet(order: Order) -> dict[str, str]:
             *[("Environment", f"{key}={value}") for key, value in _environment(order).items()],
             ("Volume", f"kgpu-env-caches:{CACHE}:U"),  # U: owned by the container's user
             ("Volume", f"./{CHECK_FILE}:{SCRIPT}:ro"),  # relative to the unit's own folder
-            ("Volume", "kgpu-env-work:/work:U"),
-            ("WorkingDir", "/work"),
+            ("Volume", f"kgpu-env-work:{PROJECT}:U"),
+            ("WorkingDir", PROJECT),
             ("User", str(order.request.user.uid)),
             ("Group", str(order.request.user.gid)),
             ("RunInit", "true"),
@@ -59,7 +60,7 @@ def _qualified(reference: str) -> str:
 
 
 def _environment(order: Order) -> dict[str, str]:
-    return {**order.access.env, **cache_environment(order), "HOME": "/tmp"}  # noqa: S108 - a path in the container
+    return {**order.access.env, **order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
 
 
 def _gpu(order: Order) -> list[tuple[str, str]]:
@@ -83,5 +84,5 @@ def _way(order: Order) -> str:
 
 
 def _limits(order: Order) -> str:
-    words = [f"--shm-size={SHARED_MEMORY}", f"--pids-limit={PIDS}"]
+    words = [f"--shm-size={SHARED_MEMORY_GIB}g", f"--pids-limit={PIDS}"]
     return shlex.join([*words, f"--memory={order.memory_bytes}"] if order.memory_bytes else words)

@@ -3,7 +3,8 @@
 import shlex
 
 from provision.emit.arguments import gpu_arguments, limit_arguments
-from provision.emit.order import CACHE, HOST_CACHE, Order, cache_environment
+from provision.emit.order import Order
+from provision.model.inside import CACHE, HOST_CACHE, PROJECT
 
 FILE = "run.sh"
 CACHE_FOLDER = f'"$HOME/{HOST_CACHE}"'
@@ -16,7 +17,7 @@ def shell(order: Order) -> dict[str, str]:
     """
     rootless = order.host.engine is not None and order.host.engine.rootless
     owner = "0:0" if rootless else '"$(id -u):$(id -g)"'  # a rootless engine's root is who started it
-    environment = {**cache_environment(order), "HOME": "/tmp"}  # noqa: S108 - a path in the container
+    environment = {**order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
     words = [
         "docker run --rm --init --interactive $terminal",
         *map(shlex.quote, gpu_arguments(order)),
@@ -26,8 +27,8 @@ def shell(order: Order) -> dict[str, str]:
         f"--user={owner}",
         *(f"--env={key}={value}" for key, value in environment.items()),
         f"--volume={CACHE_FOLDER}:{CACHE}",
-        '--volume="$PWD":/work',
-        "--workdir=/work",
+        f'--volume="$PWD":{PROJECT}',
+        f"--workdir={PROJECT}",
         f'{shlex.quote(order.reference)} "$@"',
     ]
     lines = [

@@ -119,7 +119,7 @@ def _is(word: str, index: int, gpu: model.Gpu) -> bool:
 
 def _unknown(maker: str, word: str, there: Chosen) -> UsageError:
     listed = "; ".join(f"{index} = {gpu.name or 'GPU'} {gpu.uuid or gpu.pci or ''}".rstrip() for index, gpu in there)
-    brand = {"nvidia": "NVIDIA", "amd": "AMD"}[maker]
+    brand = model.MAKERS[maker]
     return UsageError(
         "KGE-306",
         f"this host has no {brand} GPU {word!r}",

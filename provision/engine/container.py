@@ -12,14 +12,13 @@ from provision.engine.connection import explanation
 from provision.engine.output import Output
 from provision.engine.protocol import Access, Ran, Run
 from provision.errors import BuildError
+from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 
 if TYPE_CHECKING:
     import requests
     from docker import APIClient
 
 LABEL = "kgpu-env.run"
-PIDS = 4096  # TensorFlow starts a thread per core several times over, and each counts
-SHARED_MEMORY = 1 << 30  # bytes of /dev/shm: NCCL's transport between GPUs does not fit in Docker's 64 MiB
 ENDING_SECONDS = 60  # how long the engine may take to end a container that it was told to kill
 REMOVE_TRIES = 3
 CHUNK = 1 << 16
@@ -45,7 +44,7 @@ def body(run: Run, ident: str) -> dict[str, Any]:
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": PIDS,
-            "ShmSize": SHARED_MEMORY,
+            "ShmSize": SHARED_MEMORY_GIB << 30,
             "LogConfig": {"Type": "none"},  # the output is read as it comes; a copy could fill the disk
             **_limits(run),
             **devices(run.access),

@@ -15,10 +15,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from provision.engine.connection import explanation
-from provision.engine.container import CHUNK, PIDS, SHARED_MEMORY, create, devices, remove
+from provision.engine.container import CHUNK, create, devices, remove
 from provision.engine.output import HEADER
 from provision.engine.protocol import Job, Streams
 from provision.errors import BuildError, EngineError
+from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -58,7 +59,7 @@ def body(job: Job) -> dict[str, Any]:
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": PIDS,
-            "ShmSize": SHARED_MEMORY,
+            "ShmSize": SHARED_MEMORY_GIB << 30,
             "PortBindings": ports,
             "LogConfig": {"Type": "none"},  # the output is read as it comes; a copy could fill the disk
             **limits,

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import provision.catalogue as facts
-from provision.emit.order import CACHE, HOST_CACHE
 from provision.errors import BuildError, InputError
 from provision.library.hosts import probe_host
 from provision.model import Access, Host, Value, Vendor
+from provision.model.inside import CACHE, HOST_CACHE, PROJECT, SCRATCH, cache_environment
 
 if TYPE_CHECKING:
-    from provision.engine.protocol import Engine, Image, Job
-
-PROJECT = "/work"
+    from provision.engine.protocol import Engine, Job
 
 
 class Work(Value):
@@ -54,11 +52,13 @@ def job(
         UsageError: KGE-306, the host has no such GPU.
     """
     from provision.engine.protocol import Job
+    from provision.prove import image_vendor
 
     there = engine.image(work.image)
     if there is None:
         fix = "build it with kgpu-env build (and the same options), or name another with --image"
         raise BuildError("KGE-408", f"there is no image {work.image} on this engine", fix=fix)
+    wanted = work.vendor or image_vendor(there)
     user = work.user or f"{os.getuid()}:{os.getgid()}"
     # The cache belongs to the user outside: another one inside starts with an empty home each time.
     own = user.partition(":")[0] == str(os.getuid())
@@ -69,35 +69,32 @@ def job(
         # A rootless engine's root is the user outside; every other id inside owns none of their files.
         user="0:0" if own and engine.describe().rootless else user,
         directory=PROJECT,
-        access=_access(work, there, engine, catalogue, say),
-        env=_environment(CACHE if own else "/tmp"),  # noqa: S108 - a path in the container
+        access=_access(wanted, work.gpus, engine, catalogue, say),
+        env=_environment(CACHE if own else SCRATCH, wanted),
         mounts={str(_project(work.project, user, say)): PROJECT, **cache},
         terminal=terminal,
     )
 
 
 def _access(
-    work: Work, image: "Image", engine: "Engine", catalogue: facts.Catalogue | None, say: Callable[[str], None]
+    wanted: Vendor, gpus: str, engine: "Engine", catalogue: facts.Catalogue | None, say: Callable[[str], None]
 ) -> Access:
     from msgspec.structs import replace
 
     from provision.engine.access import device_access
-    from provision.prove import image_vendor
 
-    wanted = work.vendor or image_vendor(image)
     if wanted is Vendor.CPU:
         return device_access(Host(), Vendor.CPU)
     here = probe_host(catalogue=catalogue)
     here = replace(here, engine=here.engine or engine.describe())
-    access = device_access(here, wanted, work.gpus)
+    access = device_access(here, wanted, gpus)
     if access.method == "none":
         say(f"this host has no GPU for a {wanted} image: what runs in it runs on the CPU")
     return access
 
 
-def _environment(home: str) -> dict[str, str]:
-    found = {"HOME": home, "XDG_CACHE_HOME": home, "KERAS_HOME": f"{home}/keras"}
-    found |= {"CUDA_CACHE_PATH": f"{home}/cuda", "MIOPEN_USER_DB_PATH": f"{home}/miopen"}
+def _environment(home: str, vendor: Vendor) -> dict[str, str]:
+    found = {"HOME": home, **cache_environment(home, vendor)}
     return found | {key: os.environ[key] for key in ("TERM", "COLORTERM") if key in os.environ}
 
 

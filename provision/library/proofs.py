@@ -15,13 +15,12 @@ from provision.library.hosts import engine as lent
 from provision.library.hosts import probe_host
 from provision.library.keeping import Records, host_now, keep, known_control
 from provision.model import Host, Proof, Vendor
+from provision.model.labels import plan_of, stack_of
 
 if TYPE_CHECKING:
     from provision.engine.protocol import Engine, Image
     from provision.prove import VerifyRequest
     from provision.records import Environment, HostKey
-
-_PLAN_LABEL = "io.kgpu-env.plan"
 
 
 def verify(
@@ -66,7 +65,7 @@ def verify(
             asked = replace(asked, known_control=known_control(records, image, found.image_id, now))
         proof = _train(connected, image, asked, replace(here, engine=here.engine or connected.describe()), known)
     if records and now:
-        plan = found.labels.get(_PLAN_LABEL, "") if found else ""
+        plan = plan_of(found.labels) if found else ""
         _keep(proof, records, now, plan=plan, known=asked.known_control, say=say)
     return proof
 
@@ -126,9 +125,7 @@ def _environment(python: Path, say: Callable[[str], None]) -> "Environment | Non
 
 def _fitted(asked: "VerifyRequest", name: str, image: "Image", host: Host) -> "VerifyRequest":
     """Return the request with what the image tells of itself."""
-    from provision.prove.verify import image_stack
-
-    stack = image_stack(image)
+    stack = stack_of(image.labels)
     jit = stack.settings.jit_compile if stack else asked.jit_compile
     vendor = _vendor(name, image, host) if asked.vendor is Vendor.AUTO else asked.vendor
     return replace(asked, vendor=vendor, jit_compile=jit)
@@ -137,7 +134,6 @@ def _fitted(asked: "VerifyRequest", name: str, image: "Image", host: Host) -> "V
 def _vendor(name: str, image: "Image", host: Host) -> Vendor:
     """Return what is to be proved. A GPU that is there is meant, unless the CPU is asked for by name."""
     from provision.prove import image_vendor
-    from provision.prove.verify import image_stack
 
     made_for = image_vendor(image)
     if made_for in {Vendor.CUDA, Vendor.ROCM}:
@@ -145,7 +141,7 @@ def _vendor(name: str, image: "Image", host: Host) -> Vendor:
     there = _vendor_of(host)
     if there:
         return there
-    if image_stack(image):
+    if stack_of(image.labels):
         return made_for
     raise _nothing(host, f"{name} does not tell what it was made for")
 

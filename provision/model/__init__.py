@@ -3,13 +3,15 @@
 from provision.model.access import Access
 from provision.model.base import Value, decode, encode
 from provision.model.build import BuildResult
-from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
-from provision.model.proof import Check, ExpectedDevice, Proof, ProvedDevice, Status, Training, Verdict
+from provision.model.host import MAKERS, DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
+from provision.model.proof import LEVELS, Check, ExpectedDevice, Level, Proof, ProvedDevice, Status, Training, Verdict
 from provision.model.request import TITLES, VENDORS, Backend, Network, Request, User, Vendor
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.version import DriverVersion, version_key
 
 __all__ = [
+    "LEVELS",
+    "MAKERS",
     "TITLES",
     "VENDORS",
     "Access",
@@ -27,6 +29,7 @@ __all__ = [
     "Framework",
     "Gpu",
     "Host",
+    "Level",
     "Network",
     "Proof",
     "ProvedDevice",

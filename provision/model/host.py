@@ -1,7 +1,7 @@
 """A host: what is on the PCI bus, which drivers are loaded, which engine answers."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -10,6 +10,9 @@ from provision.model.base import Value
 # In Python "$" also matches before a newline at the end, hence the look-ahead.
 Architecture = Annotated[str, msgspec.Meta(pattern=r"^(sm_[0-9]{2,3}[af]?|gfx[0-9a-f]{3,4})$(?!\n)")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+(\.[0-9]+)*$(?!\n)")]
+
+
+MAKERS: Final = {"nvidia": "NVIDIA", "amd": "AMD"}  # a GPU's or driver's `vendor`, as the makers write themselves
 
 
 class Severity(StrEnum):

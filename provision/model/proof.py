@@ -1,12 +1,15 @@
 """A proof: the verdict and everything that it rests on."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from provision.model.base import Value
 from provision.model.stack import Stack
+
+Level = Literal["quick", "standard", "soak"]  # how much is tried, from little to much
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
 
 class Verdict(StrEnum):
@@ -100,7 +103,7 @@ class Proof(Value):
     training: Training = msgspec.field(default_factory=Training)
     reference: Training = msgspec.field(default_factory=Training)  # the same training on the CPU beside it
     libraries: tuple[LibraryRow, ...] = ()
-    level: Literal["quick", "standard", "soak"] = "standard"
+    level: Level = "standard"
     stack: Stack | None = None  # as the image's label tells it
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     seconds: float | None = None  # the whole verification, container start included

@@ -6,6 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from provision.model.base import Value
+from provision.model.host import MAKERS
 
 Backend = Literal["tensorflow", "jax", "torch"]
 TITLES: Final[dict[Backend, str]] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}  # for people
@@ -23,6 +24,11 @@ class Vendor(StrEnum):
     def gpu(self) -> str | None:
         """The maker's name as used for GPUs and drivers, or None for auto and cpu."""
         return {"cuda": "nvidia", "rocm": "amd"}.get(self.value)
+
+    @property
+    def maker(self) -> str:
+        """The GPU maker's name for people; empty for auto and cpu."""
+        return MAKERS.get(self.gpu or "", "")
 
 
 # As people write them; the first four are the names proper.

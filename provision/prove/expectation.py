@@ -1,15 +1,8 @@
 """What a proof is held against: the device asked for and what the host says about it."""
 
-from typing import Literal
-
 import msgspec
 
-from provision.model import Gpu, Host, Severity, Value, Vendor
-
-Backend = Literal["tensorflow", "jax", "torch"]
-Level = Literal["quick", "standard", "soak"]
-FRAMEWORKS: dict[Backend, str] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}
-MAKERS = {Vendor.CUDA: "NVIDIA", Vendor.ROCM: "AMD"}
+from provision.model import TITLES, Backend, Gpu, Host, Level, Severity, Value, Vendor
 
 
 class Expectation(Value):
@@ -29,7 +22,7 @@ class Expectation(Value):
     @property
     def framework(self) -> str:
         """The framework's name for people."""
-        return FRAMEWORKS[self.backend]
+        return TITLES[self.backend]
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -56,8 +49,7 @@ def _label(gpu: Gpu) -> str:
 
 def host_state(host: Host, vendor: Vendor) -> tuple[bool, str]:
     """Return whether the host has a usable GPU of `vendor`, and why not."""
-    maker = MAKERS.get(vendor)
-    if maker is None:
+    if not vendor.maker:
         return True, ""
     name = vendor.gpu or ""
     found = host.gpus_of(name)
@@ -67,9 +59,9 @@ def host_state(host: Host, vendor: Vendor) -> tuple[bool, str]:
     if found:
         errors = [finding.text for finding in host.findings if finding.severity is Severity.ERROR]
         more = f" ({errors[0].rstrip('.')})" if errors else ""
-        return False, f"the {maker} driver is not loaded on this host{more}"
+        return False, f"the {vendor.maker} driver is not loaded on this host{more}"
     places = f" (looked at {', '.join(host.looked_at)})" if host.looked_at else ""
-    return False, f"no {maker} device on this host{places}"
+    return False, f"no {vendor.maker} device on this host{places}"
 
 
 def select(host: Host, vendor: Vendor, gpus: str) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:

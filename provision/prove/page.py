@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from provision import __version__
-from provision.model import Check, ExpectedDevice, Proof, ProvedDevice, Stack, Status, Training, Vendor, Verdict
+from provision.model import TITLES, Check, ExpectedDevice, Proof, ProvedDevice, Stack, Status, Training, Vendor, Verdict
 from provision.model.proof import LibraryRow
 from provision.prove.chart import chart, number
 from provision.prove.devices import counted
@@ -171,7 +171,7 @@ def gpus(found: tuple[ProvedDevice, ...]) -> str:
 
 def named(stack: Stack) -> str:
     """Return a stack in one line, for an image whose label has no summary."""
-    words = {"tensorflow": "TensorFlow", "jax": "JAX", "cuda": "CUDA", "rocm": "ROCm", "cpu": "for the CPU"}
+    words: dict[str, str] = dict((*TITLES.items(), ("cuda", "CUDA"), ("rocm", "ROCm"), ("cpu", "for the CPU")))
     parts = (stack.framework, stack.runtime)
     known = [f"{words.get(one.name, one.name)} {one.version if one.name != 'cpu' else ''}".strip() for one in parts]
     return ", ".join([*known, f"Python {stack.python}"])

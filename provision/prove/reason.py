@@ -8,7 +8,7 @@ from provision.prove.checks import ending
 from provision.prove.devices import counted
 from provision.prove.diagnose import Diagnosis, Pattern, diagnose
 from provision.prove.evidence import Evidence, Problem
-from provision.prove.expectation import MAKERS, Expectation
+from provision.prove.expectation import Expectation
 from provision.prove.placement import learned_on_cpu
 
 NO_PYTHON = re.compile(
@@ -118,7 +118,7 @@ def _not_on_device(
         return Reason(text=f"{expectation.host_reason}{on_cpu}", code="KGE-501", fix=FIX_HOST, seen=seen)
     if found["build"].status is Status.FAIL:
         fix = f"Build the image with kgpu-env build --vendor {expectation.vendor}."
-        text = f"the image's {expectation.framework} is not built for {MAKERS[expectation.vendor]} GPUs{on_cpu}"
+        text = f"the image's {expectation.framework} is not built for {expectation.vendor.maker} GPUs{on_cpu}"
         return Reason(text=text, code="KGE-506", fix=fix, seen=found["build"].detail)
     if absent and known:
         return _known(f"the GPU was not used{on_cpu}", known)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from provision.model import Proof, Status, Verdict
+from provision.model import TITLES, Proof, Status, Verdict
 from provision.prove.devices import counted
 
 INDENT = "      "
@@ -63,8 +63,8 @@ def _loss(proof: Proof) -> str:
 
 
 def _versions(proof: Proof) -> Iterator[str]:
-    names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch", "keras": "Keras", "python": "Python"}
-    known = [f"{name} {proof.versions[key]}" for key, name in names.items() if proof.versions.get(key)]
+    names = (*TITLES.items(), ("keras", "Keras"), ("python", "Python"))
+    known = [f"{name} {proof.versions[key]}" for key, name in names if proof.versions.get(key)]
     if known:
         yield f"{INDENT}inside    {', '.join(known)}"
 

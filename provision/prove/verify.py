@@ -9,11 +9,13 @@ import msgspec
 
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
 from provision.errors import BuildError
-from provision.model import Host, Proof, Stack, Value, Vendor, Verdict, decode
+from provision.model import Backend, Host, Level, Proof, Value, Vendor, Verdict
+from provision.model.inside import SCRATCH, cache_environment
+from provision.model.labels import stack_of
 from provision.prove.control import WITHHELD, with_control, with_known_control
 from provision.prove.diagnose import Pattern
 from provision.prove.evidence import parse_result
-from provision.prove.expectation import Backend, Expectation, Level, host_state, select
+from provision.prove.expectation import Expectation, host_state, select
 from provision.prove.here import run_here
 from provision.prove.judge import judge
 from provision.prove.outside import Outside, Watch
@@ -21,16 +23,11 @@ from provision.prove.reason import NO_PYTHON
 from provision.prove.workload.pack import source
 from provision.records import title
 
-STACK_LABEL = "io.kgpu-env.stack"
 INTERPRETERS = ("python3", "python")
 # The root file system is read-only: everything that frameworks write goes to the only place that is not.
-SCRATCH = {
-    "HOME": "/tmp",  # noqa: S108 - inside a container of its own
-    "XDG_CACHE_HOME": "/tmp/.cache",  # noqa: S108 - the same
-    "KERAS_HOME": "/tmp/.keras",  # noqa: S108 - the same
-    "CUDA_CACHE_PATH": "/tmp/.nv",  # noqa: S108 - the same
-    "MIOPEN_USER_DB_PATH": "/tmp/.miopen",  # noqa: S108 - the same
-    "MIOPEN_CUSTOM_CACHE_DIR": "/tmp/.miopen",  # noqa: S108 - the same
+WRITABLE = {
+    "HOME": SCRATCH,
+    **cache_environment(SCRATCH, Vendor.AUTO),
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONUNBUFFERED": "1",
 }
@@ -53,17 +50,9 @@ class VerifyRequest(Value):
     known_control: str = ""  # when this image was seen not to be proved without its GPU; empty: it is tried
 
 
-def image_stack(image: Image) -> Stack | None:
-    """Return the stack that the image's label describes, or None for an image of another maker or an odd label."""
-    try:
-        return decode(image.labels[STACK_LABEL], Stack)
-    except (KeyError, msgspec.MsgspecError):
-        return None
-
-
 def image_vendor(image: Image) -> Vendor:
     """Return the vendor an image was made for: by its stack label, else by the variables its base set, else cpu."""
-    stack = image_stack(image)
+    stack = stack_of(image.labels)
     if stack is not None and stack.vendor is not Vendor.AUTO:
         return stack.vendor
     names = {item.split("=", 1)[0] for item in image.env}
@@ -122,7 +111,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
             image=image,
             command=(INTERPRETERS[0], "-c", program, argument),
             access=Access() if withheld else access,
-            env=SCRATCH | WITHHELD if withheld else SCRATCH,
+            env=WRITABLE | WITHHELD if withheld else WRITABLE,
             seconds=_limit(request, expectation),
             memory_bytes=request.memory_bytes,
         )
@@ -131,7 +120,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
     proof = prove(train, expectation, request, patterns, new_nonce)
     seconds = clock() - begun
     return msgspec.structs.replace(
-        proof, image=image, image_id=found.image_id, stack=image_stack(found), seconds=seconds
+        proof, image=image, image_id=found.image_id, stack=stack_of(found.labels), seconds=seconds
     )
 
 
@@ -224,7 +213,7 @@ def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
     vendor = image_vendor(image) if request.vendor is Vendor.AUTO else request.vendor
     indices, gpus = select(host, vendor, request.gpus)
     usable, reason = host_state(host, vendor)
-    stack = image_stack(image)
+    stack = stack_of(image.labels)
     return Expectation(
         vendor=vendor,
         indices=indices,

@@ -11,14 +11,12 @@ import msgspec
 
 from provision import __version__
 from provision.catalogue import Catalogue
-from provision.model import Request, Stack, Vendor
+from provision.model import Request, Stack, Vendor, labels
 from provision.model.base import Value
+from provision.model.inside import VENV
 from provision.render.text import comment, quoted, shell
-from provision.resolve.vendors import VENV
 from provision.resources import folder, keep
 
-_STACK_LABEL = "io.kgpu-env.stack"
-_PLAN_LABEL = "io.kgpu-env.plan"
 _TEMPLATES = folder("templates") / "dockerfile"
 # A lock's requirements, one a line: of the image, and of what installs them. The Dockerfile holds them itself.
 LOCKED = "requirements.lock"
@@ -165,8 +163,8 @@ def _labels(stack: Stack, request: Request, digest: str) -> list[tuple[str, str]
         "org.opencontainers.image.base.name": stack.base.image,
     }
     own = {
-        "io.kgpu-env.version": __version__,
-        _STACK_LABEL: json.dumps(values, sort_keys=True, separators=(",", ":")),
-        _PLAN_LABEL: digest,
+        labels.VERSION: __version__,
+        labels.STACK: json.dumps(values, sort_keys=True, separators=(",", ":")),
+        labels.PLAN: digest,
     }
     return sorted({**described, **request.labels, **own}.items())

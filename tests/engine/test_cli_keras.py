@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from provision.engine.docker import DockerEngine
-from provision.prove.verify import image_stack
+from provision.model.labels import stack_of
 
 KgpuEnv = Any  # the class of conftest.py
 pytestmark = pytest.mark.engine
@@ -18,7 +18,7 @@ def test_keras_on_jax_trains_on_the_cpu(kgpu_env: KgpuEnv, engine: DockerEngine,
     assert built.returncode == 0, built.stderr
     image = engine.image(tag)
     assert image
-    stack = image_stack(image)
+    stack = stack_of(image.labels)
     assert stack
     assert "KERAS_BACKEND=jax" in image.env
     assert stack.framework.name == "jax"

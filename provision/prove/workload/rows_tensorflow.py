@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from .rows import inputs, layer, network, ranks
@@ -20,6 +21,12 @@ def operations(kit: TensorFlow) -> dict[str, Any]:
         policy = keras.mixed_precision.Policy("mixed_float16")
         return tf.cast(layer(keras.layers.Dense(32, dtype=policy), given.matrix), "float32")
 
+    def lstm() -> Any:
+        # Keras 3 takes cuDNN wherever TensorFlow lists a GPU, also for the result that the CPU is to compute.
+        here = "CPU" in tf.constant(0.0).device
+        plain = here and "use_cudnn" in inspect.signature(keras.layers.LSTM.__init__).parameters
+        return layer(keras.layers.LSTM(16, **({"use_cudnn": False} if plain else {})), given.series)
+
     def sparse() -> Any:
         there = tf.constant(given.thin)
         csr = tf.raw_ops.DenseToCSRSparseMatrix(dense_input=there, indices=tf.where(tf.not_equal(there, 0.0)))
@@ -29,7 +36,7 @@ def operations(kit: TensorFlow) -> dict[str, Any]:
         "matmul": lambda: tf.matmul(tf.constant(given.matrix), tf.constant(given.matrix)),
         "conv2d": lambda: tf.nn.conv2d(tf.constant(given.images), tf.constant(given.kernel), 1, "SAME"),
         "conv2d network": lambda: network(keras, given.images),
-        "lstm": lambda: layer(keras.layers.LSTM(16), given.series),
+        "lstm": lstm,
         "fft": lambda: tf.abs(tf.signal.rfft(tf.constant(given.matrix))),
         "solver": lambda: tf.linalg.solve(tf.constant(given.regular), tf.constant(given.matrix)),
         "sparse": sparse,

@@ -24,7 +24,8 @@ def test_a_container_has_few_rights() -> None:
     assert config["ReadonlyRootfs"] is True
     assert config["CapDrop"] == ["ALL"]
     assert config["SecurityOpt"] == ["no-new-privileges"]
-    assert config["PidsLimit"] == container.PIDS
+    assert config["PidsLimit"] == 4096
+    assert config["ShmSize"] == 1 << 30
     assert not config.keys() & {"Privileged", "CapAdd", "PidMode", "IpcMode", "Binds"}
 
 

@@ -1,0 +1,30 @@
+"""What every container has inside: its paths, its limits, and the variables that lead the caches."""
+
+from typing import Final
+
+from provision.model.request import Vendor
+
+VENV: Final = "/opt/venv"  # the Python environment of every image whose base brings none
+VENV_PYTHON: Final = f"{VENV}/bin/python"
+IMAGE_PYTHON: Final = "/usr/bin/python3"
+PROJECT: Final = "/work"  # the developer's folder
+CACHE: Final = "/caches"
+HOST_CACHE: Final = ".cache/kgpu-env-containers"  # below the developer's home
+SCRATCH: Final = "/tmp"  # noqa: S108 - a path in the container; the only one to write to under a read-only root
+SHARED_MEMORY_GIB: Final = 1  # /dev/shm: NCCL's transport between GPUs does not fit in Docker's 64 MiB
+PIDS: Final = 4096  # TensorFlow starts a thread per core several times over, and each counts
+
+
+def cache_environment(folder: str, vendor: Vendor) -> dict[str, str]:
+    """Return the variables that lead each cache to `folder`.
+
+    Args:
+        folder: a path in the container that its user can write to.
+        vendor: whose caches there are beside Keras' own; auto: those of every vendor, for an image that may be any's.
+    """
+    found = {"XDG_CACHE_HOME": folder, "KERAS_HOME": f"{folder}/keras"}
+    if vendor in {Vendor.CUDA, Vendor.AUTO}:
+        found["CUDA_CACHE_PATH"] = f"{folder}/cuda"  # kernels that the driver compiled from PTX
+    if vendor in {Vendor.ROCM, Vendor.AUTO}:
+        found |= {"MIOPEN_USER_DB_PATH": f"{folder}/miopen", "MIOPEN_CUSTOM_CACHE_DIR": f"{folder}/miopen"}
+    return found
