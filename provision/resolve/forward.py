@@ -7,10 +7,10 @@ from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Gpu, version_key
 from provision.resolve.cuda_candidate import Facts
 
-# Text, compiled when a driver is older than what an image asks for.
-_DATA_CENTRE = r"\bTesla\b|\b(?:[ABHLPTV]\d{1,3}[A-Z]*|G[BH]\d{3})\b"  # Tesla T4, A100-SXM4-40GB, L40S, GH200 480GB
-# RTX A6000; the T400 and T600 of workstations; A100-10C, a virtual GPU
-_OTHERS = r"rtx|geforce|quadro|titan|grid|\bT[46]00\b|-\d+[ABCQ]\b"
+# Text, compiled when a driver is older than what an image asks for. A100-SXM4-40GB, Tesla T4, L40S, GH200 480GB
+_DATA_CENTRE = r"\bTesla\b|\b(?:[ABHLV]\d{1,3}[A-Z]*|P(?:4|6|40|100)|T(?:4G?|10|40)|G[BH]\d{3})\b"
+# RTX A6000; A800 40GB Active, a workstation's; A100-10C, a virtual GPU
+_OTHERS = r"rtx|geforce|quadro|titan|grid|laptop|active|-\d+[ABCQ]\b"
 
 
 def library(
