@@ -75,13 +75,19 @@ def _inventory(python: Path, variables: Mapping[str, str]) -> _Inventory:
         )
         return decode(done.stdout, _Inventory)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
-        said = getattr(error, "stderr", None) or str(error).encode()
-        raise InputError(
-            "KGE-594",
-            f"{python} does not tell its packages.",
-            why=said.decode(errors="replace").strip().splitlines()[-1],
-            fix="name a Python 3.9 or newer that starts",
-        ) from error
+        fix = "name a Python 3.9 or newer that starts"
+        raise InputError("KGE-594", f"{python} does not tell its packages.", why=_why(error), fix=fix) from error
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case subprocess.CalledProcessError():
+            said = error.stderr.decode(errors="replace").strip().splitlines()
+            return said[-1] if said else f"it ended with code {error.returncode} and without a word"
+        case subprocess.TimeoutExpired():
+            return f"it did not end within {SECONDS:.0f} s"
+        case _:
+            return str(error)
 
 
 def differences(then: Environment, now: Environment) -> Iterator[tuple[str, str, str]]:

@@ -60,29 +60,32 @@ def _identity(gpu: Gpu) -> tuple[str | None, ...]:
 
 
 def canonical(value: object) -> bytes:
-    """Return the canonical JSON of RFC 8785 of a value of text, whole numbers, lists and objects with ASCII keys.
+    """Return the canonical JSON of RFC 8785 of a value of text, whole numbers, lists and objects.
 
-    For those, sorted keys, no white space and Python's escapes are the RFC's form; its rules about fractions do not
-    come into play, and a fraction is refused.
+    For those, keys in the order of their UTF-16 code units, no white space and Python's escapes are the RFC's form; its
+    rules about fractions do not come into play, and a fraction is refused.
 
     Raises:
-        TypeError: a number with a fraction, or a key that is not ASCII.
+        TypeError: a number with a fraction.
     """
-    plain = msgspec.to_builtins(value)
-    _refuse_others(plain)
-    return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    plain = _ordered(msgspec.to_builtins(value))
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _refuse_others(value: object) -> None:
-    if isinstance(value, float):
-        raise TypeError(f"{value!r} has a fraction, which a record must not hold")
-    if isinstance(value, dict):
-        if not all(str(key).isascii() for key in value):
-            raise TypeError("a key of a record must be ASCII")
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            _refuse_others(item)
+def _ordered(value: object) -> object:
+    match value:
+        case float():
+            raise TypeError(f"{value!r} has a fraction, which a record must not hold")
+        case dict():
+            return {key: _ordered(value[key]) for key in sorted(value, key=_utf16)}
+        case list() | tuple():
+            return [_ordered(item) for item in value]
+        case _:
+            return value
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
 
 
 def seal(record: Record, key: bytes | None = None) -> Record:

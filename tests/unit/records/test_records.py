@@ -65,7 +65,12 @@ def test_canonical_json_is_that_of_rfc_8785() -> None:
     assert canonical(value) == '{"a":[1,true,null,{"Z":-1,"z":0}],"b":"é\\"\\\\\\n\\u0007\x7f"}'.encode()
 
 
-@pytest.mark.parametrize("value", [1.5, {"a": [1.0]}, {"é": 1}])
+def test_keys_are_in_the_order_of_their_utf_16() -> None:
+    # U+1F600 begins with the unit D83D, below U+FB33; section 3.2.3 has the example.
+    assert canonical({"\ufb33": 1, "\U0001f600": 2, "é": 3, "z": 4}) == '{"z":4,"é":3,"😀":2,"\ufb33":1}'.encode()
+
+
+@pytest.mark.parametrize("value", [1.5, {"a": [1.0]}])
 def test_what_the_canonical_form_does_not_cover_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         canonical(value)
