@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from provision.errors import InputError
-from provision.model import Request, Stack, decode
+from provision.model import Request, Stack, Vendor, decode
 from provision.model.base import Value
 
 LOCK_FILE = "kgpu.lock"
@@ -75,6 +75,8 @@ def read_lock(path: Path) -> Lock:
     except msgspec.MsgspecError as error:
         raise InputError("KGE-620", f"{path} is not a lock.", why=str(error), fix=fix) from error
     strange = _strange(found.stack)
+    if found.stack.vendor is Vendor.AUTO:
+        raise InputError("KGE-620", f"{path} is not a lock.", why="its stack is made for no vendor", fix=fix)
     if strange:
         raise InputError("KGE-620", f"{path} is not a lock.", why=f"{strange!r} cannot stand in a Dockerfile", fix=fix)
     return found

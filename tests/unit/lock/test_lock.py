@@ -156,8 +156,15 @@ def test_one_more_file_of_a_version_is_no_drift() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{}", "[]", '{"schema": "kgpu-env/lock/2"}', encode(lock()).replace(ONE, "sha256:1; rm -rf /")],
-    ids=["empty", "no keys", "a list", "another schema", "a hash with a command"],
+    [
+        "",
+        "{}",
+        "[]",
+        '{"schema": "kgpu-env/lock/2"}',
+        encode(lock()).replace(ONE, "sha256:1; rm -rf /"),
+        encode(lock()).replace('"vendor": "cuda"', '"vendor": "auto"'),
+    ],
+    ids=["empty", "no keys", "a list", "another schema", "a hash with a command", "no vendor"],
 )
 def test_a_file_that_is_no_lock(tmp_path: Path, text: str) -> None:
     path = tmp_path / "kgpu.lock"
