@@ -11,8 +11,9 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from provision.engine.protocol import Ran
@@ -20,6 +21,7 @@ from provision.model import Vendor, Verdict
 from provision.prove import Evidence, Expectation, Problem, judge, parse_result
 from provision.prove.placement import BOUND, target
 from provision.prove.workload import model, pack
+from provision.prove.workload.parts import library_rows
 
 FOLDER = pack.FOLDER
 SOURCE = pack.source()
@@ -198,6 +200,28 @@ def assert_rows(evidence: Evidence, not_asked: set[str]) -> None:
 
 
 @pytest.mark.process
+class Elsewhere:
+    """A kit whose CPU work is done by a GPU, as TensorFlow's soft placement does with what only a GPU can."""
+
+    np = np
+    not_asked: ClassVar[dict[str, str]] = {}
+
+    def exact(self, on: bool) -> None: ...  # noqa: FBT001 - the kits' own signature
+
+    def before_fit(self) -> None: ...
+
+    def operations(self) -> dict[str, Any]:
+        return {"lstm": lambda: np.ones(3)}
+
+    def run(self, function: Any, _name: str) -> tuple[Any, str]:  # noqa: ANN401 - as in the workload
+        return function(), "/device:GPU:0"
+
+
+def test_a_gpu_is_not_compared_with_itself() -> None:
+    row, _ = library_rows(Elsewhere(), ["/GPU:0"])
+    assert (row["difference"], "came from /device:GPU:0" in row["not_asked"]) == (None, True)
+
+
 def test_every_part_on_jax() -> None:
     """The same on JAX, on two devices: JAX makes as many of a CPU as it is told to, so they have a sum together."""
     environment = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
