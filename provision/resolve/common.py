@@ -2,9 +2,8 @@
 
 from provision.catalogue import rows
 from provision.model import Gpu, Host, StackWarning
+from provision.model.inside import VENV
 from provision.resolve.outcome import Failure
-
-VENV = "/opt/venv"  # where every image has its Python environment
 
 
 def site(python: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from provision.errors import InputError
-from provision.model import Request
+from provision.model import Request, labels
 
 # Patterns stay text: most runs need none of them, and compiling takes time at every start.
 # Debian's rule for names; a "-" at the end would tell apt-get to remove the package.
@@ -21,7 +21,6 @@ _HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
 _PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 _TAG = rf"(?=[^@]{{1,255}}\Z)({_HOST}/)?{_PART}(/{_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
 _REGISTRY = rf"{_HOST}(/{_PART})*/?"
-_OWN_LABELS = "io.kgpu-env."
 _ID_LIMIT = 2**32 - 2  # the kernel keeps the last id for "none"
 
 
@@ -43,7 +42,7 @@ def check_request(request: Request) -> Request:
     _check_user(request)
     for key, value in request.labels.items():
         _need(re.fullmatch(_LABEL, key), f"label {key!r}", "lower-case letters, digits, dots, dashes and slashes")
-        _need(not key.startswith(_OWN_LABELS), f"label {key!r}", f"another name: {_OWN_LABELS}* is kgpu-env's own")
+        _need(not key.startswith(labels.OWN), f"label {key!r}", f"another name: {labels.OWN}* is kgpu-env's own")
         _need(value.isprintable(), f"value of label {key!r}", "one line of printable text")
     for key, value in request.env.items():
         _need(re.fullmatch(_ENV, key), f"environment variable {key!r}", "letters, digits and underscores")

@@ -4,10 +4,9 @@ from typing import assert_never
 
 from provision.catalogue import Catalogue
 from provision.model import Host, Request, Stack, Vendor
-from provision.resolve.common import VENV
 from provision.resolve.outcome import Outcome
 
-__all__ = ["VENV", "resolve_vendor"]
+__all__ = ["resolve_vendor"]
 
 
 def resolve_vendor(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Outcome:
