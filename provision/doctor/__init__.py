@@ -1,6 +1,7 @@
 """What is wrong with a host, and what a code means."""
 
 from provision.catalogue import Catalogue
+from provision.catalogue.sources import cited
 from provision.doctor.codes import MEANINGS
 from provision.model import Finding, Host, Severity
 
@@ -37,5 +38,6 @@ def explain(code: str, catalogue: Catalogue) -> str:
     row = next((row for row in catalogue.errors if row.id == wanted), None)
     if row:
         parts = {"seen": row.match, "cause": row.cause, "mend": row.fix, "source": row.source}
-        return "\n".join([row.id, *(f"  {name:<9} {text}" for name, text in parts.items())])
+        legend = (f"  {'':<9} {one.line}" for one in cited(catalogue.sources, row.source))
+        return "\n".join([row.id, *(f"  {name:<9} {text}" for name, text in parts.items()), *legend])
     return f"{wanted}\n  {MEANINGS[wanted]}" if wanted in MEANINGS else ""

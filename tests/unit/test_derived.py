@@ -1,6 +1,7 @@
 """Committed files that derive from the code are up to date: Dockerfiles, explanations, schemas."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -49,4 +50,4 @@ def test_the_explanations_show_every_rule_that_the_catalogue_can_break() -> None
     told = "".join(path.read_text() for path in (ROOT / "tests" / "data" / "explained").iterdir())
     # No base of the catalogue has a C library that old, and no house rule is shipped: tests/unit/resolve reaches
     # these two with rows of its own.
-    assert {name for name in RULES if f" {name} [" not in told} == {"glibc", "house"}
+    assert {name for name in RULES if not re.search(rf"^ +{name}( \[|$)", told, re.MULTILINE)} == {"glibc", "house"}

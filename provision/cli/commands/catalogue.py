@@ -72,8 +72,8 @@ def show(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> 
         return
     for key, value in found.items():
         answer(f"{key:<14} {_plain(value)}")
-    for one in legend:
-        answer(f"{'':<14} {one.line}")
+    for number, one in enumerate(legend):
+        answer(f"{'' if number else 'sources':<14} {one.line}")
 
 
 @_group.command("why")

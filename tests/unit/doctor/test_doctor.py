@@ -36,6 +36,7 @@ def test_one_code_has_one_meaning() -> None:
 def test_case_does_not_matter_and_nonsense_is_told_apart() -> None:
     assert explain("kge-301", load()).startswith("KGE-301")
     assert explain("KGE-000", load()) == ""
+    assert explain("KGE-515", load()).endswith("documents at 52dcb7b (github.com/NVIDIA/cloud-native-docs)")
 
 
 def test_the_gravest_comes_first_and_a_missing_engine_is_one() -> None:
