@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import provision.catalogue as facts
-from provision.errors import InputError, NoStackError
+from provision.errors import BuildError, InputError, NoStackError
 from provision.library.hosts import engine as lent
 from provision.library.hosts import probe_host
 from provision.library.keeping import Records, host_now, keep, known_control
@@ -57,16 +57,16 @@ def verify(
     here = host or probe_host(catalogue=known)
     now = host_now(known) if records else None
     with lent(engine) as connected:
-        found = connected.image(image)
-        if found:
-            asked = _fitted(asked, image, found, here)
-            say(f"training in {image} on {asked.vendor}")
-        if found and records and now and asked.level == "quick":
+        found = _found(connected, image)
+        asked = _fitted(asked, image, found, here)
+        say(f"training in {image} on {asked.vendor}")
+        if records and now and asked.level == "quick":
             asked = replace(asked, known_control=known_control(records, image, found.image_id, now))
-        proof = _train(connected, image, asked, replace(here, engine=here.engine or connected.describe()), known)
+        proof = _train(
+            connected, (image, found), asked, replace(here, engine=here.engine or connected.describe()), known
+        )
     if records and now:
-        plan = plan_of(found.labels) if found else ""
-        _keep(proof, records, now, plan=plan, known=asked.known_control, say=say)
+        _keep(proof, records, now, plan=plan_of(found.labels), known=asked.known_control, say=say)
     return proof
 
 
@@ -123,6 +123,14 @@ def _environment(python: Path, say: Callable[[str], None]) -> "Environment | Non
         return None
 
 
+def _found(connected: "Engine", image: str) -> "Image":
+    found = connected.image(image)
+    if found is None:
+        fix = f"build it with kgpu-env build, or fetch it: docker pull {image}"
+        raise BuildError("KGE-408", f"there is no image {image} on this engine", fix=fix)
+    return found
+
+
 def _fitted(asked: "VerifyRequest", name: str, image: "Image", host: Host) -> "VerifyRequest":
     """Return the request with what the image tells of itself."""
     stack = stack_of(image.labels)
@@ -159,7 +167,9 @@ def _nothing(host: Host, why: str) -> NoStackError:
     )
 
 
-def _train(connected: "Engine", image: str, request: "VerifyRequest", host: Host, known: facts.Catalogue) -> Proof:
+def _train(
+    connected: "Engine", image: tuple[str, "Image"], request: "VerifyRequest", host: Host, known: facts.Catalogue
+) -> Proof:
     from provision.engine.access import device_access
     from provision.prove.together import batches, merged
     from provision.prove.verify import verify as run
@@ -168,7 +178,7 @@ def _train(connected: "Engine", image: str, request: "VerifyRequest", host: Host
         [
             run(
                 connected,
-                image,
+                *image,
                 replace(request, gpus=gpus),
                 host,
                 device_access(host, request.vendor, gpus),

@@ -8,7 +8,6 @@ from typing import Literal, Protocol
 import msgspec
 
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
-from provision.errors import BuildError
 from provision.model import Backend, Host, Level, Proof, Value, Vendor, Verdict
 from provision.model.inside import SCRATCH, cache_environment
 from provision.model.labels import stack_of
@@ -36,7 +35,7 @@ WRITABLE = {
 class VerifyRequest(Value):
     """What is to be proved, and within which limits."""
 
-    vendor: Vendor = Vendor.AUTO  # auto: what the image was made for
+    vendor: Vendor = Vendor.AUTO  # auto: `provision.library` decides before anything runs
     gpus: str = "all"  # or the host's numbers and UUIDs: "0,1"
     jit_compile: bool | Literal["auto"] = "auto"
     seconds: float = 600.0
@@ -70,9 +69,10 @@ class Train(Protocol):
         """Return how it ended."""
 
 
-def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and its three effects
+def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its three effects
     engine: Engine,
     image: str,
+    found: Image,
     request: VerifyRequest,
     host: Host,
     access: Access,
@@ -88,8 +88,9 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
 
     Args:
         engine: where the container runs; it removes the container, whatever happens.
-        image: a local image; any with Python and the framework inside.
-        request: vendor, GPUs and limits.
+        image: the name of a local image; any with Python and the framework inside.
+        found: what the engine tells of it.
+        request: vendor (not auto), GPUs and limits.
         host: the host as probed.
         access: how the container gets its GPUs, from `provision.engine.access.device_access`.
         patterns: rows of the error catalogue.
@@ -97,14 +98,10 @@ def verify(  # noqa: PLR0913, PLR0917 - the five values of a verification and it
         clock: monotonic seconds.
 
     Raises:
-        BuildError: KGE-408, the engine has no such image.
+        BuildError: KGE-408, the engine lost the image meanwhile.
         EngineError: the engine stopped answering.
     """
-    begun, found = clock(), engine.image(image)
-    if found is None:
-        fix = f"build it with kgpu-env build, or fetch it: docker pull {image}"
-        raise BuildError("KGE-408", f"there is no image {image} on this engine", fix=fix)
-    program, expectation = source(), _expect(found, request, host)
+    begun, program, expectation = clock(), source(), _expect(found, request, host)
 
     def train(argument: str, *, withheld: bool) -> Ran:
         run = Run(
@@ -210,12 +207,11 @@ def prove(
 
 
 def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
-    vendor = image_vendor(image) if request.vendor is Vendor.AUTO else request.vendor
-    indices, gpus = select(host, vendor, request.gpus)
-    usable, reason = host_state(host, vendor)
+    indices, gpus = select(host, request.vendor, request.gpus)
+    usable, reason = host_state(host, request.vendor)
     stack = stack_of(image.labels)
     return Expectation(
-        vendor=vendor,
+        vendor=request.vendor,
         indices=indices,
         gpus=gpus,
         host_has_gpu=usable,

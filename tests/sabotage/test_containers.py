@@ -54,9 +54,12 @@ def contained(
     access: Access = Access(),  # noqa: B008 - it is frozen
     **request: Any,  # noqa: ANN401 - fields of the request
 ) -> Proof:
+    found = engine.image(image)
+    assert found
     return verify(
         engine,
         image,
+        found,
         VerifyRequest(vendor=vendor, level="quick", **request),
         AMD if vendor is Vendor.ROCM else HOST,
         access,

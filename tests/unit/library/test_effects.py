@@ -119,9 +119,10 @@ def test_nothing_tells_what_there_is_to_prove(tmp_path: Path) -> None:
 
 
 def test_an_image_that_is_not_there() -> None:
+    engine, told = words(), list[str]()
     with pytest.raises(BuildError) as caught:
-        library.verify("x:1", VerifyRequest(vendor=Vendor.CPU), host=NO_GPU, engine=words())
-    assert caught.value.code == "KGE-408"
+        library.verify("x:1", VerifyRequest(vendor=Vendor.CPU), host=NO_GPU, engine=engine, say=told.append)
+    assert (caught.value.code, engine.runs, told) == ("KGE-408", [], [])
 
 
 def test_a_record_is_kept_only_where_one_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
