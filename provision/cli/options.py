@@ -46,6 +46,24 @@ def _one_of(text: str, known: tuple[Name, ...], kind: str) -> Name:
     raise typer.BadParameter(f"{text!r} is no {kind}: {hint}")
 
 
+def _seconds(text: str | float) -> float:
+    return _between(text, 1, 604_800, "time in seconds")
+
+
+def _minutes(text: str | float) -> float:
+    return _between(text, 0.01, 10_080, "time in minutes")
+
+
+def _between(text: str | float, least: float, most: float, kind: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if least <= value <= most:  # which no NaN is
+        return value
+    raise typer.BadParameter(f"{text!r} is no {kind} from {least:g} to {most:g}.")
+
+
 def _fallback(text: str) -> str:
     if text == "cpu":
         return text
@@ -97,7 +115,7 @@ Catalogue = Annotated[
 Gpus = Annotated[str, typer.Option(metavar="all|0,1|UUID", help="The GPUs to use.")]
 Report = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the whole proof to this file.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the proof as a page to this file.")]
-Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="End the training after this time.")]
+Timeout = Annotated[float, typer.Option(parser=_seconds, metavar="SECONDS", help="End the training after this time.")]
 Here = Annotated[
     bool, typer.Option("--here", help="The Python environment of this process instead of an image; needs no engine.")
 ]
@@ -111,7 +129,7 @@ Level = Annotated[
     LevelName, typer.Option(parser=_level, metavar="|".join(LEVELS), help="How much is tried.", show_default=True)
 ]
 Minutes = Annotated[
-    float | None, typer.Option(metavar="N", min=0.01, help="With --level soak: for how long, on each GPU.")
+    float | None, typer.Option(parser=_minutes, metavar="N", help="With --level soak: for how long, on each GPU.")
 ]
 Backend = Annotated[
     BackendName | None,

@@ -97,7 +97,7 @@ def gate_here(python: Path, records: Records, *, catalogue: facts.Catalogue | No
     return answer(record, name, host_now(catalogue), now, __version__, key=records.key)
 
 
-def known_control(records: Records, image: str, subject: "Subject", host: "HostKey") -> str:
+def known_control(records: Records, image: str, subject: "Subject", host: "HostKey", backend: str | None) -> str:
     """Return when a subject was seen not to be proved without its GPU on the host as it is now; empty: never.
 
     Args:
@@ -105,14 +105,15 @@ def known_control(records: Records, image: str, subject: "Subject", host: "HostK
         image: the image's name, or the title of an environment.
         subject: the image's id or the environment as it is now.
         host: this host, from `host_now`.
+        backend: what Keras runs on: each has its own way to the GPU.
     """
     from provision.records import Record, load, problem
     from provision.records.gate import changes
 
     record = load(records.folder, host.node, image)
-    if not isinstance(record, Record) or problem(record) or changes(record, host, subject, __version__):
+    if not isinstance(record, Record) or problem(record, records.key) or record.backend != backend:
         return ""
-    return record.controlled
+    return "" if changes(record, host, subject, __version__) else record.controlled
 
 
 def keep(

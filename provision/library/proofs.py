@@ -61,7 +61,7 @@ def verify(
         asked = _fitted(asked, image, found, here)
         say(f"training in {image} on {asked.vendor}")
         if records and now and asked.level == "quick":
-            asked = replace(asked, known_control=known_control(records, image, found.image_id, now))
+            asked = replace(asked, known_control=known_control(records, image, found.image_id, now, asked.backend))
         proof = _train(
             connected, (image, found), asked, replace(here, engine=here.engine or connected.describe()), known
         )
@@ -93,7 +93,9 @@ def verify_here(
         UsageError: KGE-306, the host has no such GPU.
         NoStackError: KGE-214, this host has no GPU, and nothing says that the CPU is meant.
     """
+    from provision.engine.access import device_access
     from provision.prove import VerifyRequest
+    from provision.prove.together import batches, merged
     from provision.prove.verify import verify_here as run
     from provision.records import title
 
@@ -102,12 +104,14 @@ def verify_here(
     vendor = _vendor_of(here) if asked.vendor is Vendor.AUTO else asked.vendor
     if vendor is None:
         raise _nothing(here, "nothing says what this environment is for")
-    asked = replace(asked, vendor=vendor, lanes=_lanes(known))
+    asked = replace(asked, vendor=vendor, lanes=_lanes(known), backend=asked.backend or "tensorflow")
+    device_access(here, vendor, asked.gpus)  # names of GPUs that the host does not have are told before the work
     now, subject = host_now(known), _environment(python, say) if records else None
     if records and subject and asked.level == "quick":
-        asked = replace(asked, known_control=known_control(records, title(python), subject, now))
+        asked = replace(asked, known_control=known_control(records, title(python), subject, now, asked.backend))
     say(f"training with {python} on {asked.vendor}")
-    proof = run(python, asked, here, known.errors, new_nonce=_nonce, clock=time.monotonic)
+    runs = [replace(asked, gpus=gpus) for gpus in batches(here, vendor, asked.gpus)]
+    proof = merged([run(python, one, here, known.errors, new_nonce=_nonce, clock=time.monotonic) for one in runs])
     if records and subject:
         _keep(proof, records, now, say=say, known=asked.known_control, environment=subject)
     return proof
@@ -136,7 +140,8 @@ def _fitted(asked: "VerifyRequest", name: str, image: "Image", host: Host) -> "V
     stack = stack_of(image.labels)
     jit = stack.settings.jit_compile if stack else asked.jit_compile
     vendor = _vendor(name, image, host) if asked.vendor is Vendor.AUTO else asked.vendor
-    return replace(asked, vendor=vendor, jit_compile=jit)
+    backend = asked.backend or (stack.backend if stack else "tensorflow")
+    return replace(asked, vendor=vendor, jit_compile=jit, backend=backend)
 
 
 def _vendor(name: str, image: "Image", host: Host) -> Vendor:

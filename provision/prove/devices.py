@@ -96,13 +96,17 @@ def same_device(gpu: Gpu, device: ProvedDevice) -> bool:
 def expected(expectation: Expectation, evidence: Evidence | None) -> tuple[ExpectedDevice, ...]:
     """Return each device that was asked for, and whether the framework listed it inside.
 
+    Where "all" means those that an environment shows, the host's others were not asked for.
+
     Args:
         expectation: with the host's GPUs; those that the host does not know are counted without a name.
         evidence: None when nothing was recorded.
     """
     if expectation.vendor is Vendor.CPU:
         return ()
-    return (*_named(expectation, evidence), *_nameless(expectation, evidence))
+    found = (*_named(expectation, evidence), *_nameless(expectation, evidence))
+    shown = tuple(item for item in found if item.seen is not False)
+    return found if expectation.indices or not shown else shown
 
 
 def counted(items: tuple[ExpectedDevice, ...]) -> str:

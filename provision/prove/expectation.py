@@ -39,7 +39,9 @@ class Expectation(Value):
             return "cpu"
         if any(gpu.partition for gpu in self.gpus):
             return f"{self.vendor} {', '.join(map(_label, self.gpus))}"
-        return f"{self.vendor} GPU {', '.join(map(str, self.indices)) or 'all'}"
+        if not self.indices:
+            return f"every {self.vendor} GPU that is shown inside"
+        return f"{self.vendor} GPU {', '.join(map(str, self.indices))}"
 
 
 def _label(gpu: Gpu) -> str:

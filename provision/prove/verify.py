@@ -174,7 +174,8 @@ def _chosen(request: VerifyRequest) -> dict[str, str]:
     """Return the variable that shows only the chosen GPUs to the framework, as an engine would."""
     names = {Vendor.CUDA: "CUDA_VISIBLE_DEVICES", Vendor.ROCM: "ROCR_VISIBLE_DEVICES"}
     name = names.get(request.vendor)
-    chosen = {name: request.gpus} if name and request.gpus != "all" else {}
+    numbers = ",".join(dict.fromkeys(word.strip() for word in request.gpus.split(",")))  # CUDA refuses one named twice
+    chosen = {name: numbers} if name and request.gpus != "all" else {}
     # CUDA counts the fastest first unless told otherwise; the host's numbers are in PCI order.
     return {**chosen, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "PYTHONUNBUFFERED": "1"}
 
@@ -228,6 +229,7 @@ def specification(request: VerifyRequest, expectation: Expectation, nonce: str) 
     return json.dumps(
         {
             "nonce": nonce,
+            "vendor": expectation.vendor,
             "device": "CPU" if expectation.vendor is Vendor.CPU else "GPU",
             "indices": list(expectation.indices) or "all",
             "jit_compile": request.jit_compile,

@@ -102,11 +102,14 @@ def driver_devices(library: str, prefix: str) -> list[dict[str, Any]]:
     return found
 
 
-def driver() -> list[dict[str, Any]]:
-    """Return the devices of the first driver library that answers."""
+def driver(vendor: str | None) -> list[dict[str, Any]]:
+    """Return the devices of the vendor's driver library, or of the first that answers."""
     for library in LIBRARIES:
+        own = "cuda" if library.startswith("libcuda") else "rocm"
+        if vendor not in {None, own}:
+            continue
         with contextlib.suppress(OSError, AttributeError):
-            found = driver_devices(library, "cu" if library.startswith("libcuda") else "hip")
+            found = driver_devices(library, "cu" if own == "cuda" else "hip")
             if found:
                 return found
     return []

@@ -23,6 +23,7 @@ from .words import message
 MARKER = "KGPU-ENV-RESULT"
 DEFAULTS: dict[str, Any] = {
     "nonce": "none",
+    "vendor": None,  # or "cuda", "rocm": whose driver library is asked for its devices; None: the first that answers
     "device": "GPU",  # or "CPU"
     "indices": "all",  # or the framework's indices, [0, 1]
     "jit_compile": "auto",  # or the value for Keras' compile()
@@ -44,7 +45,7 @@ KITS: dict[str, Any] = {"tensorflow": TensorFlow, "jax": Jax, "torch": Torch}
 def work(spec: dict[str, Any], record: dict[str, Any]) -> None:
     """Fill `record`, in the order of what a reader asks first."""
     record["environment"] = environment()
-    record["driver"] = driver() if spec["device"] == "GPU" else []
+    record["driver"] = driver(spec["vendor"]) if spec["device"] == "GPU" else []
     # The framework's own words tell why it skipped a GPU: an image must not silence them.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
     os.environ["KERAS_BACKEND"] = spec["backend"]

@@ -10,7 +10,7 @@ import pytest
 import provision.engine.base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
 from provision import library, model
 from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
-from provision.errors import BuildError, EngineError, NoStackError
+from provision.errors import BuildError, EngineError, NoStackError, UsageError
 from provision.model import Gpu, Host, Request, Vendor
 from provision.prove import VerifyRequest
 from provision.records import Record, load
@@ -116,6 +116,14 @@ def test_nothing_tells_what_there_is_to_prove(tmp_path: Path) -> None:
     assert (caught.value.code, engine.runs) == ("KGE-214", [])
     with pytest.raises(NoStackError):
         library.verify_here(tmp_path / "python", host=NO_GPU)
+
+
+@pytest.mark.parametrize("gpus", ["7", "", "-1", "GPU-other"])
+def test_a_gpu_that_this_machine_does_not_have(gpus: str, tmp_path: Path) -> None:
+    host = msgspec.structs.replace(NO_GPU, gpus=(Gpu(vendor="nvidia", uuid="GPU-1"),))
+    with pytest.raises(UsageError) as caught:
+        library.verify_here(tmp_path / "python", VerifyRequest(gpus=gpus), host=host)
+    assert caught.value.code == "KGE-306"
 
 
 def test_an_image_that_is_not_there() -> None:

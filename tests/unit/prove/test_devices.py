@@ -27,6 +27,13 @@ def test_one_of_two_is_named(two: Expectation, done: Ran, gpu_evidence: Evidence
     assert proof.reason.startswith("expected 2, seen 1: missing GPU-2; ")
 
 
+def test_all_of_an_environment_are_those_that_it_shows(two: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
+    proof = judge(msgspec.structs.replace(two, indices=()), done, gpu_evidence)
+    assert proof.verdict is Verdict.PROVED
+    assert proof.reason == "the model trained and learned on every cuda GPU that is shown inside"
+    assert [device.seen for device in proof.expected] == [True]
+
+
 def test_the_missing_one_is_told_on_screen_and_page(two: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
     proof = judge(two, done, gpu_evidence)
     words = "expected 2, seen 1: missing GPU-2"

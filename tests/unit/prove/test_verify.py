@@ -147,6 +147,7 @@ def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any], cpu_record: dic
     assert engine.runs[0].access == access
     assert json.loads(engine.runs[0].command[3]) | {"nonce": ""} == {
         "nonce": "",
+        "vendor": "cuda",
         "device": "GPU",
         "indices": [0],
         "jit_compile": False,

@@ -52,6 +52,6 @@ def test_another_package_closes_it(records: Records, monkeypatch: pytest.MonkeyP
 def test_the_control_is_known_for_the_same_environment_only(records: Records) -> None:
     kept(records)
     now = environment(PYTHON, os.environ)
-    assert known_control(records, title(PYTHON), now, host_now())
+    assert known_control(records, title(PYTHON), now, host_now(), "tensorflow")
     hidden = environment(PYTHON, {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})
-    assert known_control(records, title(PYTHON), hidden, host_now()) == ""
+    assert known_control(records, title(PYTHON), hidden, host_now(), "tensorflow") == ""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from provision.errors import InputError
@@ -51,28 +52,37 @@ def test_a_failure_replaces_a_proof_and_the_cpu_does_not(records: Records) -> No
 
 
 def test_the_control_is_known_for_the_same_image_only(records: Records) -> None:
-    assert known_control(records, "site/x:1", "sha256:1", NOW) == ""
+    assert known_control(records, "site/x:1", "sha256:1", NOW, "tensorflow") == ""
     keep(proof(Verdict.PROVED, CONTROL), records, NOW)
-    assert known_control(records, "site/x:1", "sha256:1", NOW) == kept(records).at
-    assert known_control(records, "site/x:1", "sha256:2", NOW) == ""
-    assert known_control(records, "site/y:1", "sha256:1", NOW) == ""
+    assert known_control(records, "site/x:1", "sha256:1", NOW, "tensorflow") == kept(records).at
+    assert known_control(records, "site/x:1", "sha256:2", NOW, "tensorflow") == ""
+    assert known_control(records, "site/y:1", "sha256:1", NOW, "tensorflow") == ""
+    assert known_control(records, "site/x:1", "sha256:1", NOW, "torch") == ""
+
+
+def test_a_record_that_the_key_did_not_sign_controls_nothing(records: Records) -> None:
+    keep(proof(Verdict.PROVED, CONTROL), records, NOW)
+    keyed = msgspec.structs.replace(records, key=b"k" * 32)
+    assert known_control(keyed, "site/x:1", "sha256:1", NOW, "tensorflow") == ""
+    keep(proof(Verdict.PROVED, CONTROL), keyed, NOW)
+    assert known_control(keyed, "site/x:1", "sha256:1", NOW, "tensorflow") != ""
 
 
 def test_a_known_control_keeps_its_date(records: Records) -> None:
     keep(proof(Verdict.PROVED, CONTROL), records, NOW, known="2026-01-01T00:00:00Z")
-    assert known_control(records, "site/x:1", "sha256:1", NOW) == "2026-01-01T00:00:00Z"
+    assert known_control(records, "site/x:1", "sha256:1", NOW, "tensorflow") == "2026-01-01T00:00:00Z"
 
 
 def test_a_control_that_was_not_tried_is_not_known(records: Records) -> None:
     keep(proof(Verdict.PROVED), records, NOW)
-    assert known_control(records, "site/x:1", "sha256:1", NOW) == ""
+    assert known_control(records, "site/x:1", "sha256:1", NOW, "tensorflow") == ""
 
 
 def test_a_tampered_record_controls_nothing(records: Records) -> None:
     path = keep(proof(Verdict.PROVED, CONTROL), records, NOW)
     assert path is not None
     path.write_text(path.read_text().replace("a reason", "b reason"))
-    assert known_control(records, "site/x:1", "sha256:1", NOW) == ""
+    assert known_control(records, "site/x:1", "sha256:1", NOW, "tensorflow") == ""
 
 
 def test_keys(tmp_path: Path) -> None:
