@@ -219,10 +219,16 @@ def load(directory: Path | None = None, cache: Path | None = None, overlay: Path
         overlay: a site's folder with some of the files, whose rows are added, or replace shipped ones by id.
 
     Raises:
-        InputError: KGE-205, the overlay is no folder, or holds a YAML file that is not of the catalogue.
+        InputError: KGE-205, the overlay is no folder, or holds a YAML file that is not of the catalogue; KGE-206, a
+            row of it names what is in no table.
     """
     if overlay:
         from provision.catalogue.overlay import check_folder  # noqa: PLC0415 - as above
 
         check_folder(overlay)
-    return Catalogue(directory or folder("images"), cache, overlay)
+    found = Catalogue(directory or folder("images"), cache, overlay)
+    if overlay:
+        from provision.catalogue.references import check_references  # noqa: PLC0415 - as above
+
+        check_references(found)
+    return found

@@ -27,6 +27,7 @@ MEANINGS: Final = {
     "KGE-203": "An id of the catalogue is given twice.",
     "KGE-204": "A site's catalogue has a table that the shipped file does not have.",
     "KGE-205": "The folder of a site's catalogue is none, or holds a file that is not of the catalogue.",
+    "KGE-206": "A row of a site's catalogue names a row that is in no table.",
     "KGE-210": "The host has no GPU of the vendor asked for.",
     "KGE-211": "The host has a GPU, but its driver is not loaded.",
     "KGE-212": "No stack satisfies the host and the request; the message names the rules and the smallest changes.",

@@ -6,7 +6,7 @@ from provision.catalogue import Catalogue
 from provision.errors import NoStackError
 from provision.model import Change, Host, Request, Stack, StackWarning, Vendor
 from provision.resolve.ageing import end_of_life
-from provision.resolve.outcome import Failure
+from provision.resolve.outcome import Failure, told
 from provision.resolve.vendors import resolve_vendor
 
 __all__ = ["resolve", "upgrades"]
@@ -28,6 +28,7 @@ def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | 
             that would help.
     """
     stack = _resolve(catalogue, host, request)
+    stack = replace(stack, warnings=stack.warnings + _unheeded(request, stack))
     if today is None:
         return stack
     return replace(stack, warnings=stack.warnings + end_of_life(catalogue, host, stack, today))
@@ -39,6 +40,16 @@ def upgrades(catalogue: Catalogue, host: Host, request: Request, stack: Stack) -
 
     found = advice.upgrades(catalogue, host, request, stack.vendor, better_than=stack)
     return tuple(Change(change=f"driver {one.driver} or newer", gives=one.stack.summary) for one in found)
+
+
+def _unheeded(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
+    """Return a warning for a version of the other maker's runtime: it says nothing about this stack."""
+    asked = {"cuda": request.cuda, "rocm": request.rocm}
+    return tuple(
+        StackWarning(code="wish-unheeded", text=f"--{name} {version} says nothing about a stack for {stack.vendor}")
+        for name, version in asked.items()
+        if version and name != stack.vendor
+    )
 
 
 def _resolve(catalogue: Catalogue, host: Host, request: Request) -> Stack:
@@ -71,10 +82,14 @@ def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failu
     rules = conflict.smallest_cover(fallback.considered(catalogue, host, request, request.vendor, failure))
     found = () if failure.fix else advice.changes(catalogue, host, request, request.vendor)
     words = f". {conflict.in_words(rules)}" if rules else ""
+    # The newest that breaks one of them; what was asked for is told where nothing else stands in the way.
+    telling = [one for one in failure.rejected if one.rule in rules]
+    telling.sort(key=lambda one: one.rule.startswith("requested-"))
+    why = told(telling[0]) if telling else failure.why
     error = NoStackError(
         failure.code,
         failure.what,
-        why=failure.why + words,
+        why=why + words,
         fix=failure.fix or advice.in_words(found),
         rejected=failure.rejected,
     )

@@ -90,13 +90,13 @@ def _asking(stack: Stack, options: tuple[str, ...]) -> str:
 
 
 def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
-    """Return the newest CUDA image for a release that was asked for and takes CUDA from its base alone."""
-    if vendor is not Vendor.CUDA or request.base is not None or request.tensorflow is None:
+    """Return the newest CUDA image for a release that takes CUDA from its base alone."""
+    if vendor is not Vendor.CUDA or request.base is not None or request.backend in {"jax", "torch"}:
         return []
     asked = [row for row in catalogue.tensorflow if not row.cuda_wheels and matches(row.version, request.tensorflow)]
     majors = {row.cuda.split(".")[0] for row in asked}
     for row in (row for row in catalogue.images.cuda_bases if row.cuda.split(".")[0] in majors):
-        stack = resolve_vendor(catalogue, host, replace(request, base=row.image), vendor)
+        stack = resolve_vendor(catalogue, host, replace(request, base=row.image, backend="tensorflow"), vendor)
         if isinstance(stack, Stack):
             return [Change(change=f"--base {row.image}", gives=stack.summary)]
     return []

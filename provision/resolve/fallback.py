@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from provision.catalogue import Catalogue
 from provision.model import TITLES, Backend, Host, Request, Stack, StackWarning, Vendor
 from provision.resolve.conflict import smallest_cover, tensorflow_broken
+from provision.resolve.cuda_stack import resolve_cuda
 from provision.resolve.keras import broken, resolve_keras
 from provision.resolve.outcome import Failure, Outcome, why_not_newer
 from provision.resolve.rules import bracketed
@@ -26,7 +27,8 @@ def keras_instead(catalogue: Catalogue, host: Host, request: Request, vendor: Ve
     found = resolve_keras(catalogue, host, request, vendor, BACKENDS)
     if isinstance(found, Failure):
         return failure._replace(rejected=(*failure.rejected, *found.rejected))
-    warning = _warning(found, failure, tensorflow_broken(catalogue, host, request, vendor))
+    on_image = _on_image(catalogue, host, request, vendor)
+    warning = _warning(found, failure, tensorflow_broken(catalogue, host, request, vendor), on_image)
     return replace(
         found,
         why=why_not_newer(failure.rejected),
@@ -60,8 +62,26 @@ def considered(
     return found
 
 
-def _warning(found: Stack, failure: Failure, broken_rules: list[frozenset[str]]) -> StackWarning:
+def _on_image(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Stack | None:
+    """Return the TensorFlow that this host gets with CUDA from a base image: old wheels have it from nowhere else."""
+    if vendor is not Vendor.CUDA or request.base:
+        return None
+    majors = {row.cuda.split(".")[0] for row in catalogue.tensorflow if not row.cuda_wheels}
+    images = [row.image for row in catalogue.images.cuda_bases if row.cuda.split(".")[0] in majors]
+    found = (resolve_cuda(catalogue, host, replace(request, base=image)) for image in images)
+    return next((stack for stack in found if isinstance(stack, Stack)), None)
+
+
+def _warning(
+    found: Stack, failure: Failure, broken_rules: list[frozenset[str]], on_image: Stack | None
+) -> StackWarning:
     rules = sorted(smallest_cover(broken_rules), key=lambda rule: -sum(rule in each for each in broken_rules))
+    if on_image:
+        text = (
+            f"Keras runs on {TITLES[found.backend]} here, since no TensorFlow build serves this host on a plain base "
+            f"({', '.join(rules)}); --base {on_image.base.image} gives {on_image.summary}"
+        )
+        return StackWarning(code="keras-fallback", text=text)
     ended = next((one for rule in rules for one in failure.rejected if one.rule == rule), failure.rejected[0])
     hint = "; --explain tells whether a newer driver changes this" if _OF_THE_DRIVER & set(rules) else ""
     text = (

@@ -43,6 +43,11 @@ def rejection(candidate: str, broken: Broken) -> Rejection:
     return Rejection(candidate=candidate, rule=broken.rule, reason=broken.reason, source=broken.source)
 
 
+def told(one: Rejection) -> str:
+    """Return a refused candidate in words, with the source."""
+    return f"{one.candidate}: {one.reason}{bracketed(one.source)}"
+
+
 def none_left(rejected: Sequence[Rejection], host_part: str, request: Request) -> Failure:
     """Return the failure that tells the most: the newest candidate that the request itself does not exclude."""
     telling = [one for one in rejected if not one.rule.startswith("requested-")]
@@ -51,7 +56,7 @@ def none_left(rejected: Sequence[Rejection], host_part: str, request: Request) -
     return Failure(
         "KGE-212",
         f"No stack of the catalogue satisfies {host_part}{' and what was asked for' if asked else ''}.",
-        why=f"{chosen.candidate}: {chosen.reason}{bracketed(chosen.source)}",
+        why=told(chosen),
         rejected=tuple(rejected),
     )
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from provision.errors import InputError
+from provision.errors import InputError, UsageError
 from provision.model import Request, labels
 
 # Patterns stay text: most runs need none of them, and compiling takes time at every start.
@@ -28,12 +28,12 @@ def check_request(request: Request) -> Request:
     """Return the request with its requirements in canonical form.
 
     Raises:
-        InputError: KGE-610 or KGE-611, a name, id or value cannot stand in a Dockerfile. KGE-613, two wishes that
-            exclude each other.
+        InputError: KGE-610 or KGE-611, a name, id or value cannot stand in a Dockerfile.
+        UsageError: KGE-613, two wishes that exclude each other.
     """
     if request.tensorflow and request.backend in {"jax", "torch"}:
         what = f"--tensorflow {request.tensorflow} and --backend {request.backend} exclude each other."
-        raise InputError("KGE-613", what, fix="leave one of them out")
+        raise UsageError("KGE-613", what, fix="leave one of them out")
     for kind in ("tensorflow", "python", "cuda", "rocm"):
         version = getattr(request, kind)
         _need(version is None or re.fullmatch(_VERSION, version), f"{kind} version {version!r}", "numbers and dots")

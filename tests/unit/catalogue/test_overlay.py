@@ -52,6 +52,33 @@ def test_a_row_is_replaced_by_id_and_its_source_tells_the_file(site: Path) -> No
     assert stack.rejected[0].source == f"ours; {site / 'nvidia.yaml'}"
 
 
+ROW = (
+    'releases:\n  - {{id: "own", version: "9.9.0", python: ["3.11"], glibc: "2.17", cuda: "{cuda}", cudnn: "{cudnn}", '
+    'sass: {sass}, ptx: {ptx}, requires: ["keras"], source: "ours", checked: "2026-11-01"}}\n'
+)
+GOOD = {"cuda": "12.5.1", "cudnn": "9.3.0.75", "sass": '["8.0"]', "ptx": "[]"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"cuda": "14.0.0"}, "names the CUDA family 14"),
+        ({"cuda": "12.99.0"}, "names the set of CUDA wheels 12.99.0"),
+        ({"cudnn": "99.0"}, "names the cuDNN 99.0"),
+        ({"ptx": '[{capability: "9.0", isa: "77.0"}]'}, "names the PTX version 77.0"),
+        ({"sass": "[]"}, "has neither machine code"),
+    ],
+)
+def test_a_row_that_names_what_is_not_there(site: Path, change: dict[str, str], told: str) -> None:
+    (site / "tensorflow.yaml").write_text(ROW.format(**GOOD))
+    assert "TensorFlow 9.9.0" in pick(site)
+    (site / "tensorflow.yaml").write_text(ROW.format(**GOOD | change))
+    load.cache_clear()
+    with pytest.raises(InputError) as caught:
+        load(overlay=site)
+    assert (caught.value.code, told in caught.value.what) == ("KGE-206", True)
+
+
 @pytest.mark.parametrize(
     ("subject", "limit", "has"),
     [

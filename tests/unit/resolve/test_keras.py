@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue, load
-from provision.errors import InputError, NoStackError
+from provision.errors import NoStackError, UsageError
 from provision.model import Driver, DriverVersion, Gpu, Host, Request, Stack, Vendor, version_key
 from provision.resolve import resolve, upgrades
 from provision.resolve.advice import _RANK as RANK
@@ -153,7 +153,7 @@ def test_jax_on_rocm_finds_the_core_sdk() -> None:
 
 
 def test_a_tensorflow_and_another_backend_exclude_each_other() -> None:
-    with pytest.raises(InputError, match="exclude each other"):
+    with pytest.raises(UsageError, match="exclude each other"):
         check_request(Request(tensorflow="2.21", backend="jax"))
 
 

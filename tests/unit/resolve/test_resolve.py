@@ -151,6 +151,15 @@ def test_fallback_cpu_is_taken_only_without_a_gpu_stack() -> None:
     assert resolve(load(), nvidia("580.65.06", "sm_90"), Request(fallback="cpu")).vendor is Vendor.CUDA
 
 
+def test_a_wish_that_says_nothing_about_the_stack_is_told() -> None:
+    stack = resolve(load(), nvidia("580.65.06", "sm_90"), Request(rocm="6.4"))
+    assert [one.text for one in stack.warnings if one.code == "wish-unheeded"] == [
+        "--rocm 6.4 says nothing about a stack for cuda"
+    ]
+    heeded = resolve(load(), nvidia("580.65.06", "sm_90"), Request(cuda="12.5"))
+    assert not [one for one in heeded.warnings if one.code == "wish-unheeded"]
+
+
 def test_two_makers_choose_nvidia_and_say_how_to_get_the_other() -> None:
     one, two = nvidia("580.65.06", "sm_90"), amd("30.30", "gfx942")
     stack = resolve(load(), Host(gpus=one.gpus + two.gpus, drivers=one.drivers + two.drivers), Request())
