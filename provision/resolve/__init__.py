@@ -28,10 +28,8 @@ def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | 
             that would help.
     """
     stack = _resolve(catalogue, host, request)
-    stack = replace(stack, warnings=stack.warnings + _unheeded(request, stack))
-    if today is None:
-        return stack
-    return replace(stack, warnings=stack.warnings + end_of_life(catalogue, host, stack, today))
+    more = _unheeded(request, stack) + (end_of_life(catalogue, host, stack, today) if today else ())
+    return replace(stack, warnings=stack.warnings + more) if more else stack
 
 
 def upgrades(catalogue: Catalogue, host: Host, request: Request, stack: Stack) -> tuple[Change, ...]:
