@@ -199,7 +199,6 @@ def assert_rows(evidence: Evidence, not_asked: set[str]) -> None:
     assert all((row.difference, target(row.place)) == (0.0, "CPU:0") for row in done)
 
 
-@pytest.mark.process
 class Elsewhere:
     """A kit whose CPU work is done by a GPU, as TensorFlow's soft placement does with what only a GPU can."""
 
@@ -222,6 +221,7 @@ def test_a_gpu_is_not_compared_with_itself() -> None:
     assert (row["difference"], "came from /device:GPU:0" in row["not_asked"]) == (None, True)
 
 
+@pytest.mark.process
 def test_every_part_on_jax() -> None:
     """The same on JAX, on two devices: JAX makes as many of a CPU as it is told to, so they have a sum together."""
     environment = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
