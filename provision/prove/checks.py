@@ -10,7 +10,7 @@ from provision.prove.expectation import Expectation
 
 SIGNALS = {134: "aborted", 135: "bus error", 137: "killed", 139: "crashed (segmentation fault)", 143: "terminated"}
 NODE = {Vendor.CUDA: re.compile(r"/dev/(nvidia\d+|dxg)"), Vendor.ROCM: re.compile(r"/dev/(kfd|dxg)")}
-LIBRARY = {Vendor.CUDA: "libcuda", Vendor.ROCM: "libamdhip64"}
+LIBRARY = {Vendor.CUDA: "libcuda.so", Vendor.ROCM: "libamdhip64"}
 # Variables that hide GPUs from a framework, and the values that hide all of them.
 HIDING = {
     Vendor.CUDA: ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),

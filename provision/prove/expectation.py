@@ -40,7 +40,7 @@ class Expectation(Value):
         if any(gpu.partition for gpu in self.gpus):
             return f"{self.vendor} {', '.join(map(_label, self.gpus))}"
         if not self.indices:
-            return f"every {self.vendor} GPU that is shown inside"
+            return f"{self.vendor} GPUs, every one that is shown inside"
         return f"{self.vendor} GPU {', '.join(map(str, self.indices))}"
 
 

@@ -30,7 +30,7 @@ def test_one_of_two_is_named(two: Expectation, done: Ran, gpu_evidence: Evidence
 def test_all_of_an_environment_are_those_that_it_shows(two: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
     proof = judge(msgspec.structs.replace(two, indices=()), done, gpu_evidence)
     assert proof.verdict is Verdict.PROVED
-    assert proof.reason == "the model trained and learned on every cuda GPU that is shown inside"
+    assert proof.reason == "the model trained and learned on cuda GPUs, every one that is shown inside"
     assert [device.seen for device in proof.expected] == [True]
 
 

@@ -292,3 +292,10 @@ def test_fewer_gpus_than_the_driver_shows(done: Ran, cuda: Expectation, gpu_reco
     proof = judge(here, done, msgspec.convert(gpu_record | {"driver": two}, Evidence))
     assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, "KGE-507")
     assert "lists 1 GPU(s), the driver library 2" in proof.seen
+
+
+def test_the_runtime_library_of_cuda_is_not_the_drivers(judged: Judged) -> None:
+    absent = [{"name": "libcuda.so.1", "error": "libcuda.so.1: cannot open shared object file"}]
+    here = (("environment", "libraries"), absent)
+    assert of(judged(here, (("mapped",), ["/opt/venv/libcudart.so.12"])), "visible").detail == absent[0]["error"]
+    assert of(judged(here, (("mapped",), ["/usr/lib/libcuda.so.580.95.05"])), "visible").status is Status.PASS
