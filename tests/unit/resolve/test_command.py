@@ -40,7 +40,7 @@ def test_an_explanation_without_a_stack_ends_with_its_sources(monkeypatch: pytes
     start = next(number for number, line in enumerate(lines) if line.startswith("Sources   "))
     assert lines[start : start + 3] == [
         "Sources   TFDOC: TensorFlow's install pages at 7c36502 (github.com/tensorflow/docs)",
-        "          PYPI: metadata and file lists of the wheels (pypi.org)",
+        "          PYPI: metadata and file lists of the wheels (the Python Package Index)",
         "          WHL: measured inside the x86-64 wheel: compiled code by architecture (tests/audit/measured.yaml)",
     ]
     assert lines[start + 3].startswith("KGE-212: ")
