@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from .model import chain
+
 
 class Keras3:
     """What Keras 3 makes alike on JAX and torch."""
@@ -33,15 +35,7 @@ class Keras3:
     def powers(self, matrix: Any, times: int) -> Any:
         """Return a function that multiplies `times` times and answers when the device is done."""
         ops = self.keras.ops
-        there = ops.convert_to_tensor(matrix)
-
-        def work() -> float:
-            result = there
-            for _ in range(times):
-                result = ops.matmul(there, result)
-            return float(result[0, 0])
-
-        return work
+        return chain(ops.matmul, ops.convert_to_tensor(matrix), times)
 
     def filled(self, mebibytes: int) -> float:
         """Write rows of 1 MiB, each with its own number, and return the mean of what is read back."""

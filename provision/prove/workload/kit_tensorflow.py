@@ -8,7 +8,7 @@ import tempfile
 from typing import Any, ClassVar
 
 from . import rows_tensorflow
-from .model import RATE
+from .model import RATE, chain
 from .planes import planes
 from .train_tensorflow import TensorFlowTrainer
 from .words import message, place, rows_of
@@ -190,16 +190,7 @@ class TensorFlow:
 
     def powers(self, matrix: Any, times: int) -> Any:
         """Return a function that multiplies `times` times and answers when the device is done."""
-        tf = self.tf
-        there = tf.constant(matrix)
-
-        def work() -> float:
-            result = there
-            for _ in range(times):
-                result = tf.matmul(there, result)
-            return float(result[0, 0])
-
-        return work
+        return chain(self.tf.matmul, self.tf.constant(matrix), times)
 
     def on(self, name: str) -> Any:
         """Return a context in which work goes to a device."""

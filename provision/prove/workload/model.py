@@ -65,6 +65,18 @@ def square(np: Any, rows: int) -> Any:
     return np.tile(block, (times, times)) / np.float32(times)
 
 
+def chain(multiply: Any, matrix: Any, times: int) -> Any:
+    """Return a function that multiplies by a matrix `times` times and answers when the device is done."""
+
+    def work() -> float:
+        result = matrix
+        for _ in range(times):
+            result = multiply(matrix, result)
+        return float(result[0, 0])
+
+    return work
+
+
 def difference(np: Any, got: Any, expected: Any) -> float | None:
     """Return the largest difference relative to the largest expected value; None where anything is not finite."""
     if got.shape != expected.shape or not (np.isfinite(got).all() and np.isfinite(expected).all()):
