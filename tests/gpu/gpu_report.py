@@ -10,8 +10,9 @@ NOT_YET = """\
 Not seen on hardware yet. Nobody has run this tool's proof on a machine with a GPU: its GPU verdicts were tried on
 synthetic evidence only (`tests/unit/prove/conftest.py`, `tests/sabotage`), its trainings on CPUs."""
 SEEN = """\
-Each row is a run of `tests/gpu/run.py`: the proof of that machine's own Python, without an engine, and the same with
-its GPUs hidden, which must not be proved. The page has the checks and the library table, the JSON the whole proof."""
+Each row is a run of `tests/gpu/run.py`: the proof of that machine's own Python, without an engine, then the same with
+the GPU taken away in several ways, each of which must end not proved. The page has checks, libraries and sabotage, the
+JSON the whole of it; what the workload recorded is in NAME.evidence.json, and unit tests judge it again."""
 
 
 def records(folder: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -26,8 +27,9 @@ def records(folder: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def page(record: dict[str, Any]) -> str:
     """Return the Markdown of one run."""
-    proof, hidden = record["proof"], record["hidden"]
+    proof, quick, gate = record["first"]["proof"], record["quick"]["proof"], record["gate"]
     versions = ", ".join(f"{name} {version}" for name, version in proof.get("versions", {}).items())
+    backend = record["backend"]
     lines = [
         f"# {record['gpu']}, {record['backend']}: {proof['verdict']}",
         "",
@@ -35,7 +37,11 @@ def page(record: dict[str, Any]) -> str:
         "",
         f"    {record['command']}",
         "",
-        f"{sentence(proof['reason'])} With the GPUs hidden: {hidden['verdict']}. {sentence(hidden['reason'])}",
+        sentence(proof["reason"]),
+        "",
+        f"The proof took {proof.get('seconds', 0):.1f} s, {spent(proof, 'import'):.1f} s of them to import {backend}.",
+        f"At the level quick: {quick['verdict']} in {quick.get('seconds', 0):.1f} s.",
+        f"`gate` then said {gate['state']}, exit {gate['exit']}, in {gate['seconds']:.2f} s.",
         "",
         f"Versions: {versions or 'none were recorded'}",
         "",
@@ -49,9 +55,27 @@ def page(record: dict[str, Any]) -> str:
     ]
     if libraries:
         lines += ["| library | device | state | detail |", "|---|---|---|---|", *libraries, ""]
+    taken = [
+        row(
+            one["name"],
+            one["what"],
+            one.get("verdict", "skipped"),
+            one.get("code", ""),
+            one.get("reason") or one.get("skipped", ""),
+        )
+        for one in record["sabotage"]
+    ]
+    if taken:
+        lines += ["| sabotage | what | verdict | code | reason |", "|---|---|---|---|---|", *taken, ""]
     if record["problem"]:
         lines += [f"What went wrong around it: {record['problem']}", ""]
     return "\n".join(lines)
+
+
+def spent(proof: dict[str, Any], part: str) -> float:
+    """Return the seconds that a part of a proof took."""
+    found: float = proof.get("spent", {}).get(part, 0.0)
+    return found
 
 
 def sentence(text: str) -> str:
@@ -70,17 +94,19 @@ def table(folder: Path) -> str:
         row(
             record["gpu"],
             record["driver"],
-            record["backend"],
+            f"{record['backend']} {record['first']['proof'].get('versions', {}).get(record['backend'], '')}",
+            record["level"],
             record["when"][:10],
-            record["proof"]["verdict"],
+            record["first"]["proof"]["verdict"],
+            f"{sum(one.get('right', False) for one in record['sabotage'])} of {len(record['sabotage'])}",
             f"[page]({stem}.md), [JSON]({stem}.json)",
         )
         for stem, record in records(folder)
         if record["vendor"] != "cpu"  # a rehearsal
     ]
-    head = ["| GPU | driver | backend | seen | verdict | report |", "|---|---|---|---|---|---|"]
+    head = ["| GPU | driver | backend | level | seen | verdict | sabotage as it must | report |", "|---" * 8 + "|"]
     words = SEEN if rows else NOT_YET
-    return "\n".join([words, "", *head, *(rows or ["| none | | | | | |"])])
+    return "\n".join([words, "", *head, *(rows or ["| none | | | | | | | |"])])
 
 
 def readme(text: str, folder: Path) -> str:

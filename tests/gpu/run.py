@@ -7,8 +7,9 @@
 The second needs Python 3.11 or newer with JAX, torch or TensorFlow in it, and no network. Nothing is installed into
 that Python: Keras and this tool's own dependencies are unpacked into a temporary folder.
 
-For each backend that can be imported: the environment must be proved, and must not be proved with its GPUs hidden;
-then the workload runs once more, and all that it recorded is kept. Each backend's files are written when it is done,
+For each backend that can be imported: the environment must be proved, and proved again at the quick level; then `gate`
+must say so from the record. With the GPU taken away in several ways (gpu_sabotage.py) it must not be proved. At last
+the workload runs once more, and all that it recorded is kept. Each backend's files are written when it is done,
 whatever comes of the next: NAME.json (the run), NAME.html (the report's page), NAME.md and NAME.evidence.json. They go
 to the output folder, docs/hardware by default. Exit 0: all of that was so. Standard library only.
 
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import gpu_report
+import gpu_sabotage
 import gpu_wheels
 from gpu_machine import ENDING_SECONDS, MAIN, Room, call, card, host
 
@@ -38,8 +40,7 @@ ROOT = gpu_wheels.ROOT
 HARDWARE = ROOT / "docs" / "hardware"
 READY = "import importlib.util, sys; import provision.cli; sys.exit(importlib.util.find_spec('keras') is None)"
 BACKENDS = ("torch", "jax", "tensorflow")
-HIDE = {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1", "ROCR_VISIBLE_DEVICES": "-1"}
-NOT_PROVED = 7
+STEP_SECONDS = 20.0  # kept for each step that follows; a step takes less where the framework is quick to import
 WORKLOAD = {"nonce": "hardware", "parts": ["reference", "product", "profile", "speed", "libraries"], "minutes": 0.05}
 
 
@@ -49,25 +50,19 @@ def say(text: str) -> None:
 
 
 def verify(
-    backend: str, arguments: argparse.Namespace, environment: dict[str, str], seconds: float, html: Path | None
+    vendor: str, backend: str, environment: dict[str, str], seconds: float, *more: str
 ) -> tuple[int | None, dict[str, Any]]:
-    """Return the exit code and the proof of this environment on a backend, or why there is none.
-
-    With an `html` it is the run at the level asked for, else the quick one with the GPUs hidden.
-    """
+    """Return the exit code and the proof of this environment on a backend, or why there is none."""
     words = ["-c", MAIN, "verify", "--here", "--python", sys.executable, "--json", "--backend", backend]
-    words += ["--vendor", arguments.vendor, "--level", arguments.level if html else "quick"]
     # The run and its control have a limit each; what ends at it still tells what it has.
-    words += ["--timeout", str(max(5, int(seconds * (0.72 if html else 0.9) - 5)))]
-    if html and arguments.level == "soak":
-        words += ["--minutes", str(arguments.minutes)]
-    if html:
-        words += ["--html", str(html)]
+    words += ["--vendor", vendor, "--timeout", str(max(10, int(seconds * 0.8 - 5))), *more]
     ended = call(words, environment, seconds)
-    with contextlib.suppress(json.JSONDecodeError):
+    with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
         found: dict[str, Any] = json.loads(ended.stdout)
-        if "verdict" in found:  # else it is a document that tells an error
+        if "verdict" in found:
             return ended.code, found
+        told = {"verdict": "refused", "code": found["code"], "reason": found["what"], "fix": found["fix"]}
+        return ended.code, {**told, "checks": []}
     last = f"{ended.stdout}{ended.stderr}".strip()[-1500:] or "no output"
     reason = last if ended.code is not None else f"not done after {seconds:.0f} s: {last}"
     return ended.code, {"verdict": "none", "reason": reason, "checks": []}
@@ -84,23 +79,63 @@ def recorded(backend: str, vendor: str, environment: dict[str, str], seconds: fl
     return json.dumps({**json.loads(line.split(" ", 2)[2]), "stderr": ended.stderr[-20_000:]}, indent=1)
 
 
-def good(vendor: str, code: int | None, proof: dict[str, Any], hidden_code: int | None, hidden: dict[str, Any]) -> bool:
-    """Tell whether both runs ended as they must; a CPU has nothing to hide."""
+def gate(environment: dict[str, str]) -> dict[str, Any]:
+    """Return what `gate` says of this environment from the record of its proof, and how long it took."""
+    begun = time.monotonic()
+    ended = call(["-c", MAIN, "gate", "--here", "--python", sys.executable, "--json"], environment, 30)
+    told = {"exit": ended.code, "seconds": time.monotonic() - begun, "state": "none"}
+    with contextlib.suppress(json.JSONDecodeError):
+        told["state"] = json.loads(ended.stdout).get("state", "none")
+    return told
+
+
+def sabotage(
+    one: gpu_sabotage.Sabotage, vendor: str, backend: str, environment: dict[str, str], seconds: float
+) -> dict[str, Any]:
+    """Return how a run ended whose GPU was taken away."""
+    with gpu_sabotage.memory_taken() if one.taken else contextlib.nullcontext("") as held:
+        if one.taken and not held:
+            return {"name": one.name, "what": one.what, "skipped": "the driver library let nobody take the memory"}
+        words = ("--level", "quick", *one.words)
+        code, proof = verify(vendor, backend, {**environment, **one.environment}, seconds, *words)
+    what = f"{one.what} ({held})" if held else one.what
+    told = {key: proof.get(key, "") for key in ("verdict", "code", "reason", "seen", "fix", "log")}
+    right = one.ends in {(code, told["verdict"]), (code, told["code"])}
+    return {"name": one.name, "what": what, "exit": code, **told, "right": right}
+
+
+def good(vendor: str, record: dict[str, Any]) -> bool:
+    """Tell whether all runs ended as they must; a CPU has nothing to take away."""
+    first, quick = ((record[key]["exit"], record[key]["proof"]["verdict"]) for key in ("first", "quick"))
     if vendor == "cpu":
-        return (code, proof["verdict"]) == (0, "cpu")
-    return (code, proof["verdict"], hidden_code, hidden["verdict"]) == (0, "proved", NOT_PROVED, "not-proved")
+        return first == quick == (0, "cpu")
+    taken = [one for one in record["sabotage"] if "skipped" not in one]
+    return (
+        first == quick == (0, "proved")
+        and (record["gate"]["exit"], record["gate"]["state"]) == (0, "proved")
+        and bool(taken)
+        and all(one["right"] for one in taken)
+    )
 
 
 def prove(backend: str, arguments: argparse.Namespace, environment: dict[str, str], room: Room, seconds: float) -> bool:
-    """Prove one backend with and without its GPUs within `seconds`, and write its files."""
-    begun, now, seen = time.monotonic(), dt.datetime.now(dt.UTC), host(environment)
-    name, driver = card(seen, arguments.vendor)
+    """Prove one backend, with its GPU and with that taken away, within `seconds`, and write its files."""
+    begun, now, seen, vendor = time.monotonic(), dt.datetime.now(dt.UTC), host(environment), arguments.vendor
+    name, driver = card(seen, vendor)
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    stem = f"{now:%Y-%m-%d}-{slug}-{backend}"
+    stem = f"{now:%Y-%m-%d}-{slug}-{backend}-{arguments.level}"
     html = room.out / f"{stem}.html"
-    code, proof = verify(backend, arguments, environment, 0.72 * seconds, html)
-    hidden_code, hidden = verify(backend, arguments, {**environment, **HIDE}, 0.2 * seconds, None)
-    right = good(arguments.vendor, code, proof, hidden_code, hidden)
+    minutes = ("--minutes", str(arguments.minutes)) if arguments.level == "soak" else ()
+    level = ("--level", arguments.level, *minutes, "--html", str(html))
+    asked = [] if vendor == "cpu" else gpu_sabotage.sabotages(backend, environment)
+
+    def left(after: int) -> float:
+        return max(STEP_SECONDS, seconds - (time.monotonic() - begun) - ENDING_SECONDS - after * STEP_SECONDS)
+
+    code, proof = verify(vendor, backend, environment, left(len(asked) + 2), *level)
+    quick_code, quick = verify(vendor, backend, environment, left(len(asked) + 1), "--level", "quick")
+    answer = gate(environment)
+    taken = [sabotage(one, vendor, backend, environment, left(len(asked) - i)) for i, one in enumerate(asked)]
     if html.exists():
         room.write(html.name, html.read_text(encoding="utf-8"))
     record = {
@@ -108,25 +143,26 @@ def prove(backend: str, arguments: argparse.Namespace, environment: dict[str, st
         "when": f"{now:%Y-%m-%d %H:%M} UTC",
         "gpu": name,
         "driver": driver,
-        "vendor": arguments.vendor,
+        "vendor": vendor,
         "backend": backend,
         "level": arguments.level,
         "command": command(backend, arguments),
-        "seconds": time.monotonic() - begun,
-        "right": right,
-        "exit": code,
         "problem": seen.pop("problem", ""),
-        "proof": proof,
-        "hidden": {"exit": hidden_code, **{key: hidden.get(key, "") for key in ("verdict", "code", "reason", "seen")}},
+        "first": {"exit": code, "proof": proof},
+        "quick": {"exit": quick_code, "proof": quick},
+        "gate": answer,
+        "sabotage": taken,
         "host": seen,
     }
+    record |= {"seconds": time.monotonic() - begun, "right": good(vendor, record)}
     room.write(f"{stem}.json", json.dumps(record, indent=1))
-    say(f"{backend}: {proof['verdict']} (exit {code}), hidden: {hidden['verdict']} (exit {hidden_code})")
-    say(f"  {'as it must be' if right else 'NOT as it must be'}: {room.plain(proof['reason'])}")
-    left = seconds - (time.monotonic() - begun) - ENDING_SECONDS
-    if left > 0:
-        room.write(f"{stem}.evidence.json", recorded(backend, arguments.vendor, environment, left))
-    return right
+    say(f"{backend}: {proof['verdict']} (exit {code}), {'as it must be' if record['right'] else 'NOT as it must be'}")
+    say(f"  {room.plain(proof['reason'])}")
+    for one in taken:
+        why = one.get("reason") or one.get("skipped", "")
+        say(f"  {one['name']}: {one.get('verdict', 'skipped')}: {room.plain(why)}")
+    room.write(f"{stem}.evidence.json", recorded(backend, vendor, environment, left(0)))
+    return bool(record["right"])
 
 
 def command(backend: str, arguments: argparse.Namespace) -> str:
@@ -194,7 +230,7 @@ def options() -> argparse.ArgumentParser:
     runs.add_argument("--vendor", default="cuda", choices=("cuda", "rocm", "cpu"))
     runs.add_argument("--level", default="standard", choices=("quick", "standard", "soak"))
     runs.add_argument("--minutes", type=float, default=1.0, help="of soaking, with --level soak")
-    runs.add_argument("--within", type=float, default=560.0, help="seconds for all of it")
+    runs.add_argument("--within", type=float, default=900.0, help="seconds for all of it")
     return parser
 
 

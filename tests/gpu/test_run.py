@@ -15,6 +15,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # as Python does for the script
 RUN = importlib.import_module("run")
+SABOTAGE = importlib.import_module("gpu_sabotage")
 MACHINE = importlib.import_module("gpu_machine")
 REPORT = importlib.import_module("gpu_report")
 WHEELS = importlib.import_module("gpu_wheels")
@@ -32,23 +33,73 @@ def verdict(word: str) -> dict[str, Any]:
     }
 
 
+def record(word: str = "proved", code: int | None = 0, **other: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Return a run in which all is as it must be, but for what is given."""
+    ran = {"exit": code, "proof": verdict(word)}
+    taken = [{"name": "hidden", "verdict": "not-proved", "right": True}]
+    return {"first": ran, "quick": ran, "gate": {"exit": 0, "state": "proved"}, "sabotage": taken, **other}
+
+
 CASES = {
-    "proved, and not without its GPUs": (("cuda", 0, "proved", 7, "not-proved"), True),
-    "proved without its GPUs too": (("cuda", 0, "proved", 0, "proved"), False),
-    "invalid": (("cuda", 7, "invalid", 7, "not-proved"), False),
-    "on the CPU": (("cuda", 0, "cpu", 7, "not-proved"), False),
-    "the hidden run broke": (("cuda", 0, "proved", 1, "none"), False),
-    "ended at its limit": (("cuda", None, "none", 7, "not-proved"), False),
-    "an exit code that lies": (("cuda", 7, "proved", 7, "not-proved"), False),
-    "a CPU asked for": (("cpu", 0, "cpu", 0, "cpu"), True),
-    "a CPU that failed": (("cpu", 7, "not-proved", 7, "not-proved"), False),
+    "proved, and not without its GPU": (record(), True),
+    "proved without its GPU too": (record(sabotage=[{"name": "hidden", "verdict": "proved", "right": False}]), False),
+    "nothing could be taken away": (record(sabotage=[{"name": "memory taken", "skipped": "why"}]), False),
+    "invalid": (record("invalid", 7), False),
+    "on the CPU": (record("cpu"), False),
+    "not proved at the second time": (record(quick={"exit": 7, "proof": verdict("not-proved")}), False),
+    "no record of it": (record(gate={"exit": 7, "state": "never"}), False),
+    "ended at its limit": (record("none", None), False),
+    "an exit code that lies": (record("proved", 7), False),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_good(name: str) -> None:
-    (vendor, code, word, hidden_code, hidden_word), right = CASES[name]
-    assert RUN.good(vendor, code, verdict(word), hidden_code, verdict(hidden_word)) is right
+    run, right = CASES[name]
+    assert RUN.good("cuda", run) is right
+
+
+def test_a_rehearsal_is_good_where_the_cpu_trained() -> None:
+    assert RUN.good("cpu", record("cpu")) is True
+    assert RUN.good("cpu", record("not-proved", 7)) is False
+
+
+def test_what_is_done_to_each_backend() -> None:
+    path = {"LD_LIBRARY_PATH": "/usr/local/nvidia/lib64:/v/nvidia/cudnn/lib:/v/nvidia/cublas/lib"}
+    names = {one.name: one for one in SABOTAGE.sabotages("tensorflow", path)}
+    assert set(names) == {"hidden", "another GPU", "memory taken", "libraries off the path"}
+    assert names["libraries off the path"].environment == {"LD_LIBRARY_PATH": "/usr/local/nvidia/lib64"}
+    for backend in ("torch", "jax"):
+        assert {one.name for one in SABOTAGE.sabotages(backend, {})} == {
+            *("hidden", "another GPU", "memory taken", "default on the CPU")
+        }
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "right"),
+    [
+        (verdict("not-proved"), 7, True),
+        (verdict("proved"), 0, False),
+        (verdict("not-proved"), 0, False),
+        ({"code": "KGE-306", "what": "w", "fix": "f"}, 2, False),
+        ("rubbish", 7, False),
+    ],
+)
+def test_what_sabotage_must_end_in(
+    document: object, code: int, *, right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RUN, "call", lambda *_: MACHINE.Ended(code, json.dumps(document), ""))
+    [hidden, another, *_] = SABOTAGE.sabotages("jax", {})
+    assert RUN.sabotage(hidden, "cuda", "jax", {}, 30.0)["right"] is right
+    assert RUN.sabotage(another, "cuda", "jax", {}, 30.0)["right"] is (code == 2)
+
+
+@pytest.mark.process
+def test_memory_that_nobody_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no libcuda here: it is said, and no run is taken for one without memory."""
+    monkeypatch.setattr(RUN, "call", lambda *_: pytest.fail("it was run"))
+    one = next(one for one in SABOTAGE.sabotages("jax", {}) if one.taken)
+    assert "let nobody take" in RUN.sabotage(one, "cuda", "jax", {}, 30.0)["skipped"]
 
 
 @pytest.fixture
@@ -61,7 +112,7 @@ def arguments(tmp_path: Path) -> argparse.Namespace:
 def prove(arguments: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> int:
     """Play a machine with an H100, on which `sys` is proved, `json` breaks and `os` is not proved."""
 
-    def verify(backend: str, _: object, environment: dict[str, str], *__: object) -> tuple[int, dict[str, Any]]:
+    def verify(_: str, backend: str, environment: dict[str, str], *__: object) -> tuple[int, dict[str, Any]]:
         if backend == "json":
             raise ValueError("broken")
         hidden = environment.get("CUDA_VISIBLE_DEVICES") == "-1"
@@ -70,6 +121,8 @@ def prove(arguments: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> int
     host = {"gpus": [{"name": H100}], "drivers": [{"version": "580.95.05"}]}
     monkeypatch.setattr(RUN, "host", lambda _: dict(host))
     monkeypatch.setattr(RUN, "verify", verify)
+    monkeypatch.setattr(RUN, "gate", lambda _: {"exit": 0, "state": "proved", "seconds": 0.3})
+    monkeypatch.setattr(RUN.gpu_sabotage, "sabotages", lambda *_: [SABOTAGE.Sabotage("hidden", "w", SABOTAGE.HIDE)])
     monkeypatch.setattr(RUN, "recorded", lambda *_: f'{{"path": "{sys.executable}", "at": "{RUN.ROOT}/x"}}')
     monkeypatch.setattr(RUN, "call", lambda *_: MACHINE.Ended(0, "", ""))
     code: int = RUN.run(arguments)
@@ -81,28 +134,33 @@ def test_what_a_run_leaves(arguments: argparse.Namespace, monkeypatch: pytest.Mo
     assert prove(arguments, monkeypatch) == 1
     names = {path.name[11:] if path.name[:2] == "20" else path.name for path in arguments.out.iterdir()}
     stem = "nvidia-h100-80gb-hbm3"
-    files = {f"{stem}-{backend}{ending}" for backend in ("sys", "os") for ending in (".json", ".md", ".evidence.json")}
+    files = {
+        f"{stem}-{backend}-standard{ending}"
+        for backend in ("sys", "os")
+        for ending in (".json", ".md", ".evidence.json")
+    }
     assert names == files | {"json-failed.txt", "README.md"}
     assert "ValueError: broken" in (arguments.out / "json-failed.txt").read_text()
-    [evidence] = arguments.out.glob("*-sys.evidence.json")
+    [evidence] = arguments.out.glob("*-sys-standard.evidence.json")
     assert json.loads(evidence.read_text()) == {"path": "python3", "at": "./x"}, "no path of this machine"
     text = (arguments.out / "README.md").read_text()
-    assert f"| {H100} | 580.95.05 | sys |" in text
-    assert "| proved | [page](" in text
-    assert "| not-proved | [page](" in text
+    assert f"| {H100} | 580.95.05 | sys | standard |" in text
+    assert "| proved | 1 of 1 | [page](" in text
+    assert "| not-proved | 1 of 1 | [page](" in text
     assert "Not seen on hardware yet" not in text
 
 
 def test_the_page_of_a_run(arguments: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
     prove(arguments, monkeypatch)
-    [page] = arguments.out.glob("*-sys.md")
+    [page] = arguments.out.glob("*-sys-standard.md")
     text = page.read_text()
     assert text.startswith(f"# {H100}, sys: proved\n")
     assert "driver 580.95.05" in text
     assert "    python3 tests/gpu/run.py run --wheels wheels --vendor cuda --level standard --backends sys" in text
     assert "| visible | pass | 1 listed / one |" in text
     assert "| fft | /GPU:0 | works | it does |" in text
-    assert "With the GPUs hidden: not-proved." in text
+    assert "| hidden | w | not-proved |  | a reason |" in text
+    assert "`gate` then said proved, exit 0, in 0.30 s." in text
 
 
 def test_a_rehearsal_is_not_in_the_table(arguments: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,18 +177,15 @@ def test_the_readme_is_what_the_reports_make_of_it() -> None:
 @pytest.mark.parametrize(
     ("out", "code", "why"),
     [
-        ('{"schema": "kgpu-env/error/1", "what": "w"}', 3, '"what": "w"'),
         ("rubbish", 1, "rubbish"),
         ("", 1, "no output"),
         ("", None, "not done after 5 s"),
         ("[1", 0, "[1"),
     ],
 )
-def test_what_is_no_proof_is_told(
-    out: str, code: int | None, why: str, arguments: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_proof_is_told(out: str, code: int | None, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RUN, "call", lambda *_: MACHINE.Ended(code, out, ""))
-    found_code, proof = RUN.verify("jax", arguments, {}, 5.0, None)
+    found_code, proof = RUN.verify("cuda", "jax", {}, 5.0)
     assert (found_code, proof["verdict"], proof["checks"]) == (code, "none", [])
     assert why in proof["reason"]
 
