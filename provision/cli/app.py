@@ -138,7 +138,7 @@ def main() -> None:
     # Completion hands over the words in the environment, and needs all commands.
     register(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:])
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="kgpu-env", standalone_mode=False)  # by whatever name it was started
     except _WRONG_USE as error:
         code = _misused(error, as_json="--json" in sys.argv[1:])
     except KgpuError as error:  # from --version; a command's own are reported where it ran

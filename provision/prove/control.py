@@ -17,12 +17,13 @@ WITHHELD = {
 }
 
 
-def with_control(proof: Proof, control: Proof) -> Proof:
+def with_control(proof: Proof, control: Proof, subject: str) -> Proof:
     """Return a proof as its control leaves it.
 
     Args:
         proof: a proof with the verdict `proved`.
         control: the same training and the same judge, with the GPU withheld.
+        subject: what it is of, in words: "the image".
 
     Returns:
         The proof with a check `control`: passed when the control is not proved; `invalid` when it is proved; not
@@ -35,13 +36,13 @@ def with_control(proof: Proof, control: Proof) -> Proof:
     if status.get("reported") is not Status.PASS:
         text = f"the control run without the GPU did not report: {control.reason}"
         return _overturned(proof, Verdict.NOT_PROVED, "KGE-585", text, FIX_LOG)
-    detail = f"without the GPU the same image is not proved: {control.reason}"
+    detail = f"without the GPU {subject} is not proved: {control.reason}"
     return _with_check(proof, check("control", Status.PASS, detail))
 
 
-def with_known_control(proof: Proof, when: str) -> Proof:
+def with_known_control(proof: Proof, when: str, subject: str) -> Proof:
     """Return a proof whose control was seen to fail earlier, for the same image on the same host."""
-    detail = f"without the GPU the same image was not proved on {when}; --level standard tries again"
+    detail = f"without the GPU {subject} was not proved on {when}; --level standard tries again"
     return _with_check(proof, check("control", Status.PASS, detail))
 
 

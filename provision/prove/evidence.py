@@ -109,7 +109,7 @@ class Speed(Value):
     """How fast one device multiplies matrices."""
 
     device: str
-    flops: float | None  # floating-point operations per second, float32 as the framework does it by default
+    flops: float | None  # floating-point operations per second, in full float32
     error: Failure | None
 
 

@@ -15,6 +15,7 @@ class Expectation(Value):
     host_reason: str = ""  # why not, in the host's own findings
     versions: dict[str, str] = msgspec.field(default_factory=dict)  # what the image's labels promise
     backend: Backend = "tensorflow"
+    here: bool = False  # no image and no container: the environment that this process is in
     level: Level = "standard"
     # Float32 multiply-adds in each clock and compute unit, by architecture: "sm_90", "gfx942".
     lanes: dict[str, int] = msgspec.field(default_factory=dict)
@@ -23,6 +24,16 @@ class Expectation(Value):
     def framework(self) -> str:
         """The framework's name for people."""
         return TITLES[self.backend]
+
+    @property
+    def subject(self) -> str:
+        """What is to be proved, in words."""
+        return "this environment" if self.here else "the image"
+
+    @property
+    def inside(self) -> str:
+        """Where the workload runs, in words."""
+        return "here" if self.here else "inside the container"
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -40,7 +51,7 @@ class Expectation(Value):
         if any(gpu.partition for gpu in self.gpus):
             return f"{self.vendor} {', '.join(map(_label, self.gpus))}"
         if not self.indices:
-            return f"{self.vendor} GPUs, every one that is shown inside"
+            return f"{self.vendor} GPUs, every one that is shown {'here' if self.here else 'inside'}"
         return f"{self.vendor} GPU {', '.join(map(str, self.indices))}"
 
 

@@ -32,10 +32,10 @@ COLOURING = re.compile(r"\x1b\[[0-9;:]*m")
 BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 NAMED = 4  # GPUs named above the fold
 ASKS = {
-    "started": "Did the engine start the container?",
+    "started": "Did the workload start?",
     "reported": "Did the workload end and report?",
     "build": "Is the framework a build for that vendor?",
-    "visible": "Is the GPU inside the container?",
+    "visible": "Is the GPU there, and its driver?",
     "identity": "Is it the GPU that was asked for?",
     "placement": "Did it train where it was told to?",
     "implicit": "Does plain compile and fit use it?",
@@ -195,8 +195,8 @@ def control(proof: Proof) -> tuple[str, str]:
     if found is None:
         return ("No control run without the GPU is recorded." if proof.verdict is Verdict.PROVED else "", "")
     if found.status is Status.PASS:
-        return "The same image without the GPU failed, as it must.", found.detail
-    return f"The control, the same image without the GPU: {found.status}.", ""  # the reason says the rest
+        return "The same without the GPU failed, as it must.", found.detail
+    return f"The control, the same without the GPU: {found.status}.", ""  # the reason says the rest
 
 
 def behind(row: LibraryRow, requested: str) -> str:

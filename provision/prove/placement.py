@@ -24,6 +24,8 @@ HOST_OPS = {
     "aten.lift_fresh.default": "torch's number out of Python, which joins a tensor on any device",
     "aten.scalar_tensor.default": "the same",
 }
+# By these a user's environment sends models that name no device to the CPU, though a GPU is listed.
+TO_CPU = ("KERAS_TORCH_DEVICE", "JAX_PLATFORMS", "JAX_DEFAULT_DEVICE")
 # JAX writes cuda:0, rocm:0, gpu:0 and cpu:0 (older: TFRT_CPU_0), torch cuda:0 (for ROCm too) and cpu.
 WORD = re.compile(r"(cuda|rocm|gpu|cpu|TFRT_CPU)(?:[:_](\d+))?")
 
@@ -124,8 +126,15 @@ def implicit(expectation: Expectation, evidence: Evidence) -> Check:
         detail = (
             f"fit without a device used {', '.join(seen)}, not a {kind}" if seen else "its weights are not recorded"
         )
-        return check("implicit", Status.FAIL, detail)
+        return check("implicit", Status.FAIL, "; ".join([detail, *_to_cpu(evidence)]))
     return check("implicit", Status.PASS, f"compile and fit without a device used {target(record.weights[0].device)}")
+
+
+def _to_cpu(evidence: Evidence) -> Iterator[str]:
+    for name in TO_CPU:
+        value = evidence.environment.variables.get(name, "")
+        if value.lower().startswith("cpu"):
+            yield f"{name}={value} is set"
 
 
 def training(expectation: Expectation, evidence: Evidence) -> Check:

@@ -14,14 +14,16 @@ from provision.prove.placement import learned_on_cpu
 NO_PYTHON = re.compile(
     r"python3?\W*:?\s*(executable file not found|no such file|not found)|executable file \W?python", re.IGNORECASE
 )
-NO_FRAMEWORK = re.compile(r"No module named '(tensorflow|keras|jax|torch|numpy)")
-FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies the image without a GPU."
+NO_FRAMEWORK = re.compile(r"No module named '(tensorflow|keras|jax|torch|numpy)'")
+FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies without a GPU."
 FIX_IMAGE = "Name an image that has Python and TensorFlow inside, or make one: kgpu-env build."
+FIX_HERE = "Name the Python that has Keras and its backend with --python, and the backend with --backend."
 FIX_TIME = "Give it more time with --timeout; a GPU may compile its kernels for minutes at the first start."
 FIX_MEMORY = "Give the container more memory."
 FIX_DRIVER = "Upgrade driver and firmware, or take another stack: kgpu-env resolve --explain."
+FIX_IMPLICIT = "Unset the variable or setting by which models that name no device go to the CPU."
 FIX_LIBRARY = "Install the library that is named, in the version that the stack asks for: kgpu-env build pins it."
-FIX_CONTROL = "Do not trust this image's results: it says GPU where there is none. Report it with --report."
+FIX_CONTROL = "Do not trust its results: it says GPU where there is none. Report it with --report."
 FIX_LOG = "Read the last lines of the log below; kgpu-env doctor checks the host."
 
 
@@ -91,21 +93,24 @@ def _not_reported(
 ) -> Reason:
     if isinstance(evidence, Evidence) and evidence.import_error:
         seen = f"{evidence.import_error.type}: {evidence.import_error.text}"
-        return _not_imported(expectation.framework, seen, known)
+        return _not_imported(expectation, seen, known)
     if ran.timed_out or ran.out_of_memory:
         fix = FIX_TIME if ran.timed_out else FIX_MEMORY
         return Reason(text=f"the workload was {ending(ran)}", code="KGE-503", fix=fix, seen=detail)
+    headline = "the workload did not report" if isinstance(evidence, Problem) else "the workload did not end well"
     if known:
-        return _known("the workload did not report", known)
-    return Reason(text=f"the workload did not report: {detail}", code="KGE-503", fix=FIX_LOG, seen=detail)
+        return _known(headline, known)
+    return Reason(text=f"{headline}: {detail}", code="KGE-503", fix=FIX_LOG, seen=detail)
 
 
-def _not_imported(framework: str, seen: str, known: Diagnosis | None) -> Reason:
+def _not_imported(expectation: Expectation, seen: str, known: Diagnosis | None) -> Reason:
+    framework = expectation.framework
+    fix = FIX_HERE if expectation.here else FIX_IMAGE
     if NO_FRAMEWORK.search(seen):
-        return Reason(text=f"the image has no {framework}", code="KGE-505", fix=FIX_IMAGE, seen=seen)
+        return Reason(text=f"{expectation.subject} has no {framework}", code="KGE-505", fix=fix, seen=seen)
     if known:
         return _known(f"{framework} cannot be imported", known)
-    return Reason(text=f"{framework} cannot be imported in this image", code="KGE-505", fix=FIX_IMAGE, seen=seen)
+    return Reason(text=f"{framework} cannot be imported", code="KGE-505", fix=fix, seen=seen)
 
 
 def _not_on_device(
@@ -118,16 +123,18 @@ def _not_on_device(
         return Reason(text=f"{expectation.host_reason}{on_cpu}", code="KGE-501", fix=FIX_HOST, seen=seen)
     if found["build"].status is Status.FAIL:
         fix = f"Build the image with kgpu-env build --vendor {expectation.vendor}."
-        text = f"the image's {expectation.framework} is not built for {expectation.vendor.maker} GPUs{on_cpu}"
+        text = (
+            f"{expectation.subject}'s {expectation.framework} is not built for {expectation.vendor.maker} GPUs{on_cpu}"
+        )
         return Reason(text=text, code="KGE-506", fix=fix, seen=found["build"].detail)
     if absent and known:
         return _known(f"the GPU was not used{on_cpu}", known)
-    return _failed(found, on_cpu)
+    return _failed(expectation, found, on_cpu)
 
 
-def _failed(found: dict[str, Check], on_cpu: str) -> Reason:
+def _failed(expectation: Expectation, found: dict[str, Check], on_cpu: str) -> Reason:
     headlines = {
-        "visible": ("KGE-507", f"the GPU is not usable inside the container{on_cpu}"),
+        "visible": ("KGE-507", f"the GPU is not usable {expectation.inside}{on_cpu}"),
         "identity": ("KGE-508", "it trained on another GPU than the one asked for"),
         "placement": ("KGE-508", f"not every part of the training was on the device asked for{on_cpu}"),
         "implicit": ("KGE-508", f"a model that names no device does not train on the device asked for{on_cpu}"),
@@ -137,7 +144,7 @@ def _failed(found: dict[str, Check], on_cpu: str) -> Reason:
         "libraries": ("KGE-582", "a GPU library is missing or computes wrong"),
         "soak": ("KGE-583", "the GPU did not keep up under load"),
     }
-    fixes = {"numerics": FIX_DRIVER, "libraries": FIX_LIBRARY, "soak": FIX_DRIVER}
+    fixes = {"implicit": FIX_IMPLICIT, "numerics": FIX_DRIVER, "libraries": FIX_LIBRARY, "soak": FIX_DRIVER}
     optional = {"identity", "work", "libraries"}  # unknown stops nothing: the host or the level does not tell
     for name, (code, text) in headlines.items():
         status = found[name].status

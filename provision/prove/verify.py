@@ -153,6 +153,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         host_has_gpu=usable,
         host_reason=reason,
         backend=request.backend or "tensorflow",
+        here=True,
         level=request.level,
         lanes=request.lanes,
     )
@@ -202,9 +203,9 @@ def prove(
     if proof.verdict is not Verdict.PROVED:
         return proof
     if request.known_control:
-        return with_known_control(proof, request.known_control)
+        return with_known_control(proof, request.known_control, expectation.subject)
     # All that a proof requires at its shortest: whatever passes that would pass with the GPU, too.
-    return with_control(proof, once("quick", withheld=True))
+    return with_control(proof, once("quick", withheld=True), expectation.subject)
 
 
 def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:

@@ -53,10 +53,10 @@ engine, base, api, tag = ENGINE.engine, ENGINE.base, ENGINE.api, ENGINE.tag
 tensorflow_image, podman = ENGINE.tensorflow_image, ENGINE.podman
 
 CPU_RECORD: dict[str, Any] = json.loads(VALUES.RECORD.read_text())
-GPU_RECORD: dict[str, Any] = VALUES.on_gpu(CPU_RECORD)
+GPU_RECORD: dict[str, Any] = VALUES.seen("tensorflow")
 CUDA_BUILD = {"is_cuda_build": "True", "is_rocm_build": "False"}
 ROCM_BUILD = {"is_cuda_build": "False", "is_rocm_build": "True"}
-GPU = Gpu(vendor="nvidia", uuid=f"GPU-{'3f1c' * 8}", pci="0000:17:00.0", architecture="sm_90")
+GPU: Gpu = VALUES.gpu_of(GPU_RECORD)
 CUDA = Expectation(vendor=Vendor.CUDA, indices=(0,), gpus=(GPU,))
 ROCM = Expectation(vendor=Vendor.ROCM, indices=(0,), gpus=(Gpu(vendor="amd", pci="0000:17:00.0"),))
 DONE = Ran(exit_code=0, stdout="", stderr="", seconds=60.0)

@@ -16,7 +16,7 @@ NOTES = """\
 Peers, from reading their code; an empty cell was not looked at. (1) The framework then runs on the CPU. Pass: cog,
 `accelerate test`, docker-stacks, mlenvdoctor, jetson-containers (TensorFlow), SuperBench outside NCCL, devcontainers.
 Fail: gpu-operator, RVS, DCGM, gpu-burn, gpu-fryer. (2) By gpu-operator's driver stage and envd."""
-VERDICTS = {"KGE-584": "invalid", "KGE-605": "refused, exit 3"}
+VERDICTS = {"KGE-584": "invalid", "KGE-605": "refused, exit 3", "KGE-306": "refused, exit 2"}
 
 
 def table() -> str:

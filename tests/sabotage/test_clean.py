@@ -1,6 +1,7 @@
-"""Clean runs are never failed: real ones on the CPU, and what good GPUs of many kinds may look like (synthetic)."""
+"""Clean runs are never failed: real ones on the CPU, what GPUs recorded, and what others may look like (synthetic)."""
 
 import importlib
+import json
 import secrets
 import sys
 import time
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 
 from provision.model import Host, Vendor, Verdict
-from provision.prove import VerifyRequest
+from provision.prove import Expectation, VerifyRequest
 from provision.prove.control import with_control
 from provision.prove.verify import verify_here
 
@@ -42,14 +43,6 @@ def with_ops(training: int, *more: dict[str, Any]) -> dict[str, Any]:
     ops = GPU_RECORD["trainings"][training]["ops"]
     record: dict[str, Any] = put(GPU_RECORD, (("trainings", training, "ops"), [*ops, *more]))
     return record
-
-
-def spelled(backend: str, device: str, product: str) -> dict[str, Any]:
-    """The record as JAX or torch would have written it."""
-    text = msgspec.json.encode(GPU_RECORD).decode().replace(GPU0, device).replace('"MatMul"', f'"{product}"')
-    record: dict[str, Any] = msgspec.json.decode(text.replace(HOST_CPU, "cpu:0" if backend == "jax" else "cpu"))
-    record["trainings"][2]["ops"] = None
-    return record | {"versions": {backend: "1.0"}, "build": V.CUDA_BUILD, "devices": []}
 
 
 PIPELINE = [op(name, HOST_CPU) for name in ("IteratorGetNext", "TensorSliceDataset", "Cast", "_Send", "_HostRecv")]
@@ -88,18 +81,27 @@ CLEAN: dict[str, dict[str, Any]] = {
         GPU_RECORD, (("environment", "variables"), {"NVIDIA_VISIBLE_DEVICES": "void"})
     ),
     "WSL2": put(GPU_RECORD, (("environment", "nodes"), [{"path": "/dev/dxg", "error": None}])),
-    "JAX": spelled("jax", "cuda:0", "dot_general"),
-    "torch": spelled("torch", "cuda:0", "aten.mm.default"),
 }
+
+
+def proved(expectation: Expectation, record: dict[str, Any]) -> None:
+    """Judge a record, and the CPU's as its control."""
+    control = V.judged(expectation, put(V.ON_CPU, (("versions",), {expectation.backend: "1.0"})))
+    proof = with_control(V.judged(expectation, record), control, "the image")
+    assert (proof.verdict, proof.code) == (Verdict.PROVED, ""), f"{proof.reason}: {proof.seen}"
 
 
 @pytest.mark.parametrize("name", CLEAN)
 def test_clean_evidence_is_proved(name: str) -> None:
-    backend = {"JAX": "jax"}.get(name, name if name == "torch" else "tensorflow")
-    expectation = msgspec.structs.replace(CUDA, backend=backend)
-    control = V.judged(expectation, put(V.ON_CPU, (("versions",), {backend: "1.0"})))
-    proof = with_control(V.judged(expectation, CLEAN[name]), control)
-    assert (proof.verdict, proof.code) == (Verdict.PROVED, ""), f"{proof.reason}: {proof.seen}"
+    proved(CUDA, CLEAN[name])
+
+
+@pytest.mark.parametrize("path", sorted(V.VALUES.HARDWARE.glob("*.evidence.json")), ids=lambda path: path.name)
+def test_what_hardware_recorded_is_proved(path: Path) -> None:
+    record = json.loads(path.read_text())
+    del record["stderr"]
+    backend = record["spec"]["backend"]
+    proved(msgspec.structs.replace(CUDA, backend=backend, gpus=(V.VALUES.gpu_of(record),)), record)
 
 
 def test_there_are_at_least_twenty() -> None:

@@ -46,7 +46,7 @@ def replayed() -> Proof:
 
 def mig_gone() -> Proof:
     gpu = msgspec.structs.replace(V.GPU, uuid=f"MIG-{'0a' * 16}", partition="1g.10gb")
-    other = [{"ordinal": 0, "pci": "0000:17:00.0", "uuid": "1a" * 16}]
+    other = [GPU_RECORD["driver"][0] | {"uuid": "1a" * 16}]
     proof: Proof = judged(msgspec.structs.replace(CUDA, gpus=(gpu,)), put(GPU_RECORD, (("driver",), other)))
     return proof
 
@@ -86,12 +86,12 @@ PLAYED: dict[str, Callable[[], Proof]] = {
     "wrong-numbers": lambda: trained(0, "losses", 3, value=0.2),
     "no-memory-held": lambda: trained(0, "memory", value={"current": 0, "peak": 4096}),
     "another-gpu": lambda: judged(
-        CUDA, put(GPU_RECORD, (("devices", 0, "text"), "device: 0, pci bus id: 0000:65:00.0"))
+        CUDA, put(GPU_RECORD, (("devices", 1, "text"), "device: 0, pci bus id: 0000:65:00.0"))
     ),
     "one-of-two": lambda: judged(msgspec.structs.replace(CUDA, indices=(0, 1)), GPU_RECORD),
     "mig-gone": mig_gone,
     "gpu-lost": lambda: trained(0, "error", value=LOST),
-    "control-passes": lambda: with_control(judged(CUDA, GPU_RECORD), judged(CUDA, GPU_RECORD)),
+    "control-passes": lambda: with_control(judged(CUDA, GPU_RECORD), judged(CUDA, GPU_RECORD), "the image"),
     "replayed": replayed,
     "clock": lambda: judged(CUDA, put(GPU_RECORD, (("seconds",), 86_400.0))),
     "wsl-without-gpu": lambda: judged(
@@ -104,7 +104,7 @@ PLAYED: dict[str, Callable[[], Proof]] = {
 def test_the_undamaged_records_are_proved() -> None:
     """What is sabotaged below would pass as it is."""
     assert judged(CUDA, GPU_RECORD).verdict is Verdict.PROVED
-    assert with_control(judged(CUDA, GPU_RECORD), judged(CUDA, ON_CPU)).verdict is Verdict.PROVED
+    assert with_control(judged(CUDA, GPU_RECORD), judged(CUDA, ON_CPU), "the image").verdict is Verdict.PROVED
 
 
 @pytest.mark.parametrize("name", PLAYED)

@@ -15,10 +15,10 @@ else:
     package = ModuleType(name)
     package.__path__ = [os.path.abspath(here)]  # noqa: PTH100 - the same
     sys.modules[name] = package
-main = importlib.import_module(f"{name}.main").main
+program = importlib.import_module(f"{name}.main").program
 
 if __name__ == "__main__" and __package__ and sys.argv[1:2] == ["--pack"] and sys.argv[2:]:
     # With a `-m`, so from an installation: a zip cannot pack itself.
     importlib.import_module(f"{name}.pack").write(sys.argv[2])
 elif __name__ == "__main__":
-    sys.exit(main())
+    program()

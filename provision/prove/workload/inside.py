@@ -13,13 +13,18 @@ from typing import Any
 from .words import read
 
 NODES = ("/dev/nvidia*", "/dev/kfd", "/dev/dri/renderD*", "/dev/dxg")
-LIBRARIES = ("libcuda.so.1", "libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5")
+# Each maker's driver library, the newest first. A library of the other maker is never opened: it stays in the process,
+# and ROCm's was seen to abort it at its end (TheRock#1059, #2269).
+LIBRARIES = {
+    "cuda": ("libcuda.so.1",),
+    "rocm": ("libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5"),
+}
 # Names of GPU settings only: a broader net, such as all of TF_*, would catch other tools' secrets (TF_VAR_*).
 VARIABLES = (
     *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
     *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HSA_OVERRIDE"),
     *("TF_CPP_", "TF_CUDNN_", "TF_ENABLE_", "TF_FORCE_", "TF_GPU_", "TF_MIN_GPU_", "TF_ROCM_", "TF_USE_", "TF_XLA_"),
-    *("XLA_FLAGS", "LD_LIBRARY_PATH", "KERAS_BACKEND", "JAX_PLATFORMS"),
+    *("XLA_FLAGS", "LD_LIBRARY_PATH", "KERAS_BACKEND", "KERAS_TORCH_DEVICE", "JAX_PLATFORMS", "JAX_DEFAULT_DEVICE"),
 )
 
 
@@ -37,10 +42,15 @@ def nodes() -> list[dict[str, Any]]:
     return found
 
 
-def libraries() -> list[dict[str, Any]]:
+def of_vendor(vendor: str | None) -> tuple[str, ...]:
+    """Return the names of a vendor's driver library; those of all vendors for None, and none for the CPU."""
+    return LIBRARIES.get(vendor, ()) if vendor else tuple(name for names in LIBRARIES.values() for name in names)
+
+
+def libraries(vendor: str | None) -> list[dict[str, Any]]:
     """Return which driver libraries can be loaded, and the loader's words for those that cannot."""
     found = []
-    for name in LIBRARIES:
+    for name in of_vendor(vendor):
         error = None
         try:
             ctypes.CDLL(name)
@@ -104,24 +114,21 @@ def driver_devices(library: str, prefix: str) -> list[dict[str, Any]]:
 
 def driver(vendor: str | None) -> list[dict[str, Any]]:
     """Return the devices of the vendor's driver library, or of the first that answers."""
-    for library in LIBRARIES:
-        own = "cuda" if library.startswith("libcuda") else "rocm"
-        if vendor not in {None, own}:
-            continue
+    for library in of_vendor(vendor):
         with contextlib.suppress(OSError, AttributeError):
-            found = driver_devices(library, "cu" if own == "cuda" else "hip")
+            found = driver_devices(library, "cu" if library.startswith("libcuda") else "hip")
             if found:
                 return found
     return []
 
 
-def environment() -> dict[str, Any]:
-    """Return what the container shows of the GPU before the framework is asked."""
+def environment(vendor: str | None) -> dict[str, Any]:
+    """Return what the container shows of a vendor's GPU before the framework is asked."""
     information = sorted(glob.glob("/proc/driver/nvidia/gpus/*/information"))  # noqa: PTH207 - the same
     return {
         "variables": {key: value for key, value in sorted(os.environ.items()) if key.startswith(VARIABLES)},
         "nodes": nodes(),
-        "libraries": libraries(),
+        "libraries": libraries(vendor),
         "nvidia_version": read("/proc/driver/nvidia/version"),
         "nvidia_information": [text for text in map(read, information) if text],
         "amdgpu_version": read("/sys/module/amdgpu/version"),

@@ -67,8 +67,8 @@ class Torch(Keras3):
         return found
 
     def exact(self, on: bool) -> None:  # noqa: FBT001 - one setting, on or off
-        """Compute float32 in full, or as the framework likes."""
-        self.torch.set_float32_matmul_precision("highest" if on else "high")
+        """Compute float32 in full, or as torch does by default: products in full, convolutions not."""
+        self.torch.set_float32_matmul_precision("highest")
         self.torch.backends.cudnn.allow_tf32 = not on
 
     def device(self, name: str) -> str:

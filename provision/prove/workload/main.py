@@ -9,7 +9,7 @@ import platform
 import signal
 import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from .inside import driver, environment, mapped
 from .kit_jax import Jax
@@ -23,7 +23,7 @@ from .words import message
 MARKER = "KGPU-ENV-RESULT"
 DEFAULTS: dict[str, Any] = {
     "nonce": "none",
-    "vendor": None,  # or "cuda", "rocm": whose driver library is asked for its devices; None: the first that answers
+    "vendor": None,  # or "cuda", "rocm", "cpu": whose driver library is opened; None: any
     "device": "GPU",  # or "CPU"
     "indices": "all",  # or the framework's indices, [0, 1]
     "jit_compile": "auto",  # or the value for Keras' compile()
@@ -44,7 +44,7 @@ KITS: dict[str, Any] = {"tensorflow": TensorFlow, "jax": Jax, "torch": Torch}
 
 def work(spec: dict[str, Any], record: dict[str, Any]) -> None:
     """Fill `record`, in the order of what a reader asks first."""
-    record["environment"] = environment()
+    record["environment"] = environment(spec["vendor"])
     record["driver"] = driver(spec["vendor"]) if spec["device"] == "GPU" else []
     # The framework's own words tell why it skipped a GPU: an image must not silence them.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
@@ -91,6 +91,16 @@ def asked_for(words: list[str]) -> dict[str, Any]:
             return found
     sys.stderr.write(f"usage: python workload.pyz [JSON]; JSON is an object with keys of {json.dumps(DEFAULTS)}\n")
     raise SystemExit(2)
+
+
+def program() -> NoReturn:
+    """Do it and end at once, without the teardown of what was loaded.
+
+    All is said by then, and torch's profiler was seen to abort in it (docs/hardware; pytorch#195207, #195471).
+    """
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main() -> int:

@@ -16,8 +16,8 @@ import base64, runpy, tempfile
 with tempfile.NamedTemporaryFile(prefix="kgpu-env-", suffix=".pyz") as file:
     file.write(base64.b64decode("{archive}"))
     file.flush()
-    main = runpy.run_path(file.name)["main"]
-sys.exit(main())
+    program = runpy.run_path(file.name)["program"]
+program()
 """
 
 

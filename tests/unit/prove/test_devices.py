@@ -1,4 +1,4 @@
-"""Each device that was asked for is named, and counted as seen or missing. The GPU evidence is synthetic."""
+"""Each device that was asked for is named, and counted as seen or missing. The evidence is an H100's, with changes."""
 
 from typing import Any
 

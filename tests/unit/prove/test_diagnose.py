@@ -44,6 +44,9 @@ CUDA = {
     'CDI device injection failed: failed to inject devices: failed to stat CDI host device "/dev/nvidia1"': "KGE-533",
     'error mounting "/usr/lib/libcuda.so.535.1" to rootfs at "/x": open /x: no such file or directory': "KGE-533",
     "error running hook #0: fork/exec /usr/bin/nvidia-ctk: no such file or directory": "KGE-533",
+    "Failed to create stream executor for device CUDA:0: : CUDA_ERROR_OUT_OF_MEMORY: out of memory": "KGE-534",
+    "AcceleratorError: CUDA error: out of memory": "KGE-534",
+    "InternalError: cudaSetDevice() on GPU:0 failed. Status: out of memory": "KGE-534",
     "cuInit: forward compatibility was attempted on non supported HW": "KGE-520",
     "CUDA_ERROR_UNSUPPORTED_PTX_VERSION: the provided PTX was compiled with an unsupported toolchain": "KGE-521",
     "LLVM ERROR: PTX version 8.5 does not support target 'sm_120'. Minimum required PTX version is 8.7": "KGE-522",
@@ -72,6 +75,7 @@ ROCM = {
     "Ignoring visible gpu device (device: 0) with AMDGPU version : gfx1100. The supported AMDGPU versions are "
     "gfx1030gfx1100, gfx900": "KGE-548",
     "Ignoring visible gpu device (device: 0, name: x, pci bus id: y) with AMDGPU version : gfx1102.": "KGE-549",
+    "torch.OutOfMemoryError: HIP out of memory. Tried to allocate 20.00 MiB": "KGE-562",
     "hipErrorNoBinaryForGpu: Unable to find code object for all current devices!": "KGE-550",
     "Coudn't find binary for current devices!": "KGE-550",
     "invalid device function": "KGE-551",

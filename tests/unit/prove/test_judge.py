@@ -38,13 +38,13 @@ def test_a_training_on_the_gpu_is_proved(cuda: Expectation, done: Ran, gpu_evide
     assert (proof.verdict, proof.code) == (Verdict.PROVED, "")
     assert [check.name for check in proof.checks] == NAMES
     assert {check.name for check in proof.checks if check.status is not Status.PASS} == {"outside", "soak"}
-    assert proof.devices[0].pci == "0000:17:00.0"
+    assert proof.devices[0].pci == cuda.gpus[0].pci
     assert proof.devices[0].architecture == "sm_90"
     assert proof.training.losses[-1] < 0.23
 
 
 def test_a_training_on_amd_is_proved(done: Ran, amd_record: dict[str, Any]) -> None:
-    gpu = Gpu(vendor="amd", uuid="0x3f1c3f1c3f1c3f1c", pci="0000:17:00.0", architecture="gfx942")
+    gpu = Gpu(vendor="amd", uuid="0x3f1c3f1c3f1c3f1c", architecture="gfx942")
     proof = judge(Expectation(vendor=Vendor.ROCM, indices=(0,), gpus=(gpu,)), done, evidence(amd_record))
     assert proof.verdict is Verdict.PROVED
 
@@ -147,10 +147,8 @@ DAMAGE: dict[str, tuple[tuple[Any, ...], Any]] = {
     "no node": (("environment", "nodes"), []),
     "node closed": (("environment", "nodes"), [{"path": "/dev/nvidia0", "error": "Operation not permitted"}]),
     "only the control node": (("environment", "nodes"), [{"path": "/dev/nvidiactl", "error": None}]),
-    "no driver library": (("environment", "libraries"), [{"name": "libcuda.so.1", "error": "not found"}]),
-    "library not tried": (("environment", "libraries"), []),
     "CPU build": (("build", "is_cuda_build"), "False"),
-    "another GPU": (("devices", 0, "text"), "device: 0, pci bus id: 0000:65:00.0"),
+    "another GPU": (("devices", 1, "text"), "device: 0, pci bus id: 0000:65:00.0"),
     "another UUID": (("driver", 0, "uuid"), "0" * 32),
     "stopped": (("stopped",), True),
     "no TensorFlow": (("import_error",), {"type": "ModuleNotFoundError", "text": "No module named 'tensorflow'"}),
@@ -166,6 +164,17 @@ def test_damaged_evidence_is_never_proved(name: str, cuda: Expectation, done: Ra
     assert proof.code.startswith("KGE-50")
     assert proof.reason
     assert proof.fix
+
+
+@pytest.mark.parametrize("tried", [[{"name": "libcuda.so.1", "error": "not found"}], []])
+def test_without_a_driver_library_it_is_not_proved(
+    cuda: Expectation, done: Ran, gpu_record: dict[str, Any], tried: list[dict[str, Any]]
+) -> None:
+    damaged = copy(gpu_record)
+    put(damaged, ("mapped",), [])  # nor does the process have one that nobody tried
+    put(damaged, ("environment", "libraries"), tried)
+    proof = judge(cuda, done, evidence(damaged))
+    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, "KGE-507")
 
 
 @pytest.mark.parametrize(
@@ -185,6 +194,53 @@ def test_without_the_framework_the_devices_inside_are_told(
     (visible,) = [check for check in judge(cuda, done, evidence(damaged)).checks if check.name == "visible"]
     assert visible.status is Status.UNKNOWN
     assert visible.detail.startswith(detail)
+
+
+def test_the_variable_that_sends_models_to_the_cpu_is_named(
+    cuda: Expectation, done: Ran, gpu_record: dict[str, Any]
+) -> None:
+    damaged = copy(gpu_record)
+    put(damaged, *DAMAGE["implicit on the CPU"])
+    put(damaged, ("environment", "variables"), {"KERAS_TORCH_DEVICE": "cpu", "JAX_PLATFORMS": "cuda,cpu"})
+    proof = judge(cuda, done, evidence(damaged))
+    assert proof.seen == "fit without a device used CPU:0, not a GPU; KERAS_TORCH_DEVICE=cpu is set"
+    assert proof.fix.startswith("Unset the variable")
+
+
+HERE = {
+    "no TensorFlow": ("this environment has no TensorFlow", "--python"),
+    "CPU build": ("this environment's TensorFlow is not built for NVIDIA GPUs", ""),
+    "no node": ("the GPU is not usable here", ""),
+}
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_where_there_is_no_image_none_is_named(
+    name: str, cuda: Expectation, done: Ran, gpu_record: dict[str, Any]
+) -> None:
+    damaged, (reason, fix) = copy(gpu_record), HERE[name]
+    put(damaged, *DAMAGE[name])
+    proof = judge(msgspec.structs.replace(cuda, here=True), done, evidence(damaged))
+    assert proof.reason == reason
+    assert fix in proof.fix
+    assert "container" not in " ".join(check.detail for check in proof.checks)
+
+
+def test_a_broken_framework_is_not_called_a_missing_one(
+    cuda: Expectation, done: Ran, gpu_record: dict[str, Any]
+) -> None:
+    damaged = copy(gpu_record)
+    text = "No module named 'tensorflow.lite.python.metrics'"
+    put(damaged, ("import_error",), {"type": "ModuleNotFoundError", "text": text})
+    proof = judge(cuda, done, evidence(damaged))
+    assert (proof.code, proof.reason) == ("KGE-505", "TensorFlow cannot be imported")
+    assert text in proof.seen
+
+
+def test_a_crash_after_the_report_is_no_missing_report(cuda: Expectation, gpu_evidence: Evidence) -> None:
+    proof = judge(cuda, Ran(exit_code=134, stdout="", stderr="", seconds=60.0), gpu_evidence)
+    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, "KGE-503")
+    assert proof.reason == "the workload did not end well: ended with code 134, aborted"
 
 
 def test_a_doubled_training_is_not_proved(cuda: Expectation, done: Ran, gpu_record: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """What the report page says beyond the first training: the control, the libraries, the level, the CPU beside the GPU.
 
-The GPU proofs are judged from this folder's SYNTHETIC evidence.
+The GPU proofs are judged from an H100's evidence (`conftest`).
 """
 
 import re
@@ -15,7 +15,7 @@ from provision.prove import Evidence, Expectation, judge
 from provision.prove.control import with_control, with_known_control
 from provision.prove.page import BRIEF, brief, page, tally
 
-MET = "The same image without the GPU failed, as it must."
+MET = "The same without the GPU failed, as it must."
 BOLD = "\x1b[1mException encountered.\x1b[0m"
 
 
@@ -45,10 +45,10 @@ def detailed(detail: str) -> Proof:
 
 
 def test_the_control_stands_beside_the_verdict(proved: Proof, not_proved: Proof) -> None:
-    seen = head(with_control(proved, not_proved))
+    seen = head(with_control(proved, not_proved, "the image"))
     assert MET in seen
-    assert "Without the GPU the same image is not proved: " in seen
-    assert "was not proved on 2026-11-20" in head(with_known_control(proved, "2026-11-20"))
+    assert "Without the GPU the image is not proved: " in seen
+    assert "was not proved on 2026-11-20" in head(with_known_control(proved, "2026-11-20", "the image"))
 
 
 def test_a_proof_without_a_control_says_so(proved: Proof, not_proved: Proof) -> None:
@@ -60,9 +60,9 @@ def test_a_proof_without_a_control_says_so(proved: Proof, not_proved: Proof) -> 
 def test_a_control_that_did_not_fail_is_never_called_met(proved: Proof, not_proved: Proof) -> None:
     silent = msgspec.structs.replace(not_proved, checks=())
     for control, status, word in ((proved, "fail", "INVALID"), (silent, "unknown", "NOT PROVED")):
-        seen = head(with_control(proved, control))
+        seen = head(with_control(proved, control, "the image"))
         assert f'<h1 id="verdict">{word}</h1>' in seen
-        assert f"The control, the same image without the GPU: {status}." in seen
+        assert f"The control, the same without the GPU: {status}." in seen
         assert MET not in seen
 
 

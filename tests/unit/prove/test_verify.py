@@ -74,7 +74,7 @@ def prove(
 
 def answering(record: dict[str, Any]) -> Callable[[Run], Ran]:
     line = f"{MARKER} n1 {json.dumps(record | {'nonce': 'n1'})}\n"
-    return lambda _: Ran(exit_code=0, stdout=line, stderr="one\n\ntwo\n", seconds=9.0)
+    return lambda _: Ran(exit_code=0, stdout=line, stderr="one\n\ntwo\n", seconds=60.0)
 
 
 def by_access(with_gpu: dict[str, Any], without: dict[str, Any]) -> Callable[[Run], Ran]:
@@ -83,7 +83,7 @@ def by_access(with_gpu: dict[str, Any], without: dict[str, Any]) -> Callable[[Ru
 
 
 CUDA_HOST = Host(
-    gpus=(Gpu(vendor="nvidia", uuid=f"GPU-{'3f1c' * 8}", pci="0000:17:00.0"),),
+    gpus=(Gpu(vendor="nvidia", pci="0000:00:06.0"),),  # the H100's of the recorded evidence
     drivers=(Driver(vendor="nvidia", version="580.65.06"),),
 )
 CUDA_ACCESS = Access(method="cdi", cdi=("nvidia.com/gpu=all",))
@@ -136,11 +136,9 @@ def test_a_cpu_image(cpu_record: dict[str, Any]) -> None:
 
 
 def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any], cpu_record: dict[str, Any]) -> None:
-    gpu = Gpu(vendor="nvidia", uuid=f"GPU-{'3f1c' * 8}", pci="0000:17:00.0")
-    host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="580.65.06"),))
     access = Access(method="cdi", cdi=("nvidia.com/gpu=all",))
     engine = Played(by_access(gpu_record, cpu_record), IMAGE)
-    proof = prove(engine, host, access, VerifyRequest(vendor=Vendor.CUDA, jit_compile=False))
+    proof = prove(engine, CUDA_HOST, access, VerifyRequest(vendor=Vendor.CUDA, jit_compile=False))
     assert proof.verdict is Verdict.PROVED
     assert proof.checks[-1].name == "control"
     assert proof.requested == "cuda GPU 0"

@@ -1,6 +1,6 @@
 """The witnesses beyond placement: numbers, work, speed, libraries, soak and the host's view.
 
-The GPU evidence is synthetic; `conftest` says how it is made.
+The GPU evidence is an H100's; `conftest` says where it is from.
 """
 
 import json
@@ -31,7 +31,7 @@ def of(proof: Proof, name: str) -> Check:
 
 @pytest.fixture
 def judged(cuda: Expectation, done: Ran, gpu_record: dict[str, Any]) -> Judged:
-    """Judge the synthetic GPU record with some of its values replaced."""
+    """Judge the H100's record with some of its values replaced."""
 
     def run(
         *changes: tuple[tuple[Any, ...], Any], log: str = "", outside: Outside | None = None, **more: object
@@ -97,12 +97,13 @@ def test_far_below_the_peak_is_a_warning_with_its_causes(judged: Judged) -> None
     lanes = {"sm_90": 128}
     rate = ("speeds", 0, "flops")
     well = of(judged((rate, 5e13), lanes=lanes), "speed")
-    assert (well.status, "75 % of its peak of 66908" in well.detail) == (Status.PASS, True)
+    assert (well.status, "75 % of its peak of 66.9" in well.detail) == (Status.PASS, True)
     far = judged((rate, 5e12), lanes=lanes)
     assert (far.verdict, of(far, "speed").status) == (Verdict.PROVED, Status.WARN)
     assert of(far, "speed").detail.startswith("GPU:0 is far below its peak: a power cap,")
-    above = of(judged((rate, 4e14), lanes=lanes), "speed")  # TensorFloat-32
-    assert (above.status, "598 %" in above.detail) == (Status.PASS, True)
+    above = of(judged((rate, 4e14), lanes=lanes), "speed")  # an H100 with TensorFloat-32, as it was seen
+    assert (above.status, above.detail.startswith("GPU:0 is faster than it can be: ")) == (Status.WARN, True)
+    assert of(judged((rate, 7e13), lanes=lanes), "speed").status is Status.PASS  # clocks above the one that was told
     capacity = ("driver", 0, "capacity")
     for unknown in (judged((rate, 5e12)), judged((rate, 5e12), (capacity, {}), lanes=lanes)):
         assert (of(unknown, "speed").status, "peak unknown" in of(unknown, "speed").detail) == (Status.PASS, True)
@@ -110,7 +111,7 @@ def test_far_below_the_peak_is_a_warning_with_its_causes(judged: Judged) -> None
 
 def test_amd_s_peak_is_from_the_host(amd_record: dict[str, Any], cuda: Expectation) -> None:
     # An MI210: KFD's simd_count 416 and simd_per_cu 4; 1700 MHz. AMD publishes 22.6 TFLOP/s.
-    gpu = Gpu(vendor="amd", pci="0000:17:00.0", architecture="gfx90a", compute_units=104, clock_mhz=1700)
+    gpu = Gpu(vendor="amd", pci=cuda.gpus[0].pci, architecture="gfx90a", compute_units=104, clock_mhz=1700)
     expectation = msgspec.structs.replace(cuda, vendor=Vendor.ROCM, gpus=(gpu,), lanes={"gfx90a": 64})
     evidence = msgspec.convert(amd_record, Evidence)
     assert peak(expectation, evidence, "GPU:0") == pytest.approx(22.6e12, rel=0.01)
@@ -124,7 +125,7 @@ def row(record: dict[str, Any], name: str) -> int:
 
 def test_every_library_row_works(judged: Judged) -> None:
     proof = judged()
-    assert {item.state for item in proof.libraries} == {"works"}
+    assert {item.state for item in proof.libraries if item.name != "collective"} == {"works"}, "one GPU sums with none"
     assert {item.name for item in proof.libraries} >= {"matmul", "conv2d", "lstm", "fft", "solver", "sparse", "xla"}
 
 
@@ -158,7 +159,7 @@ def test_a_library_that_cannot_be_asked(judged: Judged, gpu_record: dict[str, An
     assert (proof.verdict is Verdict.PROVED) == (state == "not asked")
     if state == "not asked":
         detail = of(proof, "libraries")
-        assert (detail.status, detail.detail) == (Status.PASS, f"all {len(proof.libraries) - 1} rows work")
+        assert (detail.status, detail.detail) == (Status.PASS, f"all {len(proof.libraries) - 2} rows work")
 
 
 def test_quick_needs_no_libraries(judged: Judged) -> None:
@@ -268,7 +269,7 @@ def test_each_framework_s_spelling_of_a_device(text: str) -> None:
 
 
 def test_mig_slices_of_one_gpu_are_told_apart(done: Ran, cuda: Expectation, gpu_record: dict[str, Any]) -> None:
-    slices = [{"ordinal": i, "pci": "0000:17:00.0", "uuid": f"{i}a" * 16} for i in range(2)]
+    slices = [{"ordinal": i, "pci": cuda.gpus[0].pci, "uuid": f"{i}a" * 16} for i in range(2)]
     evidence = msgspec.convert(gpu_record | {"driver": slices}, Evidence)
     gpu = msgspec.structs.replace(cuda.gpus[0], uuid=f"MIG-{'0a' * 16}", partition="1g.10gb")
     assert judge(msgspec.structs.replace(cuda, gpus=(gpu,)), done, evidence).verdict is Verdict.PROVED
@@ -282,7 +283,7 @@ def test_jax_tells_no_address_and_the_driver_does(done: Ran, cuda: Expectation, 
     record["build"] = {"is_cuda_build": "True"}
     expectation = msgspec.structs.replace(cuda, backend="jax")
     proof = judge(expectation, done, msgspec.convert(record, Evidence))
-    assert (proof.verdict, proof.backend, proof.devices[0].pci) == (Verdict.PROVED, "jax", "0000:17:00.0")
+    assert (proof.verdict, proof.backend, proof.devices[0].pci) == (Verdict.PROVED, "jax", cuda.gpus[0].pci)
     assert "JAX 0.8.0" in of(proof, "build").detail
 
 

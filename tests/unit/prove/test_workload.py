@@ -21,6 +21,7 @@ from provision.model import Vendor, Verdict
 from provision.prove import Evidence, Expectation, Problem, judge, parse_result
 from provision.prove.placement import BOUND, target
 from provision.prove.workload import model, pack
+from provision.prove.workload.inside import libraries
 from provision.prove.workload.parts import library_rows
 
 FOLDER = pack.FOLDER
@@ -55,6 +56,14 @@ def test_the_same_sources_are_the_same_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.undo()
     assert again == pack.archive()
     assert set(zipfile.ZipFile(io.BytesIO(again)).namelist()) == set(texts) - {"pack.py"}
+
+
+def test_no_other_maker_s_library_is_opened() -> None:
+    names = {vendor: {item["name"] for item in libraries(vendor)} for vendor in ("cuda", "rocm", "cpu", None)}
+    assert names["cuda"] == {"libcuda.so.1"}
+    assert {name.split(".")[0] for name in names["rocm"]} == {"libamdhip64"}
+    assert names["cpu"] == set()
+    assert names[None] == names["cuda"] | names["rocm"]
 
 
 def test_it_is_python_3_9_of_the_standard_library_and_the_framework() -> None:
@@ -104,6 +113,14 @@ def test_each_way_to_start_it(way: str, tmp_path: Path) -> None:
     assert evidence.import_error is not None
     assert evidence.import_error.text == "the environment"
     assert list(temporary.iterdir()) == [], "nothing is left behind"
+
+
+@pytest.mark.process
+def test_a_framework_that_aborts_in_its_teardown_takes_nothing_back(tmp_path: Path) -> None:
+    (tmp_path / "jax.py").write_text("import atexit, os\natexit.register(os.abort)\nraise ImportError('said first')\n")
+    ended = started(["-c", SOURCE], tmp_path, PYTHONPATH=str(tmp_path))
+    assert ended.returncode == 0
+    assert isinstance(parse_result(ended.stdout, "n0"), Evidence)
 
 
 @pytest.mark.process
