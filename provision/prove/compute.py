@@ -12,6 +12,7 @@ from provision.prove.placement import explicit_on, places, target
 
 # Weights and biases of Dense(128) on 784 inputs and Dense(10), in float32: what any device that trains it must hold.
 MODEL_BYTES = 4 * (784 * 128 + 128 + 128 * 10 + 10)
+MIB = 1 << 20
 # Of the peak: large float32 products reach three quarters where nothing is wrong (an H100, docs/hardware).
 FAR = 0.2  # a rate below this has a cause
 BEYOND = 1.1  # NVIDIA's GPUs have no faster way to full float32; AMD's have matrix units, and issue two at a time
@@ -32,7 +33,7 @@ def work(expectation: Expectation, evidence: Evidence) -> Check:
         return check("work", Status.FAIL, detail)
     if len(peaks) < len(asked) and not all(events.values()):
         return check("work", Status.UNKNOWN, "the framework does not count a device's memory, nor its profiler kernels")
-    seen = [f"at least {min(peaks)} bytes held on each device"] if peaks else []
+    seen = [f"at least {min(peaks) / MIB:.0f} MiB held on each device"] if peaks else []
     return check("work", Status.PASS, "; ".join([*seen, _profiler(evidence, events)]))
 
 
@@ -136,6 +137,6 @@ def outside(expectation: Expectation, seen: Outside | None) -> Check:
     if seen is None:
         return check("outside", Status.UNKNOWN, "the host was not watched")
     if seen.held_bytes:
-        detail = f"process {seen.pid} held up to {seen.held_bytes} bytes of GPU memory, says {seen.source}"
+        detail = f"process {seen.pid} held up to {seen.held_bytes / MIB:.0f} MiB of GPU memory, says {seen.source}"
         return check("outside", Status.PASS, detail)
     return check("outside", Status.UNKNOWN, seen.why or f"{seen.source} named no GPU memory of process {seen.pid}")
