@@ -59,15 +59,21 @@ def command(function: C) -> C:
     return function
 
 
-def catching(function: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command: its groups are spread into options; its errors are reported, and become the exit code."""
+def catching(function: Callable[..., None], *, variables: bool = True) -> Callable[..., None]:
+    """Wrap a command: its groups are spread into options; its errors are reported, and become the exit code.
+
+    Args:
+        function: the command.
+        variables: whether a misspelt variable stops it.
+    """
     shape = spread(function)
 
     @functools.wraps(function)
     def run(**options: object) -> None:
         as_json = bool(options.get("as_json"))
         try:
-            _check_variables()
+            if variables:
+                check_environment()
             function(**shape.arguments(options))
         except KgpuError as error:
             _end(error, as_json=as_json)
@@ -87,7 +93,12 @@ def catching(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _check_variables() -> None:
+def check_environment() -> None:
+    """Refuse a misspelt variable.
+
+    Raises:
+        InputError: KGE-612, a name begins as ours do and is none of them.
+    """
     names = [name for name in os.environ if name.startswith(PREFIX) and name not in OWN]
     if names:
         from provision.config import check_variables  # most often there are none
