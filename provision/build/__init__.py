@@ -2,6 +2,5 @@
 
 from provision.build.base import LOCAL_PREFIX, provide_base
 from provision.build.image import BuildOrder, build_image
-from provision.build.reference import rewrite
 
-__all__ = ["LOCAL_PREFIX", "BuildOrder", "build_image", "provide_base", "rewrite"]
+__all__ = ["LOCAL_PREFIX", "BuildOrder", "build_image", "provide_base"]

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from provision.build.reference import rewrite
 from provision.engine.base import make_base
 from provision.engine.protocol import Engine
 from provision.errors import BuildError
 from provision.model import Stack
+from provision.model.reference import rewrite
 
 LOCAL_PREFIX = "kgpu-env/base:debian-"
 

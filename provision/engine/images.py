@@ -1,7 +1,6 @@
 """Images by name: inspect, pull, push, import. Credentials are the docker SDK's own business."""
 
 import json
-import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,8 +15,6 @@ from provision.render.text import quoted
 if TYPE_CHECKING:
     from docker import APIClient
 
-REFERENCE = re.compile(r"[A-Za-z0-9][\w.\-:/@]{0,399}", flags=re.ASCII)
-DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 NO_SPACE = "no space left on device"
 
 
@@ -25,7 +22,7 @@ def inspect(api: "APIClient", reference: str) -> Image | None:
     """Return what the engine knows of a local image, or None."""
     from docker.errors import ImageNotFound  # noqa: PLC0415 - slow to import
 
-    check_reference(reference)
+    parse_reference(reference)
     try:
         found = api.inspect_image(reference)  # type: ignore[no-untyped-call] # the SDK's stub leaves it open
     except ImageNotFound:
@@ -43,7 +40,7 @@ def inspect(api: "APIClient", reference: str) -> Image | None:
 
 def pull(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -> Image:
     """Fetch an image. Raises BuildError KGE-402 with the registry's answer, KGE-403 when the disk is full."""
-    check_reference(reference)
+    parse_reference(reference)
     with _registry("KGE-402", f"the image {reference} cannot be pulled"):
         for line in _statuses(api.pull(*split(reference), stream=True, decode=True)):
             on_progress(line)
@@ -55,7 +52,7 @@ def pull(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -
 
 def push(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -> None:
     """Send a tagged image to its registry. Raises BuildError KGE-404 with the registry's answer."""
-    check_reference(reference)
+    parse_reference(reference)
     with _registry("KGE-404", f"the image {reference} cannot be pushed"):
         for line in _statuses(api.push(*split(reference), stream=True, decode=True)):
             on_progress(line)
@@ -67,7 +64,7 @@ def import_archive(api: "APIClient", archive: Path, tag: str, labels: Mapping[st
     It is imported under a name of its own and tagged when that worked: Docker with containerd's image store was
     seen to name an image before it finds the archive broken, and to leave it.
     """
-    check_reference(tag)
+    name = parse_reference(tag)
     staging = f"kgpu-env-import:{uuid.uuid4().hex}"
     try:
         _import(api, archive, staging, labels)
@@ -119,25 +116,14 @@ def label(key: str, value: str) -> str:
     return f"LABEL {quoted(key)}={quoted(value)}"
 
 
-def split(reference: str) -> tuple[str, str]:
-    """Return (repository, tag) of a reference; a digest counts as its tag, "latest" is the default."""
-    if DIGEST.search(reference):
-        repository, _, digest = reference.rpartition("@")
-        return repository, digest
-    repository, colon, tag = reference.rpartition(":")
-    if not colon or "/" in tag:
-        return reference, "latest"
-    return repository, tag
-
-
-def check_reference(reference: str) -> None:
-    """Raise UsageError KGE-411 when `reference` cannot name an image."""
-    if not REFERENCE.fullmatch(reference):
-        raise UsageError(
-            "KGE-411",
-            f"{reference!r} is no image reference",
-            fix="give NAME, NAME:TAG or HOST:PORT/NAME:TAG in ASCII without spaces",
-        )
+def no_image(reference: str, why: str = "") -> BuildError:
+    """Return the error for an image that the engine does not have."""
+    return BuildError(
+        "KGE-408",
+        f"the engine has no image {reference}",
+        why=why,
+        fix=f"build it (kgpu-env build), fetch it (docker pull {reference}) or name another",
+    )
 
 
 def pull_error(reference: str, why: str) -> BuildError:

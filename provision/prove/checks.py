@@ -108,7 +108,7 @@ def unasked(expectation: Expectation, evidence: Evidence) -> Check:
         return check("visible", Status.SKIP, "no GPU was asked for")
     nodes = [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
     told = (f"{node.path} " + (f"cannot be opened: {node.error}" if node.error else "opens") for node in nodes)
-    inside = "; ".join(told) or f"no device node of that vendor is {expectation.inside}"
+    inside = "; ".join(told) or f"no {expectation.vendor.maker} device node is {expectation.inside}"
     return check("visible", Status.UNKNOWN, f"{inside}; {expectation.framework} could not be asked")
 
 
@@ -120,7 +120,7 @@ def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
         yield from _hidden(expectation, evidence)
     nodes = [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
     if not nodes:
-        yield f"no device node of that vendor is {expectation.inside}"
+        yield f"no {expectation.vendor.maker} device node is {expectation.inside}"
     elif all(node.error for node in nodes):
         yield f"{nodes[0].path} cannot be opened: {nodes[0].error}"
     library = LIBRARY[expectation.vendor]

@@ -9,7 +9,8 @@ import msgspec
 
 from provision.errors import BuildError
 from provision.model.base import Value
-from provision.registry.reference import Reference
+from provision.model.reference import Reference
+from provision.registry.address import api_root
 from provision.registry.token import token_request
 
 _LIMIT = 4 * 1024 * 1024  # no manifest or configuration is larger; a layer would be
@@ -60,7 +61,7 @@ class _Session:
 
     def fetch(self, path: str, accept: str) -> Answer:
         """Return the answer for a path of the repository, after asking for a token where one is wanted."""
-        url = f"{self.reference.registry}/{self.reference.repository}/{path}"
+        url = f"{api_root(self.reference.registry)}/{self.reference.repository}/{path}"
         answer = self._ask(url, {"Accept": accept, **self._authorization})
         challenge = answer.headers.get("www-authenticate", "")
         if answer.status == _UNAUTHORIZED and challenge and not self._authorization:
@@ -71,7 +72,7 @@ class _Session:
         return answer
 
     def _authorize(self, challenge: str) -> dict[str, str]:
-        basic = self._credentials(self.reference.host)
+        basic = self._credentials(self.reference.registry)
         login = {"Authorization": f"Basic {basic}"} if basic else {}
         url = token_request(challenge, f"repository:{self.reference.repository}:pull")
         if url is None:
@@ -89,7 +90,7 @@ class _Session:
         except OSError as error:
             raise BuildError(
                 "KGE-421",
-                f"The registry {self.reference.host} does not answer.",
+                f"The registry {self.reference.registry} does not answer.",
                 why=str(error),
                 fix="check the name and the network, or name a mirror (registries in kgpu-env.yaml)",
             ) from error
@@ -183,7 +184,7 @@ def _check(reference: Reference, body: bytes, digest: str) -> None:
 
 def _strange(reference: Reference, why: str) -> BuildError:
     fix = "is it a registry? its /v2/ must speak the Docker Registry HTTP API"
-    return BuildError("KGE-423", f"The answer of {reference.host} is not understood.", why=why, fix=fix)
+    return BuildError("KGE-423", f"The answer of {reference.registry} is not understood.", why=why, fix=fix)
 
 
 def _refused(reference: Reference, answer: Answer) -> BuildError:
@@ -194,5 +195,5 @@ def _refused(reference: Reference, answer: Answer) -> BuildError:
         _UNAUTHORIZED: "check the name, or log in: docker login REGISTRY",
         _FORBIDDEN: "check the name, or log in: docker login REGISTRY",
     }.get(answer.status, "")
-    what = f"The registry {reference.host} does not give {name}."
+    what = f"The registry {reference.registry} does not give {name}."
     return BuildError("KGE-422", what, why=f"HTTP {answer.status} {words}".strip(), fix=fix)

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from provision.registry.reference import is_loopback
+from provision.model.reference import HUB
+from provision.registry.address import is_loopback
 
 _HUB_LOGIN = "https://index.docker.io/v1/"  # the key that docker login writes for Docker Hub
 
@@ -36,7 +37,7 @@ def stored_login(host: str, folder: Path) -> str | None:
     try:
         found = json.loads((folder / "config.json").read_bytes())
         logins = found.get("auths", {})
-        keys = (_HUB_LOGIN,) if host.endswith("docker.io") else (host, f"https://{host}")
+        keys = (_HUB_LOGIN,) if host == HUB else (host, f"https://{host}")
         login = next((logins[key].get("auth") for key in keys if key in logins), None)
     except (OSError, ValueError, AttributeError, TypeError):  # missing, unreadable or not docker's: no login
         return None

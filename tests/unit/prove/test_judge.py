@@ -182,7 +182,7 @@ def test_without_a_driver_library_it_is_not_proved(
     [
         ([{"path": "/dev/nvidia0", "error": None}], "/dev/nvidia0 opens; TensorFlow could not be asked"),
         ([{"path": "/dev/nvidia1", "error": "no right"}], "/dev/nvidia1 cannot be opened: no right"),
-        ([{"path": "/dev/kfd", "error": None}], "no device node of that vendor is inside the container"),
+        ([{"path": "/dev/kfd", "error": None}], "no NVIDIA device node is inside the container"),
     ],
 )
 def test_without_the_framework_the_devices_inside_are_told(
