@@ -231,7 +231,7 @@ def options() -> argparse.ArgumentParser:
     runs.add_argument("--vendor", default="cuda", choices=("cuda", "rocm", "cpu"))
     runs.add_argument("--level", default="standard", choices=("quick", "standard", "soak"))
     runs.add_argument("--minutes", type=float, default=1.0, help="of soaking, with --level soak")
-    runs.add_argument("--within", type=float, default=900.0, help="seconds for all of it, but for the minutes of soaking")
+    runs.add_argument("--within", type=float, default=900.0, help="seconds for all but the soaking")
     return parser
 
 
