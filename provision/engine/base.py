@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from provision.engine import images, sources
+from provision.engine import sources
 from provision.engine.protocol import Engine, Image
 from provision.errors import BuildError, UsageError
+from provision.model.reference import parse_reference
 
 INCLUDE = "ca-certificates,python3,python3-venv"
 SUITE = re.compile(r"[a-z][a-z0-9-]{1,30}")
@@ -33,7 +34,7 @@ def make_base(engine: Engine, suite: str, tag: str, on_progress: Callable[[str],
     """
     if not SUITE.fullmatch(suite):
         raise UsageError("KGE-412", f"{suite!r} is no Debian suite", fix="give one such as bookworm")
-    images.check_reference(tag)
+    parse_reference(tag)
     program = _program()
     with tempfile.TemporaryDirectory(prefix="kgpu-env-base-", ignore_cleanup_errors=True) as folder:
         place = Path(folder)

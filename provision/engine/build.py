@@ -10,6 +10,7 @@ from provision.engine import buildkit, images
 from provision.engine.context import tarball
 from provision.engine.protocol import BuildStep, Built, Context
 from provision.errors import BuildError, EngineError
+from provision.model.reference import parse_reference
 
 if TYPE_CHECKING:
     import requests
@@ -33,7 +34,7 @@ def build(
     Raises:
         BuildError: KGE-401 a step failed, KGE-402 a base image cannot be pulled, KGE-403 disk full.
     """
-    images.check_reference(tag)
+    named = parse_reference(tag)
     body = tarball(context)
     ident = uuid.uuid4().hex
     progress = buildkit.Progress()
@@ -44,7 +45,7 @@ def build(
     finally:
         if not finished:
             _cancel(api, ident)
-    api.tag(image_id, *images.split(tag))
+    api.tag(image_id, named.name, named.version)
     found = images.inspect(api, image_id)
     steps = progress.dockerfile_steps
     return Built(

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
 from provision.engine.connection import explanation
+from provision.engine.images import no_image
 from provision.engine.output import Output
 from provision.engine.protocol import Access, Ran, Run
-from provision.errors import BuildError
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def run_once(api: "APIClient", run: Run) -> Ran:
         with Attached(api, ident, run) as attached:
             return attached.follow(begun)
     except ImageNotFound as error:
-        raise _no_image(run.image, error) from error
+        raise no_image(run.image, explanation(error)) from error
     except (APIError, InvalidVersion) as error:
         return Ran(
             exit_code=None,
@@ -104,15 +104,6 @@ def run_once(api: "APIClient", run: Run) -> Ran:
         )
     finally:
         remove(api, ident)
-
-
-def _no_image(image: str, error: Exception) -> BuildError:
-    return BuildError(
-        "KGE-408",
-        f"the engine has no image {image}",
-        why=explanation(error),
-        fix=f"build it (kgpu-env build) or fetch it (docker pull {image})",
-    )
 
 
 class Attached:

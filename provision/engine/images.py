@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from provision.engine.connection import explanation
 from provision.engine.protocol import Image
-from provision.errors import BuildError, UsageError
+from provision.errors import BuildError
+from provision.model.reference import Reference, parse_reference
 from provision.render.text import quoted
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def inspect(api: "APIClient", reference: str) -> Image | None:
 
 def pull(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -> Image:
     """Fetch an image. Raises BuildError KGE-402 with the registry's answer, KGE-403 when the disk is full."""
-    parse_reference(reference)
+    named = parse_reference(reference)
     with _registry("KGE-402", f"the image {reference} cannot be pulled"):
-        for line in _statuses(api.pull(*split(reference), stream=True, decode=True)):
+        for line in _statuses(api.pull(named.name, named.version, stream=True, decode=True)):
             on_progress(line)
     image = inspect(api, reference)
     if image is None:
@@ -52,9 +53,9 @@ def pull(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -
 
 def push(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -> None:
     """Send a tagged image to its registry. Raises BuildError KGE-404 with the registry's answer."""
-    parse_reference(reference)
+    named = parse_reference(reference)
     with _registry("KGE-404", f"the image {reference} cannot be pushed"):
-        for line in _statuses(api.push(*split(reference), stream=True, decode=True)):
+        for line in _statuses(api.push(named.name, named.version, stream=True, decode=True)):
             on_progress(line)
 
 
@@ -64,22 +65,21 @@ def import_archive(api: "APIClient", archive: Path, tag: str, labels: Mapping[st
     It is imported under a name of its own and tagged when that worked: Docker with containerd's image store was
     seen to name an image before it finds the archive broken, and to leave it.
     """
-    name = parse_reference(tag)
-    staging = f"kgpu-env-import:{uuid.uuid4().hex}"
+    named = parse_reference(tag)
+    staging = Reference(name="kgpu-env-import", tag=uuid.uuid4().hex)
     try:
         _import(api, archive, staging, labels)
-        api.tag(staging, *split(tag))
+        api.tag(f"{staging.name}:{staging.tag}", named.name, named.version)
     finally:
-        _forget(api, staging)
+        _forget(api, f"{staging.name}:{staging.tag}")
     image = inspect(api, tag)
     if image is None:
         raise BuildError("KGE-410", f"{archive} cannot be imported", why="the engine does not have it")
     return image
 
 
-def _import(api: "APIClient", archive: Path, tag: str, labels: Mapping[str, str]) -> None:
-    repository, version = split(tag)
-    query: list[tuple[str, str]] = [("fromSrc", "-"), ("repo", repository), ("tag", version)]
+def _import(api: "APIClient", archive: Path, named: Reference, labels: Mapping[str, str]) -> None:
+    query: list[tuple[str, str]] = [("fromSrc", "-"), ("repo", named.name), ("tag", named.version)]
     query += [("changes", label(key, value)) for key, value in labels.items()]
     url = f"{api.base_url}/v{api.api_version}/images/create"
     try:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from provision.engine.connection import explanation
 from provision.engine.container import CHUNK, create, devices, remove
+from provision.engine.images import no_image
 from provision.engine.output import HEADER
 from provision.engine.protocol import Job, Streams
-from provision.errors import BuildError, EngineError
+from provision.errors import EngineError
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def run_job(api: "APIClient", job: Job, streams: Streams, on_start: Callable[[],
                 _relay(connection, job, streams)
             return int(api.wait(ident)["StatusCode"])
     except ImageNotFound as error:
-        raise _no_image(job.image, error) from error
+        raise no_image(job.image, explanation(error)) from error
     except APIError as error:
         raise _refused(explanation(error), job) from error
     except KeyboardInterrupt:
@@ -91,11 +92,6 @@ def run_job(api: "APIClient", job: Job, streams: Streams, on_start: Callable[[],
         raise
     finally:
         remove(api, ident)
-
-
-def _no_image(image: str, error: Exception) -> BuildError:
-    fix = "build it (kgpu-env build) or fetch it (docker pull)"
-    return BuildError("KGE-408", f"the engine has no image {image}", why=explanation(error), fix=fix)
 
 
 def _refused(why: str, job: Job) -> EngineError:

@@ -13,7 +13,8 @@ from provision.library.hosts import engine as lent
 if TYPE_CHECKING:
     from provision.engine.glance import Glance
     from provision.engine.protocol import BuildStep, Engine, Image
-    from provision.registry import Reference, RemoteImage
+    from provision.model.reference import Reference
+    from provision.registry import RemoteImage
 
 _QUICK = (2.0, 4.0)  # seconds to connect and to wait, where an answer is welcome and not needed
 
@@ -90,12 +91,12 @@ def look_up(
         seconds: limits on a connection and on each wait for an answer; by default 5 and 20.
 
     Raises:
-        UsageError: KGE-903, that is no reference.
+        UsageError: KGE-411, that is no reference.
         BuildError: KGE-421, the registry does not answer; KGE-422, it refuses or does not
             have the image; KGE-423, its answer is no image's.
     """
-    from provision.build import rewrite
-    from provision.registry import parse_reference, read_image
+    from provision.model.reference import parse_reference, rewrite
+    from provision.registry import read_image
     from provision.registry.http import SECONDS, Http
     from provision.registry.token import stored_login
 
@@ -127,13 +128,13 @@ def pinned(image: str, machine: str, network: model.Network | None = None, *, re
         The reference; without a digest where the engine has the image and knows none, or nobody may be asked.
 
     Raises:
-        UsageError: KGE-903, that is no reference.
+        UsageError: KGE-411, that is no reference.
         BuildError: KGE-421 to KGE-423, the registry does not tell the digest.
     """
-    from provision.registry import parse_reference
+    from provision.model.reference import parse_reference
 
     asked = parse_reference(image)
-    if "@" in image:
+    if asked.digest:
         return image
     local = _glance(image)
     digest = _own_digest(local, asked) if local else None
@@ -149,11 +150,11 @@ def pinned(image: str, machine: str, network: model.Network | None = None, *, re
 
 def _own_digest(local: "Glance", asked: "Reference") -> str | None:
     """Return the digest by which the registry of the reference that was asked for knows the image."""
-    from provision.registry import parse_reference
+    from provision.model.reference import reference_of
 
-    for known in map(parse_reference, local.digests):
-        if (known.host, known.repository) == (asked.host, asked.repository):
-            return known.version
+    for known in filter(None, map(reference_of, local.digests)):  # an image without a name is "<none>@<none>"
+        if (known.registry, known.repository) == (asked.registry, asked.repository):
+            return known.digest
     return None
 
 
@@ -190,8 +191,7 @@ def read_configuration(
     Raises:
         UsageError, BuildError: as of `look_up`.
     """
-    from provision.build import rewrite
-    from provision.registry import parse_reference
+    from provision.model.reference import parse_reference, rewrite
 
     name = rewrite(image, (network or model.Network()).registries)
     reference = parse_reference(name)
@@ -201,7 +201,7 @@ def read_configuration(
         return Configuration(origin="the engine", digest=local.image_id, environment=environment)
     found = look_up(image, machine, network)
     return Configuration(
-        origin=f"the registry {reference.host}",
+        origin=f"the registry {reference.registry}",
         digest=found.digest,
         environment=found.env,
         bytes_read=found.bytes_read,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import provision.catalogue as facts
-from provision.errors import BuildError, InputError
+from provision.errors import InputError
 from provision.library.hosts import probe_host
 from provision.model import Access, Host, Value, Vendor
 from provision.model.inside import CACHE, HOST_CACHE, PROJECT, SCRATCH, cache_environment
@@ -51,13 +51,13 @@ def job(
         InputError: KGE-608, the project's folder is none, or the user may not enter it; KGE-605, there can be no cache.
         UsageError: KGE-306, the host has no such GPU.
     """
+    from provision.engine.images import no_image
     from provision.engine.protocol import Job
     from provision.prove import image_vendor
 
     there = engine.image(work.image)
     if there is None:
-        fix = "build it with kgpu-env build (and the same options), or name another with --image"
-        raise BuildError("KGE-408", f"there is no image {work.image} on this engine", fix=fix)
+        raise no_image(work.image)
     wanted = work.vendor or image_vendor(there)
     user = work.user or f"{os.getuid()}:{os.getgid()}"
     # The cache belongs to the user outside: another one inside starts with an empty home each time.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import provision.catalogue as facts
-from provision.errors import BuildError, InputError, NoStackError
+from provision.errors import InputError, NoStackError
 from provision.library.hosts import engine as lent
 from provision.library.hosts import probe_host
 from provision.library.keeping import Records, host_now, keep, known_control
@@ -128,10 +128,11 @@ def _environment(python: Path, say: Callable[[str], None]) -> "Environment | Non
 
 
 def _found(connected: "Engine", image: str) -> "Image":
+    from provision.engine.images import no_image
+
     found = connected.image(image)
     if found is None:
-        fix = f"build it with kgpu-env build, or fetch it: docker pull {image}"
-        raise BuildError("KGE-408", f"there is no image {image} on this engine", fix=fix)
+        raise no_image(image)
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from provision.errors import InputError, UsageError
 from provision.model import Request, labels
+from provision.model.reference import is_place, reference_of
 
 # Patterns stay text: most runs need none of them, and compiling takes time at every start.
 # Debian's rule for names; a "-" at the end would tell apt-get to remove the package.
@@ -17,10 +18,6 @@ _RESERVED_ENV = (
     *("UID", "GID"),  # ENV would win over the ARGs
 )
 _VERSION = r"[0-9]+(\.[0-9]+)*"
-_HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
-_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-_TAG = rf"(?=[^@]{{1,255}}\Z)({_HOST}/)?{_PART}(/{_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
-_REGISTRY = rf"{_HOST}(/{_PART})*/?"
 _ID_LIMIT = 2**32 - 2  # the kernel keeps the last id for "none"
 
 
@@ -54,10 +51,11 @@ def check_request(request: Request) -> Request:
 def check_names(tag: str | None, registries: Mapping[str, str]) -> None:
     """Raise InputError KGE-611 when the image's name or a registry's place could not be one."""
     if tag:
-        _need(re.fullmatch(_TAG, tag), f"tag {tag!r}", "NAME:TAG or HOST:PORT/NAME:TAG, the name in lower case")
+        named = reference_of(tag)
+        _need(named and not named.digest, f"tag {tag!r}", "NAME:TAG or HOST:PORT/NAME:TAG, the name in lower case")
     for registry, mirror in registries.items():
-        _need(re.fullmatch(_REGISTRY, registry), f"registry {registry!r}", "a host name, such as docker.io")
-        _need(re.fullmatch(_REGISTRY, mirror), f"mirror {mirror!r} of {registry}", "HOST, HOST:PORT or HOST:PORT/PATH")
+        _need(is_place(registry), f"registry {registry!r}", "a host name, such as docker.io")
+        _need(is_place(mirror), f"mirror {mirror!r} of {registry}", "HOST, HOST:PORT or HOST:PORT/PATH")
 
 
 def _check_user(request: Request) -> None:

@@ -133,10 +133,10 @@ def _order(found: Plan, kind: str, target: ExportOptions) -> "Order":
 
     from provision.emit import Order
     from provision.engine.access import device_access
-    from provision.engine.images import check_reference
+    from provision.model.reference import parse_reference
 
     if target.image:
-        check_reference(target.image)
+        parse_reference(target.image)
     user = found.request.user
     has_context = kind == "devcontainer" and not target.image  # a Dockerfile, and what it reads
     network = found.settings.network if has_context else None

@@ -1,4 +1,4 @@
-"""What is sent to the engine: container bodies, labels, references, addresses, apt sources."""
+"""What is sent to the engine: container bodies, labels, addresses, apt sources."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from provision.engine import container, images, sources
 from provision.engine.connection import candidates
 from provision.engine.protocol import Access, Run
-from provision.errors import BuildError, UsageError
+from provision.errors import BuildError
 
 
 def host_config(access: Access | None = None) -> dict[str, object]:
@@ -53,26 +53,6 @@ def test_nodes_groups_and_mounts() -> None:
 def test_the_runs_environment_wins() -> None:
     run = Run(image="i", command=(), access=Access(env={"A": "access", "B": "b"}), env={"A": "run"})
     assert container.body(run, "n")["Env"] == ["HOME=/tmp", "A=run", "B=b"]
-
-
-@pytest.mark.parametrize(
-    ("reference", "parts"),
-    [
-        ("debian", ("debian", "latest")),
-        ("a/b:1.2", ("a/b", "1.2")),
-        ("localhost:5000/a", ("localhost:5000/a", "latest")),
-        ("localhost:5000/a:t", ("localhost:5000/a", "t")),
-        ("a:t@sha256:" + "0" * 64, ("a:t", "sha256:" + "0" * 64)),
-    ],
-)
-def test_references_are_split(reference: str, parts: tuple[str, str]) -> None:
-    assert images.split(reference) == parts
-
-
-@pytest.mark.parametrize("reference", ["", "-x", "a b", "a\nb", "ü", "a" * 500, "$(x)", "../x?y"])
-def test_what_is_no_reference_never_reaches_the_engine(reference: str) -> None:
-    with pytest.raises(UsageError, match="no image reference"):
-        images.check_reference(reference)
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

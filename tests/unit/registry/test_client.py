@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import BuildError, UsageError
-from provision.registry import parse_reference, read_image
+from provision.errors import BuildError
+from provision.model.reference import parse_reference
+from provision.registry import read_image
 from provision.registry.client import Answer
 from provision.registry.token import stored_login, token_request
 
@@ -119,26 +120,22 @@ def test_a_blob_that_is_not_its_digest_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "registry", "repository", "version"),
+    ("text", "asked"),
     [
-        ("ubuntu", "https://registry-1.docker.io/v2", "library/ubuntu", "latest"),
-        ("nvidia/cuda:12.6.3-base", "https://registry-1.docker.io/v2", "nvidia/cuda", "12.6.3-base"),
-        ("docker.io/library/debian:12", "https://registry-1.docker.io/v2", "library/debian", "12"),
-        ("localhost/x", "http://localhost/v2", "x", "latest"),
-        ("127.0.0.1:5000/a/b:1", "http://127.0.0.1:5000/v2", "a/b", "1"),
-        ("quay.example:443/a/b@sha256:" + "0" * 64, "https://quay.example:443/v2", "a/b", "sha256:" + "0" * 64),
+        ("debian:12", "https://registry-1.docker.io/v2/library/debian/manifests/12"),
+        ("localhost/x", "http://localhost/v2/x/manifests/latest"),
+        ("127.0.0.1:5000/a/b:1", "http://127.0.0.1:5000/v2/a/b/manifests/1"),
+        ("[::1]:5000/a", "http://[::1]:5000/v2/a/manifests/latest"),
+        (f"far.example:443/a:1@{digest(b'')}", f"https://far.example:443/v2/a/manifests/{digest(b'')}"),
     ],
 )
-def test_references(text: str, registry: str, repository: str, version: str) -> None:
-    found = parse_reference(text)
-    assert (found.registry, found.repository, found.version) == (registry, repository, version)
+def test_where_a_registry_is_asked(text: str, asked: str) -> None:
+    def nobody(url: str, headers: Mapping[str, str], limit: int) -> Answer:  # noqa: ARG001 - a Get has them
+        raise OSError(url)
 
-
-@pytest.mark.parametrize("text", ["", "UPPER", "a//b", "a:b:c", "a b", "-x", "x@sha256:12", "http://x/y"])
-def test_what_names_no_image(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_reference(text)
-    assert caught.value.code == "KGE-903"
+    with pytest.raises(BuildError) as caught:
+        read_image(parse_reference(text), "x86_64", nobody)
+    assert (caught.value.code, caught.value.why) == ("KGE-421", asked)
 
 
 def test_a_login_is_not_sent_where_it_could_be_read() -> None:
@@ -152,6 +149,13 @@ def test_a_login_that_docker_stored_is_used(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"auths": {"registry.example": {"auth": login}}}))
     assert stored_login("registry.example", tmp_path) == login
     assert stored_login("other.example", tmp_path) is None
+
+
+def test_the_hubs_login_is_for_the_hub_alone(tmp_path: Path) -> None:
+    login = base64.b64encode(b"user:secret").decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": login}}}))
+    assert stored_login(parse_reference("debian").registry, tmp_path) == login
+    assert stored_login(parse_reference("not-docker.io/debian").registry, tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"auths": []}', '{"auths": {"registry.example": null}}', "{"])
