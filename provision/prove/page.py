@@ -21,6 +21,7 @@ from provision.model.proof import LibraryRow
 from provision.prove.chart import chart, number
 from provision.prove.devices import counted
 from provision.prove.matrix import BEHIND
+from provision.prove.reason import ON_CPU
 from provision.resources import folder
 
 BRIEF = 400  # characters above the fold, so that the next step stays there
@@ -76,6 +77,7 @@ def page(proof: Proof, stack: Stack | None = None) -> str:
             proof=proof,
             stack=stack,
             answer=answer(proof.verdict),
+            reason=proof.reason.removesuffix(f"; {ON_CPU}"),  # which the answer says already
             tally=tally(proof.checks),
             gpus=gpus(proof.devices),
             counted=count(proof),
@@ -125,7 +127,7 @@ def answer(verdict: Verdict) -> Answer:
         case Verdict.PROVED:
             return Answer("PROVED", "good")
         case Verdict.CPU:
-            return Answer("TRAINED ON CPU", "neutral", "No GPU pass-through was proved.")
+            return Answer("TRAINED ON CPU", "neutral", sentence(ON_CPU))
         case Verdict.NOT_PROVED:
             return Answer("NOT PROVED", "bad")
         case Verdict.INVALID:

@@ -15,6 +15,7 @@ NO_PYTHON = re.compile(
     r"python3?\W*:?\s*(executable file not found|no such file|not found)|executable file \W?python", re.IGNORECASE
 )
 NO_FRAMEWORK = re.compile(r"No module named '(tensorflow|keras|jax|torch|numpy)'")
+ON_CPU = "no pass-through was proved"  # what a training on the CPU never means
 FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies without a GPU."
 FIX_IMAGE = "Name an image that has Python and TensorFlow inside, or make one: kgpu-env build."
 FIX_HERE = "Name the Python that has Keras and its backend with --python, and the backend with --backend."
@@ -55,7 +56,7 @@ def reason_of(  # noqa: PLR0913 - the judge's whole case; every argument is one 
     if verdict is Verdict.PROVED:
         return Reason(text=f"the model trained and learned on {expectation.requested}")
     if verdict is Verdict.CPU:
-        return Reason(text="the model trained and learned on the CPU, as asked; no pass-through was proved")
+        return Reason(text=f"the model trained and learned on the CPU, as asked; {ON_CPU}")
     known = diagnose(_words(ran, evidence), expectation.vendor, patterns)
     detail = {item.name: item.detail for item in found if item.status is not Status.PASS}
     if "started" in detail:

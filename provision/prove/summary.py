@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from provision.model import TITLES, Proof, Status, Verdict
 from provision.prove.devices import counted
+from provision.prove.reason import ON_CPU
 
 INDENT = "      "
 LOSS = "loss"
@@ -16,7 +17,7 @@ def summary(proof: Proof) -> list[str]:
         case Verdict.PROVED:
             return [f"PROVED    {proof.reason}", *_evidence(proof)]
         case Verdict.CPU:
-            return [f"TRAINED ON CPU  {_loss(proof)}. No pass-through was proved.", *_versions(proof)]
+            return [f"TRAINED ON CPU  {_loss(proof)}. {_sentence(ON_CPU)}", *_versions(proof)]
         case Verdict.NOT_PROVED | Verdict.INVALID:
             word = "NOT PROVED" if proof.verdict is Verdict.NOT_PROVED else "INVALID"
             return [f"{word}  {proof.code}: {_sentence(proof.reason)}", *_mend(proof)]

@@ -172,9 +172,12 @@ def test_the_answer_comes_in_order(not_proved: Proof) -> None:
 
 def test_a_cpu_training_says_that_no_pass_through_was_proved(on_cpu: Proof) -> None:
     assert on_cpu.verdict is Verdict.CPU
-    seen = read(page(msgspec.structs.replace(on_cpu, reason="")))
-    assert "No GPU pass-through was proved." in seen.of("p")
-    assert "None is recorded." in seen.of("p")
+    for proof in (on_cpu, msgspec.structs.replace(on_cpu, reason="")):
+        seen = read(page(proof))
+        assert "No pass-through was proved." in seen.of("p")
+        assert seen.text.count("pass-through") == 1
+        assert "None is recorded." in seen.of("p")
+    assert "The model trained and learned on the CPU, as asked." in read(page(on_cpu)).of("p")
 
 
 def test_a_loss_beside_a_failed_proof_is_no_evidence_for_the_gpu(not_proved: Proof, proved: Proof) -> None:
