@@ -11,6 +11,7 @@ from provision.emit.order import Order, quick_check
 from provision.emit.text import CHECK_FILE, check_script
 from provision.model import Vendor
 from provision.model.inside import PROJECT
+from provision.model.reference import parse_reference
 from provision.resources import folder
 
 DEFINITION = "keras.def"
@@ -55,9 +56,8 @@ def _untagged(reference: str) -> str:
     Source: containers/image, docker_transport.go: "Docker references with both a tag and digest are currently not
     supported" (read 2026-11-23).
     """
-    name, at, digest = reference.partition("@")
-    repository, colon, tag = name.rpartition(":")
-    return f"{repository}@{digest}" if at and colon and "/" not in tag else reference
+    found = parse_reference(reference)
+    return f"{found.name}@{found.digest}" if found.digest else reference
 
 
 def _run(order: Order) -> str:

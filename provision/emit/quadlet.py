@@ -9,6 +9,7 @@ from provision.emit.order import Order, quick_check
 from provision.emit.text import CHECK_FILE, as_unit, check_script
 from provision.model import Vendor
 from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
+from provision.model.reference import parse_reference
 
 FILE = "keras.container"
 SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
@@ -54,9 +55,7 @@ def quadlet(order: Order) -> dict[str, str]:
 
 def _qualified(reference: str) -> str:
     """Return the reference with a registry: Podman asks about a short name, which no service can answer."""
-    first, slash, _ = reference.partition("/")
-    named = bool(slash) and (first == "localhost" or "." in first or ":" in first)
-    return reference if named else f"localhost/{reference}"
+    return reference if parse_reference(reference).written_registry else f"localhost/{reference}"
 
 
 def _environment(order: Order) -> dict[str, str]:
