@@ -35,13 +35,20 @@ class ReaderGoneError(Exception):
     """Whoever read our output has gone. As a BrokenPipeError it would look like the engine's lost connection."""
 
 
-def body(job: Job) -> dict[str, Any]:
-    """Return the request that creates the container: Docker's `ContainerCreate`."""
+def body(job: Job, size: os.terminal_size | None = None) -> dict[str, Any]:
+    """Return the request that creates the container: Docker's `ContainerCreate`.
+
+    Args:
+        job: what is to run.
+        size: of the terminal that the job is given.
+    """
     ports = {
         f"{inside}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(outside)}] for inside, outside in job.ports.items()
     }
     handed = devices(job.access)
     mounts = [{"Type": "bind", "Source": source, "Target": target} for source, target in job.mounts.items()]
+    # From Docker 23 on; what runs finds a size before anything can be resized.
+    console = {"ConsoleSize": [size.lines, size.columns]} if size else {}
     limits = {"Memory": job.memory_bytes, "MemorySwap": job.memory_bytes} if job.memory_bytes else {}
     return {
         "Image": job.image,
@@ -63,6 +70,7 @@ def body(job: Job) -> dict[str, Any]:
             "ShmSize": SHARED_MEMORY_GIB << 30,
             "PortBindings": ports,
             "LogConfig": {"Type": "none"},  # the output is read as it comes; a copy could fill the disk
+            **console,
             **limits,
             **handed,
             "Mounts": [*handed["Mounts"], *mounts],
@@ -76,12 +84,13 @@ def run_job(api: "APIClient", job: Job, streams: Streams, on_start: Callable[[],
 
     ident = f"kgpu-env-{uuid.uuid4().hex}"
     try:
-        create(api, body(job), ident)
+        create(api, body(job, os.get_terminal_size(streams.stdout) if job.terminal else None), ident)
         with _attached(api, ident) as connection:
             api.start(ident)
-            on_start()
-            with _sized(api, ident, job, streams), _raw(job, streams):
-                _relay(connection, job, streams)
+            with _sized(api, ident, job, streams):
+                on_start()
+                with _raw(job, streams):
+                    _relay(connection, job, streams)
             return int(api.wait(ident)["StatusCode"])
     except ImageNotFound as error:
         raise no_image(job.image, explanation(error)) from error
@@ -209,7 +218,7 @@ def _raw(job: Job, streams: Streams) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sized(api: "APIClient", ident: str, job: Job, streams: Streams) -> Iterator[None]:
-    """Keep the container's terminal as large as the user's."""
+    """Keep the container's terminal as large as the user's, from the start on, before which no engine resizes it."""
     from docker.errors import APIError  # noqa: PLC0415 - slow to import
 
     def resize(_number: int = 0, _frame: FrameType | None = None) -> None:
@@ -220,9 +229,9 @@ def _sized(api: "APIClient", ident: str, job: Job, streams: Streams) -> Iterator
     if not job.terminal:
         yield
         return
-    resize()
     before = signal.signal(signal.SIGWINCH, resize)
     try:
+        resize()
         yield
     finally:
         signal.signal(signal.SIGWINCH, before)

@@ -1,12 +1,14 @@
 """A real engine, a real Podman and a loopback registry; what the tests make, they remove."""
 
 import os
+import pty
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 
 from provision.engine.base import make_base
 from provision.engine.docker import DockerEngine, connect
-from provision.engine.protocol import BuildStep, Built, Context
+from provision.engine.protocol import BuildStep, Built, Context, Streams
 from provision.engine.sources import machine_sources
 from provision.errors import KgpuError
 
@@ -54,6 +56,26 @@ def base(engine: DockerEngine) -> str:
 def api(engine: DockerEngine) -> "APIClient":
     """The SDK's client, to look behind the engine's back."""
     return engine._api  # noqa: SLF001 - the tests' only way to see what is left
+
+
+class Window:
+    """A terminal of 33 lines and 101 columns, for all three streams of a job."""
+
+    def __init__(self) -> None:
+        self.keys, self.screen = pty.openpty()
+        termios.tcsetwinsize(self.screen, (33, 101))
+        self.streams = Streams(self.screen, self.screen, self.screen)
+
+    def close(self) -> None:
+        os.close(self.keys)
+        os.close(self.screen)
+
+
+@pytest.fixture
+def window() -> Iterator[Window]:
+    found = Window()
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from provision.errors import BuildError, EngineError
 if TYPE_CHECKING:
     from docker import APIClient
 
+Window = Any  # the class of conftest.py
 pytestmark = pytest.mark.engine
 SCRIPT = str(Path(sys.executable).with_name("kgpu-env"))
 
@@ -60,6 +61,22 @@ def test_user_folder_and_rights(engine: DockerEngine, base: str, tmp_path: Path)
     assert out.split()[-1] == "0" * 16
     made = (tmp_path / "made").stat()
     assert (made.st_uid, made.st_gid) == (1234, 5678)
+
+
+def test_a_terminal_has_its_size_before_anybody_hears_of_the_start(
+    engine: DockerEngine, api: "APIClient", base: str, window: Window
+) -> None:
+    before, seen = jobs(api), []
+
+    def look() -> None:
+        (ident,) = jobs(api) - before
+        asked = api.exec_create(ident, ["stty", "--file=/dev/console", "size"], user="1234:5678")
+        seen.append(api.exec_start(asked["Id"]))
+        api.kill(ident)
+
+    job = Job(image=base, command=("sleep", "60"), user="1234:5678", directory="/tmp", terminal=True)
+    assert engine.run_job(job, window.streams, look) == 137
+    assert seen == [b"33 101\n"]
 
 
 def test_a_program_that_the_image_lacks(engine: DockerEngine, base: str) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from provision.engine.protocol import BuildStep, Built, Run
+from provision.engine.protocol import BuildStep, Built, Job, Run
 
 Modern = Any  # the class of conftest.py
+Window = Any  # the same, one folder up
 Make = Callable[..., Built]
 pytestmark = pytest.mark.engine
 ENGINE = Path(__file__).parents[1]
@@ -75,3 +76,12 @@ def test_a_step_has_the_bridge_s_network(docker28: Modern, make: Make) -> None:
         finally:
             server.kill()
     assert "got 200" in "".join(step.log for step in seen)
+
+
+def test_a_terminal_has_its_size_at_the_first_instant(docker28: Modern, debian: str, window: Window) -> None:
+    """Older engines are told after the start, when a quick command has asked already."""
+    job = Job(image=debian, command=("stty", "size"), user="0:0", directory="/", terminal=True)
+    for _ in range(5):
+        assert docker28.engine.run_job(job, window.streams, lambda: None) == 0
+    os.set_blocking(window.keys, False)
+    assert os.read(window.keys, 1 << 16).split() == [b"33", b"101"] * 5
