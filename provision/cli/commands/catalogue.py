@@ -1,5 +1,6 @@
 """`kgpu-env catalogue`: reading the facts, what they decide, and what is doubtful in them."""
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,6 +57,17 @@ def list_rows(
         return
     for row in rows:
         answer(f"{row['table']:<13} {row['id']:<28} {row['confidence']:<11} {row['checked']}  {row['source']}")
+    _tell_legend(facts, rows)
+
+
+def _tell_legend(facts: "Catalogue", rows: tuple[dict[str, Any], ...]) -> None:
+    """Tell a person where the short names of sources are told in full; a file or a pipe gets the rows alone."""
+    if not sys.stdout.isatty():
+        return
+    for row in rows:
+        for one in facts.cited(row):
+            say(f"note      what {one.id} and its like stand for:\n          kgpu-env catalogue show {row['id']}")
+            return
 
 
 @_group.command("show")

@@ -48,6 +48,21 @@ def test_show_and_why_tell_what_the_short_names_of_a_source_stand_for(run: Run) 
         assert "WINDOW" not in {one["id"] for one in found}
 
 
+def test_a_list_tells_a_person_where_the_short_names_of_sources_are_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("catalogue", "list")[2] == ""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, err = run("catalogue", "list", "drivers")
+    found = re.fullmatch(r"note      what (\w+) and its like stand for:\n          kgpu-env (.+)\n", err)
+    assert found
+    name, command = found.groups()
+    assert (code, out.splitlines()[-1].split()[-1]) == (0, name)
+    assert f"sources        {name}: " in run(*command.split())[1]
+    assert run("catalogue", "list", "bases")[2] == ""  # their sources are in full
+    assert run("catalogue", "list", "drivers", "--json")[2] == ""
+
+
 @pytest.mark.parametrize("command", ["show", "why"])
 def test_a_misspelt_row_gets_a_suggestion(run: Run, command: str) -> None:
     code, _, err = run("catalogue", command, "tensorflow-2.21")
