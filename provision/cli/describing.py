@@ -1,8 +1,7 @@
 """A host in words, for `probe` and `up`."""
 
-from provision.model import Driver, Gpu, Host
+from provision.model import MAKERS, Driver, Gpu, Host
 
-_MAKERS = {"nvidia": "NVIDIA", "amd": "AMD"}
 _GIB = 2**30
 
 
@@ -34,7 +33,7 @@ def headline(host: Host) -> str:
     """Return the host in one line."""
     kinds: dict[str, int] = {}
     for gpu in host.gpus:
-        name = f"{gpu.name or _MAKERS[gpu.vendor]} ({gpu.architecture or 'unknown architecture'})"
+        name = f"{gpu.name or MAKERS[gpu.vendor]} ({gpu.architecture or 'unknown architecture'})"
         kinds[name] = kinds.get(name, 0) + 1
     parts = [f"{count} x {name}" for name, count in kinds.items()] or ["no GPU"]
     drivers = [f"{_driver(driver)} driver" for driver in host.drivers]
@@ -45,7 +44,7 @@ def _driver(driver: Driver) -> str:
     version = driver.release or driver.version or "without a version"
     notes = [f"module {driver.version}"] if driver.release and driver.version else []
     notes += [driver.flavour] if driver.flavour else []
-    return f"{_MAKERS[driver.vendor]} {version}" + (f" ({', '.join(notes)})" if notes else "")
+    return f"{MAKERS[driver.vendor]} {version}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _memory(gpu: Gpu) -> str | None:
@@ -56,7 +55,7 @@ def _memory(gpu: Gpu) -> str | None:
 
 def _gpu(gpu: Gpu) -> str:
     parts = [
-        gpu.name or _MAKERS[gpu.vendor],
+        gpu.name or MAKERS[gpu.vendor],
         gpu.architecture or "architecture unknown",
         _memory(gpu),
         gpu.partition,

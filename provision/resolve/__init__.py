@@ -56,13 +56,14 @@ def _resolve(catalogue: Catalogue, host: Host, request: Request) -> Stack:
     present = [vendor for vendor in (Vendor.CUDA, Vendor.ROCM) if host.gpus_of(vendor.gpu or "")]
     outcomes = [resolve_vendor(catalogue, host, request, vendor) for vendor in present]
     stacks = [outcome for outcome in outcomes if isinstance(outcome, Stack)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     if stacks:
         # What was asked for comes before what stands in for it.
         return _noting_others(sorted(stacks, key=lambda stack: stack.backend != (request.backend or "tensorflow")))
     if request.fallback == "cpu":
         return _stack(catalogue, host, request, Vendor.CPU)
-    if present:
-        return _stack(catalogue, host, request, present[0])
+    if failures:
+        raise _no_stack(catalogue, host, replace(request, vendor=present[0]), failures[0])
     raise _no_gpu(host)
 
 
@@ -75,9 +76,9 @@ def _stack(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -
 
 
 def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failure) -> NoStackError:
-    from provision.resolve import advice, conflict, fallback  # noqa: PLC0415 - only a failure pays for them
+    from provision.resolve import advice, conflict  # noqa: PLC0415 - only a failure pays for them
 
-    rules = conflict.smallest_cover(fallback.considered(catalogue, host, request, request.vendor, failure))
+    rules = conflict.smallest_cover(failure.broken())
     found = () if failure.fix else advice.changes(catalogue, host, request, request.vendor)
     words = f". {conflict.in_words(rules)}" if rules else ""
     # The newest that breaks one of them; what was asked for is told where nothing else stands in the way.
@@ -91,7 +92,7 @@ def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failu
         fix=failure.fix or advice.in_words(found),
         rejected=failure.rejected,
     )
-    error.conflict, error.changes = rules, found
+    error.conflict, error.changes = tuple(rule.value for rule in rules), found
     return error
 
 

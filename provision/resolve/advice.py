@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
 from provision.model import Backend, Change, Driver, DriverVersion, Host, Request, Stack, Vendor, version_key
-from provision.resolve.outcome import WISHES
+from provision.resolve.outcome import STAND_INS, WISHES
 from provision.resolve.rules import matches
 from provision.resolve.split import split
 from provision.resolve.vendors import resolve_vendor
-
-_RANK: Final[dict[Backend, int]] = {"tensorflow": 2, "jax": 1, "torch": 0}  # the other two stand in for the first
 
 
 class Upgrade(NamedTuple):
@@ -91,7 +89,7 @@ def _asking(stack: Stack, options: tuple[str, ...]) -> str:
 
 def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
     """Return the newest CUDA image for a release that takes CUDA from its base alone."""
-    if vendor is not Vendor.CUDA or request.base is not None or request.backend in {"jax", "torch"}:
+    if vendor is not Vendor.CUDA or request.base is not None or request.backend in STAND_INS:
         return []
     asked = [row for row in catalogue.tensorflow if not row.cuda_wheels and matches(row.version, request.tensorflow)]
     majors = {row.cuda.split(".")[0] for row in asked}
@@ -105,7 +103,7 @@ def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendo
 def _by_name(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
     """Return the newest unconfirmed release that fits: it is taken only by its name, and may need a CUDA image."""
     option = "tensorflow" if vendor is Vendor.CUDA else "rocm"
-    if vendor is Vendor.CPU or request.backend in {"jax", "torch"} or getattr(request, option) is not None:
+    if vendor is Vendor.CPU or request.backend in STAND_INS or getattr(request, option) is not None:
         return []
     rows = catalogue.tensorflow if vendor is Vendor.CUDA else catalogue.amd.builds
     for row in (row for row in rows if row.confidence == "unconfirmed"):
@@ -155,7 +153,12 @@ def _newer(stack: Stack, other: Stack) -> bool:
 
 
 def _age(stack: Stack) -> tuple[int, tuple[int, ...]]:
-    return _RANK[stack.backend], version_key(stack.framework.version)[:2]
+    return rank(stack.backend), version_key(stack.framework.version)[:2]
+
+
+def rank(backend: Backend) -> int:
+    """Return a number that is the higher, the more a backend is preferred: TensorFlow before what stands in for it."""
+    return -("tensorflow", *STAND_INS).index(backend)
 
 
 def _newer_drivers(catalogue: Catalogue, host: Host, vendor: Vendor) -> list[tuple[str, Host]]:

@@ -1,7 +1,7 @@
 """What resolving has in common for all vendors: a GPU and a loaded driver, names, and warnings of confidence."""
 
 from provision.catalogue import rows
-from provision.model import Gpu, Host, StackWarning
+from provision.model import Gpu, Host, StackWarning, Vendor
 from provision.model.inside import VENV
 from provision.resolve.outcome import Failure
 
@@ -16,8 +16,9 @@ def machine(host: Host) -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(host.architecture, host.architecture)
 
 
-def missing(host: Host, maker: str, label: str) -> Failure | None:
+def missing(host: Host, vendor: Vendor) -> Failure | None:
     """Return why a vendor's GPUs cannot be resolved for at all: none, no driver, or an unknown architecture."""
+    maker, label = vendor.gpu or "", vendor.maker
     if not host.gpus_of(maker):
         looked = ", ".join(host.looked_at) or "the host file"
         return Failure(

@@ -10,15 +10,12 @@ from provision.resolve.cuda_candidate import (
     capability_of,
     runs_as_machine_code,
 )
-from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
-from provision.resolve.rules import Broken, first_broken
 
 __all__ = [
     "Candidate",
     "Facts",
     "TensorFlow",
     "capability_of",
-    "choose",
     "library_path",
     "packages",
     "runs_as_machine_code",
@@ -41,36 +38,6 @@ def runtimes(facts: Facts, release: rows.TensorFlowRelease) -> list[TensorFlow]:
         for cuda in (release.cuda, *release.newer_cuda)
         for cudnn in (release.cudnn, *release.newer_cudnn)
     ]
-
-
-def choose(facts: Facts, release: rows.TensorFlowRelease) -> TensorFlow | tuple[TensorFlow, Broken]:
-    """Return the first candidate of a release that satisfies every rule, or one with the rule it breaks.
-
-    When all runtimes fail, the one that comes furthest tells the reason.
-    """
-    candidates = runtimes(facts, release)
-    broken = first_broken(RELEASE_RULES, candidates[0])
-    if broken:
-        return candidates[0], broken
-    failures: list[tuple[TensorFlow, Broken]] = []
-    for candidate in candidates:
-        broken = first_broken(RUNTIME_RULES, candidate)
-        if broken is None:
-            return candidate
-        failures.append((candidate, broken))
-    order = {rule: place for place, rule in enumerate(_RUNTIME_ORDER)}
-    return max(failures, key=lambda failure: order[failure[1].rule])
-
-
-_RUNTIME_ORDER = (
-    "toolkit-knows-gpu",
-    "requested-cuda",
-    "house",
-    "cuda-version",
-    "cudnn-version",
-    "cudnn-code",
-    "require-cuda",
-)
 
 
 def packages(candidate: TensorFlow) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from provision.model import DriverVersion, Gpu, version_key
 from provision.resolve.cuda_candidate import AnyCandidate, TensorFlow, capability_of, runs_as_machine_code
 from provision.resolve.forward import compat_of, driver_cuda
 from provision.resolve.require import brands_of
+from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import REQUESTED, Broken, Rule, house, matches
 
 
@@ -13,7 +14,7 @@ def requested_tensorflow(candidate: TensorFlow) -> Broken | None:
     asked = candidate.facts.request.tensorflow
     if matches(candidate.release.version, asked):
         return None
-    return Broken("requested-tensorflow", f"TensorFlow {asked} was asked for", REQUESTED)
+    return Broken(RuleName.REQUESTED_TENSORFLOW, f"TensorFlow {asked} was asked for", REQUESTED)
 
 
 def confirmed(candidate: TensorFlow) -> Broken | None:
@@ -23,7 +24,7 @@ def confirmed(candidate: TensorFlow) -> Broken | None:
         return None
     version = ".".join(release.version.split(".")[:2])
     reason = f"unconfirmed: {release.note}; ask for it with --tensorflow {version}"
-    return Broken("confirmed", reason, release.source)
+    return Broken(RuleName.CONFIRMED, reason, release.source)
 
 
 def cuda_from_base(candidate: TensorFlow) -> Broken | None:
@@ -34,7 +35,7 @@ def cuda_from_base(candidate: TensorFlow) -> Broken | None:
     reason = (
         "its wheel does not know NVIDIA's CUDA wheels (the extra and-cuda begins with 2.14), and the base has no CUDA"
     )
-    return Broken("cuda-from-base", reason, release.source)
+    return Broken(RuleName.CUDA_FROM_BASE, reason, release.source)
 
 
 def house_framework(candidate: AnyCandidate) -> Broken | None:
@@ -54,7 +55,7 @@ def tegra(candidate: AnyCandidate) -> Broken | None:
         row = facts.catalogue.capability(gpu.architecture or "")
         if (row and row.tegra) or "nvgpu" in (gpu.name or ""):
             reason = f"{gpu.name or gpu.architecture} is a Jetson's own GPU, and PyPI's wheels do not serve it"
-            return Broken("tegra", reason, "NVIDIA/nvidia-container-toolkit, go-nvlib; PYPI")
+            return Broken(RuleName.TEGRA, reason, "NVIDIA/nvidia-container-toolkit, go-nvlib; PYPI")
     return None
 
 
@@ -64,7 +65,7 @@ def machine(candidate: AnyCandidate) -> Broken | None:
     if machine in machines:
         return None
     reason = f"its wheels are known to have CUDA code for {' and '.join(machines)} only, and this is {machine}"
-    return Broken("machine", reason, "PYPI: the aarch64 wheels are much smaller")
+    return Broken(RuleName.MACHINE, reason, "PYPI: the aarch64 wheels are much smaller")
 
 
 def driver_minimum(candidate: AnyCandidate) -> Broken | None:
@@ -79,7 +80,7 @@ def driver_minimum(candidate: AnyCandidate) -> Broken | None:
         f"driver {candidate.facts.driver} is too old for {candidate.release.title}, "
         f"which needs {family.driver} or newer (CUDA {major}.x)"
     )
-    return Broken("driver-minimum", reason, family.source)
+    return Broken(RuleName.DRIVER_MINIMUM, reason, family.source)
 
 
 def _windows_driver(candidate: AnyCandidate, family: rows.CudaFamily) -> Broken | None:
@@ -87,14 +88,14 @@ def _windows_driver(candidate: AnyCandidate, family: rows.CudaFamily) -> Broken 
     facts = candidate.facts
     if family.windows is None:
         reason = f"the Windows driver that CUDA {family.major}.x needs below WSL2 is not in the catalogue"
-        return Broken("wsl-driver", reason, family.source)
+        return Broken(RuleName.WSL_DRIVER, reason, family.source)
     if facts.driver >= DriverVersion(family.windows):
         return None
     reason = (
         f"Windows driver {facts.driver} is too old for {candidate.release.title} in WSL2, "
         f"which needs {family.windows} or newer (CUDA {family.major}.x)"
     )
-    return Broken("wsl-driver", reason, family.windows_source)
+    return Broken(RuleName.WSL_DRIVER, reason, family.windows_source)
 
 
 def driver_drives_gpu(candidate: AnyCandidate) -> Broken | None:
@@ -106,13 +107,13 @@ def driver_drives_gpu(candidate: AnyCandidate) -> Broken | None:
             continue
         if row.driver and facts.driver < DriverVersion(row.driver):
             reason = f"{row.name} ({gpu.architecture}) needs driver {row.driver} or newer, not {facts.driver}"
-            return Broken("driver-drives-gpu", reason, row.source)
+            return Broken(RuleName.DRIVER_DRIVES_GPU, reason, row.source)
         if row.last_branch and int(facts.driver.branch) > int(row.last_branch):
             reason = (
                 f"R{row.last_branch} is the last driver branch for {row.name} GPUs ({gpu.architecture}), "
                 f"and this host has {facts.driver}"
             )
-            return Broken("driver-drives-gpu", reason, row.source)
+            return Broken(RuleName.DRIVER_DRIVES_GPU, reason, row.source)
     return None
 
 
@@ -134,14 +135,14 @@ def _ptx(candidate: AnyCandidate, gpu: Gpu, capability: str) -> Broken | None:
     if not below:
         oldest = min(release.sass, key=version_key)
         reason = f"its wheel has no code for {gpu.architecture}; the oldest GPUs that it serves are {_sm(oldest)}"
-        return Broken("gpu-code", reason, release.source)
+        return Broken(RuleName.GPU_CODE, reason, release.source)
     usable = [ptx for ptx in below if not ptx.specific or ptx.capability == capability]
     if not usable:
         reason = (
             f"for {gpu.architecture} its wheel has only PTX for {_sm(below[0].capability)}a, "
             f"which loads on {_sm(below[0].capability)} alone"
         )
-        return Broken("ptx-specific", reason, release.source)
+        return Broken(RuleName.PTX_SPECIFIC, reason, release.source)
     return _driver_reads(candidate, gpu, usable[0])
 
 
@@ -157,7 +158,7 @@ def _driver_reads(candidate: AnyCandidate, gpu: Gpu, ptx: rows.Ptx) -> Broken | 
         f"its {gpu.architecture} kernels are PTX {ptx.isa}, which needs driver {branch} or newer "
         f"(CUDA {isa.cuda}); {facts.driver} {reads}"
     )
-    return Broken("ptx-driver", reason, isa.source)
+    return Broken(RuleName.PTX_DRIVER, reason, isa.source)
 
 
 def _sm(capability: str) -> str:
@@ -172,10 +173,10 @@ def toolkit_knows_gpu(candidate: AnyCandidate) -> Broken | None:
             continue
         if version_key(candidate.cuda) < version_key(row.toolkit):
             reason = f"CUDA {candidate.cuda} does not know {gpu.architecture}, which needs {row.toolkit} or newer"
-            return Broken("toolkit-knows-gpu", reason, row.source)
+            return Broken(RuleName.TOOLKIT_KNOWS_GPU, reason, row.source)
         if row.last_cuda and version_key(candidate.cuda)[0] > int(row.last_cuda):
             reason = f"CUDA {row.last_cuda}.x is the last for {gpu.architecture}"
-            return Broken("toolkit-knows-gpu", reason, row.source)
+            return Broken(RuleName.TOOLKIT_KNOWS_GPU, reason, row.source)
     return None
 
 
@@ -183,11 +184,11 @@ def cudnn_code(candidate: AnyCandidate) -> Broken | None:
     """Each GPU has code in cuDNN."""
     row = next((row for row in candidate.facts.catalogue.nvidia.cudnn if row.version == candidate.cudnn), None)
     if row is None:
-        return Broken("cudnn-code", f"the catalogue does not know cuDNN {candidate.cudnn}", "kgpu-env catalogue")
+        return Broken(RuleName.CUDNN_CODE, f"the catalogue does not know cuDNN {candidate.cudnn}", "kgpu-env catalogue")
     for gpu in candidate.facts.gpus:
         if capability_of(gpu) not in row.capabilities:
             reason = f"cuDNN {row.version} is not known to have code for {gpu.architecture}"
-            return Broken("cudnn-code", reason, row.source)
+            return Broken(RuleName.CUDNN_CODE, reason, row.source)
     return None
 
 
@@ -197,7 +198,7 @@ def cudnn_fits(candidate: AnyCandidate) -> Broken | None:
     if have[0] == built[0] and have[:2] >= built[:2]:
         return None
     reason = f"it was built with cuDNN {candidate.release.cudnn}, and {candidate.cudnn} does not replace that"
-    return Broken("cudnn-version", reason, candidate.release.source)
+    return Broken(RuleName.CUDNN_VERSION, reason, candidate.release.source)
 
 
 def cuda_fits(candidate: AnyCandidate) -> Broken | None:
@@ -206,7 +207,7 @@ def cuda_fits(candidate: AnyCandidate) -> Broken | None:
     if have[0] == built[0] and have[:2] >= built[:2]:
         return None
     reason = f"it was built with CUDA {candidate.release.cuda}, and {candidate.cuda} does not replace that"
-    return Broken("cuda-version", reason, candidate.release.source)
+    return Broken(RuleName.CUDA_VERSION, reason, candidate.release.source)
 
 
 def requested_cuda(candidate: AnyCandidate) -> Broken | None:
@@ -214,7 +215,7 @@ def requested_cuda(candidate: AnyCandidate) -> Broken | None:
     asked = candidate.facts.request.cuda
     if matches(candidate.cuda, asked):
         return None
-    return Broken("requested-cuda", f"CUDA {asked} was asked for, and this is CUDA {candidate.cuda}", REQUESTED)
+    return Broken(RuleName.REQUESTED_CUDA, f"CUDA {asked} was asked for, and this is CUDA {candidate.cuda}", REQUESTED)
 
 
 def image_starts(candidate: AnyCandidate) -> Broken | None:
@@ -233,7 +234,7 @@ def image_starts(candidate: AnyCandidate) -> Broken | None:
         f"{base.image} starts only with a driver for CUDA {base.cuda}{older}{excluded}; "
         f"this host has {facts.driver} (CUDA {facts.driver_cuda})"
     )
-    return Broken("require-cuda", reason, (row or base).source)
+    return Broken(RuleName.REQUIRE_CUDA, reason, (row or base).source)
 
 
 # What decides about a release, whichever CUDA it is given.

@@ -6,7 +6,6 @@ from provision.model import (
     DriverVersion,
     Framework,
     Host,
-    Rejection,
     Request,
     Route,
     Settings,
@@ -16,16 +15,18 @@ from provision.model import (
 )
 from provision.resolve import cuda
 from provision.resolve.bases import choose_base, glibc, house_allows
-from provision.resolve.common import confidence, machine, missing, names, site
+from provision.resolve.common import confidence, machine, missing, site
+from provision.resolve.cuda_candidate import AnyCandidate
 from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
 from provision.resolve.forward import compat_of
-from provision.resolve.outcome import Failure, Outcome, none_left, rejection, why_not_newer
+from provision.resolve.outcome import Failure
+from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import Broken, all_broken
 
 
 def cuda_facts(catalogue: Catalogue, host: Host, request: Request) -> cuda.Facts | Failure:
     """Return what the rules look at, or why they cannot be asked."""
-    lacking = missing(host, "nvidia", "NVIDIA")
+    lacking = missing(host, Vendor.CUDA)
     driver = host.driver("nvidia")
     if lacking or driver is None or driver.version is None:
         return lacking or Failure("KGE-211", "The NVIDIA driver does not tell its version.")
@@ -35,37 +36,24 @@ def cuda_facts(catalogue: Catalogue, host: Host, request: Request) -> cuda.Facts
     return cuda.Facts(catalogue, request, version, reads, host.gpus_of("nvidia"), machine(host), host.wsl)
 
 
-def resolve_cuda(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
-    """Return the newest stack for the host's NVIDIA GPUs, or why there is none."""
-    facts = cuda_facts(catalogue, host, request)
-    if isinstance(facts, Failure):
-        return facts
-    rejected: list[Rejection] = []
-    for release in catalogue.tensorflow:
-        chosen = cuda.choose(facts, release)
-        if not isinstance(chosen, cuda.Candidate):
-            rejected.append(rejection(chosen[0].label, chosen[1]))
-            continue
-        base = base_of(chosen)
-        if isinstance(base, Broken):
-            rejected.append(rejection(chosen.label, base))
-            continue
-        return _cuda_stack(chosen, base, rejected)
-    return none_left(rejected, f"driver {facts.driver} with {names(facts.gpus)}", request)
-
-
 def base_of(chosen: cuda.TensorFlow) -> rows.BaseImage | rows.CudaBase | Broken:
     """Return the image that a candidate starts from, or the rule that no image satisfies."""
     base, request = chosen.base, chosen.facts.request
     if base is None:
-        return choose_base(chosen.facts.catalogue, request, chosen.release)
+        return plain_base(chosen)
     if request.python not in (None, base.python) or base.python not in chosen.release.python:
         reason = f"{base.image} has Python {base.python}"
-        return Broken("requested-python" if request.python else "python", reason, base.source)
+        return Broken(RuleName.REQUESTED_PYTHON if request.python else RuleName.PYTHON, reason, base.source)
     return house_allows(chosen.facts.catalogue, base) or glibc(chosen.release, base) or base
 
 
-def _cuda_stack(chosen: cuda.TensorFlow, base: rows.BaseImage | rows.CudaBase, rejected: list[Rejection]) -> Stack:
+def plain_base(chosen: AnyCandidate) -> rows.BaseImage | Broken:
+    """Return the image without CUDA that a candidate starts from, or the rule that none satisfies."""
+    return choose_base(chosen.facts.catalogue, chosen.facts.request, chosen.release)
+
+
+def cuda_stack(chosen: cuda.TensorFlow, base: rows.BaseImage | rows.CudaBase) -> Stack:
+    """Return the stack of a candidate that breaks no rule."""
     release, gpus = chosen.release, chosen.facts.gpus
     # XLA of today's builds aborts on some GPUs, and Keras 3 switches it on by itself when it sees a GPU.
     capabilities = [chosen.facts.catalogue.capability(gpu.architecture or "") for gpu in gpus]
@@ -88,10 +76,8 @@ def _cuda_stack(chosen: cuda.TensorFlow, base: rows.BaseImage | rows.CudaBase, r
             f"TensorFlow {release.version}, CUDA {chosen.cuda}, cuDNN {chosen.cudnn}, "
             f"Python {base.python} on {base.image}"
         ),
-        why=why_not_newer(rejected),
         local_base=base.suite if isinstance(base, rows.BaseImage) else None,
         warnings=(*_cuda_warnings(chosen, no_xla), *_forward(chosen)),
-        rejected=tuple(rejected),
     )
 
 

@@ -1,34 +1,26 @@
 """Keras on JAX or torch where TensorFlow serves the GPUs with no build at all."""
 
-from typing import Final
-
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
-from provision.model import TITLES, Backend, Host, Request, Stack, StackWarning, Vendor
-from provision.resolve.conflict import smallest_cover, tensorflow_broken
-from provision.resolve.cuda_stack import resolve_cuda
-from provision.resolve.keras import broken, resolve_keras
-from provision.resolve.outcome import Failure, Outcome, why_not_newer
+from provision.model import TITLES, Host, Request, Stack, StackWarning, Vendor
+from provision.resolve.conflict import smallest_cover
+from provision.resolve.cuda_trial import resolve_cuda
+from provision.resolve.keras import resolve_keras
+from provision.resolve.outcome import STAND_INS, Failure, Outcome
+from provision.resolve.rule_names import Of
 from provision.resolve.rules import bracketed
-
-# JAX first: XLA compiles a model for the GPU that it finds, as it does for TensorFlow. torch serves what JAX does not.
-BACKENDS: Final[tuple[Backend, ...]] = ("jax", "torch")
-# Rules that speak of what was asked for, or of what the site allows, and not of the GPU.
-_WISHES: Final = {"house", "requested-tensorflow", "requested-python", "requested-cuda", "requested-rocm"}
-_OF_THE_BASE: Final = {"requested-base", "python", "glibc", "require-cuda", "cuda-version", "cudnn-version"}
-_OF_THE_DRIVER: Final = {"driver-minimum", "driver-window", "ptx-driver", "wsl-driver"}
+from provision.resolve.trial import why_not_newer
 
 
 def keras_instead(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor, failure: Failure) -> Outcome:
     """Return a stack of Keras on another backend, or `failure`, with what was refused of the others, too."""
-    if not applies(catalogue, host, request, vendor, failure):
+    if not _applies(catalogue, request, vendor, failure):
         return failure
-    found = resolve_keras(catalogue, host, request, vendor, BACKENDS)
+    found = resolve_keras(catalogue, host, request, vendor, STAND_INS)
     if isinstance(found, Failure):
-        return failure._replace(rejected=(*failure.rejected, *found.rejected))
-    on_image = _on_image(catalogue, host, request, vendor)
-    warning = _warning(found, failure, tensorflow_broken(catalogue, host, request, vendor), on_image)
+        return failure._replace(refused=(*failure.refused, *found.refused))
+    warning = _warning(found, failure, _on_image(catalogue, host, request, vendor))
     return replace(
         found,
         why=why_not_newer(failure.rejected),
@@ -37,7 +29,7 @@ def keras_instead(catalogue: Catalogue, host: Host, request: Request, vendor: Ve
     )
 
 
-def applies(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor, failure: Failure) -> bool:
+def _applies(catalogue: Catalogue, request: Request, vendor: Vendor, failure: Failure) -> bool:
     """Tell whether TensorFlow failed for reasons of the GPU, and another backend may be taken.
 
     Not where a build of TensorFlow breaks rules about the request or the site alone: then these are to give way.
@@ -46,20 +38,8 @@ def applies(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor, 
         return False
     if not (request.python or request.base or request.cuda or request.rocm or catalogue.house):
         return True
-    wishes = _WISHES | _OF_THE_BASE if request.base else _WISHES
-    return not any(rules <= wishes for rules in tensorflow_broken(catalogue, host, request, vendor))
-
-
-def considered(
-    catalogue: Catalogue, host: Host, request: Request, vendor: Vendor, failure: Failure
-) -> list[frozenset[str]]:
-    """Return the rules that each candidate breaks, of all backends that a failed request was tried with."""
-    if request.backend in BACKENDS:
-        return broken(catalogue, host, request, vendor, (request.backend,))
-    found = tensorflow_broken(catalogue, host, request, vendor)
-    if applies(catalogue, host, request, vendor, failure):
-        found += broken(catalogue, host, request, vendor, BACKENDS)
-    return found
+    wishes = {Of.WISH, Of.BASE} if request.base else {Of.WISH}
+    return not any({rule.of for rule in rules} <= wishes for rules in failure.broken())
 
 
 def _on_image(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Stack | None:
@@ -72,10 +52,9 @@ def _on_image(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor
     return next((stack for stack in found if isinstance(stack, Stack)), None)
 
 
-def _warning(
-    found: Stack, failure: Failure, broken_rules: list[frozenset[str]], on_image: Stack | None
-) -> StackWarning:
-    rules = sorted(smallest_cover(broken_rules), key=lambda rule: -sum(rule in each for each in broken_rules))
+def _warning(found: Stack, failure: Failure, on_image: Stack | None) -> StackWarning:
+    broken = failure.broken()
+    rules = sorted(smallest_cover(broken), key=lambda rule: -sum(rule in each for each in broken))
     if on_image:
         text = (
             f"Keras runs on {TITLES[found.backend]} here, since no TensorFlow build serves this host on a plain base "
@@ -83,7 +62,9 @@ def _warning(
         )
         return StackWarning(code="keras-fallback", text=text)
     ended = next((one for rule in rules for one in failure.rejected if one.rule == rule), failure.rejected[0])
-    hint = "; --explain tells whether a newer driver changes this" if _OF_THE_DRIVER & set(rules) else ""
+    hint = (
+        "; --explain tells whether a newer driver changes this" if any(rule.of is Of.DRIVER for rule in rules) else ""
+    )
     text = (
         f"Keras runs on {TITLES[found.backend]} here, since no TensorFlow build serves this host "
         f"({', '.join(rules)}): {ended.candidate}: {ended.reason}{bracketed(ended.source)}{hint}"

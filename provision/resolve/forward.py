@@ -27,7 +27,8 @@ def library(
         gpus: the host's.
         doubtful: whether a row that is not confirmed counts too: for telling, never for choosing.
     """
-    row = next((one for one in catalogue.nvidia.compat if one.cuda == ".".join(cuda.split(".")[:2])), None)
+    series = ".".join(cuda.split(".")[:2])
+    row = next((one for one in catalogue.nvidia.compat if one.cuda == series), None)
     if row is None or not (doubtful or row.confidence == "confirmed") or driver.branch not in row.branches:
         return None
     return row if driver < DriverVersion(row.driver) and all(map(data_centre, gpus)) else None

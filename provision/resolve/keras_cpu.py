@@ -1,33 +1,35 @@
 """Keras on JAX or torch without a GPU."""
 
+from collections.abc import Iterator
+
 from provision.catalogue import Catalogue, rows
 from provision.model import Backend, Base, Framework, Host, Request, Route, Stack, Vendor, version_key
-from provision.resolve.bases import choose_base
 from provision.resolve.common import confidence, machine
-from provision.resolve.outcome import Tried
-from provision.resolve.rules import Broken, house
+from provision.resolve.cpu_candidate import Candidate, house_framework, plain_base
+from provision.resolve.rule_names import RuleName
+from provision.resolve.rules import Broken
+from provision.resolve.trial import Single, Trial, Way
+
+Keras = Candidate[rows.KerasCpu]
 
 
-def try_cpu(catalogue: Catalogue, host: Host, request: Request, backend: Backend) -> Tried:
-    """Return the newest stack of a backend for the CPU, if any, and what was refused before it."""
+def trials(catalogue: Catalogue, host: Host, request: Request, backend: Backend) -> Iterator[Trial]:
+    """Return the trials of a backend for the CPU."""
     builds = [row for row in catalogue.keras.keras_cpu if row.backend == backend]
-    tried = Tried()
-    for row in sorted(builds, key=lambda row: version_key(row.version), reverse=True):
-        base = _machine(host, row) or house(catalogue, backend, row.version) or choose_base(catalogue, request, row)
-        if not isinstance(base, Broken):
-            return tried.chosen(_stack(host, row, base))
-        tried = tried.refused(row.title, base)
-    return tried
+    builds.sort(key=lambda row: version_key(row.version), reverse=True)
+    return (Single(_WAY, Candidate(catalogue, host, request, row)) for row in builds)
 
 
-def _machine(host: Host, row: rows.KerasCpu) -> Broken | None:
+def _machine(candidate: Keras) -> Broken | None:
     """The processor that the wheels are for."""
-    if machine(host) in row.machines:
+    row, name = candidate.release, machine(candidate.host)
+    if name in row.machines:
         return None
-    return Broken("machine", f"its wheels are for {' and '.join(row.machines)}, not {machine(host)}", row.source)
+    return Broken(RuleName.MACHINE, f"its wheels are for {' and '.join(row.machines)}, not {name}", row.source)
 
 
-def _stack(host: Host, row: rows.KerasCpu, base: rows.BaseImage) -> Stack:
+def _stack(candidate: Keras, base: rows.BaseImage) -> Stack:
+    host, row = candidate.host, candidate.release
     return Stack(
         vendor=Vendor.CPU,
         route=Route.WHEELS,
@@ -43,3 +45,6 @@ def _stack(host: Host, row: rows.KerasCpu, base: rows.BaseImage) -> Stack:
         local_base=base.suite,
         warnings=confidence(row),
     )
+
+
+_WAY = Way((_machine, house_framework), plain_base, _stack)

@@ -1,14 +1,17 @@
 """Keras on JAX or torch for NVIDIA GPUs: the rules of TensorFlow's wheels, over other wheels."""
 
+from collections.abc import Iterator
+
 from provision.catalogue import Catalogue, rows
 from provision.model import Backend, Base, Framework, Host, Request, Route, Stack, Vendor, version_key
 from provision.resolve import cuda_rules as rule
-from provision.resolve.bases import choose_base
 from provision.resolve.common import confidence
 from provision.resolve.cuda_candidate import Candidate, Facts
-from provision.resolve.cuda_stack import cuda_facts
-from provision.resolve.outcome import Failure, Tried
-from provision.resolve.rules import Broken, Rule, all_broken, first_broken
+from provision.resolve.cuda_stack import cuda_facts, plain_base
+from provision.resolve.outcome import Failure
+from provision.resolve.rule_names import RuleName
+from provision.resolve.rules import Broken, Rule
+from provision.resolve.trial import Single, Trial, Way
 
 Keras = Candidate[rows.KerasCuda]
 
@@ -19,7 +22,7 @@ def confirmed(candidate: Keras) -> Broken | None:
     if row.confidence != "unconfirmed" or candidate.facts.request.cuda:
         return None
     reason = f"unconfirmed: {row.note}; ask for it with --backend {row.backend} --cuda {row.cuda}"
-    return Broken("confirmed", reason, row.source)
+    return Broken(RuleName.CONFIRMED, reason, row.source)
 
 
 RULES: tuple[Rule[Keras], ...] = (
@@ -44,30 +47,12 @@ def candidates(facts: Facts, backend: Backend) -> list[Keras]:
     return [Candidate(facts, row, row.cuda, row.cudnn) for row in builds]
 
 
-def try_cuda(catalogue: Catalogue, host: Host, request: Request, backend: Backend) -> Tried | Failure:
-    """Return the newest stack of a backend for the host's NVIDIA GPUs, if any, and what was refused before it."""
+def trials(catalogue: Catalogue, host: Host, request: Request, backend: Backend) -> Iterator[Trial] | Failure:
+    """Return the trials of a backend for the host's NVIDIA GPUs, or why there can be none."""
     facts = cuda_facts(catalogue, host, request)
     if isinstance(facts, Failure):
         return facts
-    tried = Tried()
-    for candidate in candidates(facts, backend):
-        base = first_broken(RULES, candidate) or choose_base(catalogue, request, candidate.release)
-        if not isinstance(base, Broken):
-            return tried.chosen(_stack(candidate, base))
-        tried = tried.refused(candidate.label, base)
-    return tried
-
-
-def broken(catalogue: Catalogue, host: Host, request: Request, backend: Backend) -> list[frozenset[str]]:
-    """Return the names of the rules that each candidate breaks."""
-    facts = cuda_facts(catalogue, host, request)
-    if isinstance(facts, Failure):
-        return []
-    found: list[frozenset[str]] = []
-    for candidate in candidates(facts, backend):
-        base = choose_base(catalogue, request, candidate.release)
-        found.append(all_broken(RULES, candidate) | ({base.rule} if isinstance(base, Broken) else frozenset()))
-    return found
+    return (Single(_WAY, candidate) for candidate in candidates(facts, backend))
 
 
 def _stack(candidate: Keras, base: rows.BaseImage) -> Stack:
@@ -87,3 +72,6 @@ def _stack(candidate: Keras, base: rows.BaseImage) -> Stack:
         local_base=base.suite,
         warnings=confidence(row),
     )
+
+
+_WAY = Way(RULES, plain_base, _stack)

@@ -1,12 +1,14 @@
 """Keras on JAX or torch for AMD GPUs: the rules of AMD's TensorFlow builds, over AMD's other wheels."""
 
+from collections.abc import Iterator
+
 from provision.catalogue import Catalogue
 from provision.model import Backend, Base, Framework, Host, Request, Route, Settings, Stack, Vendor, version_key
-from provision.resolve.outcome import Failure, Tried
-from provision.resolve.rocm import BUILD_RULES as RULES
+from provision.resolve.outcome import Failure
+from provision.resolve.rocm import BUILD_RULES
 from provision.resolve.rocm_candidate import Facts, Keras, devices
 from provision.resolve.rocm_stack import core_sdk, rocm_facts, rocm_warnings
-from provision.resolve.rules import all_broken, first_broken
+from provision.resolve.trial import Single, Trial, Way
 
 
 def candidates(facts: Facts, backend: Backend) -> list[Keras]:
@@ -17,29 +19,15 @@ def candidates(facts: Facts, backend: Backend) -> list[Keras]:
     return [Keras(facts, row, python[row.base]) for row in builds]
 
 
-def try_rocm(catalogue: Catalogue, host: Host, request: Request, backend: Backend) -> Tried | Failure:
-    """Return the newest stack of a backend for the host's AMD GPUs, if any, and what was refused before it."""
+def trials(catalogue: Catalogue, host: Host, request: Request, backend: Backend) -> Iterator[Trial] | Failure:
+    """Return the trials of a backend for the host's AMD GPUs, or why there can be none."""
     facts = rocm_facts(catalogue, host, request)
     if isinstance(facts, Failure):
         return facts
-    tried = Tried()
-    for candidate in candidates(facts, backend):
-        broken_rule = first_broken(RULES, candidate)
-        if broken_rule is None:
-            return tried.chosen(_stack(candidate))
-        tried = tried.refused(candidate.label, broken_rule)
-    return tried
+    return (Single(_WAY, candidate) for candidate in candidates(facts, backend))
 
 
-def broken(catalogue: Catalogue, host: Host, request: Request, backend: Backend) -> list[frozenset[str]]:
-    """Return the names of the rules that each candidate breaks."""
-    facts = rocm_facts(catalogue, host, request)
-    if isinstance(facts, Failure):
-        return []
-    return [all_broken(RULES, candidate) for candidate in candidates(facts, backend)]
-
-
-def _stack(candidate: Keras) -> Stack:
+def _stack(candidate: Keras, base: str) -> Stack:
     row, gpus = candidate.build, candidate.facts.gpus
     return Stack(
         vendor=Vendor.ROCM,
@@ -48,11 +36,14 @@ def _stack(candidate: Keras) -> Stack:
         backend=row.backend,
         runtime=Framework(name="rocm", version=row.release),
         python=candidate.python,
-        base=Base(image=row.base),
+        base=Base(image=base),
         packages=tuple(devices(text, gpus) for text in row.packages),
         indexes=row.indexes,
         settings=Settings(env=core_sdk(candidate.python)),
         gpus=tuple(sorted({gpu.architecture or "" for gpu in gpus})),
-        summary=f"ROCm {row.release}, Keras on {row.title}, Python {candidate.python} on {row.base}",
+        summary=f"ROCm {row.release}, Keras on {row.title}, Python {candidate.python} on {base}",
         warnings=rocm_warnings(candidate),
     )
+
+
+_WAY = Way(BUILD_RULES, lambda candidate: candidate.base, _stack)

@@ -1,13 +1,17 @@
 """What resolving for one vendor ends with: a stack, or the reason why there is none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from provision.model import Rejection, Request, Stack
-from provision.resolve.rules import Broken, bracketed
+from provision.model import Backend, Rejection, Request, Stack
+from provision.resolve.rules import bracketed
+from provision.resolve.trial import Refused, Rules, Trial, explained, first_stack
 
 # What a request can ask for of the stack itself.
 WISHES: Final = ("tensorflow", "backend", "python", "base", "cuda", "rocm")
+# What stands in for TensorFlow, the best first. JAX: XLA compiles a model for the GPU that it finds, as it does for
+# TensorFlow. torch serves what JAX does not.
+STAND_INS: Final[tuple[Backend, ...]] = ("jax", "torch")
 
 
 class Failure(NamedTuple):
@@ -17,30 +21,25 @@ class Failure(NamedTuple):
     what: str
     why: str = ""
     fix: str = ""
-    rejected: tuple[Rejection, ...] = ()
+    refused: tuple[Refused, ...] = ()
+
+    @property
+    def rejected(self) -> tuple[Rejection, ...]:
+        """Every candidate that was tried, with the first rule that it breaks."""
+        return tuple(one.rejection for one in self.refused)
+
+    def broken(self) -> list[Rules]:
+        """Return all rules that each candidate breaks. Rules that nobody asked yet are asked now."""
+        return [rules for one in self.refused for rules in one.trial.broken()]
 
 
 Outcome = Stack | Failure
 
 
-class Tried(NamedTuple):
-    """The candidates of one framework, newest first: those that were refused, and the one that was not."""
-
-    rejected: tuple[Rejection, ...] = ()
-    stack: Stack | None = None
-
-    def refused(self, candidate: str, broken: Broken) -> "Tried":
-        """Return this with one more candidate that breaks a rule."""
-        return self._replace(rejected=(*self.rejected, rejection(candidate, broken)))
-
-    def chosen(self, stack: Stack) -> "Tried":
-        """Return this with the candidate that breaks none."""
-        return self._replace(stack=stack)
-
-
-def rejection(candidate: str, broken: Broken) -> Rejection:
-    """Return the record of a rule that removed a candidate."""
-    return Rejection(candidate=candidate, rule=broken.rule, reason=broken.reason, source=broken.source)
+def outcome(trials: Iterable[Trial], host_part: str, request: Request) -> Outcome:
+    """Return the first stack, or the failure that names the host and what was refused."""
+    tried = first_stack(trials)
+    return explained(tried.stack, tried.refused) if tried.stack else none_left(tried.refused, host_part, request)
 
 
 def told(one: Rejection) -> str:
@@ -48,8 +47,9 @@ def told(one: Rejection) -> str:
     return f"{one.candidate}: {one.reason}{bracketed(one.source)}"
 
 
-def none_left(rejected: Sequence[Rejection], host_part: str, request: Request) -> Failure:
+def none_left(refused: tuple[Refused, ...], host_part: str, request: Request) -> Failure:
     """Return the failure that tells the most: the newest candidate that the request itself does not exclude."""
+    rejected = [one.rejection for one in refused]
     telling = [one for one in rejected if not one.rule.startswith("requested-")]
     chosen = (telling or rejected)[0]
     asked = any(getattr(request, wish) is not None for wish in WISHES)
@@ -57,11 +57,5 @@ def none_left(rejected: Sequence[Rejection], host_part: str, request: Request) -
         "KGE-212",
         f"No stack of the catalogue satisfies {host_part}{' and what was asked for' if asked else ''}.",
         why=told(chosen),
-        rejected=tuple(rejected),
+        refused=refused,
     )
-
-
-def why_not_newer(rejected: Sequence[Rejection]) -> str:
-    """Return why the newest candidate is not the answer, or nothing when only the request excludes it."""
-    telling = [one for one in rejected if not one.rule.startswith("requested-")]
-    return f"not {telling[0].candidate}: {telling[0].reason}" if telling else ""

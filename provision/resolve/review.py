@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Finding, Host, Request, Severity, Stack, Vendor, version_key
-from provision.resolve.conflict import tensorflow_broken
+from provision.resolve.outcome import Failure
+from provision.resolve.rule_names import RuleName
 from provision.resolve.sweep import hosts
-from provision.resolve.vendors import resolve_vendor
+from provision.resolve.vendors import resolve_tensorflow, resolve_vendor
 
 MAX_AGE_DAYS = 180  # a release of TensorFlow, CUDA or ROCm appears in every such span
 
@@ -113,9 +114,10 @@ def _useless(catalogue: Catalogue) -> Iterator[Finding]:
     yield from _useless_keras(catalogue)
 
 
-def _nearest(catalogue: Catalogue, machines: list[Host], request: Request, vendor: Vendor) -> list[str]:
+def _nearest(catalogue: Catalogue, machines: list[Host], request: Request, vendor: Vendor) -> list[RuleName]:
     """Return the fewest rules that keep a row from a machine."""
-    every = (sorted(one) for host in machines for one in tensorflow_broken(catalogue, host, request, vendor))
+    found = (resolve_tensorflow(catalogue, host, request, vendor) for host in machines)
+    every = (sorted(rules) for one in found if isinstance(one, Failure) for rules in one.broken())
     return min(every, key=lambda rules: (len(rules), rules), default=[])
 
 

@@ -1,12 +1,20 @@
 """The rules for AMD GPUs: which ROCm and which framework's build accept the GPUs and run on the driver."""
 
+from typing import Final
+
 from provision.catalogue import Catalogue, rows
-from provision.model import Driver, version_key
+from provision.model import Backend, Driver, version_key
 from provision.resolve.rocm_candidate import Candidate, Facts, Keras, TensorFlow, framework
+from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import REQUESTED, Broken, Rule, house, matches
 
 _PARTITIONS_SINCE = "6.4.1"
 _WHOLE = {None, "SPX"}
+_ACCEPTS: Final[dict[Backend, RuleName]] = {
+    "tensorflow": RuleName.TENSORFLOW_ACCEPTS_GPU,
+    "jax": RuleName.JAX_ACCEPTS_GPU,
+    "torch": RuleName.TORCH_ACCEPTS_GPU,
+}
 
 
 def requested_tensorflow(candidate: TensorFlow) -> Broken | None:
@@ -14,7 +22,7 @@ def requested_tensorflow(candidate: TensorFlow) -> Broken | None:
     asked, have = candidate.facts.request.tensorflow, candidate.build.tensorflow
     if matches(have, asked) or (asked and have.count(".") == 1 and asked == f"{have}.0"):
         return None
-    return Broken("requested-tensorflow", f"TensorFlow {asked} was asked for", REQUESTED)
+    return Broken(RuleName.REQUESTED_TENSORFLOW, f"TensorFlow {asked} was asked for", REQUESTED)
 
 
 def requested_rocm(candidate: Candidate) -> Broken | None:
@@ -22,7 +30,7 @@ def requested_rocm(candidate: Candidate) -> Broken | None:
     asked = candidate.facts.request.rocm
     if matches(candidate.release, asked) or matches(candidate.build.rocm, asked):
         return None
-    return Broken("requested-rocm", f"ROCm {asked} was asked for", REQUESTED)
+    return Broken(RuleName.REQUESTED_ROCM, f"ROCm {asked} was asked for", REQUESTED)
 
 
 def requested_python(candidate: Candidate) -> Broken | None:
@@ -31,7 +39,7 @@ def requested_python(candidate: Candidate) -> Broken | None:
     if asked in (None, candidate.python):
         return None
     reason = f"it is published for Python {candidate.python}, and {asked} was asked for"
-    return Broken("requested-python", reason, candidate.build.source)
+    return Broken(RuleName.REQUESTED_PYTHON, reason, candidate.build.source)
 
 
 def requested_base(candidate: Candidate) -> Broken | None:
@@ -39,12 +47,14 @@ def requested_base(candidate: Candidate) -> Broken | None:
     asked = candidate.facts.request.base
     if asked in (None, candidate.base):
         return None
-    return Broken("requested-base", f"the base {asked} was asked for, and this is {candidate.base}", REQUESTED)
+    return Broken(RuleName.REQUESTED_BASE, f"the base {asked} was asked for, and this is {candidate.base}", REQUESTED)
 
 
 def house_rules(candidate: Candidate) -> Broken | None:
     """What the site allows."""
     catalogue = candidate.facts.catalogue
+    if not catalogue.house:
+        return None
     wanted = (
         (candidate.backend, candidate.version),
         ("rocm", candidate.release),
@@ -60,7 +70,7 @@ def confirmed(candidate: Candidate) -> Broken | None:
     if build.confidence != "unconfirmed" or candidate.facts.request.rocm:
         return None
     reason = f"unconfirmed: {build.note}; ask for it with --rocm {build.rocm}"
-    return Broken("confirmed", reason, build.source)
+    return Broken(RuleName.CONFIRMED, reason, build.source)
 
 
 def machine(candidate: Candidate) -> Broken | None:
@@ -68,7 +78,7 @@ def machine(candidate: Candidate) -> Broken | None:
     if candidate.facts.machine == "x86_64":
         return None
     reason = f"AMD publishes {framework(candidate)} for x86_64, and this is {candidate.facts.machine}"
-    return Broken("machine", reason, candidate.build.source)
+    return Broken(RuleName.MACHINE, reason, candidate.build.source)
 
 
 def wsl(candidate: Candidate) -> Broken | None:
@@ -77,9 +87,9 @@ def wsl(candidate: Candidate) -> Broken | None:
         return None
     if isinstance(candidate, Keras):
         reason = f"the catalogue has no build of {framework(candidate)} for WSL2"
-        return Broken("wsl", reason, candidate.build.source)
+        return Broken(RuleName.WSL, reason, candidate.build.source)
     reason = "AMD documents TensorFlow for Linux only, and this is WSL2"
-    return Broken("wsl", reason, "AMD-Ecosystem/ai-ecosystem, docs/frameworks/tensorflow/install.rst")
+    return Broken(RuleName.WSL, reason, "AMD-Ecosystem/ai-ecosystem, docs/frameworks/tensorflow/install.rst")
 
 
 def build_accepts_gpu(candidate: Candidate) -> Broken | None:
@@ -87,7 +97,7 @@ def build_accepts_gpu(candidate: Candidate) -> Broken | None:
     for gpu in candidate.facts.gpus:
         if gpu.architecture not in candidate.build.targets:
             reason = f"{gpu.architecture} is not among the GPUs of its {framework(candidate)} build"
-            return Broken(f"{candidate.backend}-accepts-gpu", reason, candidate.build.source)
+            return Broken(_ACCEPTS[candidate.backend], reason, candidate.build.source)
     return None
 
 
@@ -97,7 +107,7 @@ def rocm_supports_gpu(candidate: Candidate) -> Broken | None:
     for gpu in candidate.facts.gpus:
         if gpu.architecture not in row.targets:
             reason = f"{gpu.architecture} is not among the GPUs of ROCm {row.series}"
-            return Broken("rocm-supports-gpu", reason, row.source)
+            return Broken(RuleName.ROCM_SUPPORTS_GPU, reason, row.source)
     return None
 
 
@@ -108,10 +118,10 @@ def driver_window(candidate: Candidate) -> Broken | None:
         return None  # no table covers the kernel's own driver: the stack carries a warning instead
     if window is None:
         reason = f"the catalogue has no row for amdgpu driver {driver.release or driver.version}"
-        return Broken("driver-window", reason, "kgpu-env catalogue, amd.yaml")
+        return Broken(RuleName.DRIVER_WINDOW, reason, "kgpu-env catalogue, amd.yaml")
     runs = f"runs ROCm {window.rocm[0]} to {window.rocm[-1]}" if window.rocm else "has no row in AMD's table"
     reason = f"no source says that driver {window.release} runs ROCm {build.rocm}: it {runs}"
-    return Broken("driver-window", reason, window.source)
+    return Broken(RuleName.DRIVER_WINDOW, reason, window.source)
 
 
 def partitions(candidate: Candidate) -> Broken | None:
@@ -120,7 +130,7 @@ def partitions(candidate: Candidate) -> Broken | None:
     if split is None or version_key(candidate.release) >= version_key(_PARTITIONS_SINCE):
         return None
     reason = f"the GPU is partitioned ({split}), which ROCm sees from {_PARTITIONS_SINCE} on"
-    return Broken("partitions", reason, "ROCm/container-toolkit, requirements.rst")
+    return Broken(RuleName.PARTITIONS, reason, "ROCm/container-toolkit, requirements.rst")
 
 
 # What decides about every build, whatever the framework.

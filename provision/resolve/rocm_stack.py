@@ -1,17 +1,17 @@
 """Resolving for AMD: runs the rules over the builds and assembles the stack."""
 
 from provision.catalogue import Catalogue
-from provision.model import Base, Framework, Host, Rejection, Request, Route, Settings, Stack, StackWarning, Vendor
+from provision.model import Base, Framework, Host, Request, Route, Settings, Stack, StackWarning, Vendor
 from provision.resolve import rocm
 from provision.resolve.common import confidence, machine, missing, names, site
-from provision.resolve.outcome import Failure, Outcome, none_left, rejection, why_not_newer
+from provision.resolve.outcome import Failure, Outcome, outcome
 from provision.resolve.rocm_candidate import Candidate, Facts, TensorFlow, devices
-from provision.resolve.rules import first_broken
+from provision.resolve.trial import Single, Way
 
 
 def rocm_facts(catalogue: Catalogue, host: Host, request: Request) -> Facts | Failure:
     """Return what the rules look at, or why they cannot be asked."""
-    lacking = missing(host, "amd", "AMD")
+    lacking = missing(host, Vendor.ROCM)
     driver = host.driver("amd")
     if lacking or driver is None:
         return lacking or Failure("KGE-211", "The amdgpu driver is not loaded.")
@@ -27,17 +27,12 @@ def resolve_rocm(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
     facts = rocm_facts(catalogue, host, request)
     if isinstance(facts, Failure):
         return facts
-    rejected: list[Rejection] = []
-    for candidate in rocm.candidates(facts):
-        broken = first_broken(rocm.RULES, candidate)
-        if broken is None:
-            return _rocm_stack(candidate, rejected)
-        rejected.append(rejection(candidate.label, broken))
     name = facts.driver.release or facts.driver.version or "the kernel's own driver"
-    return none_left(rejected, f"amdgpu {name} with {names(facts.gpus)}", request)
+    trials = (Single(_WAY, candidate) for candidate in rocm.candidates(facts))
+    return outcome(trials, f"amdgpu {name} with {names(facts.gpus)}", request)
 
 
-def _rocm_stack(candidate: TensorFlow, rejected: list[Rejection]) -> Stack:
+def _stack(candidate: TensorFlow, base: str) -> Stack:
     build, facts = candidate.build, candidate.facts
     wheel = candidate.wheel
     return Stack(
@@ -46,18 +41,19 @@ def _rocm_stack(candidate: TensorFlow, rejected: list[Rejection]) -> Stack:
         framework=Framework(name="tensorflow", version=build.tensorflow),
         runtime=Framework(name="rocm", version=build.version),
         python=build.python,
-        base=Base(image=candidate.base),
+        base=Base(image=base),
         framework_in_base=wheel is None,
         packages=tuple(devices(text, facts.gpus) for text in wheel.packages) if wheel else (),
         indexes=wheel.indexes if wheel else (),
         find_links=wheel.find_links if wheel else None,
         settings=Settings(env=core_sdk(build.python) if wheel and wheel.indexes else {}),
         gpus=tuple(sorted({gpu.architecture or "" for gpu in facts.gpus})),
-        summary=f"ROCm {build.version}, TensorFlow {build.tensorflow}, Python {build.python} ({candidate.base})",
-        why=why_not_newer(rejected),
+        summary=f"ROCm {build.version}, TensorFlow {build.tensorflow}, Python {build.python} ({base})",
         warnings=rocm_warnings(candidate),
-        rejected=tuple(rejected),
     )
+
+
+_WAY = Way(rocm.RULES, lambda candidate: candidate.base, _stack)
 
 
 def core_sdk(python: str) -> dict[str, str]:

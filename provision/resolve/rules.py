@@ -1,10 +1,12 @@
 """What a rule is: a predicate over a candidate that says, in words and with a source, why it fails."""
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Generic, NamedTuple, TypeVar
 
 from provision.catalogue import Catalogue
 from provision.model import version_key
+from provision.resolve.rule_names import RuleName
 
 C = TypeVar("C")
 REQUESTED = "what was asked for"  # the source of a rule that speaks of the request alone
@@ -13,7 +15,7 @@ REQUESTED = "what was asked for"  # the source of a rule that speaks of the requ
 class Broken(NamedTuple):
     """A rule that a candidate does not satisfy."""
 
-    rule: str
+    rule: RuleName
     reason: str
     source: str
 
@@ -26,12 +28,31 @@ def bracketed(source: str) -> str:
     return "" if source == REQUESTED else f" [{source}]"
 
 
-def first_broken(rules: Iterable[Rule[C]], candidate: C) -> Broken | None:
-    """Return the first rule that `candidate` breaks, or None when it satisfies all."""
-    return next((broken for rule in rules if (broken := rule(candidate))), None)
+class Asked(Generic[C]):
+    """A candidate before its rules: asked up to the first that it breaks, and on from there when somebody wants more.
+
+    Attributes:
+        candidate: what the rules look at.
+        first: the first rule that it breaks, or None when it satisfies all.
+        place: of the first among the rules, from 0: how far the candidate came.
+    """
+
+    def __init__(self, rules: Sequence[Rule[C]], candidate: C) -> None:
+        self.candidate, self.first, self.place = candidate, None, len(rules)
+        self._rules = rules
+        for place, rule in enumerate(rules):
+            if broken := rule(candidate):
+                self.first, self.place = broken, place
+                break
+
+    @cached_property
+    def broken(self) -> frozenset[RuleName]:
+        """The names of all rules that the candidate breaks."""
+        first = {self.first.rule} if self.first else frozenset()
+        return all_broken(self._rules[self.place + 1 :], self.candidate) | first
 
 
-def all_broken(rules: Iterable[Rule[C]], candidate: C) -> frozenset[str]:
+def all_broken(rules: Iterable[Rule[C]], candidate: C) -> frozenset[RuleName]:
     """Return the names of all rules that `candidate` breaks."""
     return frozenset(broken.rule for rule in rules if (broken := rule(candidate)))
 
@@ -48,7 +69,7 @@ def house(catalogue: Catalogue, subject: str, value: str) -> Broken | None:
             continue
         if row.newest and version_key(value)[: len(version_key(row.newest))] > version_key(row.newest):
             reason = f"the site's rule {row.id} allows no {subject} newer than {row.newest}, and this is {value}"
-            return Broken("house", reason, row.source)
+            return Broken(RuleName.HOUSE, reason, row.source)
         if row.images and value not in row.images:
-            return Broken("house", f"the site's rule {row.id} does not list {value}", row.source)
+            return Broken(RuleName.HOUSE, f"the site's rule {row.id} does not list {value}", row.source)
     return None

@@ -6,7 +6,7 @@ from provision.catalogue import Catalogue
 from provision.model import Host, Request, Stack, Vendor
 from provision.resolve.outcome import Outcome
 
-__all__ = ["resolve_vendor"]
+__all__ = ["resolve_tensorflow", "resolve_vendor"]
 
 
 def resolve_vendor(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Outcome:
@@ -18,7 +18,7 @@ def resolve_vendor(catalogue: Catalogue, host: Host, request: Request, vendor: V
         from provision.resolve.keras import resolve_keras  # noqa: PLC0415 - see above
 
         return resolve_keras(catalogue, host, request, vendor, (request.backend,))
-    found = _tensorflow(catalogue, host, request, vendor)
+    found = resolve_tensorflow(catalogue, host, request, vendor)
     if isinstance(found, Stack):
         return found
     from provision.resolve.fallback import keras_instead  # noqa: PLC0415 - see above
@@ -26,10 +26,11 @@ def resolve_vendor(catalogue: Catalogue, host: Host, request: Request, vendor: V
     return keras_instead(catalogue, host, request, vendor, found)
 
 
-def _tensorflow(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Outcome:
+def resolve_tensorflow(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Outcome:
+    """Return the newest stack of TensorFlow, or why there is none; nothing stands in for it."""
     match vendor:
         case Vendor.CUDA:
-            from provision.resolve.cuda_stack import resolve_cuda  # noqa: PLC0415 - see above
+            from provision.resolve.cuda_trial import resolve_cuda  # noqa: PLC0415 - see above
 
             return resolve_cuda(catalogue, host, request)
         case Vendor.ROCM:

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue, load
 from provision.errors import NoStackError
-from provision.model import Driver, Gpu, Host, Rejection, Request, Stack, Vendor
+from provision.model import VENDORS, Driver, Gpu, Host, Rejection, Request, Stack, Vendor
 from provision.resolve import resolve, upgrades
 from provision.resolve.common import missing
-from provision.resolve.conflict import RULES, smallest_cover
+from provision.resolve.conflict import smallest_cover
+from provision.resolve.rule_names import RuleName
 from provision.resolve.telling import explanation, grouped, rejections, sources
 from provision.resources import folder
 
@@ -74,17 +75,17 @@ def test_the_short_names_in_brackets_are_explained() -> None:
     ],
 )
 def test_an_unknown_architecture_is_told_with_the_hosts_own_step(host: Host, what: str, step: str) -> None:
-    maker = host.gpus[0].vendor
-    known = replace(host, drivers=(Driver(vendor=maker, version="580.65.06"),))
-    failure = missing(known, maker, maker.upper())
+    vendor = VENDORS[host.gpus[0].vendor]
+    known = replace(host, drivers=(Driver(vendor=host.gpus[0].vendor, version="580.65.06"),))
+    failure = missing(known, vendor)
     assert failure is not None
     assert failure.what == f"The architecture of the {what} not known."
     assert step in failure.fix
 
 
 @settings(deadline=None)
-@given(st.lists(st.frozensets(st.sampled_from(sorted(RULES)), min_size=1, max_size=4), min_size=1, max_size=12))
-def test_a_conflict_covers_every_candidate_and_no_part_of_it_does(broken: list[frozenset[str]]) -> None:
+@given(st.lists(st.frozensets(st.sampled_from(RuleName), min_size=1, max_size=4), min_size=1, max_size=12))
+def test_a_conflict_covers_every_candidate_and_no_part_of_it_does(broken: list[frozenset[RuleName]]) -> None:
     found = set(smallest_cover(broken))
     assert all(one & found for one in broken)
     for rule in found:

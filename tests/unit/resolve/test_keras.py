@@ -11,7 +11,7 @@ from provision.catalogue import Catalogue, load
 from provision.errors import NoStackError, UsageError
 from provision.model import Driver, DriverVersion, Gpu, Host, Request, Stack, Vendor, version_key
 from provision.resolve import resolve, upgrades
-from provision.resolve.advice import _RANK as RANK
+from provision.resolve.advice import rank
 from provision.resolve.request import check_request
 from provision.resolve.sweep import matrix
 from provision.resolve.telling import rejections
@@ -226,7 +226,7 @@ def test_a_newer_driver_never_worsens_the_pick(
     if isinstance(after, NoStackError):  # only a branch that no longer drives the GPU may do so
         assert "driver-drives-gpu" in {rejected.rule for rejected in after.rejected}
         return
-    ages = [(RANK[stack.backend], version_key(stack.framework.version)) for stack in (before, after)]
+    ages = [(rank(stack.backend), version_key(stack.framework.version)) for stack in (before, after)]
     assert ages == sorted(ages)
 
 

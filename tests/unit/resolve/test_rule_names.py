@@ -1,0 +1,112 @@
+"""What each rule speaks of, held against what really changes it; and that no rule is asked twice."""
+
+import ast
+from collections import Counter
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from provision.catalogue import load
+from provision.model import Backend, Driver, Gpu, Host, Request, Stack, Vendor
+from provision.resolve import cuda_trial, rule_names
+from provision.resolve.cuda_candidate import Candidate
+from provision.resolve.outcome import STAND_INS, Failure
+from provision.resolve.rule_names import Of, RuleName
+from provision.resolve.rules import Asked, Broken
+from provision.resolve.sweep import hosts
+from provision.resolve.vendors import resolve_tensorflow, resolve_vendor
+
+MODULES = sorted(Path(rule_names.__file__).parent.glob("*.py"))
+
+
+def broken(vendor: Vendor, host: Host) -> list[frozenset[RuleName]]:
+    found = resolve_tensorflow(load(), host, Request(vendor=vendor), vendor)
+    return found.broken() if isinstance(found, Failure) else []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_no_rule_goes_by_another_name(path: Path) -> None:
+    made = [
+        node.args[0]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Broken"
+    ]
+    assert [ast.unparse(one) for one in made if isinstance(one, ast.Constant | ast.JoinedStr)] == []
+
+
+def test_a_name_without_what_it_speaks_of_cannot_be_made() -> None:
+    with pytest.raises(TypeError, match="of"):
+        RuleName.__new_member__(RuleName, "new-rule")  # type: ignore[attr-defined] # what the class calls for a member
+    assert all(name.words for name in RuleName)
+
+
+@pytest.mark.parametrize("vendor", [Vendor.CUDA, Vendor.ROCM])
+def test_without_a_wish_no_rule_about_wishes_or_bases_is_broken(vendor: Vendor) -> None:
+    machines = [host for _, _, host in hosts(load(), vendor)]
+    found = {rule.of for host in machines[::5] for rules in broken(vendor, host) for rule in rules}
+    assert found
+    assert found <= {Of.BUILD, Of.DRIVER, Of.GPU}
+
+
+@pytest.mark.parametrize("vendor", [Vendor.CUDA, Vendor.ROCM])
+def test_the_driver_changes_nothing_about_the_other_rules(vendor: Vendor) -> None:
+    machines = sorted((host for _, _, host in hosts(load(), vendor)), key=lambda host: str(host.gpus))
+    compared = 0
+    for _, same in groupby(machines, key=lambda host: host.gpus):
+        tables = [table for host in same if (table := broken(vendor, host))]
+        # The one rule that speaks of both: a driver can be too old for a GPU and too new.
+        kept = [[{rule for rule in rules if not about_driver(rule)} for rules in table] for table in tables]
+        assert all(one == kept[0] for one in kept)
+        compared += len(kept)
+    assert compared > len(load().nvidia.capabilities)
+
+
+def about_driver(rule: RuleName) -> bool:
+    return rule.of is Of.DRIVER or rule is RuleName.DRIVER_DRIVES_GPU
+
+
+def counting(rule: Callable[[Candidate], Broken | None], asked: Counter[tuple[object, ...]]) -> object:  # type: ignore[type-arg] # of any framework
+    def ask(candidate: Candidate) -> Broken | None:  # type: ignore[type-arg] # of any framework
+        asked[rule.__name__, candidate.label, candidate.cudnn, str(candidate.base)] += 1
+        return rule(candidate)
+
+    return ask
+
+
+def test_what_stands_in_asks_no_rule_of_tensorflow_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: Counter[tuple[object, ...]] = Counter()
+    for name in ("RELEASE_RULES", "RUNTIME_RULES"):
+        rules = getattr(cuda_trial, name)
+        monkeypatch.setattr(cuda_trial, name, tuple(counting(rule, asked) for rule in rules))
+    gpu = Gpu(vendor="nvidia", architecture="sm_80")
+    host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="470.256.02"),))
+    found = resolve_vendor(load(), host, Request(vendor=Vendor.CUDA), Vendor.CUDA)
+    assert isinstance(found, Stack)
+    assert found.backend == "torch"
+    assert len(asked) > 100
+    assert {key: count for key, count in asked.items() if count > 1} == {}
+
+
+def test_rules_are_asked_up_to_the_first_and_on_from_there() -> None:
+    asked: list[int] = []
+
+    def rule(number: int) -> Callable[[str], Broken | None]:
+        def ask(_: str) -> Broken | None:
+            asked.append(number)
+            return Broken(list(RuleName)[number], "", "") if number % 2 else None
+
+        return ask
+
+    found = Asked([rule(number) for number in range(5)], "a candidate")
+    assert (asked, found.place) == ([0, 1], 1)
+    assert found.broken == {list(RuleName)[1], list(RuleName)[3]}
+    assert found.broken
+    assert asked == [0, 1, 2, 3, 4]
+    assert Asked([rule(0), rule(2)], "a candidate").place == 2
+
+
+def test_the_backends_are_tensorflow_and_what_stands_in() -> None:
+    assert {"tensorflow", *STAND_INS} == set(get_args(Backend))
