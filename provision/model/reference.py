@@ -7,6 +7,7 @@ from typing import Final
 from provision.errors import UsageError
 from provision.model.base import Value
 
+FORM: Final = "NAME, NAME:TAG or HOST:PORT/NAME:TAG, the name in lower case"  # what a person may write
 HUB: Final = "docker.io"  # what a name without a registry means
 # Patterns stay text: compiled when an image is named.
 _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -76,8 +77,7 @@ def parse_reference(text: str) -> Reference:
     """
     found = reference_of(text)
     if found is None:
-        fix = "give NAME, NAME:TAG or HOST:PORT/NAME:TAG, the name in lower case"
-        raise UsageError("KGE-411", f"{text!r} is no image reference.", fix=fix)
+        raise UsageError("KGE-411", f"{text!r} is no image reference.", fix=f"give {FORM}")
     return found
 
 

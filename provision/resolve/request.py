@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from provision.errors import InputError, UsageError
 from provision.model import Request, labels
-from provision.model.reference import is_place, reference_of
+from provision.model.reference import FORM, is_place, reference_of
 
 # Patterns stay text: most runs need none of them, and compiling takes time at every start.
 # Debian's rule for names; a "-" at the end would tell apt-get to remove the package.
@@ -52,7 +52,7 @@ def check_names(tag: str | None, registries: Mapping[str, str]) -> None:
     """Raise InputError KGE-611 when the image's name or a registry's place could not be one."""
     if tag:
         named = reference_of(tag)
-        _need(named and not named.digest, f"tag {tag!r}", "NAME:TAG or HOST:PORT/NAME:TAG, the name in lower case")
+        _need(named and not named.digest, f"tag {tag!r}", FORM)
     for registry, mirror in registries.items():
         _need(is_place(registry), f"registry {registry!r}", "a host name, such as docker.io")
         _need(is_place(mirror), f"mirror {mirror!r} of {registry}", "HOST, HOST:PORT or HOST:PORT/PATH")

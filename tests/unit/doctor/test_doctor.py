@@ -33,6 +33,13 @@ def test_one_code_has_one_meaning() -> None:
     assert not set(MEANINGS) & CATALOGUED
 
 
+@pytest.mark.parametrize("code", ["KGE-408", "KGE-411"])
+def test_what_several_commands_say_is_worded_once(code: str) -> None:
+    assert [path.name for path in PACKAGE.rglob("*.py") if f'"{code}", ' in " ".join(path.read_text().split())] == [
+        {"KGE-408": "images.py", "KGE-411": "reference.py"}[code]
+    ]
+
+
 def test_case_does_not_matter_and_nonsense_is_told_apart() -> None:
     assert explain("kge-301", load()).startswith("KGE-301")
     assert explain("KGE-000", load()) == ""
