@@ -41,7 +41,7 @@ def changes(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) 
         found.append(Change(change=f"driver {better.driver} or newer", gives=better.stack.summary))
     elif older := _last_branch(catalogue, host, request, vendor):
         found.append(Change(change=f"a driver of branch R{older[0]}", gives=older[1].summary))
-    for attempt in (_without, _with_base, _by_name):
+    for attempt in (_without, _with_backend, _with_base, _by_name):
         found += attempt(catalogue, host, request, vendor)
     return tuple(found) or split(catalogue, host, request, vendor)
 
@@ -85,6 +85,17 @@ def _asking(stack: Stack, options: tuple[str, ...]) -> str:
         for option in options
     ]
     return " ".join(found)
+
+
+def _with_backend(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
+    """Return Keras on another backend: it may fit a wish for a Python or a CUDA that no TensorFlow fits."""
+    if request.backend or request.tensorflow:
+        return []
+    for backend in STAND_INS:
+        stack = resolve_vendor(catalogue, host, replace(request, backend=backend), vendor)
+        if isinstance(stack, Stack):
+            return [Change(change=f"--backend {backend}", gives=stack.summary)]
+    return []
 
 
 def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:

@@ -97,6 +97,23 @@ def test_two_wishes_are_given_up_where_one_is_not_enough() -> None:
     assert "--tensorflow 2.14 --python 3.11" in [one.change for one in error.changes]
 
 
+@pytest.mark.parametrize(
+    ("wishes", "changes"),
+    [
+        ({"cuda": "13.0"}, ["--cuda 12.5", "--backend jax"]),
+        ({"cuda": "13.0", "python": "3.13"}, ["--cuda 12.5", "--backend jax"]),
+        ({"cuda": "13.0", "tensorflow": "2.21"}, ["--cuda 12.5"]),  # who names TensorFlow means it
+        ({"cuda": "13.0", "backend": "tensorflow"}, ["--cuda 12.5"]),
+        ({"python": "3.14"}, ["--python 3.11"]),  # no base image has it
+    ],
+)
+def test_another_backend_is_named_where_it_fits_the_wish(wishes: dict[str, str], changes: list[str]) -> None:
+    error = refused(nvidia("580.95.05", "sm_90"), **wishes)
+    assert [one.change for one in error.changes] == changes
+    backend = next((one for one in error.changes if one.change == "--backend jax"), None)
+    assert backend is None or backend.gives.startswith("Keras on JAX 0.")
+
+
 def test_a_base_with_cuda_is_named_for_wheels_that_need_one() -> None:
     error = refused(nvidia("580.65.06", "sm_90"), tensorflow="2.12")
     assert error.conflict == ("requested-tensorflow", "cuda-from-base")
