@@ -18,6 +18,7 @@ HIDING = {
 }
 HIDDEN = {"", "-1", "none", "void", "NoDevFiles"}
 CLOCK_SECONDS = 5.0  # how much longer than its container a workload may believe to have run
+CLOSED = {"Operation not permitted", "Permission denied"}  # by a cgroup or by its mode
 BUILD_KEY = {Vendor.CUDA: "is_cuda_build", Vendor.ROCM: "is_rocm_build"}
 
 
@@ -54,10 +55,12 @@ def reported(expectation: Expectation, ran: Ran, evidence: Evidence | Problem) -
     if evidence.import_error:
         error = evidence.import_error
         return check("reported", Status.FAIL, f"{expectation.framework} cannot be imported: {error.type}: {error.text}")
-    if not 0 <= evidence.seconds <= ran.seconds + CLOCK_SECONDS or any(
-        record.seconds is not None and record.seconds < 0 for record in evidence.trainings
-    ):
-        detail = f"its clock cannot be right: {evidence.seconds:.1f} s inside, {ran.seconds:.1f} s outside"
+    trained = [record.seconds for record in evidence.trainings if record.seconds is not None]
+    if min(trained, default=0) < 0 or not sum(trained) <= evidence.seconds <= ran.seconds + CLOCK_SECONDS:
+        detail = (
+            f"its clock cannot be right: {sum(trained):.1f} s of training, {evidence.seconds:.1f} s inside, "
+            f"{ran.seconds:.1f} s outside"
+        )
         return check("reported", Status.FAIL, detail)
     return check("reported", Status.PASS, f"one result line, {len(evidence.trainings)} trainings recorded")
 
@@ -68,7 +71,9 @@ def build(expectation: Expectation, evidence: Evidence) -> Check:
         return check("build", Status.SKIP, "every build trains on a CPU")
     key = BUILD_KEY[expectation.vendor]
     value = evidence.build.get(key)
-    version = evidence.versions.get(expectation.backend, "of unknown version")
+    if expectation.backend not in evidence.versions:
+        return check("build", Status.FAIL, f"{expectation.framework} is not what ran: {', '.join(evidence.versions)}")
+    version = evidence.versions[expectation.backend]
     name = f"{expectation.framework} {version}"
     if value is None:
         return check("build", Status.UNKNOWN, f"{name} does not tell {key}")
@@ -117,12 +122,16 @@ def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
     if evidence.listing_error:
         yield f"{expectation.framework} fails when it lists its devices: {evidence.listing_error.text}"
     if seen < need:
-        yield from _hidden(expectation, evidence)
+        yield from hiding(expectation, evidence)
     nodes = [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
     if not nodes:
         yield f"no {expectation.vendor.maker} device node is {expectation.inside}"
     elif all(node.error for node in nodes):
         yield f"{nodes[0].path} cannot be opened: {nodes[0].error}"
+    elif not expectation.indices:  # every one that is shown: a right that is missing hides it, another error does not
+        yield from (
+            f"{node.path} cannot be opened: {node.error}" for node in nodes if node.error not in {None, *CLOSED}
+        )
     library = LIBRARY[expectation.vendor]
     asked = [item for item in evidence.environment.libraries if item.name.startswith(library)]
     mapped = any(library in path.rsplit("/", 1)[-1] for path in evidence.mapped)
@@ -134,7 +143,8 @@ def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
         yield f"{expectation.framework} lists {seen} GPU(s), the driver library {len(evidence.driver)}"
 
 
-def _hidden(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
+def hiding(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
+    """Yield each variable that hides all GPUs from the framework."""
     for name in HIDING.get(expectation.vendor, ()):
         value = evidence.environment.variables.get(name)
         # NVIDIA's base images set NVIDIA_VISIBLE_DEVICES to void or nothing on purpose; only the runtime reads it.

@@ -4,7 +4,7 @@ import msgspec
 
 from provision.model import Check, Proof, Status, Verdict
 from provision.prove.checks import check
-from provision.prove.reason import FIX_CONTROL, FIX_LOG
+from provision.prove.reason import FIX_CONTROL, FIX_LOG, FIX_WITHHELD
 
 # Every vendor's way to hide a GPU from a process. NVIDIA_VISIBLE_DEVICES is read by the NVIDIA runtime, which as the
 # engine's default would hand in all GPUs because an image asks for it.
@@ -36,6 +36,9 @@ def with_control(proof: Proof, control: Proof, subject: str) -> Proof:
     if status.get("reported") is not Status.PASS:
         text = f"the control run without the GPU did not report: {control.reason}"
         return _overturned(proof, Verdict.NOT_PROVED, "KGE-585", text, FIX_LOG)
+    if status.get("visible") is not Status.FAIL:
+        text = f"the control run still saw the GPU, so nothing was controlled: {control.reason}"
+        return _overturned(proof, Verdict.NOT_PROVED, "KGE-585", text, FIX_WITHHELD)
     detail = f"without the GPU {subject} is not proved: {control.reason}"
     return _with_check(proof, check("control", Status.PASS, detail))
 

@@ -90,7 +90,12 @@ def same_device(gpu: Gpu, device: ProvedDevice) -> bool:
     # A partition shares the PCI address of its GPU, so a UUID, where both sides have one, decides alone.
     if uuid_key(gpu.uuid) and uuid_key(device.uuid):
         return uuid_key(gpu.uuid) == uuid_key(device.uuid)
-    return device.pci is not None and device.pci == pci_key(gpu.pci)
+    return _by_address(gpu) and device.pci is not None and device.pci == pci_key(gpu.pci)
+
+
+def _by_address(gpu: Gpu) -> bool:
+    """Tell whether a PCI address names this GPU alone: a MIG slice shares it, and has a UUID of its own."""
+    return not (gpu.partition and gpu.uuid)
 
 
 def expected(expectation: Expectation, evidence: Evidence | None) -> tuple[ExpectedDevice, ...]:
@@ -131,7 +136,9 @@ def _named(expectation: Expectation, evidence: Evidence | None) -> Iterator[Expe
 
 
 def _comparable(gpu: Gpu, device: ProvedDevice) -> bool:
-    return bool((uuid_key(gpu.uuid) and uuid_key(device.uuid)) or (pci_key(gpu.pci) and device.pci))
+    return bool(
+        (uuid_key(gpu.uuid) and uuid_key(device.uuid)) or (_by_address(gpu) and pci_key(gpu.pci) and device.pci)
+    )
 
 
 def _nameless(expectation: Expectation, evidence: Evidence | None) -> Iterator[ExpectedDevice]:

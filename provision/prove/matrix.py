@@ -41,8 +41,8 @@ def _row(item: LibraryRecord, log: str) -> LibraryRow:
     state: str
     limit = HALF if item.name == "mixed precision" else TOLERANCE
     asked = [target(name) for name in item.device.split()]
-    if item.not_asked and item.name not in ESSENTIAL:
-        state, detail = "not asked", item.not_asked
+    if item.not_asked:
+        state, detail = "wrong" if item.name in ESSENTIAL else "not asked", item.not_asked
     elif item.error:
         state, detail = "missing", _missing(f"{item.error.type}: {item.error.text}", log)
     elif target(item.place) not in asked:

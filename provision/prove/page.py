@@ -244,11 +244,18 @@ def commands(proof: Proof, stack: Stack | None) -> Iterator[str]:
     vendor = proof.requested.partition(" ")[0]
     asked = f" --vendor {vendor}" if vendor in {Vendor.CUDA, Vendor.ROCM, Vendor.CPU} else ""
     if proof.interpreter:
-        yield f"kgpu-env verify --here --python {shlex.quote(proof.interpreter)}{asked}"
+        yield f"kgpu-env verify --here --python {shlex.quote(proof.interpreter)}{asked}{_again(proof)}"
     elif proof.image:
-        yield f"kgpu-env verify {shlex.quote(proof.image)}{asked}"
+        yield f"kgpu-env verify {shlex.quote(proof.image)}{asked}{_again(proof)}"
     if proof.code:
         yield f"kgpu-env doctor {shlex.quote(proof.code)}"
+
+
+def _again(proof: Proof) -> str:
+    """Return the options that make it the same proof again; of a soak the minutes are not known here."""
+    backend = f" --backend {proof.backend}" if proof.backend != "tensorflow" else ""
+    level = f" --level {proof.level}" if proof.level != "standard" else ""
+    return backend + level + (" --minutes N" if proof.level == "soak" else "")
 
 
 @cache

@@ -13,6 +13,7 @@ from provision.prove.expectation import Expectation
 # The judge holds its own copy, so that a changed workload cannot move the line; a test compares the two.
 BOUND = math.log(10) / 10
 WEIGHTS = 4  # two Dense layers, each with a kernel and a bias
+PRODUCTS = 5  # of a step: one forward and one backward for each kernel, and one for the hidden layer
 TENSORS = {"output", "loss"}
 # A matrix product, as TensorFlow, JAX and torch call it.
 HEAVY = {"MatMul", "BatchMatMulV2", "_FusedMatMul", "dot_general", "aten.mm.default", "aten.addmm.default"}
@@ -33,8 +34,8 @@ WORD = re.compile(r"(cuda|rocm|gpu|cpu|TFRT_CPU)(?:[:_](\d+))?")
 def target(text: str | None) -> str:
     """Return the short name of a device: "/job:localhost/.../device:GPU:0" gives "GPU:0"."""
     text = text or ""
-    # TensorFlow's names begin with a path, the others' are whole words.
-    found = re.search(r"(?:^|[:/])(GPU|CPU):(\d+)$", text) or WORD.fullmatch(text)
+    # TensorFlow's names begin with a path, the others' are whole words; two names are no place.
+    found = re.fullmatch(r"(?:\S*[:/])?(GPU|CPU):(\d+)", text) or WORD.fullmatch(text)
     if not found:
         return ""
     if "cpu" in found[1].lower():
@@ -70,13 +71,14 @@ def implicit_of(evidence: Evidence) -> TrainingRecord | None:
 def placement(expectation: Expectation, evidence: Evidence) -> Check:
     """Was every weight, gradient, loss and operation of the step on the device asked for?"""
     asked = places(expectation, evidence)
-    wrong = [fault for place in asked for fault in _misplaced(explicit_on(evidence, place), place)]
+    wrong = [fault for place in asked for fault in misplaced(explicit_on(evidence, place), place)]
     if wrong:
         return check("placement", Status.FAIL, "; ".join(wrong[:4]))
     return check("placement", Status.PASS, f"every weight, gradient and operation of the step on {', '.join(asked)}")
 
 
-def _misplaced(record: TrainingRecord | None, place: str) -> Iterator[str]:
+def misplaced(record: TrainingRecord | None, place: str) -> Iterator[str]:
+    """Yield what of a training was not on `place`, or is not known to have been."""
     if record is None:
         yield f"no training on {place} is recorded"
         return
@@ -101,8 +103,9 @@ def _misplaced_ops(record: TrainingRecord, place: str) -> Iterator[str]:
     if not record.ops:
         yield f"the operations of the step on {place} could not be traced"
         return
-    if not any(op.op in HEAVY and target(op.device) == place and op.count > 0 for op in record.ops):
-        yield f"no matrix product ran on {place}"
+    products = sum(op.count for op in record.ops if op.op in HEAVY and target(op.device) == place)
+    if products < PRODUCTS:
+        yield f"{products or 'no'} matrix products of the step ran on {place}, not {PRODUCTS}"
     for op in record.ops:
         if op.floating and op.op not in HOST_OPS and target(op.device) != place:
             yield f"{op.op} ran on {target(op.device) or 'an unknown place'}, not {place}"
@@ -115,8 +118,8 @@ def implicit(expectation: Expectation, evidence: Evidence) -> Check:
         return check("implicit", Status.FAIL, "no training without a device is recorded")
     if record.error:
         return check("implicit", Status.FAIL, f"compile and fit failed: {record.error.type}: {record.error.text}")
-    kind = "CPU" if expectation.vendor is Vendor.CPU else "GPU"
-    at = [item for item in (*record.weights, *record.tensors) if not target(item.device).startswith(kind)]
+    kind, asked = "CPU" if expectation.vendor is Vendor.CPU else "GPU", places(expectation, evidence)
+    at = [item for item in (*record.weights, *record.tensors) if target(item.device) not in asked]
     # With XLA the products are inside one compiled operation, so their absence says nothing; a product that was placed
     # elsewhere does. fit's input pipeline runs on the host by design, so nothing else of its graphs is asked about.
     heavy = [op for op in record.ops or () if op.op in HEAVY and target(op.device)[:3] not in {kind, ""}]
@@ -124,7 +127,9 @@ def implicit(expectation: Expectation, evidence: Evidence) -> Check:
         where: tuple[Place | Op, ...] = (*at, *heavy)
         seen = sorted({target(item.device) or "an unknown place" for item in where})
         detail = (
-            f"fit without a device used {', '.join(seen)}, not a {kind}" if seen else "its weights are not recorded"
+            f"fit without a device used {', '.join(seen)}, not {' or '.join(asked)}"
+            if seen
+            else "its weights are not recorded"
         )
         return check("implicit", Status.FAIL, "; ".join([detail, *_to_cpu(evidence)]))
     return check("implicit", Status.PASS, f"compile and fit without a device used {target(record.weights[0].device)}")

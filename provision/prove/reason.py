@@ -4,12 +4,12 @@ import re
 
 from provision.engine.protocol import Ran
 from provision.model import Check, ExpectedDevice, Status, Value, Vendor, Verdict
-from provision.prove.checks import ending
+from provision.prove.checks import ending, hiding
 from provision.prove.devices import counted
 from provision.prove.diagnose import Diagnosis, Pattern, diagnose
 from provision.prove.evidence import Evidence, Problem
 from provision.prove.expectation import Expectation
-from provision.prove.placement import learned_on_cpu
+from provision.prove.placement import implicit_of, learned_on_cpu
 
 NO_PYTHON = re.compile(
     r"python3?\W*:?\s*(executable file not found|no such file|not found)|executable file \W?python", re.IGNORECASE
@@ -23,8 +23,18 @@ FIX_TIME = "Give it more time with --timeout; a GPU may compile its kernels for 
 FIX_MEMORY = "Give the container more memory."
 FIX_DRIVER = "Upgrade driver and firmware, or take another stack: kgpu-env resolve --explain."
 FIX_IMPLICIT = "Unset the variable or setting by which models that name no device go to the CPU."
-FIX_LIBRARY = "Install the library that is named, in the version that the stack asks for: kgpu-env build pins it."
+FIX_LIBRARY = (
+    "A missing library: install it in the version that the stack pins. A wrong result: kgpu-env resolve --explain."
+)
 FIX_CONTROL = "Do not trust its results: it says GPU where there is none. Report it with --report."
+FIX_WITHHELD = (
+    "Find what sets CUDA_VISIBLE_DEVICES or its like again inside, such as an entry point: it undoes the control."
+)
+FIX_BUILD_HERE = "Install the framework's build for that maker into this Python: kgpu-env resolve names its packages."
+FIX_HIDDEN = "Unset it in this shell, service or job; a scheduler that sets it has given this job no GPU."
+FIX_HIDDEN_IMAGE = "Take it out of the image's ENV or entry point, or out of the container's environment."
+FIX_IDENTITY = "Name it by its UUID (--gpus GPU-...): the numbers count in PCI order."
+FIX_TRAINING = "Run it again; if it stays so, try another GPU of the host, then upgrade driver and firmware."
 FIX_LOG = "Read the last lines of the log below; kgpu-env doctor checks the host."
 
 
@@ -123,17 +133,31 @@ def _not_on_device(
         seen = found["visible"].detail
         return Reason(text=f"{expectation.host_reason}{on_cpu}", code="KGE-501", fix=FIX_HOST, seen=seen)
     if found["build"].status is Status.FAIL:
-        fix = f"Build the image with kgpu-env build --vendor {expectation.vendor}."
+        fix = (
+            FIX_BUILD_HERE
+            if expectation.here
+            else f"Build the image with kgpu-env build --vendor {expectation.vendor}."
+        )
         text = (
             f"{expectation.subject}'s {expectation.framework} is not built for {expectation.vendor.maker} GPUs{on_cpu}"
         )
         return Reason(text=text, code="KGE-506", fix=fix, seen=found["build"].detail)
-    if absent and known:
-        return _known(f"the GPU was not used{on_cpu}", known)
-    return _failed(expectation, found, on_cpu)
+    if found["visible"].status is Status.FAIL and (hidden := next(hiding(expectation, evidence), "")):
+        fix = FIX_HIDDEN if expectation.here else FIX_HIDDEN_IMAGE
+        return Reason(
+            text=f"{hidden}{on_cpu}",
+            code=known.pattern.id if known else "KGE-507",
+            fix=fix,
+            seen=found["visible"].detail,
+        )
+    # A message explains what failed, not where a training ran that came to its end.
+    broken = found["visible"].status is Status.FAIL or any(record.error for record in evidence.trainings)
+    if broken and known:
+        return _known(f"the GPU was not used{on_cpu}" if absent else "the training on the GPU failed", known)
+    return _failed(expectation, evidence, found, on_cpu)
 
 
-def _failed(expectation: Expectation, found: dict[str, Check], on_cpu: str) -> Reason:
+def _failed(expectation: Expectation, evidence: Evidence, found: dict[str, Check], on_cpu: str) -> Reason:
     headlines = {
         "visible": ("KGE-507", f"the GPU is not usable {expectation.inside}{on_cpu}"),
         "identity": ("KGE-508", "it trained on another GPU than the one asked for"),
@@ -145,11 +169,21 @@ def _failed(expectation: Expectation, found: dict[str, Check], on_cpu: str) -> R
         "libraries": ("KGE-582", "a GPU library is missing or computes wrong"),
         "soak": ("KGE-583", "the GPU did not keep up under load"),
     }
-    fixes = {"implicit": FIX_IMPLICIT, "numerics": FIX_DRIVER, "libraries": FIX_LIBRARY, "soak": FIX_DRIVER}
+    failed = (record := implicit_of(evidence)) is not None and record.error
+    fixes = {
+        "identity": FIX_IDENTITY,
+        "training": FIX_TRAINING,
+        "implicit": FIX_LOG if failed else FIX_IMPLICIT,
+        "numerics": FIX_DRIVER,
+        "libraries": FIX_LIBRARY,
+        "soak": FIX_DRIVER,
+    }
     optional = {"identity", "work", "libraries"}  # unknown stops nothing: the host or the level does not tell
     for name, (code, text) in headlines.items():
         status = found[name].status
         if status is Status.FAIL or (status is Status.UNKNOWN and name not in optional):
+            if status is Status.UNKNOWN:
+                return Reason(text=f"{name} could not be judged", code=code, fix=FIX_LOG, seen=found[name].detail)
             return Reason(text=text, code=code, fix=fixes.get(name, FIX_LOG), seen=found[name].detail)
     detail = "; ".join(f"{item.name}: {item.detail}" for item in found.values() if item.status is not Status.PASS)
     return Reason(text="a required check did not pass", code="KGE-508", fix=FIX_LOG, seen=detail)

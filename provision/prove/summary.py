@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from provision.model import TITLES, Proof, Status, Verdict
 from provision.prove.devices import counted
-from provision.prove.reason import ON_CPU
+from provision.prove.reason import FIX_LOG, ON_CPU
 
 INDENT = "      "
 LOSS = "loss"
+LOG_LINES = 8  # of the workload's own words, where they are the next step
 SHOWN = {"numerics", "speed", "soak", "control"}  # what a proof rests on beyond the device: said when they passed too
 
 
@@ -76,6 +77,8 @@ def _mend(proof: Proof) -> Iterator[str]:
         yield f"{INDENT}seen      {_line(proof.seen)}"
     if proof.fix:
         yield f"{INDENT}mend      {proof.fix}"
+    if proof.fix == FIX_LOG:
+        yield from (f"{INDENT}log       {_line(line)}" for line in proof.log[-LOG_LINES:])
     if proof.code:
         yield f"{INDENT}check     kgpu-env doctor {proof.code}"
 

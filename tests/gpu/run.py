@@ -40,7 +40,10 @@ ROOT = gpu_wheels.ROOT
 HARDWARE = ROOT / "docs" / "hardware"
 READY = "import importlib.util, sys; import provision.cli; sys.exit(importlib.util.find_spec('keras') is None)"
 BACKENDS = ("torch", "jax", "tensorflow")
-STEP_SECONDS = 20.0  # kept for each step that follows; a step takes less where the framework is quick to import
+# Kept for each step that follows: a quick run took up to 28 s.
+STEP_SECONDS = 35.0
+# Of a run's time: what its workload may take. A proof has its control to run as well, which is quick.
+WORKLOAD_PART = 0.6
 WORKLOAD = {"nonce": "hardware", "parts": ["reference", "product", "profile", "speed", "libraries"], "minutes": 0.05}
 
 
@@ -50,12 +53,15 @@ def say(text: str) -> None:
 
 
 def verify(
-    vendor: str, backend: str, environment: dict[str, str], seconds: float, *more: str
+    vendor: str, backend: str, environment: dict[str, str], seconds: float, *more: str, soaking: float = 0.0
 ) -> tuple[int | None, dict[str, Any]]:
-    """Return the exit code and the proof of this environment on a backend, or why there is none."""
+    """Return the exit code and the proof of this environment on a backend, or why there is none.
+
+    Of the `seconds` the tool adds those of `soaking` to its workload's limit by itself.
+    """
     words = ["-c", MAIN, "verify", "--here", "--python", sys.executable, "--json", "--backend", backend]
-    # The run and its control have a limit each; what ends at it still tells what it has.
-    words += ["--vendor", vendor, "--timeout", str(max(10, int(seconds * 0.8 - 5))), *more]
+    # What ends at its own limit still tells what it has, what is ended from here tells nothing.
+    words += ["--vendor", vendor, "--timeout", str(max(10, int((seconds - soaking) * WORKLOAD_PART))), *more]
     ended = call(words, environment, seconds)
     with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
         found: dict[str, Any] = json.loads(ended.stdout)
@@ -70,7 +76,7 @@ def verify(
 
 def recorded(backend: str, vendor: str, environment: dict[str, str], seconds: float) -> str:
     """Return all that the workload records, as JSON, or the words it ended with."""
-    spec = {**WORKLOAD, "backend": backend, "device": "CPU" if vendor == "cpu" else "GPU"}
+    spec = {**WORKLOAD, "vendor": vendor, "backend": backend, "device": "CPU" if vendor == "cpu" else "GPU"}
     words = [str(ROOT / "provision" / "prove" / "workload"), json.dumps(spec)]
     ended = call(words, environment, seconds, signal.SIGTERM)
     line = next((one for one in ended.stdout.splitlines() if one.startswith("KGPU-ENV-RESULT")), None)
@@ -100,7 +106,8 @@ def sabotage(
         code, proof = verify(vendor, backend, {**environment, **one.environment}, seconds, *words)
     what = f"{one.what} ({held})" if held else one.what
     told = {key: proof.get(key, "") for key in ("verdict", "code", "reason", "seen", "fix", "log")}
-    right = one.ends in {(code, told["verdict"]), (code, told["code"])}
+    ending = (2, "refused") if one.refused else (7, "not-proved")
+    right = (code, told["verdict"]) == ending and told["code"] in one.codes
     return {"name": one.name, "what": what, "exit": code, **told, "right": right}
 
 
@@ -125,14 +132,15 @@ def prove(backend: str, arguments: argparse.Namespace, environment: dict[str, st
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     stem = f"{now:%Y-%m-%d}-{slug}-{backend}-{arguments.level}"
     html = room.out / f"{stem}.html"
-    minutes = ("--minutes", str(arguments.minutes)) if arguments.level == "soak" else ()
+    soaking = 60 * arguments.minutes if arguments.level == "soak" else 0.0
+    minutes = ("--minutes", str(arguments.minutes)) if soaking else ()
     level = ("--level", arguments.level, *minutes, "--html", str(html))
-    asked = [] if vendor == "cpu" else gpu_sabotage.sabotages(backend, environment)
+    asked = [] if vendor == "cpu" else gpu_sabotage.sabotages(vendor, backend, environment)
 
     def left(after: int) -> float:
         return max(STEP_SECONDS, seconds - (time.monotonic() - begun) - ENDING_SECONDS - after * STEP_SECONDS)
 
-    code, proof = verify(vendor, backend, environment, left(len(asked) + 2), *level)
+    code, proof = verify(vendor, backend, environment, left(len(asked) + 2), *level, soaking=soaking)
     quick_code, quick = verify(vendor, backend, environment, left(len(asked) + 1), "--level", "quick")
     answer = gate(environment)
     taken = [sabotage(one, vendor, backend, environment, left(len(asked) - i)) for i, one in enumerate(asked)]
@@ -231,7 +239,7 @@ def options() -> argparse.ArgumentParser:
     runs.add_argument("--vendor", default="cuda", choices=("cuda", "rocm", "cpu"))
     runs.add_argument("--level", default="standard", choices=("quick", "standard", "soak"))
     runs.add_argument("--minutes", type=float, default=1.0, help="of soaking, with --level soak")
-    runs.add_argument("--within", type=float, default=900.0, help="seconds for all but the soaking")
+    runs.add_argument("--within", type=float, default=1200.0, help="seconds for all but the soaking")
     return parser
 
 

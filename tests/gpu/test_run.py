@@ -28,6 +28,7 @@ def verdict(word: str) -> dict[str, Any]:
     return {
         "verdict": word,
         "reason": "a reason",
+        "code": "" if word == "proved" else "KGE-528",
         "checks": [{"name": "visible", "status": "pass", "detail": "1 listed | one"}],
         "libraries": [{"name": "fft", "device": "/GPU:0", "state": "works", "detail": "it does"}],
     }
@@ -66,11 +67,11 @@ def test_a_rehearsal_is_good_where_the_cpu_trained() -> None:
 
 def test_what_is_done_to_each_backend() -> None:
     path = {"LD_LIBRARY_PATH": "/usr/local/nvidia/lib64:/v/nvidia/cudnn/lib:/v/nvidia/cublas/lib"}
-    names = {one.name: one for one in SABOTAGE.sabotages("tensorflow", path)}
+    names = {one.name: one for one in SABOTAGE.sabotages("cuda", "tensorflow", path)}
     assert set(names) == {"hidden", "another GPU", "memory taken", "libraries off the path"}
     assert names["libraries off the path"].environment == {"LD_LIBRARY_PATH": "/usr/local/nvidia/lib64"}
     for backend in ("torch", "jax"):
-        assert {one.name for one in SABOTAGE.sabotages(backend, {})} == {
+        assert {one.name for one in SABOTAGE.sabotages("cuda", backend, {})} == {
             *("hidden", "another GPU", "memory taken", "default on the CPU")
         }
 
@@ -78,7 +79,8 @@ def test_what_is_done_to_each_backend() -> None:
 @pytest.mark.parametrize(
     ("document", "code", "right"),
     [
-        (verdict("not-proved"), 7, True),
+        (verdict("not-proved") | {"code": "KGE-528"}, 7, True),
+        (verdict("not-proved") | {"code": "KGE-503"}, 7, False),  # it ran out of time
         (verdict("proved"), 0, False),
         (verdict("not-proved"), 0, False),
         ({"code": "KGE-306", "what": "w", "fix": "f"}, 2, False),
@@ -89,7 +91,7 @@ def test_what_sabotage_must_end_in(
     document: object, code: int, *, right: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RUN, "call", lambda *_: MACHINE.Ended(code, json.dumps(document), ""))
-    [hidden, another, *_] = SABOTAGE.sabotages("jax", {})
+    [hidden, another, *_] = SABOTAGE.sabotages("cuda", "jax", {})
     assert RUN.sabotage(hidden, "cuda", "jax", {}, 30.0)["right"] is right
     assert RUN.sabotage(another, "cuda", "jax", {}, 30.0)["right"] is (code == 2)
 
@@ -98,7 +100,7 @@ def test_what_sabotage_must_end_in(
 def test_memory_that_nobody_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no libcuda here: it is said, and no run is taken for one without memory."""
     monkeypatch.setattr(RUN, "call", lambda *_: pytest.fail("it was run"))
-    one = next(one for one in SABOTAGE.sabotages("jax", {}) if one.taken)
+    one = next(one for one in SABOTAGE.sabotages("cuda", "jax", {}) if one.taken)
     assert "let nobody take" in RUN.sabotage(one, "cuda", "jax", {}, 30.0)["skipped"]
 
 
@@ -112,7 +114,9 @@ def arguments(tmp_path: Path) -> argparse.Namespace:
 def prove(arguments: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> int:
     """Play a machine with an H100, on which `sys` is proved, `json` breaks and `os` is not proved."""
 
-    def verify(_: str, backend: str, environment: dict[str, str], *__: object) -> tuple[int, dict[str, Any]]:
+    def verify(
+        _: str, backend: str, environment: dict[str, str], *__: object, **___: object
+    ) -> tuple[int, dict[str, Any]]:
         if backend == "json":
             raise ValueError("broken")
         hidden = environment.get("CUDA_VISIBLE_DEVICES") == "-1"
@@ -122,7 +126,9 @@ def prove(arguments: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> int
     monkeypatch.setattr(RUN, "host", lambda _: dict(host))
     monkeypatch.setattr(RUN, "verify", verify)
     monkeypatch.setattr(RUN, "gate", lambda _: {"exit": 0, "state": "proved", "seconds": 0.3})
-    monkeypatch.setattr(RUN.gpu_sabotage, "sabotages", lambda *_: [SABOTAGE.Sabotage("hidden", "w", SABOTAGE.HIDE)])
+    monkeypatch.setattr(
+        RUN.gpu_sabotage, "sabotages", lambda *_: [SABOTAGE.Sabotage("hidden", "w", ("KGE-528",), SABOTAGE.HIDE)]
+    )
     monkeypatch.setattr(RUN, "recorded", lambda *_: f'{{"path": "{sys.executable}", "at": "{RUN.ROOT}/x"}}')
     monkeypatch.setattr(RUN, "call", lambda *_: MACHINE.Ended(0, "", ""))
     code: int = RUN.run(arguments)
@@ -159,7 +165,7 @@ def test_the_page_of_a_run(arguments: argparse.Namespace, monkeypatch: pytest.Mo
     assert "    python3 tests/gpu/run.py run --wheels wheels --vendor cuda --level standard --backends sys" in text
     assert "| visible | pass | 1 listed / one |" in text
     assert "| fft | /GPU:0 | works | it does |" in text
-    assert "| hidden | w | not-proved |  | a reason |" in text
+    assert "| hidden | w | not-proved | KGE-528 | a reason |" in text
     assert "`gate` then said proved, exit 0, in 0.30 s." in text
 
 

@@ -55,6 +55,8 @@ def work(spec: dict[str, Any], record: dict[str, Any]) -> None:
     except Exception as error:  # noqa: BLE001 - a broken installation raises anything at import
         record["import_error"] = message(error)
         return
+    # What is proved is float32, whatever a user's keras.json makes the default.
+    kit.keras.backend.set_floatx("float32")
     record["import_seconds"] = time.monotonic() - begun
     record["versions"] = {
         "python": platform.python_version(),

@@ -203,7 +203,7 @@ def test_the_variable_that_sends_models_to_the_cpu_is_named(
     put(damaged, *DAMAGE["implicit on the CPU"])
     put(damaged, ("environment", "variables"), {"KERAS_TORCH_DEVICE": "cpu", "JAX_PLATFORMS": "cuda,cpu"})
     proof = judge(cuda, done, evidence(damaged))
-    assert proof.seen == "fit without a device used CPU:0, not a GPU; KERAS_TORCH_DEVICE=cpu is set"
+    assert proof.seen == "fit without a device used CPU:0, not GPU:0; KERAS_TORCH_DEVICE=cpu is set"
     assert proof.fix.startswith("Unset the variable")
 
 

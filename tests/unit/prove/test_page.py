@@ -164,7 +164,7 @@ def test_the_answer_comes_in_order(not_proved: Proof) -> None:
     text = read(page(proof)).text
     order = [
         *("NOT PROVED", "The cause.", f"of {len(proof.checks)} checks passed", "the witness", "Next step", "the mend"),
-        *("What was seen", "Loss", "GPUs listed inside", "Versions", "last words", "Repeat it", __version__),
+        *("What was seen", "Loss", "GPUs that were listed", "Versions", "last words", "Repeat it", __version__),
     ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
