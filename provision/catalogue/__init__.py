@@ -151,8 +151,14 @@ class Catalogue:
 
     def branch_of(self, driver: DriverVersion) -> rows.DriverBranch | None:
         """Return the newest known branch not newer than the driver's own, or None below the oldest."""
-        known = [row for row in self.nvidia.branches if int(row.branch) <= int(driver.branch)]
-        return max(known, key=lambda row: int(row.branch), default=None)
+        own = int(driver.branch)
+        return next((row for number, row in self._branches if number <= own), None)
+
+    @cached_property
+    def _branches(self) -> list[tuple[int, rows.DriverBranch]]:
+        """The branches with their numbers, the newest first."""
+        found = [(int(row.branch), row) for row in self.nvidia.branches]
+        return sorted(found, key=lambda pair: pair[0], reverse=True)
 
     def capability(self, architecture: str) -> rows.Capability | None:
         """Return the row of an architecture written as "sm_90"."""

@@ -14,7 +14,7 @@ TensorFlow = Candidate[rows.TensorFlowRelease]
 def resolve_cpu(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
     """Return the stack for the CPU, or why there is none."""
     trials = (Single(_WAY, Candidate(catalogue, host, request, release)) for release in catalogue.tensorflow)
-    return outcome(trials, "this host", request)
+    return outcome(trials, lambda: "this host", request)
 
 
 def _requested(candidate: TensorFlow) -> Broken | None:

@@ -1,6 +1,8 @@
 """The ways to get TensorFlow onto a host with NVIDIA GPUs, and what each installs."""
 
+from collections.abc import Iterator
 from functools import partial
+from itertools import islice, product, starmap
 
 from provision.catalogue import rows
 from provision.resolve.cuda_candidate import (
@@ -23,21 +25,19 @@ __all__ = [
 ]
 
 
-def runtimes(facts: Facts, release: rows.TensorFlowRelease) -> list[TensorFlow]:
-    """Return the candidates for a release: its own CUDA and cuDNN first, then the newer ones it accepts."""
+def runtimes(facts: Facts, release: rows.TensorFlowRelease) -> Iterator[TensorFlow]:
+    """Yield the candidates for a release: its own CUDA and cuDNN first, then the newer ones it accepts."""
     make = partial(Candidate, facts, release)
     wanted = facts.request.base
     images = facts.catalogue.images.cuda_bases if wanted else ()
     image = next((row for row in images if row.image == wanted), None)
     if image:
-        return [make(image.cuda, image.cudnn, image)]
-    if not release.cuda_wheels:
-        return [make(release.cuda, release.cudnn)]
-    return [
-        make(cuda, cudnn)
-        for cuda in (release.cuda, *release.newer_cuda)
-        for cudnn in (release.cudnn, *release.newer_cudnn)
-    ]
+        yield make(image.cuda, image.cudnn, image)
+        return
+    yield make(release.cuda, release.cudnn)
+    if release.cuda_wheels:
+        pairs = product((release.cuda, *release.newer_cuda), (release.cudnn, *release.newer_cudnn))
+        yield from starmap(make, islice(pairs, 1, None))
 
 
 def packages(candidate: TensorFlow) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from provision.resolve.bases import choose_base, glibc, house_allows
 from provision.resolve.common import confidence, machine, missing, site
 from provision.resolve.cuda_candidate import AnyCandidate
 from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
-from provision.resolve.forward import compat_of
+from provision.resolve.forward import compat_of, data_centre
 from provision.resolve.outcome import Failure
 from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import Broken, all_broken
@@ -94,7 +94,7 @@ def _forward(chosen: cuda.TensorFlow) -> tuple[StackWarning, ...]:
         return (StackWarning(code="forward-compatibility", text=text),)
     releases = facts.catalogue.tensorflow
     newer = releases[: releases.index(chosen.release)]
-    if facts.request.base or not newer:
+    if facts.request.base or not newer or not all(map(data_centre, facts.gpus)):
         return ()
     bases = facts.catalogue.images.cuda_bases
     known = [(base, row) for base in bases if (row := compat_of(facts, base, doubtful=True))]

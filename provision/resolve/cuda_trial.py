@@ -1,6 +1,8 @@
 """The trial of a TensorFlow release on NVIDIA GPUs, with each CUDA and cuDNN that it can have."""
 
+from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain
 from operator import itemgetter
 from typing import Final
 
@@ -19,8 +21,10 @@ class ReleaseTrial:
     """A release. What its rules and its base say does not depend on the CUDA that goes with it, so it is asked once."""
 
     def __init__(self, facts: Facts, release: rows.TensorFlowRelease) -> None:
-        self._candidates: Final = runtimes(facts, release)
-        self._release: Final = Asked(RELEASE_RULES, self._candidates[0])
+        candidates = runtimes(facts, release)
+        self._first: Final = next(candidates)
+        self._waiting: Final = chain((self._first,), candidates)  # for the rules about the CUDA
+        self._release: Final = Asked(RELEASE_RULES, self._first)
         self._runtimes: Final[list[Asked[TensorFlow]]] = []
 
     def result(self) -> Stack | Rejection:
@@ -29,21 +33,24 @@ class ReleaseTrial:
         When all of them fail, the one that comes furthest tells the reason.
         """
         if self._release.first:
-            return rejection(self._candidates[0].label, self._release.first)
+            return rejection(self._first.label, self._release.first)
         failures: list[tuple[int, Rejection]] = []
-        for candidate in self._candidates:
-            asked = Asked(RUNTIME_RULES, candidate)
-            self._runtimes.append(asked)
+        for asked in self._ask():
             if asked.first is None:
-                return self._on_base(candidate)
-            failures.append((asked.place, rejection(candidate.label, asked.first)))
+                return self._on_base(asked.candidate)
+            failures.append((asked.place, rejection(asked.candidate.label, asked.first)))
         return max(failures, key=itemgetter(0))[1]
 
     def broken(self) -> list[Rules]:
         """Return all rules that the release breaks with each CUDA and cuDNN."""
-        self._runtimes.extend(Asked(RUNTIME_RULES, one) for one in self._candidates[len(self._runtimes) :])
         shared = self._release.broken | rule_of(self._base)
-        return [shared | one.broken for one in self._runtimes]
+        return [shared | one.broken for one in (*self._runtimes, *self._ask())]
+
+    def _ask(self) -> Iterator[Asked[TensorFlow]]:
+        """Ask about each CUDA and cuDNN that is still waiting."""
+        for candidate in self._waiting:
+            self._runtimes.append(Asked(RUNTIME_RULES, candidate))
+            yield self._runtimes[-1]
 
     def _on_base(self, chosen: TensorFlow) -> Stack | Rejection:
         base = self._base
@@ -51,7 +58,7 @@ class ReleaseTrial:
 
     @cached_property
     def _base(self) -> rows.BaseImage | rows.CudaBase | Broken:
-        return base_of(self._candidates[0])
+        return base_of(self._first)
 
 
 def resolve_cuda(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
@@ -60,4 +67,4 @@ def resolve_cuda(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
     if isinstance(facts, Failure):
         return facts
     trials = (ReleaseTrial(facts, release) for release in catalogue.tensorflow)
-    return outcome(trials, f"driver {facts.driver} with {names(facts.gpus)}", request)
+    return outcome(trials, lambda: f"driver {facts.driver} with {names(facts.gpus)}", request)

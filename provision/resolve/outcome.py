@@ -1,6 +1,6 @@
 """What resolving for one vendor ends with: a stack, or the reason why there is none."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from provision.model import Backend, Rejection, Request, Stack
@@ -36,10 +36,10 @@ class Failure(NamedTuple):
 Outcome = Stack | Failure
 
 
-def outcome(trials: Iterable[Trial], host_part: str, request: Request) -> Outcome:
-    """Return the first stack, or the failure that names the host and what was refused."""
+def outcome(trials: Iterable[Trial], host_part: Callable[[], str], request: Request) -> Outcome:
+    """Return the first stack, or the failure that names the host, by `host_part`, and what was refused."""
     tried = first_stack(trials)
-    return explained(tried.stack, tried.refused) if tried.stack else none_left(tried.refused, host_part, request)
+    return explained(tried.stack, tried.refused) if tried.stack else none_left(tried.refused, host_part(), request)
 
 
 def told(one: Rejection) -> str:

@@ -29,7 +29,7 @@ def resolve_rocm(catalogue: Catalogue, host: Host, request: Request) -> Outcome:
         return facts
     name = facts.driver.release or facts.driver.version or "the kernel's own driver"
     trials = (Single(_WAY, candidate) for candidate in rocm.candidates(facts))
-    return outcome(trials, f"amdgpu {name} with {names(facts.gpus)}", request)
+    return outcome(trials, lambda: f"amdgpu {name} with {names(facts.gpus)}", request)
 
 
 def _stack(candidate: TensorFlow, base: str) -> Stack:

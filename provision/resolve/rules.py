@@ -1,7 +1,6 @@
 """What a rule is: a predicate over a candidate that says, in words and with a source, why it fails."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar
 
 from provision.catalogue import Catalogue
@@ -37,19 +36,24 @@ class Asked(Generic[C]):
         place: of the first among the rules, from 0: how far the candidate came.
     """
 
+    __slots__ = ("_broken", "_rules", "candidate", "first", "place")  # a resolution makes some hundreds
+
     def __init__(self, rules: Sequence[Rule[C]], candidate: C) -> None:
         self.candidate, self.first, self.place = candidate, None, len(rules)
         self._rules = rules
+        self._broken: frozenset[RuleName] | None = None
         for place, rule in enumerate(rules):
             if broken := rule(candidate):
                 self.first, self.place = broken, place
                 break
 
-    @cached_property
+    @property
     def broken(self) -> frozenset[RuleName]:
         """The names of all rules that the candidate breaks."""
-        first = {self.first.rule} if self.first else frozenset()
-        return all_broken(self._rules[self.place + 1 :], self.candidate) | first
+        if self._broken is None:
+            first = {self.first.rule} if self.first else frozenset()
+            self._broken = all_broken(self._rules[self.place + 1 :], self.candidate) | first
+        return self._broken
 
 
 def all_broken(rules: Iterable[Rule[C]], candidate: C) -> frozenset[RuleName]:

@@ -104,7 +104,7 @@ def why_not_newer(rejected: Sequence[Rejection]) -> str:
 
 def rejection(candidate: str, broken: Broken) -> Rejection:
     """Return the record of a rule that removed a candidate."""
-    return Rejection(candidate=candidate, rule=broken.rule.value, reason=broken.reason, source=broken.source)
+    return Rejection(candidate=candidate, rule=str(broken.rule), reason=broken.reason, source=broken.source)
 
 
 def rule_of(found: object) -> Rules:
