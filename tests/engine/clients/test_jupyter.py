@@ -93,9 +93,13 @@ class Page:
     def run_cell(self) -> None:
         """Press the run button until the cell's number changes: a page that still loads was seen to miss it."""
         until(lambda: self.value(f"!!{element(IDLE)}"), "the kernel")
-        while self.text(PROMPT) in {"", "[ ]:"}:
+        for _ in range(30):
+            if self.text(PROMPT) not in {"", "[ ]:"}:
+                break
             self.click(RUN)
             time.sleep(2)
+        else:
+            pytest.fail("the cell was not run by 30 presses of its button")
         until(lambda: self.text(OUTPUT), "the cell's output")
 
     def picture(self, path: Path) -> None:
