@@ -46,6 +46,13 @@ def test_without_a_wish_none_is_spoken_of() -> None:
     assert "asked for" not in error.what
 
 
+def test_without_a_gpu_the_conflict_is_named_too() -> None:
+    with pytest.raises(NoStackError) as caught:
+        resolve(load(), Host(), Request(vendor=Vendor.CPU, tensorflow="2.21", base="alpine:3"))
+    assert caught.value.conflict == ("requested-base",)
+    assert "Every candidate breaks this rule: requested-base (the base image asked for)" in caught.value.why
+
+
 def test_the_newest_stack_is_told_as_such() -> None:
     request = Request(vendor=Vendor.CUDA)
     assert explanation(resolve(load(), nvidia("580.65.06", "sm_90"), request)) == [
