@@ -76,7 +76,7 @@ def identity(expectation: Expectation, evidence: Evidence) -> Check:
         names = ", ".join(f"{item.name} is {item.uuid or item.pci}" for item in strangers)
         return check("identity", Status.FAIL, f"not a GPU that was asked for: {names}")
     if not trained or len(known) < len(trained):
-        return check("identity", Status.UNKNOWN, "the host and the container name no UUID or PCI address to compare")
+        return check("identity", Status.UNKNOWN, "no UUID or PCI address is known on both sides")
     return check("identity", Status.PASS, ", ".join(f"{item.name} is {item.pci or item.uuid}" for item in known))
 
 
