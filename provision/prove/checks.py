@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from provision.engine.protocol import Ran
 from provision.model import Check, Status, Vendor
-from provision.prove.evidence import Evidence, Listed, Problem
+from provision.prove.evidence import Evidence, Listed, Node, Problem
 from provision.prove.expectation import Expectation
 
 SIGNALS = {134: "aborted", 135: "bus error", 137: "killed", 139: "crashed (segmentation fault)", 143: "terminated"}
@@ -111,10 +111,17 @@ def unasked(expectation: Expectation, evidence: Evidence) -> Check:
     """What of the GPU is inside, when the framework could not be asked? Never enough for a pass."""
     if expectation.vendor is Vendor.CPU:
         return check("visible", Status.SKIP, "no GPU was asked for")
-    nodes = [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
-    told = (f"{node.path} " + (f"cannot be opened: {node.error}" if node.error else "opens") for node in nodes)
+    told = (_closed(node) if node.error else f"{node.path} opens" for node in _nodes(expectation, evidence))
     inside = "; ".join(told) or f"no {expectation.vendor.maker} device node is {expectation.inside}"
     return check("visible", Status.UNKNOWN, f"{inside}; {expectation.framework} could not be asked")
+
+
+def _nodes(expectation: Expectation, evidence: Evidence) -> list[Node]:
+    return [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
+
+
+def _closed(node: Node) -> str:
+    return f"{node.path} cannot be opened: {node.error}"
 
 
 def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
@@ -123,15 +130,13 @@ def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
         yield f"{expectation.framework} fails when it lists its devices: {evidence.listing_error.text}"
     if seen < need:
         yield from hiding(expectation, evidence)
-    nodes = [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
+    nodes = _nodes(expectation, evidence)
     if not nodes:
         yield f"no {expectation.vendor.maker} device node is {expectation.inside}"
     elif all(node.error for node in nodes):
-        yield f"{nodes[0].path} cannot be opened: {nodes[0].error}"
+        yield _closed(nodes[0])
     elif not expectation.indices:  # every one that is shown: a right that is missing hides it, another error does not
-        yield from (
-            f"{node.path} cannot be opened: {node.error}" for node in nodes if node.error not in {None, *CLOSED}
-        )
+        yield from (_closed(node) for node in nodes if node.error not in {None, *CLOSED})
     library = LIBRARY[expectation.vendor]
     asked = [item for item in evidence.environment.libraries if item.name.startswith(library)]
     mapped = any(library in path.rsplit("/", 1)[-1] for path in evidence.mapped)

@@ -128,30 +128,23 @@ def _not_on_device(
     expectation: Expectation, evidence: Evidence, found: dict[str, Check], known: Diagnosis | None
 ) -> Reason:
     on_cpu = "; the model trained on the CPU" if learned_on_cpu(evidence) else ""
-    absent = found["visible"].status is Status.FAIL or found["placement"].status is Status.FAIL
+    unseen = found["visible"].status is Status.FAIL
+    absent = unseen or found["placement"].status is Status.FAIL
     if expectation.vendor is not Vendor.CPU and not expectation.host_has_gpu and absent:
         seen = found["visible"].detail
         return Reason(text=f"{expectation.host_reason}{on_cpu}", code="KGE-501", fix=FIX_HOST, seen=seen)
     if found["build"].status is Status.FAIL:
-        fix = (
-            FIX_BUILD_HERE
-            if expectation.here
-            else f"Build the image with kgpu-env build --vendor {expectation.vendor}."
-        )
-        text = (
-            f"{expectation.subject}'s {expectation.framework} is not built for {expectation.vendor.maker} GPUs{on_cpu}"
-        )
+        build = f"Build the image with kgpu-env build --vendor {expectation.vendor}."
+        fix = FIX_BUILD_HERE if expectation.here else build
+        framework = f"{expectation.subject}'s {expectation.framework}"
+        text = f"{framework} is not built for {expectation.vendor.maker} GPUs{on_cpu}"
         return Reason(text=text, code="KGE-506", fix=fix, seen=found["build"].detail)
-    if found["visible"].status is Status.FAIL and (hidden := next(hiding(expectation, evidence), "")):
+    if unseen and (hidden := next(hiding(expectation, evidence), "")):
         fix = FIX_HIDDEN if expectation.here else FIX_HIDDEN_IMAGE
-        return Reason(
-            text=f"{hidden}{on_cpu}",
-            code=known.pattern.id if known else "KGE-507",
-            fix=fix,
-            seen=found["visible"].detail,
-        )
+        code = known.pattern.id if known else "KGE-507"
+        return Reason(text=f"{hidden}{on_cpu}", code=code, fix=fix, seen=found["visible"].detail)
     # A message explains what failed, not where a training ran that came to its end.
-    broken = found["visible"].status is Status.FAIL or any(record.error for record in evidence.trainings)
+    broken = unseen or any(record.error for record in evidence.trainings)
     if broken and known:
         return _known(f"the GPU was not used{on_cpu}" if absent else "the training on the GPU failed", known)
     return _failed(expectation, evidence, found, on_cpu)
@@ -181,9 +174,9 @@ def _failed(expectation: Expectation, evidence: Evidence, found: dict[str, Check
     optional = {"identity", "work", "libraries"}  # unknown stops nothing: the host or the level does not tell
     for name, (code, text) in headlines.items():
         status = found[name].status
-        if status is Status.FAIL or (status is Status.UNKNOWN and name not in optional):
-            if status is Status.UNKNOWN:
-                return Reason(text=f"{name} could not be judged", code=code, fix=FIX_LOG, seen=found[name].detail)
+        if status is Status.UNKNOWN and name not in optional:
+            return Reason(text=f"{name} could not be judged", code=code, fix=FIX_LOG, seen=found[name].detail)
+        if status is Status.FAIL:
             return Reason(text=text, code=code, fix=fixes.get(name, FIX_LOG), seen=found[name].detail)
     detail = "; ".join(f"{item.name}: {item.detail}" for item in found.values() if item.status is not Status.PASS)
     return Reason(text="a required check did not pass", code="KGE-508", fix=FIX_LOG, seen=detail)

@@ -1,5 +1,6 @@
 """What is asked of the machine with the GPU: its commands, what it is, and what it calls its places."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -45,12 +46,19 @@ def call(
     return Ended(None, "", "it could not be ended")
 
 
+def ask(words: list[str], environment: dict[str, str], seconds: float) -> tuple[Ended, dict[str, Any]]:
+    """Run a command of the tool; return how it ended and the document that it printed, empty where that is none."""
+    ended = call(["-c", MAIN, *words, "--json"], environment, seconds)
+    found: Any = None
+    with contextlib.suppress(json.JSONDecodeError):
+        found = json.loads(ended.stdout)
+    return ended, found if isinstance(found, dict) else {}
+
+
 def host(environment: dict[str, str]) -> dict[str, Any]:
     """Return this machine as the tool's probe sees it, without its engine."""
-    ended = call(["-c", MAIN, "probe", "--json"], environment, 60)
-    try:
-        found: dict[str, Any] = json.loads(ended.stdout)
-    except json.JSONDecodeError:
+    ended, found = ask(["probe"], environment, 60)
+    if not found:
         return {"problem": (ended.stderr or "no output").strip()[-1500:]}
     return {key: value for key, value in found.items() if key not in {"engine", "toolkits"}}
 

@@ -10,8 +10,9 @@ that Python: Keras and this tool's own dependencies are unpacked into a temporar
 For each backend that can be imported: the environment must be proved, and proved again at the quick level; then `gate`
 must say so from the record. With the GPU taken away in several ways (gpu_sabotage.py) it must not be proved. At last
 the workload runs once more, and all that it recorded is kept. Each backend's files are written when it is done,
-whatever comes of the next: NAME.json (the run), NAME.html (the report's page), NAME.md and NAME.evidence.json. They go
-to the output folder, docs/hardware by default. Exit 0: all of that was so. Standard library only.
+whatever comes of the next: NAME.json (the run), NAME.md, NAME.evidence.json, and NAME.html (the report's page, which is
+kept out of git: it says what the JSON says). They go to the output folder, docs/hardware by default. Exit 0: all of
+that was so. Standard library only.
 
 On a machine without a GPU, `run --vendor cpu --out DIR` rehearses it.
 """
@@ -34,7 +35,7 @@ from typing import Any
 import gpu_report
 import gpu_sabotage
 import gpu_wheels
-from gpu_machine import ENDING_SECONDS, MAIN, Room, call, card, host
+from gpu_machine import ENDING_SECONDS, Room, ask, call, card, host
 
 ROOT = gpu_wheels.ROOT
 HARDWARE = ROOT / "docs" / "hardware"
@@ -59,14 +60,13 @@ def verify(
 
     Of the `seconds` the tool adds those of `soaking` to its workload's limit by itself.
     """
-    words = ["-c", MAIN, "verify", "--here", "--python", sys.executable, "--json", "--backend", backend]
+    words = ["verify", "--here", "--python", sys.executable, "--backend", backend]
     # What ends at its own limit still tells what it has, what is ended from here tells nothing.
     words += ["--vendor", vendor, "--timeout", str(max(10, int((seconds - soaking) * WORKLOAD_PART))), *more]
-    ended = call(words, environment, seconds)
-    with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
-        found: dict[str, Any] = json.loads(ended.stdout)
-        if "verdict" in found:
-            return ended.code, found
+    ended, found = ask(words, environment, seconds)
+    if "verdict" in found:
+        return ended.code, found
+    if {"code", "what", "fix"} <= found.keys():
         told = {"verdict": "refused", "code": found["code"], "reason": found["what"], "fix": found["fix"]}
         return ended.code, {**told, "checks": []}
     last = f"{ended.stdout}{ended.stderr}".strip()[-1500:] or "no output"
@@ -88,11 +88,8 @@ def recorded(backend: str, vendor: str, environment: dict[str, str], seconds: fl
 def gate(environment: dict[str, str]) -> dict[str, Any]:
     """Return what `gate` says of this environment from the record of its proof, and how long it took."""
     begun = time.monotonic()
-    ended = call(["-c", MAIN, "gate", "--here", "--python", sys.executable, "--json"], environment, 30)
-    told = {"exit": ended.code, "seconds": time.monotonic() - begun, "state": "none"}
-    with contextlib.suppress(json.JSONDecodeError):
-        told["state"] = json.loads(ended.stdout).get("state", "none")
-    return told
+    ended, found = ask(["gate", "--here", "--python", sys.executable], environment, 30)
+    return {"exit": ended.code, "seconds": time.monotonic() - begun, "state": found.get("state", "none")}
 
 
 def sabotage(

@@ -90,7 +90,7 @@ def test_what_is_done_to_each_backend() -> None:
 def test_what_sabotage_must_end_in(
     document: object, code: int, *, right: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RUN, "call", lambda *_: MACHINE.Ended(code, json.dumps(document), ""))
+    monkeypatch.setattr(MACHINE, "call", lambda *_: MACHINE.Ended(code, json.dumps(document), ""))
     [hidden, another, *_] = SABOTAGE.sabotages("cuda", "jax", {})
     assert RUN.sabotage(hidden, "cuda", "jax", {}, 30.0)["right"] is right
     assert RUN.sabotage(another, "cuda", "jax", {}, 30.0)["right"] is (code == 2)
@@ -99,7 +99,7 @@ def test_what_sabotage_must_end_in(
 @pytest.mark.process
 def test_memory_that_nobody_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no libcuda here: it is said, and no run is taken for one without memory."""
-    monkeypatch.setattr(RUN, "call", lambda *_: pytest.fail("it was run"))
+    monkeypatch.setattr(MACHINE, "call", lambda *_: pytest.fail("it was run"))
     one = next(one for one in SABOTAGE.sabotages("cuda", "jax", {}) if one.taken)
     assert "let nobody take" in RUN.sabotage(one, "cuda", "jax", {}, 30.0)["skipped"]
 
@@ -178,6 +178,8 @@ def test_a_rehearsal_is_not_in_the_table(arguments: argparse.Namespace, monkeypa
 def test_the_readme_is_what_the_reports_make_of_it() -> None:
     text = (HARDWARE / "README.md").read_text()
     assert REPORT.readme(text, HARDWARE) == text, "python3 tests/gpu/run.py table"
+    for stem, made in REPORT.records(HARDWARE):
+        assert (HARDWARE / f"{stem}.md").read_text() == REPORT.page(made), "python3 tests/gpu/run.py table"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_the_readme_is_what_the_reports_make_of_it() -> None:
     ],
 )
 def test_what_is_no_proof_is_told(out: str, code: int | None, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RUN, "call", lambda *_: MACHINE.Ended(code, out, ""))
+    monkeypatch.setattr(MACHINE, "call", lambda *_: MACHINE.Ended(code, out, ""))
     found_code, proof = RUN.verify("cuda", "jax", {}, 5.0)
     assert (found_code, proof["verdict"], proof["checks"]) == (code, "none", [])
     assert why in proof["reason"]

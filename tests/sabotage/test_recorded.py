@@ -20,7 +20,6 @@ put, judged = V.put, V.judged
 
 KFD = {"path": "/dev/kfd", "error": None}
 FAILED = {"type": "InternalError", "text": "CUDNN_STATUS_NOT_INITIALIZED"}
-LOST = {"type": "InternalError", "text": "CUDA_ERROR_UNKNOWN: unknown error: Xid 79, GPU has fallen off the bus"}
 GFX = (
     "Ignoring visible gpu device (device: 0, name: AMD Radeon RX 7600, pci bus id: 0000:17:00.0) with AMDGPU version : "
     "gfx1102. The supported AMDGPU versions are gfx1030, gfx1100."
@@ -90,7 +89,7 @@ PLAYED: dict[str, Callable[[], Proof]] = {
     ),
     "one-of-two": lambda: judged(msgspec.structs.replace(CUDA, indices=(0, 1)), GPU_RECORD),
     "mig-gone": mig_gone,
-    "gpu-lost": lambda: trained(0, "error", value=LOST),
+    "gpu-lost": lambda: trained(0, "error", value=V.VALUES.LOST),
     "control-passes": lambda: with_control(judged(CUDA, GPU_RECORD), judged(CUDA, GPU_RECORD), "the image"),
     "replayed": replayed,
     "clock": lambda: judged(CUDA, put(GPU_RECORD, (("seconds",), 86_400.0))),

@@ -16,6 +16,7 @@ from provision.model import Gpu, Vendor
 from provision.prove import Evidence, Expectation
 
 RECORD = Path(__file__).parent / "data" / "cpu-tensorflow-2.21.json"
+LOST = {"type": "InternalError", "text": "CUDA_ERROR_UNKNOWN: unknown error: Xid 79, GPU has fallen off the bus"}
 HARDWARE = Path(__file__).parents[3] / "docs" / "hardware"
 AMD = {
     "nodes": [{"path": "/dev/dri/renderD128", "error": None}, {"path": "/dev/kfd", "error": None}],
@@ -27,7 +28,6 @@ def seen(backend: str) -> dict[str, Any]:
     """Return what the workload recorded on an H100 with a backend, the last time."""
     path = max(HARDWARE.glob(f"*-h100-*-{backend}-standard.evidence.json"))
     record: dict[str, Any] = json.loads(path.read_text())
-    del record["stderr"]
     return record
 
 

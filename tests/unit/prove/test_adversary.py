@@ -29,8 +29,6 @@ NAMES = {  # a framework's name of GPU:0, of a second GPU, and of the CPU
     "jax": ("gpu:0", "gpu:1", "cpu:0"),
     "torch": ("cuda:0", "cuda:1", "cpu"),
 }
-LOST = {"type": "InternalError", "text": "CUDA_ERROR_UNKNOWN: unknown error: Xid 79, GPU has fallen off the bus"}
-EXPLICIT, REFERENCE, IMPLICIT = range(3)  # of a record's trainings
 
 
 class Case:
@@ -89,7 +87,7 @@ class Refused(NamedTuple):
 
 def lost(case: Case) -> None:
     """Lose the GPU in the middle of the training; the framework then still lists it."""
-    case.explicit.update(error=LOST, losses=case.explicit["losses"][:2], gradients=[], tensors=[], ops=None)
+    case.explicit.update(error=V.LOST, losses=case.explicit["losses"][:2], gradients=[], tensors=[], ops=None)
 
 
 def second_gpu(case: Case) -> None:
@@ -145,7 +143,7 @@ REFUSED = {
         "placement", "no matrix product", "KGE-508", lambda case: [op.update(count=0) for op in case.products()]
     ),
     "no trace": Refused(
-        "placement", "could not be traced", "KGE-508", lambda case: case.explicit.update(ops=None, ops_error=LOST)
+        "placement", "could not be traced", "KGE-508", lambda case: case.explicit.update(ops=None, ops_error=V.LOST)
     ),
     "three weights": Refused("placement", "3 weights", "KGE-508", lambda case: case.explicit["weights"].pop()),
     "the GPU is lost while it trains": Refused("placement", "Xid 79", "KGE-508", lost),
@@ -165,7 +163,7 @@ REFUSED = {
         "KGE-508",
         lambda case: case.implicit.update(ops=[next(case.products()) | {"device": case.cpu}]),
     ),
-    "fit fails": Refused("implicit", "Xid 79", "KGE-508", lambda case: case.implicit.update(error=LOST)),
+    "fit fails": Refused("implicit", "Xid 79", "KGE-508", lambda case: case.implicit.update(error=V.LOST)),
     "NaN on the GPU": Refused(
         "training", "not a number", "KGE-509", lambda case: case.explicit["losses"].__setitem__(3, None)
     ),
@@ -188,7 +186,7 @@ REFUSED = {
         "numerics", "0.0026 from", "KGE-580", lambda case: case.record["products"][0].update(difference=2.6e-3)
     ),
     "a product that failed": Refused(
-        "numerics", "Xid 79", "KGE-580", lambda case: case.record["products"][0].update(error=LOST)
+        "numerics", "Xid 79", "KGE-580", lambda case: case.record["products"][0].update(error=V.LOST)
     ),
     "the other GPU of the host": Refused("identity", "not a GPU that was asked for", "KGE-508", second_gpu),
     "memory of another process": Refused(
@@ -201,7 +199,7 @@ REFUSED = {
         lambda case: library(case, "conv2d").update(place=case.cpu),
     ),
     "an LSTM without its library": Refused(
-        "libraries", "lstm (cuDNN) missing", "KGE-582", lambda case: library(case, "lstm").update(error=LOST)
+        "libraries", "lstm (cuDNN) missing", "KGE-582", lambda case: library(case, "lstm").update(error=V.LOST)
     ),
     "a node that the cgroup closes": Refused(
         "visible",
