@@ -3,13 +3,15 @@
 from provision.model.access import Access
 from provision.model.base import Value, decode, encode
 from provision.model.build import BuildResult
-from provision.model.host import MAKERS, DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
+from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.proof import LEVELS, Check, ExpectedDevice, Level, Proof, ProvedDevice, Status, Training, Verdict
-from provision.model.request import TITLES, VENDORS, Backend, Network, Request, User, Vendor
+from provision.model.request import TITLES, Backend, Network, Request, User
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
+from provision.model.vendor import GPU_VENDORS, MAKERS, VENDORS, GpuVendor, Maker, Vendor, vendor_of
 from provision.model.version import DriverVersion, version_key
 
 __all__ = [
+    "GPU_VENDORS",
     "LEVELS",
     "MAKERS",
     "TITLES",
@@ -28,8 +30,10 @@ __all__ = [
     "Finding",
     "Framework",
     "Gpu",
+    "GpuVendor",
     "Host",
     "Level",
+    "Maker",
     "Network",
     "Proof",
     "ProvedDevice",
@@ -49,5 +53,6 @@ __all__ = [
     "Verdict",
     "decode",
     "encode",
+    "vendor_of",
     "version_key",
 ]

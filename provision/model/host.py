@@ -1,18 +1,16 @@
 """A host: what is on the PCI bus, which drivers are loaded, which engine answers."""
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from provision.model.base import Value
+from provision.model.vendor import Maker
 
 # In Python "$" also matches before a newline at the end, hence the look-ahead.
 Architecture = Annotated[str, msgspec.Meta(pattern=r"^(sm_[0-9]{2,3}[af]?|gfx[0-9a-f]{3,4})$(?!\n)")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+(\.[0-9]+)*$(?!\n)")]
-
-
-MAKERS: Final = {"nvidia": "NVIDIA", "amd": "AMD"}  # a GPU's or driver's `vendor`, as the makers write themselves
 
 
 class Severity(StrEnum):
@@ -43,7 +41,7 @@ class DeviceNode(Value):
 class Gpu(Value):
     """One GPU, or one partition of it (a MIG slice, an XCP of a CPX-mode Instinct)."""
 
-    vendor: Literal["nvidia", "amd"]
+    vendor: Maker
     name: str | None = None
     architecture: Architecture | None = None  # "sm_90" or "gfx942"; None when nothing on the host tells
     uuid: str | None = None
@@ -60,7 +58,7 @@ class Gpu(Value):
 class Driver(Value):
     """A GPU kernel driver that is loaded now."""
 
-    vendor: Literal["nvidia", "amd"]
+    vendor: Maker
     version: str | None = (
         None  # NVIDIA: 580.95.05; AMD: what /sys/module/amdgpu/version says, None for the inbox driver
     )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from provision.model.request import Vendor
+from provision.model.vendor import GPU_VENDORS, Vendor
 
 VENV: Final = "/opt/venv"  # the Python environment of every image whose base brings none
 VENV_PYTHON: Final = f"{VENV}/bin/python"
@@ -23,8 +23,6 @@ def cache_environment(folder: str, vendor: Vendor) -> dict[str, str]:
         vendor: whose caches there are beside Keras' own; auto: those of every vendor, for an image that may be any's.
     """
     found = {"XDG_CACHE_HOME": folder, "KERAS_HOME": f"{folder}/keras"}
-    if vendor in {Vendor.CUDA, Vendor.AUTO}:
-        found["CUDA_CACHE_PATH"] = f"{folder}/cuda"  # kernels that the driver compiled from PTX
-    if vendor in {Vendor.ROCM, Vendor.AUTO}:
-        found |= {"MIOPEN_USER_DB_PATH": f"{folder}/miopen", "MIOPEN_CUSTOM_CACHE_DIR": f"{folder}/miopen"}
+    for row in GPU_VENDORS.values() if vendor is Vendor.AUTO else filter(None, (GPU_VENDORS.get(vendor),)):
+        found |= {name: f"{folder}/{below}" for name, below in row.caches.items()}
     return found

@@ -1,7 +1,7 @@
 """What kinds of hosts get: one cell for a driver and a GPU, and what a row of the catalogue changes in it."""
 
 from provision.model.base import Value
-from provision.model.request import Vendor
+from provision.model.vendor import Vendor
 
 
 class Cell(Value):

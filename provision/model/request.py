@@ -1,42 +1,14 @@
 """What the user asks for, from flags, environment and project file together."""
 
-from enum import StrEnum
 from typing import Final, Literal
 
 import msgspec
 
 from provision.model.base import Value
-from provision.model.host import MAKERS
+from provision.model.vendor import Vendor
 
 Backend = Literal["tensorflow", "jax", "torch"]
 TITLES: Final[dict[Backend, str]] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}  # for people
-
-
-class Vendor(StrEnum):
-    """The kind of environment to provision."""
-
-    AUTO = "auto"
-    CUDA = "cuda"
-    ROCM = "rocm"
-    CPU = "cpu"
-
-    @property
-    def gpu(self) -> str | None:
-        """The maker's name as used for GPUs and drivers, or None for auto and cpu."""
-        return {"cuda": "nvidia", "rocm": "amd"}.get(self.value)
-
-    @property
-    def maker(self) -> str:
-        """The GPU maker's name for people; empty for auto and cpu."""
-        return MAKERS.get(self.gpu or "", "")
-
-
-# As people write them; the first four are the names proper.
-VENDORS: Final = {
-    **{vendor.value: vendor for vendor in Vendor},
-    "nvidia": Vendor.CUDA,
-    "amd": Vendor.ROCM,
-}
 
 
 class User(Value):

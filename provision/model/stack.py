@@ -6,7 +6,8 @@ from typing import Literal
 import msgspec
 
 from provision.model.base import Value
-from provision.model.request import Backend, Vendor
+from provision.model.request import Backend
+from provision.model.vendor import Vendor
 
 
 class Route(StrEnum):
