@@ -7,7 +7,7 @@ import msgspec
 
 from provision.config.project import FILE_NAME, Project
 from provision.config.settings import CHOICES
-from provision.emit.text import as_yaml
+from provision.emit.serialize import as_yaml
 
 SCHEMA_NAME = "kgpu-env.schema.json"
 DEFAULT_ID = 1000

@@ -8,7 +8,7 @@ import shlex
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from provision.emit.order import Order, quick_check
-from provision.emit.text import CHECK_FILE, check_script
+from provision.emit.serialize import CHECK_FILE, check_script
 from provision.model import Vendor
 from provision.model.inside import PROJECT
 from provision.model.reference import parse_reference

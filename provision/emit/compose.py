@@ -6,7 +6,7 @@ Source: https://github.com/compose-spec/compose-spec/blob/main/deploy.md#devices
 from typing import Any
 
 from provision.emit.order import Order, quick_check
-from provision.emit.text import CHECK_FILE, as_yaml, check_script
+from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
 from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
 
 FILE = "compose.yaml"

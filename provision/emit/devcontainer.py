@@ -6,9 +6,9 @@ Source: https://containers.dev/implementors/json_reference/ (checked 2026-11-23)
 import shlex
 from typing import Any
 
-from provision.emit.arguments import gpu_arguments, limit_arguments, registers_runtime
+from provision.emit.docker_arguments import gpu_arguments, limit_arguments, registers_runtime
 from provision.emit.order import Order, quick_check
-from provision.emit.text import CHECK_FILE, as_json, check_script
+from provision.emit.serialize import CHECK_FILE, as_json, check_script
 from provision.model.inside import CACHE, HOST_CACHE
 
 FOLDER = ".devcontainer"

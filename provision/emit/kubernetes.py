@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from provision.emit.order import Order, quick_check
-from provision.emit.text import CHECK_FILE, as_yaml, check_script
+from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
 from provision.model import Vendor
 from provision.model.inside import CACHE, SHARED_MEMORY_GIB
 from provision.model.labels import NODE, PLAN

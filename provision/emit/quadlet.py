@@ -6,7 +6,7 @@ Source: https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html (ch
 import shlex
 
 from provision.emit.order import Order, quick_check
-from provision.emit.text import CHECK_FILE, as_unit, check_script
+from provision.emit.serialize import CHECK_FILE, as_unit, check_script
 from provision.model import Vendor
 from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
 from provision.model.reference import parse_reference

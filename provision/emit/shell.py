@@ -2,7 +2,7 @@
 
 import shlex
 
-from provision.emit.arguments import gpu_arguments, limit_arguments
+from provision.emit.docker_arguments import gpu_arguments, limit_arguments
 from provision.emit.order import Order
 from provision.model.inside import CACHE, HOST_CACHE, PROJECT
 

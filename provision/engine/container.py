@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from provision.engine.connection import explanation
 from provision.engine.images import no_image
-from provision.engine.output import Output
 from provision.engine.protocol import Access, Ran, Run
+from provision.engine.stream_demux import StreamDemux
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Attached:
 
     def follow(self, begun: float) -> Ran:
         """Read until the container ends, or end it at its limit."""
-        output = Output()
+        output = StreamDemux()
         limit = threading.Timer(self.run.seconds, self._end)
         limit.daemon = True
         limit.start()
@@ -169,7 +169,7 @@ class Attached:
             out_of_memory=bool(state.get("OOMKilled")),
         )
 
-    def _read(self, output: Output) -> None:
+    def _read(self, output: StreamDemux) -> None:
         if self.stream is not None:
             while chunk := self.stream.raw.read1(CHUNK):
                 output.feed(chunk)

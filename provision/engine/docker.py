@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision import model
-from provision.engine import build, connection, container, images
+from provision.engine import buildkit_build, connection, container, images
 from provision.engine.describe import describe, need_buildkit
 from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, Ran, Run, Streams
 from provision.errors import EngineError
@@ -74,7 +74,7 @@ class DockerEngine:
         """
         need_buildkit(self.describe())
         with connection.answering(self._address):
-            return build.build(self._api, context, tag, on_step, arguments)
+            return buildkit_build.run_build(self._api, context, tag, on_step, arguments)
 
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
         """Make an image from the root file system in the tar file `archive`. Raises BuildError KGE-410."""

@@ -11,7 +11,7 @@ from provision.engine.connection import explanation
 from provision.engine.protocol import Image
 from provision.errors import BuildError
 from provision.model.reference import Reference, parse_reference
-from provision.render.text import quoted
+from provision.render.quoting import quoted
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from provision.engine.connection import explanation
 from provision.engine.container import CHUNK, create, devices, remove
 from provision.engine.images import no_image
-from provision.engine.output import HEADER
 from provision.engine.protocol import Job, Streams
+from provision.engine.stream_demux import HEADER
 from provision.errors import EngineError
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from provision import model
-from provision.engine import pipconf
+from provision.engine import pip_config
 from provision.errors import InputError
 from provision.model.base import Value
 
@@ -52,7 +52,7 @@ def build_network(network: model.Network, environment: Mapping[str, str], root: 
     if bundle:
         files["network/ca.crt"] = bundle
     places = _indexes(network, environment, root, left_out)
-    if places != pipconf.PipSettings():
+    if places != pip_config.PipSettings():
         files["network/uv.toml"] = _uv_settings(places).encode()
         files["network/pip.conf"] = _pip_settings(places).encode()  # pip fetches uv, and installs into AMD's images
     arguments = _proxies(network.proxy, environment, left_out)
@@ -106,18 +106,18 @@ def _ca_bundle(asked: str | None, environment: Mapping[str, str]) -> bytes | Non
 
 def _indexes(
     network: model.Network, environment: Mapping[str, str], root: Path, left_out: list[str]
-) -> pipconf.PipSettings:
+) -> pip_config.PipSettings:
     """Where packages come from; all empty when the installers' own defaults are right."""
-    pip = pipconf.settings(environment, root)
+    pip = pip_config.settings(environment, root)
     index = _reachable("index-url", [network.index_url or pip.index_url or ""], left_out)
     extra = _reachable("extra-index-url", network.extra_index_urls or pip.extra_index_urls, left_out)
     links = _reachable("find-links", pip.find_links, left_out)
-    return pipconf.PipSettings(
+    return pip_config.PipSettings(
         index_url=index[0] if index else None, extra_index_urls=tuple(extra), find_links=tuple(links)
     )
 
 
-def _uv_settings(places: pipconf.PipSettings) -> str:
+def _uv_settings(places: pip_config.PipSettings) -> str:
     """The content of a uv.toml."""
     # In uv the indexes beside the default one come first, as they are written.
     lines = [f"find-links = {json.dumps(places.find_links)}\n"] if places.find_links else []
@@ -126,7 +126,7 @@ def _uv_settings(places: pipconf.PipSettings) -> str:
     return "\n".join(lines)
 
 
-def _pip_settings(places: pipconf.PipSettings) -> str:
+def _pip_settings(places: pip_config.PipSettings) -> str:
     """The content of a pip.conf."""
     values = {
         "index-url": places.index_url or "",

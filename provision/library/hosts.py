@@ -23,15 +23,15 @@ def probe_host(root: Path | None = None, *, catalogue: facts.Catalogue | None = 
     Raises:
         InputError: KGE-119, `root` is not the tree of a host.
     """
-    from provision.probe import Tables, probe_files
+    from provision.probe import Lookups, probe_files
     from provision.probe import probe_host as probe
 
     found = catalogue or facts.load()
-    tables = Tables(
+    lookups = Lookups(
         amd_releases={version: row.release for row in found.amd.drivers for version in row.sysfs},
         capabilities={device: chip.capability for chip in found.chips for device in chip.devices},
     )
-    return probe_files(root, tables) if root else probe(tables, engine=_describe)
+    return probe_files(root, lookups) if root else probe(lookups, engine=_describe)
 
 
 def read_host(path: Path) -> model.Host:

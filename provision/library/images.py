@@ -11,7 +11,7 @@ from provision.errors import EngineError
 from provision.library.hosts import engine as lent
 
 if TYPE_CHECKING:
-    from provision.engine.glance import Glance
+    from provision.engine.image_probe import LocalImage
     from provision.engine.protocol import BuildStep, Engine, Image
     from provision.model.reference import Reference
     from provision.registry import RemoteImage
@@ -54,7 +54,7 @@ def build(
         BuildError: the base is not to be had, a step failed, or the push was refused; no tag is left behind.
         InputError: the request or the network settings cannot be used.
     """
-    from provision.build import BuildOrder, build_image
+    from provision.engine.image_build import BuildOrder, build_stack_image
     from provision.engine.network import build_network
     from provision.resolve.request import check_names, check_request
 
@@ -73,7 +73,7 @@ def build(
         locked=dict(locked or {}),
     )
     with lent(engine) as connected:
-        return build_image(connected, catalogue or facts.load(), order, say, on_step)
+        return build_stack_image(connected, catalogue or facts.load(), order, say, on_step)
 
 
 def look_up(
@@ -136,7 +136,7 @@ def pinned(image: str, machine: str, network: model.Network | None = None, *, re
     asked = parse_reference(image)
     if asked.digest:
         return image
-    local = _glance(image)
+    local = _local_image(image)
     digest = _own_digest(local, asked) if local else None
     # With containerd's image store a digest is an image's id, and proves neither a pull nor a push.
     doubtful = local is not None and digest == local.image_id
@@ -148,7 +148,7 @@ def pinned(image: str, machine: str, network: model.Network | None = None, *, re
     return f"{image}@{digest or found.digest}"
 
 
-def _own_digest(local: "Glance", asked: "Reference") -> str | None:
+def _own_digest(local: "LocalImage", asked: "Reference") -> str | None:
     """Return the digest by which the registry of the reference that was asked for knows the image."""
     from provision.model.reference import reference_of
 
@@ -158,12 +158,12 @@ def _own_digest(local: "Glance", asked: "Reference") -> str | None:
     return None
 
 
-def _glance(image: str) -> "Glance | None":
+def _local_image(image: str) -> "LocalImage | None":
     from provision.engine.connection import candidates
-    from provision.engine.glance import glance
+    from provision.engine.image_probe import probe_image
 
     try:
-        return glance(image, candidates(os.environ, os.getuid()))
+        return probe_image(image, candidates(os.environ, os.getuid()))
     except OSError:  # no engine: the registry may answer
         return None
 

@@ -175,10 +175,10 @@ def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
 
 def _image_id(image: str) -> str | None:
     from provision.engine.connection import candidates
-    from provision.engine.glance import glance
+    from provision.engine.image_probe import probe_image
 
     try:
-        found = glance(image, candidates(os.environ, os.getuid()))
+        found = probe_image(image, candidates(os.environ, os.getuid()))
     except OSError as error:
         raise EngineError(
             "KGE-590",

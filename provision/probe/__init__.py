@@ -6,6 +6,6 @@ tool failed" are different findings, KGE-101 to KGE-119.
 
 from provision.probe.cdi import CDI_DIRS, cdi_devices
 from provision.probe.host import probe_files, probe_host
-from provision.probe.tables import Tables
+from provision.probe.lookups import Lookups
 
-__all__ = ["CDI_DIRS", "Tables", "cdi_devices", "probe_files", "probe_host"]
+__all__ = ["CDI_DIRS", "Lookups", "cdi_devices", "probe_files", "probe_host"]

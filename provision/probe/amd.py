@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from provision.model import DeviceNode, Driver, Finding, Gpu
 from provision.probe import findings
-from provision.probe.amd_text import (
+from provision.probe.amd_parsers import (
     compute_units,
     device_uuid,
     gfx_name,
@@ -19,11 +19,11 @@ from provision.probe.amd_text import (
     pci_address,
     vram_bytes,
 )
-from provision.probe.part import Part
+from provision.probe.lookups import Lookups
+from provision.probe.parsers import parse_hex_id
 from provision.probe.pci import DEVICES, PciGpu
 from provision.probe.reader import Reader
-from provision.probe.tables import Tables
-from provision.probe.text import parse_hex_id
+from provision.probe.vendor_probe import VendorPart
 
 _MODULE: Final = "/sys/module/amdgpu"
 _NODES: Final = "/sys/class/kfd/kfd/topology/nodes"
@@ -42,9 +42,9 @@ class _Node:
     physical: str
 
 
-def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], tables: Tables) -> Part:
+def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> VendorPart:
     """Return the AMD part of a host; `pci` are its AMD functions on the bus."""
-    driver = _driver(reader, tables)
+    driver = _driver(reader, lookups)
     nodes = _kfd_nodes(reader, pci)
     names = _marketing_names(reader) if nodes or pci else {}
     computing = {node.physical for node in nodes}
@@ -56,7 +56,7 @@ def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], tables: Tables) -> Part:
         *_not_driven(others, loaded=driver is not None),
         *(_node_findings(reader, gpus) if nodes else ()),
     ]
-    return Part(
+    return VendorPart(
         gpus=tuple(sorted(gpus + bare, key=lambda gpu: gpu.pci or "")),
         driver=driver,
         nodes=reader.nodes(_KFD),
@@ -64,7 +64,7 @@ def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], tables: Tables) -> Part:
     )
 
 
-def _driver(reader: Reader, tables: Tables) -> Driver | None:
+def _driver(reader: Reader, lookups: Lookups) -> Driver | None:
     if not reader.exists(_MODULE):
         return None
     state = reader.line(f"{_MODULE}/initstate")  # absent when amdgpu is built into the kernel
@@ -72,7 +72,7 @@ def _driver(reader: Reader, tables: Tables) -> Driver | None:
         return None
     version = reader.line(f"{_MODULE}/version")
     flavour: Literal["dkms", "inbox"] = "dkms" if version else "inbox"
-    release = tables.amd_releases.get(version) if version else None
+    release = lookups.amd_releases.get(version) if version else None
     return Driver(vendor="amd", version=version, release=release, flavour=flavour)
 
 

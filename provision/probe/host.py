@@ -13,28 +13,28 @@ from provision.model import Engine, Finding, Host, Toolkit
 from provision.probe import command, findings, system
 from provision.probe.amd import probe_amd
 from provision.probe.cdi import read_cdi
-from provision.probe.enrich import enrich
+from provision.probe.lookups import Lookups
 from provision.probe.nvidia import probe_nvidia
+from provision.probe.nvidia_tools import merge_tool
 from provision.probe.nvml import ask_nvml
-from provision.probe.part import Part
+from provision.probe.parsers import parse_tool_version
 from provision.probe.pci import pci_gpus
 from provision.probe.reader import Reader
 from provision.probe.smi import ask_smi
-from provision.probe.tables import Tables
-from provision.probe.text import parse_tool_version
+from provision.probe.vendor_probe import VendorPart
 from provision.probe.wsl import probe_wsl
 
 _ROOT: Final = Path("/")
 _LISTS_DEVICES: Final = (1, 50)  # the Engine API that lists the CDI devices it knows (facts: nvidia.md, section 5a)
 
 
-def probe_files(root: Path, tables: Tables) -> Host:
+def probe_files(root: Path, lookups: Lookups) -> Host:
     """Return the host whose file system lies below `root`, from files alone; no tool is run.
 
     Args:
         root: `/` for this machine, or the top of a captured or mounted tree. Device nodes of a captured tree may
             be listed in its `dev/.nodes` (lines of path, octal mode, numeric gid).
-        tables: lookups from the catalogue.
+        lookups: lookups from the catalogue.
 
     Raises:
         InputError: KGE-119, `root` is not the tree of a host.
@@ -45,8 +45,8 @@ def probe_files(root: Path, tables: Tables) -> Host:
     on_bus = pci_gpus(reader)
     wsl = system.is_wsl(reader)
     parts = (
-        probe_nvidia(reader, tuple(gpu for gpu in on_bus if gpu.vendor == "nvidia"), tables),
-        probe_amd(reader, tuple(gpu for gpu in on_bus if gpu.vendor == "amd"), tables),
+        probe_nvidia(reader, tuple(gpu for gpu in on_bus if gpu.vendor == "nvidia"), lookups),
+        probe_amd(reader, tuple(gpu for gpu in on_bus if gpu.vendor == "amd"), lookups),
         *(probe_wsl(reader) if wsl else ()),
     )
     hint = next((part.machine for part in parts if part.machine), None)
@@ -69,7 +69,7 @@ def _path_folders() -> tuple[str, ...]:
     return tuple(folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder.startswith("/"))
 
 
-def _findings(reader: Reader, host: Host, parts: tuple[Part, ...]) -> tuple[Finding, ...]:
+def _findings(reader: Reader, host: Host, parts: tuple[VendorPart, ...]) -> tuple[Finding, ...]:
     found = [finding for part in parts for finding in part.findings]
     tegra = system.is_tegra(reader)
     if tegra:
@@ -89,14 +89,14 @@ def _lacks_toolkit(reader: Reader, host: Host) -> bool:
     return not any(name.startswith("nvidia.com/") for name in read_cdi(reader))
 
 
-def probe_host(tables: Tables, root: Path | None = None, engine: Callable[[], Engine | None] | None = None) -> Host:
+def probe_host(lookups: Lookups, root: Path | None = None, engine: Callable[[], Engine | None] | None = None) -> Host:
     """Return this machine, or the one whose tree lies below `root`.
 
     This machine's files are supplemented by NVML or else nvidia-smi, by the versions of container toolkits and by
     the container engine, each within a time limit; what fails is a finding of the host.
 
     Args:
-        tables: lookups from the catalogue.
+        lookups: lookups from the catalogue.
         root: the top of another machine's tree. Neither tools nor engine are asked then.
         engine: asks the container engine; None when none answers. A KgpuError of it becomes a finding.
 
@@ -104,14 +104,14 @@ def probe_host(tables: Tables, root: Path | None = None, engine: Callable[[], En
         InputError: KGE-119, `root` is not the tree of a host.
     """
     if root is not None and root.resolve() != _ROOT:
-        return probe_files(root, tables)
+        return probe_files(root, lookups)
     with ThreadPoolExecutor(max_workers=2) as pool:
         answer = pool.submit(_ask_engine, engine)
         seen = pool.submit(lambda: ask_nvml() or ask_smi())
-        host = probe_files(_ROOT, tables)
+        host = probe_files(_ROOT, lookups)
         told = seen.result()
         known, failed = answer.result()
-    host = enrich(host, told) if told else host
+    host = merge_tool(host, told) if told else host
     return msgspec.structs.replace(
         host,
         engine=known,

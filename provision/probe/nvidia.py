@@ -4,7 +4,8 @@ from typing import Final
 
 from provision.model import DeviceNode, Driver, Finding, Gpu
 from provision.probe import findings
-from provision.probe.nvidia_text import (
+from provision.probe.lookups import Lookups
+from provision.probe.nvidia_parsers import (
     GpuInformation,
     KernelModule,
     parse_gpu_information,
@@ -13,11 +14,10 @@ from provision.probe.nvidia_text import (
     parse_module_version,
     parse_version,
 )
-from provision.probe.part import Part
+from provision.probe.parsers import parse_pci
 from provision.probe.pci import PciGpu
 from provision.probe.reader import Reader
-from provision.probe.tables import Tables
-from provision.probe.text import parse_pci
+from provision.probe.vendor_probe import VendorPart
 
 _PROC: Final = "/proc/driver/nvidia"
 _SHARED_NODES: Final = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
@@ -34,16 +34,16 @@ LIBRARY_DIRS: Final = (
 _TURING: Final = 75  # the oldest architecture of the open kernel module (facts: nvidia.md, section 4)
 
 
-def probe_nvidia(reader: Reader, pci: tuple[PciGpu, ...], tables: Tables) -> Part:
+def probe_nvidia(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> VendorPart:
     """Return the NVIDIA part of a host; `pci` are its NVIDIA functions on the bus."""
     module = _module(reader)
     told = _information(reader)
-    gpus = tuple(gpu for address in _addresses(pci, told) for gpu in _gpus(reader, address, pci, told, tables))
+    gpus = tuple(gpu for address in _addresses(pci, told) for gpu in _gpus(reader, address, pci, told, lookups))
     libraries = _libraries(reader) if gpus or module else ()
     found = [*_not_driven(pci, told, module, libraries=bool(libraries))]
     if module:
         found += [*_module_findings(module, libraries, gpus), *_node_findings(reader, gpus)]
-    return Part(
+    return VendorPart(
         gpus=gpus,
         driver=Driver(vendor="nvidia", version=module.version, flavour=module.flavour) if module else None,
         nodes=reader.nodes(*_SHARED_NODES),
@@ -76,12 +76,12 @@ def _addresses(pci: tuple[PciGpu, ...], told: dict[str, GpuInformation]) -> list
 
 
 def _gpus(
-    reader: Reader, address: str, pci: tuple[PciGpu, ...], told: dict[str, GpuInformation], tables: Tables
+    reader: Reader, address: str, pci: tuple[PciGpu, ...], told: dict[str, GpuInformation], lookups: Lookups
 ) -> tuple[Gpu, ...]:
     """Return the GPU at `address`, or its MIG slices in its place."""
     on_bus = next((gpu for gpu in pci if gpu.address == address), None)
     info = told.get(address, GpuInformation())
-    capability = tables.capabilities.get(on_bus.device) if on_bus else None
+    capability = lookups.capabilities.get(on_bus.device) if on_bus else None
     whole = Gpu(
         vendor="nvidia",
         name=info.model,

@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from provision.probe import command
-from provision.probe.nvidia_text import SeenGpu, Slice, parse_version
+from provision.probe.nvidia_parsers import SeenGpu, Slice, parse_version
+from provision.probe.parsers import parse_pci
 from provision.probe.smi import Seen
-from provision.probe.text import parse_pci
 
 _TOOL: Final = "NVML"
 _MISMATCH: Final = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH

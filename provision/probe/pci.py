@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from provision.probe.parsers import parse_hex_id, parse_pci
 from provision.probe.reader import Reader
-from provision.probe.text import parse_hex_id, parse_pci
 
 DEVICES: Final = "/sys/bus/pci/devices"
 _VENDORS: Final[dict[str, Literal["nvidia", "amd"]]] = {"10de": "nvidia", "1002": "amd"}

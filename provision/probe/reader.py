@@ -11,7 +11,7 @@ from pathlib import Path
 
 from provision.model import DeviceNode, Finding
 from provision.probe import findings
-from provision.probe.text import parse_nodes
+from provision.probe.parsers import parse_nodes
 
 _LIMIT = 1 << 20  # bytes; no file that a probe reads comes near it
 _MAX_LINKS = 40  # as in the kernel's path lookup

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from provision.probe import command
-from provision.probe.nvidia_text import SMI_FIELDS, SeenGpu, parse_smi_list, parse_smi_table, with_slices
+from provision.probe.nvidia_parsers import SMI_FIELDS, SeenGpu, parse_smi_list, parse_smi_table, with_slices
 from provision.probe.wsl import LIBRARIES
 
 _OLD_FIELDS: Final = tuple(field for field in SMI_FIELDS if field != "compute_cap")

@@ -4,8 +4,8 @@ import platform
 from typing import Final
 
 from provision.model import Toolkit
+from provision.probe.parsers import parse_os_release
 from provision.probe.reader import Reader
-from provision.probe.text import parse_os_release
 
 BINARIES: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 DXG: Final = "/dev/dxg"

@@ -14,7 +14,7 @@ from provision.catalogue import Catalogue
 from provision.model import Request, Stack, Vendor, labels
 from provision.model.base import Value
 from provision.model.inside import VENV
-from provision.render.text import comment, quoted, shell
+from provision.render.quoting import comment, quoted, shell
 from provision.resources import folder, keep
 
 _TEMPLATES = folder("templates") / "dockerfile"

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provision.engine.base import make_base
+from provision.engine.apt_sources import machine_sources
+from provision.engine.debian_base import make_base
 from provision.engine.docker import DockerEngine, connect
 from provision.engine.protocol import BuildStep, Built, Context, Streams
-from provision.engine.sources import machine_sources
 from provision.errors import KgpuError
 
 if TYPE_CHECKING:

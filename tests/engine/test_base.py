@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import pytest
 
-from provision.engine import base as room
-from provision.engine import sources
+from provision.engine import apt_sources
+from provision.engine import debian_base as room
 from provision.engine.docker import DockerEngine
 from provision.engine.protocol import Run
 from provision.errors import BuildError, UsageError
@@ -34,7 +34,7 @@ def test_a_base_is_made_from_the_machines_own_sources(
     listed = engine.run(
         Run(image=tag, command=("sh", "-c", "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null"))
     )
-    lines, stanzas = sources.machine_sources("bookworm")
+    lines, stanzas = apt_sources.machine_sources("bookworm")
     assert lines or stanzas, "this machine has no apt sources for bookworm"
     for source in (*lines, *stanzas):
         assert source.strip() in listed.stdout
@@ -63,7 +63,7 @@ def test_a_mirror_that_does_not_answer(engine: DockerEngine, monkeypatch: pytest
     def dead(_: str) -> tuple[list[str], list[str]]:
         return ["deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://127.0.0.1:1/ bookworm main"], []
 
-    monkeypatch.setattr(sources, "machine_sources", dead)
+    monkeypatch.setattr(apt_sources, "machine_sources", dead)
     with pytest.raises(BuildError) as caught:
         room.make_base(engine, "bookworm", "kgpu-test/none:1", lambda _: None)
     assert caught.value.code == "KGE-407"
@@ -86,7 +86,7 @@ SCRIPT = """
 import sys, tempfile
 tempfile.tempdir = sys.argv[1]
 from provision.engine.docker import connect
-from provision.engine.base import make_base
+from provision.engine.debian_base import make_base
 engine = connect()
 try:
     make_base(engine, "bookworm", "kgpu-test/none:1", lambda line: print(line, flush=True))

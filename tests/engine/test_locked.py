@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from provision.build import BuildOrder, build_image
 from provision.catalogue import load
 from provision.engine.docker import DockerEngine
+from provision.engine.image_build import BuildOrder, build_stack_image
 from provision.engine.network import build_network
 from provision.engine.protocol import Run
 from provision.errors import BuildError
@@ -47,7 +47,7 @@ def build_lock(engine: DockerEngine, base: str, tag: str) -> BuildLock:
         lock = make_lock(load(), stack, REQUEST, Pinned(wheels, tools, REFERENCE.platform, None))
         network = build_network(Network(), os.environ)
         order = BuildOrder(stack=lock.stack, request=REQUEST, network=network, tag=tag, locked=context_files(lock))
-        build_image(engine, load(), order, lambda _: None, lambda _: None)
+        build_stack_image(engine, load(), order, lambda _: None, lambda _: None)
         return lock
 
     return build

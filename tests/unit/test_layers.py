@@ -19,7 +19,6 @@ LAYERS = {
     "engine": 4,
     "registry": 4,
     "lock": 5,
-    "build": 5,
     "config": 5,
     "schemas": 0,
     "prove": 5,
@@ -71,7 +70,7 @@ def test_only_the_engine_talks_to_docker() -> None:
 
 
 WIRING = {
-    "provision.build.build_image",
+    "provision.engine.image_build",
     "provision.engine.connection",
     "provision.engine.docker",
     "provision.engine.network",

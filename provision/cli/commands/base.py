@@ -21,8 +21,8 @@ def base(
 
     It serves hosts that reach no registry.
     """
-    from provision.build import LOCAL_PREFIX
-    from provision.engine.base import make_base
+    from provision.engine.base_image import LOCAL_PREFIX
+    from provision.engine.debian_base import make_base
 
     name = tag or f"{LOCAL_PREFIX}{suite}"
     with library.engine() as connected:

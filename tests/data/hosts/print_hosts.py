@@ -13,7 +13,7 @@ from types import ModuleType
 import yaml
 
 from provision.model import encode
-from provision.probe import Tables, probe_files
+from provision.probe import Lookups, probe_files
 
 HERE = Path(__file__).parent
 DEVICES = HERE.parents[2] / "images" / "nvidia_devices.yaml"
@@ -31,17 +31,17 @@ def tree_maker() -> ModuleType:
 
 
 @cache
-def tables() -> Tables:
+def lookups() -> Lookups:
     chips = yaml.safe_load(DEVICES.read_text())["chips"]
     capabilities = {device: chip["capability"] for chip in chips for device in chip["devices"]}
-    return Tables(amd_releases=RELEASES, capabilities=capabilities)
+    return Lookups(amd_releases=RELEASES, capabilities=capabilities)
 
 
 def host_json(name: str) -> str:
     """Return the host file of the tree called `name`."""
     with tempfile.TemporaryDirectory() as folder:
         tree_maker().make(Path(folder), [name])
-        return encode(probe_files(Path(folder) / name, tables())) + "\n"
+        return encode(probe_files(Path(folder) / name, lookups())) + "\n"
 
 
 if __name__ == "__main__":

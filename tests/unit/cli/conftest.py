@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jsonschema
 import pytest
 
-import provision.engine.base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
+import provision.engine.debian_base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
 from provision import cli, model
 from provision.cli.app import _Debug
 from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
@@ -46,7 +46,7 @@ def kgpu_env(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     for name in [name for name in os.environ if name.startswith("KGPU_ENV_")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(_Debug, "on", False)
-    monkeypatch.setattr("provision.engine.glance.glance", lambda *_: None)  # no engine here has any image
+    monkeypatch.setattr("provision.engine.image_probe.probe_image", lambda *_: None)  # no engine here has any image
     handler = signal.getsignal(signal.SIGTERM)
 
     def call(*words: object) -> Ended:

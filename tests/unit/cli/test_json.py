@@ -72,7 +72,7 @@ def test_build(kgpu_env: Call) -> None:
 @pytest.mark.usefixtures("engine")
 def test_base(kgpu_env: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Image(image_id="sha256:ab", architecture="amd64", size_bytes=7)
-    monkeypatch.setattr("provision.engine.base.make_base", lambda *_: made)
+    monkeypatch.setattr("provision.engine.debian_base.make_base", lambda *_: made)
     document = kgpu_env("base", "trixie", "--json").document()
     assert document["schema"] == "kgpu-env/base/1"
     assert (document["tag"], document["image_id"]) == ("kgpu-env/base:debian-trixie", "sha256:ab")

@@ -15,7 +15,7 @@ from provision.catalogue import load
 from provision.emit import EMITTERS, Order, emit
 from provision.emit.kubernetes import job_name
 from provision.emit.order import requirement_name
-from provision.emit.text import as_unit, as_yaml
+from provision.emit.serialize import as_unit, as_yaml
 from provision.engine.access import device_access
 from provision.model import Request, Vendor
 from provision.render import render

@@ -5,7 +5,7 @@ from typing import Any, Self, cast
 
 import pytest
 
-from provision.engine.build import build
+from provision.engine.buildkit_build import run_build
 from provision.engine.protocol import BuildStep, Context
 
 # StatusResponse{vertexes{digest "d", name "[2/2] RUN x", started{seconds 1}}}
@@ -57,7 +57,7 @@ def test_an_interrupt_cancels_this_build_and_closes_the_stream() -> None:
 
     context = Context(files={"Dockerfile": b"FROM x\n"})
     with pytest.raises(KeyboardInterrupt):
-        build(cast("Any", client), context, "t:1", interrupt, {})
+        run_build(cast("Any", client), context, "t:1", interrupt, {})
     assert [step.name for step in seen] == ["[2/2] RUN x"]
     (started, sent), (cancelled, asked) = client.posts
     assert (started, cancelled) == ("/build", "/build/cancel")

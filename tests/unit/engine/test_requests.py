@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.engine import container, images, sources
+from provision.engine import apt_sources, container, images
 from provision.engine.connection import candidates
 from provision.engine.protocol import Access, Run
 from provision.errors import BuildError
@@ -102,7 +102,7 @@ Components: main
 
 
 def test_stanzas_are_cut_down_to_the_suite() -> None:
-    (kept,) = sources.stanza_sources(STANZAS, "bookworm")
+    (kept,) = apt_sources.stanza_sources(STANZAS, "bookworm")
     assert "Types: deb\n" in kept
     assert "Suites: bookworm bookworm-updates\n" in kept
     assert "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n" in kept
@@ -114,7 +114,7 @@ def test_lines_are_chosen_by_suite_and_component() -> None:
         "deb-src http://m/debian bookworm main\n#deb http://m/debian bookworm main\n"
         "deb http://s/ bookworm-security main\ndeb https://d/ bookworm stable\ndeb http://g cloud-sdk-bookworm main\n"
     )
-    assert sources.one_line_sources(text, "bookworm") == [
+    assert apt_sources.one_line_sources(text, "bookworm") == [
         "deb [signed-by=/k.gpg arch=amd64] http://m/debian bookworm main",
         "deb http://s/ bookworm-security main",
     ]
@@ -126,6 +126,6 @@ def test_all_files_of_the_machine_are_read(tmp_path: Path) -> None:
     (tmp_path / "sources.list.d/b.list").write_text("deb http://b/ sid main\n")
     (tmp_path / "sources.list.d/c.sources").write_text(STANZAS)
     (tmp_path / "sources.list.d/d.save").write_text("deb http://d/ sid main\n")
-    assert sources.machine_sources("sid", tmp_path) == (["deb http://a/ sid main", "deb http://b/ sid main"], [])
-    assert len(sources.machine_sources("trixie", tmp_path)[1]) == 1
-    assert sources.machine_sources("sid", tmp_path / "none") == ([], [])
+    assert apt_sources.machine_sources("sid", tmp_path) == (["deb http://a/ sid main", "deb http://b/ sid main"], [])
+    assert len(apt_sources.machine_sources("trixie", tmp_path)[1]) == 1
+    assert apt_sources.machine_sources("sid", tmp_path / "none") == ([], [])

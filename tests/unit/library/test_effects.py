@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-import provision.engine.base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
+import provision.engine.debian_base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
 from provision import library, model
 from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
 from provision.errors import BuildError, EngineError, NoStackError, UsageError

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from provision import library
-from provision.emit import arguments, order
-from provision.engine.glance import Glance
+from provision.emit import docker_arguments, order
+from provision.engine.image_probe import LocalImage
 from provision.errors import BuildError
 from provision.library import stacks
 from provision.model import Host, Request, Vendor
@@ -22,7 +22,7 @@ slow = {"docker", "jinja2", "yaml", "typer", "msgspec", "provision.library"} & s
 assert not slow, slow
 """
 TWICE = """
-import provision, provision.resolve, provision.render, provision.build
+import provision, provision.resolve, provision.render, provision.engine.image_build
 from provision.model import Host, Request, Vendor
 request = Request(vendor=Vendor.CPU)
 for _ in range(2):
@@ -39,7 +39,7 @@ def test_in_a_process_of_its_own(script: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
 
 
-@pytest.mark.parametrize("module", [stacks, order, arguments], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [stacks, order, docker_arguments], ids=lambda module: module.__name__)
 def test_the_examples_are_true(module: object) -> None:
     results = doctest.testmod(module)  # type: ignore[arg-type] # a module, as said above
     assert results.attempted > 0
@@ -90,7 +90,7 @@ DIGEST = f"sha256:{'ab' * 32}"
 def test_the_engine_tells_the_digest(
     monkeypatch: pytest.MonkeyPatch, image: str, known: tuple[str, ...], found: str
 ) -> None:
-    monkeypatch.setattr("provision.engine.glance.glance", lambda *_: Glance("sha256:1", known))
+    monkeypatch.setattr("provision.engine.image_probe.probe_image", lambda *_: LocalImage("sha256:1", known))
     assert library.pinned(image, "x86_64") == found
 
 
@@ -104,7 +104,9 @@ def test_a_digest_that_is_only_the_id_is_believed_when_the_registry_has_it(
             raise BuildError("KGE-422", "The registry does not give it.")
         return RemoteImage(digest=f"sha256:{'cd' * 32}", architecture="amd64")  # of the index's image for this machine
 
-    monkeypatch.setattr("provision.engine.glance.glance", lambda *_: Glance(DIGEST, (f"x.example/a@{DIGEST}",)))
+    monkeypatch.setattr(
+        "provision.engine.image_probe.probe_image", lambda *_: LocalImage(DIGEST, (f"x.example/a@{DIGEST}",))
+    )
     monkeypatch.setattr("provision.library.images.look_up", look_up)
     assert library.pinned("x.example/a:1", "x86_64", remote=False) == "x.example/a:1"
     if pushed:
@@ -115,6 +117,6 @@ def test_a_digest_that_is_only_the_id_is_believed_when_the_registry_has_it(
 
 
 def test_a_name_made_up_here_is_asked_of_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provision.engine.glance.glance", lambda *_: None)
+    monkeypatch.setattr("provision.engine.image_probe.probe_image", lambda *_: None)
     monkeypatch.setattr("provision.library.images.look_up", lambda *_, **__: pytest.fail("asked"))
     assert library.pinned("kgpu-env/cpu:1", "x86_64", remote=False) == "kgpu-env/cpu:1"

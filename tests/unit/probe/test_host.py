@@ -8,7 +8,7 @@ import pytest
 
 from provision.errors import EngineError
 from provision.model import Engine
-from provision.probe import Tables, cdi_devices, command, host, nvml, probe_host, smi
+from provision.probe import Lookups, cdi_devices, command, host, nvml, probe_host, smi
 
 pytestmark = pytest.mark.process
 
@@ -27,14 +27,14 @@ def tool(folder: Path, name: str, script: str) -> None:
 
 
 def no_gpu_here() -> bool:
-    return not any(finding.code != "KGE-101" for finding in probe_host(Tables()).findings)
+    return not any(finding.code != "KGE-101" for finding in probe_host(Lookups()).findings)
 
 
 def test_a_made_up_nvidia_smi_creates_no_gpu(binaries: Path) -> None:
     if not no_gpu_here():
         pytest.skip("this machine has a GPU or findings of its own")
     tool(binaries, "nvidia-smi", "echo 'GPU-aa, Fake, 00000000:17:00.0, 580.95.05, 81559, 9.0'")
-    got = probe_host(Tables())
+    got = probe_host(Lookups())
     assert got.gpus == ()
     assert [finding.code for finding in got.findings] == ["KGE-101", "KGE-114"]
 
@@ -104,7 +104,7 @@ def nvmlInit():
 def test_versions_of_toolkits(binaries: Path) -> None:
     tool(binaries, "nvidia-ctk", "echo 'NVIDIA Container Toolkit CLI version 1.17.8'")
     tool(binaries, "amd-ctk", "exit 3")
-    found = {toolkit.name: toolkit.version for toolkit in probe_host(Tables()).toolkits}
+    found = {toolkit.name: toolkit.version for toolkit in probe_host(Lookups()).toolkits}
     assert found == {"nvidia-container-toolkit": "1.17.8", "amd-container-toolkit": None}
 
 
@@ -119,11 +119,11 @@ def test_an_engine_without_a_device_list_gets_the_files_devices(tmp_path: Path) 
         address="unix:///run/docker.sock",
         cdi_dirs=(str(tmp_path / "cdi"),),
     )
-    got = probe_host(Tables(), engine=lambda: old).engine
+    got = probe_host(Lookups(), engine=lambda: old).engine
     assert got
     assert got.cdi == ("amd.com/gpu=all",)
     new = Engine(name="docker", version="28.5", api_version="1.51", address=old.address, cdi_dirs=old.cdi_dirs)
-    assert probe_host(Tables(), engine=lambda: new).engine == new
+    assert probe_host(Lookups(), engine=lambda: new).engine == new
 
 
 @pytest.mark.usefixtures("binaries")
@@ -131,7 +131,7 @@ def test_an_engine_that_fails_is_a_finding() -> None:
     def fail() -> None:
         raise EngineError("KGE-030", "Permission denied on the socket.", fix="join the group docker")
 
-    got = probe_host(Tables(), engine=fail)
+    got = probe_host(Lookups(), engine=fail)
     assert got.engine is None
     assert [finding.code for finding in got.findings][-1] == "KGE-030"
 
@@ -141,7 +141,7 @@ def test_a_tree_asks_neither_tools_nor_engine(tmp_path: Path) -> None:
         pytest.fail("the engine of this machine says nothing about another one")
 
     (tmp_path / "proc").mkdir()
-    assert probe_host(Tables(), tmp_path, engine=fail).engine is None
+    assert probe_host(Lookups(), tmp_path, engine=fail).engine is None
 
 
 def test_cdi_devices_of_a_root(tmp_path: Path) -> None:
@@ -154,5 +154,5 @@ def test_cdi_devices_of_a_root(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("binaries")
 def test_the_probe_takes_less_than_half_a_second() -> None:
     began = time.monotonic()
-    probe_host(Tables())
+    probe_host(Lookups())
     assert time.monotonic() - began < 0.5

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.model import DeviceNode
-from provision.probe import amd_text, cdi, nvidia_text, text
+from provision.probe import amd_parsers, cdi, nvidia_parsers, parsers
 
 CLOSED = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.90.07  Fri May 31 09:35:42 UTC 2024\n"
 OPEN = (
@@ -16,21 +16,21 @@ OPEN = (
     "(dvs-builder@U22-I3-B17-02-5)  Tue Sep 23 09:55:41 UTC 2025\nGCC version:  Selected multilib: .;@m64\n"
 )
 READERS: list[Callable[[str], object]] = [
-    text.parse_pci,
-    text.parse_hex_id,
-    text.parse_pairs,
-    text.parse_nodes,
-    text.parse_os_release,
-    text.parse_tool_version,
-    nvidia_text.parse_module_version,
-    nvidia_text.parse_version,
-    nvidia_text.parse_library_version,
-    nvidia_text.parse_gpu_information,
-    nvidia_text.parse_minor,
-    nvidia_text.parse_smi_table,
-    nvidia_text.parse_smi_list,
-    amd_text.parse_properties,
-    amd_text.parse_marketing_names,
+    parsers.parse_pci,
+    parsers.parse_hex_id,
+    parsers.parse_pairs,
+    parsers.parse_nodes,
+    parsers.parse_os_release,
+    parsers.parse_tool_version,
+    nvidia_parsers.parse_module_version,
+    nvidia_parsers.parse_version,
+    nvidia_parsers.parse_library_version,
+    nvidia_parsers.parse_gpu_information,
+    nvidia_parsers.parse_minor,
+    nvidia_parsers.parse_smi_table,
+    nvidia_parsers.parse_smi_list,
+    amd_parsers.parse_properties,
+    amd_parsers.parse_marketing_names,
     cdi.parse_spec,
 ]
 # Words that lead a reader deeper than letters at random would.
@@ -58,13 +58,13 @@ def test_no_text_makes_a_reader_raise(reader: Callable[[str], object]) -> None:
     ],
 )
 def test_module_version(given_text: str, version: str, flavour: str, machine: str | None) -> None:
-    module = nvidia_text.parse_module_version(given_text)
+    module = nvidia_parsers.parse_module_version(given_text)
     assert module
     assert (module.version, module.flavour, module.machine) == (version, flavour, machine)
 
 
 def test_module_version_of_another_text() -> None:
-    assert nvidia_text.parse_module_version("NVRM version: unknown") is None
+    assert nvidia_parsers.parse_module_version("NVRM version: unknown") is None
 
 
 @pytest.mark.parametrize(
@@ -77,21 +77,21 @@ def test_module_version_of_another_text() -> None:
     ],
 )
 def test_library_version(name: str, version: str | None) -> None:
-    assert nvidia_text.parse_library_version(name) == version
+    assert nvidia_parsers.parse_library_version(name) == version
 
 
 def test_a_uuid_of_question_marks_is_none() -> None:
-    told = nvidia_text.parse_gpu_information(
+    told = nvidia_parsers.parse_gpu_information(
         "Model: \t T4\nGPU UUID: \t GPU-????????-????-????-????-????????????\nBus Location: \t 0000:00:1E.0\n"
     )
     assert (told.model, told.uuid, told.pci, told.minor) == ("T4", None, "0000:00:1e.0", None)
 
 
 def test_smi_table() -> None:
-    (gpu,) = nvidia_text.parse_smi_table(
+    (gpu,) = nvidia_parsers.parse_smi_table(
         "GPU-0f1e, NVIDIA H100 80GB HBM3, 00000000:17:00.0, 580.95.05, 81559, 9.0\nnot a row\n"
     )
-    assert gpu == nvidia_text.SeenGpu(
+    assert gpu == nvidia_parsers.SeenGpu(
         uuid="GPU-0f1e",
         name="NVIDIA H100 80GB HBM3",
         pci="0000:17:00.0",
@@ -102,12 +102,12 @@ def test_smi_table() -> None:
 
 
 def test_smi_fields_that_are_not_available_are_none() -> None:
-    (gpu,) = nvidia_text.parse_smi_table("[N/A], GB10, 0000000F:01:00.0, 580.95.05, [N/A], [Not Supported]\n")
+    (gpu,) = nvidia_parsers.parse_smi_table("[N/A], GB10, 0000000F:01:00.0, 580.95.05, [N/A], [Not Supported]\n")
     assert (gpu.uuid, gpu.memory_bytes, gpu.capability, gpu.pci) == (None, None, None, "000f:01:00.0")
 
 
 def test_smi_list() -> None:
-    listed = nvidia_text.parse_smi_list(
+    listed = nvidia_parsers.parse_smi_list(
         "  MIG 9g.90gb Device 0: (UUID: MIG-00)\n"
         "GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-0f1e)\n"
         "  MIG 1g.10gb     Device  0: (UUID: MIG-aa11)\n"
@@ -135,24 +135,24 @@ def test_smi_list() -> None:
     ],
 )
 def test_gfx_name(version: int, name: str | None) -> None:
-    assert amd_text.gfx_name(version) == name
+    assert amd_parsers.gfx_name(version) == name
 
 
 def test_address_of_the_partition_in_the_facts() -> None:
-    assert amd_text.pci_address({"location_id": 58630, "domain": 0}) == "0000:e5:00.6"
-    assert amd_text.pci_address({"location_id": 0x1D8, "domain": 2}) == "0002:01:1b.0"
+    assert amd_parsers.pci_address({"location_id": 58630, "domain": 0}) == "0000:e5:00.6"
+    assert amd_parsers.pci_address({"location_id": 0x1D8, "domain": 2}) == "0002:01:1b.0"
 
 
 def test_uuid_is_sixteen_hex_digits() -> None:
-    assert amd_text.device_uuid({"unique_id": 15931900197903628278}) == "GPU-dd197ad1b50577f6"
-    assert amd_text.device_uuid({"unique_id": 0xA}) == "GPU-000000000000000a"
-    assert amd_text.device_uuid({}) is None
+    assert amd_parsers.device_uuid({"unique_id": 15931900197903628278}) == "GPU-dd197ad1b50577f6"
+    assert amd_parsers.device_uuid({"unique_id": 0xA}) == "GPU-000000000000000a"
+    assert amd_parsers.device_uuid({}) is None
 
 
 def test_vram_leaves_system_memory_out() -> None:
     banks = [{"heap_type": heap, "size_in_bytes": 10**heap} for heap in (0, 1, 2, 3)]
-    assert amd_text.vram_bytes(banks) == 110
-    assert amd_text.vram_bytes(banks[:1]) is None
+    assert amd_parsers.vram_bytes(banks) == 110
+    assert amd_parsers.vram_bytes(banks[:1]) is None
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,11 @@ def test_vram_leaves_system_memory_out() -> None:
     ],
 )
 def test_partition_name(mode: str | None, siblings: int, architecture: str, xcc: int, name: str | None) -> None:
-    assert amd_text.partition_name(mode, siblings, architecture, xcc) == name
+    assert amd_parsers.partition_name(mode, siblings, architecture, xcc) == name
 
 
 def test_nodes_of_a_tree() -> None:
-    nodes = text.parse_nodes("/dev/kfd 660 109\nnot a node\n/dev/x 999 1\n")
+    nodes = parsers.parse_nodes("/dev/kfd 660 109\nnot a node\n/dev/x 999 1\n")
     assert nodes == {"/dev/kfd": DeviceNode(path="/dev/kfd", mode=0o660, gid=109)}
 
 
@@ -188,7 +188,7 @@ def test_nodes_of_a_tree() -> None:
     ],
 )
 def test_os_release(given_text: str, name: str | None) -> None:
-    assert text.parse_os_release(given_text) == name
+    assert parsers.parse_os_release(given_text) == name
 
 
 def test_cdi_in_both_forms() -> None:
@@ -207,4 +207,4 @@ def test_no_cdi_specification(bad: str) -> None:
 
 def test_version_of_a_tool() -> None:
     printed = "NVIDIA Container Toolkit CLI version 1.17.8\ncommit: f202b80a9b9d\n"
-    assert text.parse_tool_version(printed) == "1.17.8"
+    assert parsers.parse_tool_version(printed) == "1.17.8"

@@ -9,7 +9,7 @@ import pytest
 
 from provision.errors import Exit, InputError
 from provision.model import Gpu, Host, decode, encode
-from provision.probe import Tables, probe_files, probe_host
+from provision.probe import Lookups, probe_files, probe_host
 
 HOSTS = Path(__file__).parents[2] / "data" / "hosts"
 
@@ -25,7 +25,7 @@ def load(path: Path) -> ModuleType:
 
 hosts = load(HOSTS / "print_hosts.py")
 trees = load(HOSTS.parent / "trees" / "make.py")
-TABLES: Tables = hosts.tables()
+LOOKUPS: Lookups = hosts.lookups()
 
 
 def tree(folder: Path, name: str) -> Path:
@@ -34,7 +34,7 @@ def tree(folder: Path, name: str) -> Path:
 
 
 def probe(folder: Path, name: str) -> Host:
-    return probe_files(tree(folder, name), TABLES)
+    return probe_files(tree(folder, name), LOOKUPS)
 
 
 def codes(host: Host) -> list[str]:
@@ -126,7 +126,7 @@ def test_findings(tmp_path: Path, name: str, expected: list[str]) -> None:
 def test_a_driver_that_is_not_loaded_names_what_holds_the_gpu(tmp_path: Path, driver: str | None) -> None:
     made = trees.Tree(tmp_path)
     made.pci("0000:65:00.0", "10de:2204", "0300", driver)
-    text = probe_files(tmp_path, TABLES).findings[0].text
+    text = probe_files(tmp_path, LOOKUPS).findings[0].text
     assert (driver or "no driver") in text
     assert "0000:65:00.0" in text
 
@@ -135,7 +135,7 @@ def test_library_of_another_version(tmp_path: Path) -> None:
     root = tree(tmp_path, "h100")
     for path in (root / "usr/lib/x86_64-linux-gnu").iterdir():
         path.rename(path.with_name(path.name.replace("580.95.05", "580.105.08")))
-    (finding,) = probe_files(root, TABLES).findings
+    (finding,) = probe_files(root, LOOKUPS).findings
     assert finding.code == "KGE-106"
     assert "580.95.05" in finding.text
     assert "580.105.08" in finding.text
@@ -146,11 +146,11 @@ def test_open_module_on_a_gpu_before_turing(tmp_path: Path) -> None:
     trees.nvidia_driver(made, "580.95.05", trees.OPEN)
     trees.nvidia_gpu(made, 0, "0000:3b:00.0", "1db6", "Tesla V100-PCIE-32GB")
     trees.toolkit(made)
-    assert codes(probe_files(tmp_path, TABLES)) == ["KGE-111"]
+    assert codes(probe_files(tmp_path, LOOKUPS)) == ["KGE-111"]
 
 
 def test_amdgpu_version_that_the_table_lacks(tmp_path: Path) -> None:
-    host = probe_files(tree(tmp_path, "mi210"), Tables())
+    host = probe_files(tree(tmp_path, "mi210"), Lookups())
     assert host.drivers[0].release is None
     assert codes(host) == ["KGE-108"]
 
@@ -158,7 +158,7 @@ def test_amdgpu_version_that_the_table_lacks(tmp_path: Path) -> None:
 def test_amd_gpu_without_a_kfd_node(tmp_path: Path) -> None:
     root = tree(tmp_path, "radeon-7900xtx")
     (root / "sys/class/kfd/kfd/topology/nodes/1/properties").write_text("")
-    host = probe_files(root, TABLES)
+    host = probe_files(root, LOOKUPS)
     assert codes(host) == ["KGE-112"]
     assert host.gpus[0].kernel_driver == "amdgpu"
     assert host.gpus[0].architecture is None
@@ -171,7 +171,7 @@ def test_old_kernel_without_a_target(tmp_path: Path) -> None:
     node = root / "sys/class/kfd/kfd/topology/nodes/1"
     (node / "properties").write_text(text)
     (node / "mem_banks/0/properties").unlink()
-    host = probe_files(root, TABLES)
+    host = probe_files(root, LOOKUPS)
     assert codes(host) == ["KGE-116"]
     assert (host.gpus[0].pci, host.gpus[0].memory_bytes) == ("0000:03:00.0", 17163091968)
 
@@ -182,14 +182,14 @@ def test_missing_nodes(tmp_path: Path) -> None:
     for path in (root / "dev").rglob("*"):
         if path.is_file():
             path.unlink()
-    texts = [finding.text for finding in probe_files(root, TABLES).findings if finding.code == "KGE-113"]
+    texts = [finding.text for finding in probe_files(root, LOOKUPS).findings if finding.code == "KGE-113"]
     assert [text.split()[3] for text in texts] == ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/kfd"]
 
 
 def test_tegra(tmp_path: Path) -> None:
     made = trees.Tree(tmp_path)
     made.file("/etc/nv_tegra_release", "# R36 (release), REVISION: 4.3\n")
-    assert codes(probe_files(tmp_path, TABLES)) == ["KGE-110"]
+    assert codes(probe_files(tmp_path, LOOKUPS)) == ["KGE-110"]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_an_unreadable_file_is_named_and_the_rest_goes_on(tmp_path: Path, path: 
     root = tree(tmp_path, "h100")
     (root / path).unlink()
     (root / path).mkdir()
-    host = probe_files(root, TABLES)
+    host = probe_files(root, LOOKUPS)
     assert [(f.code, f.text) for f in host.findings] == [("KGE-104", f"/{path} could not be read: {reason}.")]
     assert host.gpus[0].name == "NVIDIA H100 80GB HBM3"
     assert host.drivers[0].version == "580.95.05"
@@ -211,7 +211,7 @@ def test_an_unreadable_file_is_named_and_the_rest_goes_on(tmp_path: Path, path: 
 def test_a_file_without_permission(tmp_path: Path) -> None:
     root = tree(tmp_path, "h100")
     (root / "proc/driver/nvidia/version").chmod(0)
-    assert "Permission denied" in probe_files(root, TABLES).findings[0].text
+    assert "Permission denied" in probe_files(root, LOOKUPS).findings[0].text
 
 
 def test_a_bus_that_cannot_be_read_is_not_called_empty(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_bus_that_cannot_be_read_is_not_called_empty(tmp_path: Path) -> None:
     bus = root / "sys/bus/pci/devices"
     bus.rename(bus.with_name("moved"))
     bus.symlink_to("devices")  # a loop
-    assert codes(probe_files(root, TABLES)) == ["KGE-117", "KGE-104"]
+    assert codes(probe_files(root, LOOKUPS)) == ["KGE-117", "KGE-104"]
 
 
 @pytest.mark.parametrize("name", ["absent", "empty", "file"])
@@ -227,7 +227,7 @@ def test_a_root_that_is_no_host(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError) as caught:
-        probe_host(Tables(), tmp_path / name)
+        probe_host(Lookups(), tmp_path / name)
     assert caught.value.code == "KGE-119"
     assert caught.value.exit_code is Exit.INPUT
 
@@ -239,21 +239,21 @@ def test_links_do_not_lead_out_of_the_tree(tmp_path: Path) -> None:
     release = root / "etc/os-release"
     release.unlink()
     release.symlink_to(outside)
-    assert probe_files(root, TABLES).distribution is None
+    assert probe_files(root, LOOKUPS).distribution is None
     release.unlink()
     release.symlink_to("../../../../os-release")
     (root / "os-release").write_text("ID=inside\n")
-    assert probe_files(root, TABLES).distribution == "inside"
+    assert probe_files(root, LOOKUPS).distribution == "inside"
     release.unlink()
     release.symlink_to("/os-release")
-    assert probe_files(root, TABLES).distribution == "inside"
+    assert probe_files(root, LOOKUPS).distribution == "inside"
 
 
 def test_a_pipe_in_a_tree_does_not_block(tmp_path: Path) -> None:
     root = tree(tmp_path, "none")
     (root / "etc/os-release").unlink()
     os.mkfifo(root / "etc/os-release")
-    assert probe_files(root, TABLES).distribution is None
+    assert probe_files(root, LOOKUPS).distribution is None
 
 
 def test_wsl_says_nothing_of_number_and_name(tmp_path: Path) -> None:
@@ -267,14 +267,14 @@ def test_wsl_without_dxg(tmp_path: Path) -> None:
     root = tree(tmp_path, "wsl2")
     (root / "dev/.nodes").unlink()
     (root / "dev/dxg").unlink(missing_ok=True)
-    host = probe_files(root, TABLES)
+    host = probe_files(root, LOOKUPS)
     assert (codes(host), host.gpus) == (["KGE-109", "KGE-118"], ())
 
 
 def test_architecture_of_a_tree(tmp_path: Path) -> None:
     made = trees.Tree(tmp_path)
-    assert probe_files(tmp_path, TABLES).architecture == "x86_64"
+    assert probe_files(tmp_path, LOOKUPS).architecture == "x86_64"
     trees.nvidia_driver(made, "580.95.05", trees.OPEN.replace("x86_64", "aarch64"))
-    assert probe_files(tmp_path, TABLES).architecture == "aarch64"
+    assert probe_files(tmp_path, LOOKUPS).architecture == "aarch64"
     made.file("/proc/sys/kernel/arch", "riscv64\n")
-    assert probe_files(tmp_path, TABLES).architecture == "riscv64"
+    assert probe_files(tmp_path, LOOKUPS).architecture == "riscv64"

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from provision.probe.text import parse_pairs, parse_pci
+from provision.probe.parsers import parse_pairs, parse_pci
 
 _MODULE = re.compile(r"Kernel Module(?: for (\S+))?\s+(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
 _LIBRARY = re.compile(r"lib(?:cuda|nvidia-ml)\.so\.(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)

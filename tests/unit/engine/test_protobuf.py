@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.engine import buildkit, wire
+from provision.engine import buildkit_progress, protobuf
 
 
 def test_reads_each_kind_of_field() -> None:
     data = b"\x08\x96\x01" + b"\x12\x03abc" + b"\x1d\x01\x02\x03\x04" + b"\x21" + bytes(8)
-    assert list(wire.fields(data)) == [(1, 150), (2, b"abc"), (3, b"\x01\x02\x03\x04"), (4, bytes(8))]
+    assert list(protobuf.fields(data)) == [(1, 150), (2, b"abc"), (3, b"\x01\x02\x03\x04"), (4, bytes(8))]
 
 
 @pytest.mark.parametrize(
@@ -18,17 +18,17 @@ def test_reads_each_kind_of_field() -> None:
     ids=["no value", "endless", "too long", "group", "field 0", "short fixed"],
 )
 def test_a_broken_message_is_an_error(data: bytes) -> None:
-    with pytest.raises(wire.WireError):
-        list(wire.fields(data))
+    with pytest.raises(protobuf.ProtobufError):
+        list(protobuf.fields(data))
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
     try:
-        status = buildkit.decode(base64.b64encode(data).decode())
-    except buildkit.ProgressError:
+        status = buildkit_progress.decode(base64.b64encode(data).decode())
+    except buildkit_progress.ProgressError:
         return
-    progress = buildkit.Progress()
+    progress = buildkit_progress.Progress()
     for step in progress.update(status):
         assert step.seconds >= 0
 
@@ -36,15 +36,15 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
 @given(st.text(max_size=60))
 def test_no_text_raises_anything_else(text: str) -> None:
     try:
-        buildkit.decode(text)
-    except buildkit.ProgressError as error:
+        buildkit_progress.decode(text)
+    except buildkit_progress.ProgressError as error:
         assert "BuildKit" in str(error)  # noqa: PT017 - either outcome is right, a third is not
 
 
 @given(st.lists(st.tuples(st.integers(1, 1 << 20), st.integers(0, (1 << 64) - 1) | st.binary(max_size=200))))
 def test_what_was_written_is_read_back(fields: list[tuple[int, int | bytes]]) -> None:
     data = b"".join(written(number, value) for number, value in fields)
-    assert list(wire.fields(data)) == fields
+    assert list(protobuf.fields(data)) == fields
 
 
 def written(number: int, value: int | bytes) -> bytes:

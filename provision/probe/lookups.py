@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
+class Lookups:
     """Lookups that the caller takes from the catalogue; empty ones make answers less exact, never wrong.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from provision.engine.base import make_base
+from provision.engine.debian_base import make_base
 from provision.engine.protocol import Engine
 from provision.errors import BuildError
 from provision.model import Stack

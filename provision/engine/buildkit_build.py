@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from provision.engine import buildkit, images
+from provision.engine import images
+from provision.engine.buildkit_progress import Progress, ProgressError, Status, Step, decode
 from provision.engine.context import tarball
 from provision.engine.protocol import BuildStep, Built, Context
 from provision.errors import BuildError, EngineError
@@ -22,7 +23,7 @@ EXIT_CODE = re.compile(r"exit code: (\d+)")
 BASE_STEP = re.compile(r"\[internal\] load metadata for (\S+)|\[(?:[^\]\s]+\s+)?\d+/\d+\] FROM (\S+)")
 
 
-def build(
+def run_build(
     api: "APIClient",
     context: Context,
     tag: str,
@@ -37,7 +38,7 @@ def build(
     named = parse_reference(tag)
     body = tarball(context)
     ident = uuid.uuid4().hex
-    progress = buildkit.Progress()
+    progress = Progress()
     finished = False
     try:
         image_id = _follow(_start(api, body, ident, arguments), progress, on_step)
@@ -78,7 +79,7 @@ def _words(text: str) -> str:
         return text.strip()
 
 
-def _follow(answer: "requests.Response", progress: buildkit.Progress, on_step: Callable[[BuildStep], None]) -> str:
+def _follow(answer: "requests.Response", progress: Progress, on_step: Callable[[BuildStep], None]) -> str:
     """Report every message; return the image's id."""
     image_id = ""
     with answer:
@@ -110,10 +111,10 @@ def _object(line: bytes) -> Mapping[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-def _decode(aux: str) -> buildkit.Status:
+def _decode(aux: str) -> Status:
     try:
-        return buildkit.decode(aux)
-    except buildkit.ProgressError as error:
+        return decode(aux)
+    except ProgressError as error:
         raise _unreadable(error) from error
 
 
@@ -132,7 +133,7 @@ def _cancel(api: "APIClient", ident: str) -> None:
         return
 
 
-def failure(progress: buildkit.Progress, message: Mapping[str, Any]) -> BuildError:
+def failure(progress: Progress, message: Mapping[str, Any]) -> BuildError:
     """Return the error for a build whose stream ended with the error `message`."""
     detail = message.get("errorDetail") or {}
     why = str(detail.get("message") or message.get("error") or "")
@@ -150,7 +151,7 @@ def failure(progress: buildkit.Progress, message: Mapping[str, Any]) -> BuildErr
     return error
 
 
-def _step_error(step: buildkit.Step, why: str) -> BuildError:
+def _step_error(step: Step, why: str) -> BuildError:
     code = EXIT_CODE.search(step.vertex.error) or EXIT_CODE.search(why)
     ending = f" with exit code {code.group(1)}" if code else ""
     return BuildError(

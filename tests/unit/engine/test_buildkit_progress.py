@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from provision.engine import buildkit
-from provision.engine.build import failure
+from provision.engine import buildkit_progress
+from provision.engine.buildkit_build import failure
 from provision.engine.protocol import BuildStep
 
 DATA = Path(__file__).parent / "data"
@@ -17,12 +17,12 @@ def messages(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text().splitlines()]
 
 
-def replay(name: str) -> tuple[buildkit.Progress, list[BuildStep]]:
-    progress = buildkit.Progress()
+def replay(name: str) -> tuple[buildkit_progress.Progress, list[BuildStep]]:
+    progress = buildkit_progress.Progress()
     reports: list[BuildStep] = []
     for message in messages(name):
         if message.get("id") == "moby.buildkit.trace":
-            reports += progress.update(buildkit.decode(message["aux"]))
+            reports += progress.update(buildkit_progress.decode(message["aux"]))
     return progress, reports
 
 
@@ -70,14 +70,14 @@ def test_the_error_names_step_exit_code_and_log() -> None:
     assert sorted(error.log) == ["one", "three", "two"]
 
 
-def vertex(name: str, error: str = "", digest: str = "d") -> buildkit.Vertex:
-    return buildkit.Vertex(digest=digest, name=name, started=1.0, completed=2.5, error=error)
+def vertex(name: str, error: str = "", digest: str = "d") -> buildkit_progress.Vertex:
+    return buildkit_progress.Vertex(digest=digest, name=name, started=1.0, completed=2.5, error=error)
 
 
-def failed(name: str, error: str, output: bytes = b"") -> tuple[buildkit.Progress, str]:
-    progress = buildkit.Progress()
-    list(progress.update(buildkit.Status((vertex(name),), ())))
-    list(progress.update(buildkit.Status((vertex(name, error),), (("d", output),))))
+def failed(name: str, error: str, output: bytes = b"") -> tuple[buildkit_progress.Progress, str]:
+    progress = buildkit_progress.Progress()
+    list(progress.update(buildkit_progress.Status((vertex(name),), ())))
+    list(progress.update(buildkit_progress.Status((vertex(name, error),), (("d", output),))))
     return progress, error
 
 
@@ -107,10 +107,10 @@ def test_a_long_command_is_told_by_its_ends() -> None:
 
 
 def test_a_step_cancelled_by_anothers_failure_is_not_the_failed_one() -> None:
-    progress = buildkit.Progress()
+    progress = buildkit_progress.Progress()
     list(
         progress.update(
-            buildkit.Status(
+            buildkit_progress.Status(
                 (vertex("[1/2] RUN a", "context canceled", "a"), vertex("[2/2] RUN b", "exit code: 1", "b")), ()
             )
         )
@@ -120,16 +120,16 @@ def test_a_step_cancelled_by_anothers_failure_is_not_the_failed_one() -> None:
 
 
 def test_the_tail_is_bounded_and_keeps_the_last_state_of_a_progress_bar() -> None:
-    step = buildkit.Step(1, vertex("[2/2] RUN x"))
+    step = buildkit_progress.Step(1, vertex("[2/2] RUN x"))
     for number in range(100):
         step.hear(f"{number}\r\n".encode())
     step.hear(b"10%\r50%\r100%\nend")
-    assert len(step.tail) == buildkit.TAIL_LINES
+    assert len(step.tail) == buildkit_progress.TAIL_LINES
     assert step.lines()[-3:] == ("99", "100%", "end")
 
 
 def test_a_letter_cut_between_two_messages_survives() -> None:
-    step = buildkit.Step(1, vertex("[2/2] RUN x"))
+    step = buildkit_progress.Step(1, vertex("[2/2] RUN x"))
     whole = "größe\n".encode()
     step.hear(whole[:3])
     step.hear(whole[3:])

@@ -10,8 +10,8 @@ import pytest
 
 from provision.model import DeviceNode, Driver, Gpu, Host
 from provision.probe import findings, nvml
-from provision.probe.enrich import enrich
-from provision.probe.nvidia_text import SeenGpu, Slice
+from provision.probe.nvidia_parsers import SeenGpu, Slice
+from provision.probe.nvidia_tools import merge_tool
 from provision.probe.smi import Seen
 
 PCI = "0000:17:00.0"
@@ -32,7 +32,7 @@ def codes(host: Host) -> list[str]:
 
 
 def test_a_tool_adds_name_memory_and_cuda() -> None:
-    host = enrich(HOST, seen(SEEN_GPU, cuda="13.0"))
+    host = merge_tool(HOST, seen(SEEN_GPU, cuda="13.0"))
     assert (host.gpus[0].name, host.gpus[0].memory_bytes) == ("H100", 80)
     assert [driver.cuda for driver in host.drivers] == ["13.0", None]
     assert host.gpus[1] is AMD
@@ -40,30 +40,30 @@ def test_a_tool_adds_name_memory_and_cuda() -> None:
 
 
 def test_a_gpu_that_the_files_do_not_show_is_not_created() -> None:
-    host = enrich(Host(), seen(SEEN_GPU))
+    host = merge_tool(Host(), seen(SEEN_GPU))
     assert host.gpus == ()
     assert codes(host) == ["KGE-114"]
     assert PCI in host.findings[0].text
 
 
 def test_a_tool_that_misses_a_gpu() -> None:
-    host = enrich(HOST, seen())
+    host = merge_tool(HOST, seen())
     assert (codes(host), host.gpus) == (["KGE-114"], HOST.gpus)
 
 
 def test_another_uuid_at_the_same_address_is_not_used() -> None:
-    host = enrich(HOST, seen(replace(SEEN_GPU, uuid="GPU-bb", capability="8.0")))
+    host = merge_tool(HOST, seen(replace(SEEN_GPU, uuid="GPU-bb", capability="8.0")))
     assert (codes(host), host.gpus) == (["KGE-114"], HOST.gpus)
 
 
 def test_a_driver_version_that_differs() -> None:
-    host = enrich(HOST, seen(replace(SEEN_GPU, driver="570.1.1")))
+    host = merge_tool(HOST, seen(replace(SEEN_GPU, driver="570.1.1")))
     assert codes(host) == ["KGE-114"]
     assert host.drivers[0].version == "580.95.05"
 
 
 def test_the_measured_architecture_is_used_and_the_difference_told() -> None:
-    host = enrich(HOST, seen(replace(SEEN_GPU, capability="10.3")))
+    host = merge_tool(HOST, seen(replace(SEEN_GPU, capability="10.3")))
     assert (codes(host), host.gpus[0].architecture) == (["KGE-114"], "sm_103")
 
 
@@ -76,7 +76,7 @@ def test_mig_devices_take_the_place_of_the_instances() -> None:
         Slice(profile="1g.10gb", uuid="MIG-a", memory_bytes=10, instance=(9, 0)),
         Slice(profile="2g.20gb", uuid="MIG-b"),
     )
-    host = enrich(msgspec.structs.replace(HOST, gpus=parts), seen(replace(SEEN_GPU, slices=slices)))
+    host = merge_tool(msgspec.structs.replace(HOST, gpus=parts), seen(replace(SEEN_GPU, slices=slices)))
     assert [(gpu.partition, gpu.uuid, gpu.memory_bytes) for gpu in host.gpus] == [
         ("1g.10gb", "MIG-a", 10),
         ("2g.20gb", "MIG-b", None),
@@ -86,27 +86,27 @@ def test_mig_devices_take_the_place_of_the_instances() -> None:
 
 def test_wsl_takes_the_tools_list() -> None:
     host = Host(gpus=(Gpu(vendor="nvidia"),), drivers=(Driver(vendor="nvidia", flavour="wsl"),), wsl=True)
-    got = enrich(host, seen(SEEN_GPU, replace(SEEN_GPU, uuid="GPU-bb", pci="0000:18:00.0")))
+    got = merge_tool(host, seen(SEEN_GPU, replace(SEEN_GPU, uuid="GPU-bb", pci="0000:18:00.0")))
     assert [gpu.uuid for gpu in got.gpus] == ["GPU-aa", "GPU-bb"]
     assert got.drivers[0].version == "580.95.05"
     assert not got.findings
 
 
 def test_wsl_without_nvidias_library_gets_no_gpu() -> None:
-    assert enrich(Host(wsl=True), seen(SEEN_GPU)).gpus == ()
+    assert merge_tool(Host(wsl=True), seen(SEEN_GPU)).gpus == ()
 
 
 def test_a_failure_is_told_only_where_an_answer_was_due() -> None:
     failed = seen(failure="no answer within 2 s")
-    assert codes(enrich(HOST, failed)) == ["KGE-105"]
-    assert codes(enrich(Host(), failed)) == []
+    assert codes(merge_tool(HOST, failed)) == ["KGE-105"]
+    assert codes(merge_tool(Host(), failed)) == []
 
 
 def test_a_mismatch_is_told_once() -> None:
     failed = seen(failure="Driver/library version mismatch", mismatch=True)
-    assert codes(enrich(HOST, failed)) == ["KGE-106"]
+    assert codes(merge_tool(HOST, failed)) == ["KGE-106"]
     known = msgspec.structs.replace(HOST, findings=(findings.library_mismatch("580.95.05", ("580.1.1",)),))
-    assert codes(enrich(known, failed)) == ["KGE-106"]
+    assert codes(merge_tool(known, failed)) == ["KGE-106"]
 
 
 class NvmlError(Exception):

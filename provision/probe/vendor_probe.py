@@ -6,7 +6,7 @@ from provision.model import DeviceNode, Driver, Finding, Gpu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class VendorPart:
     """One vendor's share of a Host; `machine` is the architecture, where the driver's own text names it."""
 
     gpus: tuple[Gpu, ...] = ()

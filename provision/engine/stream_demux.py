@@ -9,7 +9,7 @@ KEEP = 1 << 20  # bytes kept of each stream, the last ones
 STREAMS = (1, 2)  # stdout, stderr
 
 
-class Output:
+class StreamDemux:
     """The last MiB of stdout and of stderr."""
 
     def __init__(self) -> None:

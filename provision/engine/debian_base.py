@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from provision.engine import sources
+from provision.engine import apt_sources
 from provision.engine.protocol import Engine, Image
 from provision.errors import BuildError, UsageError
 from provision.model.reference import parse_reference
@@ -69,7 +69,7 @@ def _program() -> str:
 
 
 def _command(program: str, suite: str, archive: Path, place: Path) -> list[str]:
-    lines, stanzas = sources.machine_sources(suite)
+    lines, stanzas = apt_sources.machine_sources(suite)
     mirrors = list(lines)
     if stanzas:
         listed = place / "machine.sources"

@@ -11,7 +11,7 @@ UNIX = "unix://"
 SECONDS = 2.0
 
 
-class Glance(NamedTuple):
+class LocalImage(NamedTuple):
     """What an engine knows an image by."""
 
     image_id: str
@@ -32,7 +32,7 @@ class _Socket(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def glance(reference: str, addresses: Iterable[str]) -> Glance | None:
+def probe_image(reference: str, addresses: Iterable[str]) -> LocalImage | None:
     """Return what the engine knows a local image by, or None when it has no such image.
 
     Args:
@@ -53,7 +53,7 @@ def glance(reference: str, addresses: Iterable[str]) -> Glance | None:
     raise problem
 
 
-def _ask(path: str, reference: str) -> Glance | None:
+def _ask(path: str, reference: str) -> LocalImage | None:
     connection = _Socket(path)
     try:
         connection.request("GET", f"/images/{quote(reference, safe='/:@')}/json")
@@ -66,4 +66,4 @@ def _ask(path: str, reference: str) -> Glance | None:
     if answer.status != http.client.OK:
         raise ValueError(f"status {answer.status}")
     found = json.loads(body)
-    return Glance(str(found["Id"]), tuple(map(str, found.get("RepoDigests") or ())))
+    return LocalImage(str(found["Id"]), tuple(map(str, found.get("RepoDigests") or ())))

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.engine.output import KEEP, Output
+from provision.engine.stream_demux import KEEP, StreamDemux
 
 
 def frame(stream: int, payload: bytes) -> bytes:
@@ -11,7 +11,7 @@ def frame(stream: int, payload: bytes) -> bytes:
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=50)), max_size=20), st.integers(1, 30))
 def test_streams_are_told_apart_wherever_the_bytes_are_cut(frames: list[tuple[int, bytes]], size: int) -> None:
     data = b"".join(frame(stream, payload) for stream, payload in frames)
-    output = Output()
+    output = StreamDemux()
     for at in range(0, len(data), size):
         output.feed(data[at : at + size])
     for wanted in (1, 2):
@@ -20,7 +20,7 @@ def test_streams_are_told_apart_wherever_the_bytes_are_cut(frames: list[tuple[in
 
 
 def test_the_last_mebibyte_is_kept_from_a_whole_line_on() -> None:
-    output = Output()
+    output = StreamDemux()
     for number in range(50_000):
         output.feed(frame(1, b"line %050d\n" % number))
     text = output.text(1)
@@ -31,7 +31,7 @@ def test_the_last_mebibyte_is_kept_from_a_whole_line_on() -> None:
 
 
 def test_a_noisy_stderr_does_not_push_out_stdout() -> None:
-    output = Output()
+    output = StreamDemux()
     output.feed(frame(1, b"result\n"))
     output.feed(frame(2, b"x" * (3 * KEEP)))
     assert output.text(1) == "result\n"

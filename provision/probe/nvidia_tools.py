@@ -12,13 +12,13 @@ import msgspec
 from provision.model import Driver, Finding, Gpu, Host
 from provision.probe import findings
 from provision.probe.nvidia import architecture
-from provision.probe.nvidia_text import SeenGpu, Slice
+from provision.probe.nvidia_parsers import SeenGpu, Slice
 from provision.probe.smi import Seen
 
 _MISMATCH: Final = "KGE-106"
 
 
-def enrich(host: Host, seen: Seen) -> Host:
+def merge_tool(host: Host, seen: Seen) -> Host:
     """Return `host` with names, UUIDs, memory, architectures and MIG devices from a tool's answer.
 
     A GPU that the files do not show is not added, but reported (KGE-114); only on WSL2, where the PCI bus

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from provision.engine import wire
+from provision.engine import protobuf
 from provision.engine.protocol import BuildStep
 
 TAIL_LINES = 20
@@ -54,7 +54,7 @@ def decode(aux: str) -> Status:
     """
     try:
         data = base64.b64decode(aux, validate=True)
-        top = list(wire.fields(data))
+        top = list(protobuf.fields(data))
         vertexes = tuple(_vertex(value) for number, value in top if number == 1)
         logs = tuple(_log(value) for number, value in top if number == 3)  # noqa: PLR2004 - field number
     except (binascii.Error, ValueError) as error:
@@ -63,29 +63,29 @@ def decode(aux: str) -> Status:
 
 
 def _vertex(value: int | bytes) -> Vertex:
-    found = dict(wire.message(value))
+    found = dict(protobuf.message(value))
     return Vertex(
-        digest=wire.text(found.get(1, b"")),
-        name=wire.text(found.get(3, b"")),
-        cached=bool(wire.number(found.get(4, 0))),
+        digest=protobuf.text(found.get(1, b"")),
+        name=protobuf.text(found.get(3, b"")),
+        cached=bool(protobuf.number(found.get(4, 0))),
         started=_time(found.get(5)),
         completed=_time(found.get(6)),
-        error=wire.text(found.get(7, b"")),
+        error=protobuf.text(found.get(7, b"")),
     )
 
 
 def _log(value: int | bytes) -> tuple[str, bytes]:
-    found = dict(wire.message(value))
+    found = dict(protobuf.message(value))
     output = found.get(4, b"")
-    return wire.text(found.get(1, b"")), output if isinstance(output, bytes) else b""
+    return protobuf.text(found.get(1, b"")), output if isinstance(output, bytes) else b""
 
 
 def _time(value: int | bytes | None) -> float | None:
     """Seconds of a google.protobuf.Timestamp (1 seconds, 2 nanoseconds), or None when it is not set."""
     if value is None:
         return None
-    found = dict(wire.message(value))
-    return wire.number(found.get(1, 0)) + wire.number(found.get(2, 0)) * NANO
+    found = dict(protobuf.message(value))
+    return protobuf.number(found.get(1, 0)) + protobuf.number(found.get(2, 0)) * NANO
 
 
 @dataclass

@@ -12,7 +12,7 @@ LONGEST_VARINT = 10  # bytes that a 64-bit number takes at most
 Field = tuple[int, int | bytes]
 
 
-class WireError(ValueError):
+class ProtobufError(ValueError):
     """The bytes are no protobuf message."""
 
 
@@ -22,14 +22,14 @@ def fields(data: bytes) -> Iterator[Field]:
     Varints come as int; length-delimited and fixed-width fields as bytes.
 
     Raises:
-        WireError: truncated, or a wire type that proto3 does not have.
+        ProtobufError: truncated, or a wire type that proto3 does not have.
     """
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
         number, kind = key >> 3, key & 7
         if number == 0:
-            raise WireError("field number 0")
+            raise ProtobufError("field number 0")
         value: int | bytes
         if kind == VARINT:
             value, at = _varint(data, at)
@@ -52,10 +52,10 @@ def message(value: int | bytes) -> Iterator[Field]:
     """Yield the fields of an embedded message.
 
     Raises:
-        WireError: a number, or bytes that are no message.
+        ProtobufError: a number, or bytes that are no message.
     """
     if not isinstance(value, bytes):
-        raise WireError("a number where a message belongs")
+        raise ProtobufError("a number where a message belongs")
     return fields(value)
 
 
@@ -65,7 +65,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * shift)
         if byte < 0x80:  # noqa: PLR2004 - the format's continuation bit
             return value & 0xFFFF_FFFF_FFFF_FFFF, at + shift + 1
-    raise WireError("a number without an end")
+    raise ProtobufError("a number without an end")
 
 
 def _chunk(data: bytes, at: int, kind: int) -> tuple[bytes, int]:
@@ -74,8 +74,8 @@ def _chunk(data: bytes, at: int, kind: int) -> tuple[bytes, int]:
     elif kind in WIDTH:
         length = WIDTH[kind]
     else:
-        raise WireError(f"wire type {kind}")
+        raise ProtobufError(f"wire type {kind}")
     end = at + length
     if end > len(data):
-        raise WireError("a field longer than its message")
+        raise ProtobufError("a field longer than its message")
     return data[at:end], end

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from provision.build.base import provide_base
 from provision.catalogue import Catalogue
+from provision.engine.base_image import provide_base
 from provision.engine.describe import need_buildkit
 from provision.engine.network import BuildNetwork
 from provision.engine.protocol import BuildStep, Context, Engine
@@ -27,7 +27,7 @@ class BuildOrder(Value):
     locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # what a lock adds, by `context_files`
 
 
-def build_image(
+def build_stack_image(
     engine: Engine,
     catalogue: Catalogue,
     order: BuildOrder,
