@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, check_script
-from provision.model import Vendor
+from provision.model import GpuVendor
 from provision.model.inside import PROJECT
 from provision.model.reference import parse_reference
 from provision.resources import folder
@@ -67,7 +67,7 @@ def _run(order: Order) -> str:
         "#!/bin/sh",
         f"# {' '.join(order.title.split())}",
         f"# sh {RUN} python3 train.py     sh {RUN} {shlex.join(quick_check(order, SCRIPT))}",
-        *(["# It shows every AMD GPU of the host: choose with ROCR_VISIBLE_DEVICES."] if _some_amd(order) else []),
+        *_shown(order),
         f"[ -e {IMAGE} ] || apptainer build {IMAGE} {DEFINITION} || exit",
         " ".join(words),
     ]
@@ -76,35 +76,33 @@ def _run(order: Order) -> str:
 
 def _gpu(order: Order) -> list[str]:
     """Return the options for the GPUs. The user keeps the host's groups, so no group has to be named."""
-    if not order.has_gpu:
+    row = order.gpu_vendor
+    if row is None or not order.has_gpu:
         return []
-    by_vendor = {Vendor.CUDA: "--nv", Vendor.ROCM: "--rocm"}
-    options = [by_vendor[order.stack.vendor]]
-    options += [f"--bind={path}" for path in (*order.access.mounts, *order.access.nodes) if _outside(path)]
-    ids = _some_nvidia(order)
-    if ids:
-        # An index counts as the probe and CDI do, in the order of the bus; CUDA's own order is another.
-        options += ["--env=CUDA_DEVICE_ORDER=PCI_BUS_ID", shlex.quote(f"--env=CUDA_VISIBLE_DEVICES={','.join(ids)}")]
-    return options
+    paths = (*order.access.mounts, *order.access.nodes)
+    options = [row.apptainer, *(f"--bind={path}" for path in paths if not path.startswith(row.apptainer_binds))]
+    ids = _chosen_ids(order, row)
+    if not ids:
+        return options
+    # An index counts as the probe and CDI do, in the order of the bus; a framework's own order is another.
+    order_of_bus = [f"--env={name}={value}" for name, value in row.bus_order.items()]
+    return [*options, *order_of_bus, shlex.quote(f"--env={row.choosing}={','.join(ids)}")]
 
 
-def _some_nvidia(order: Order) -> tuple[str, ...]:
-    """Return the UUIDs or indexes of NVIDIA GPUs when some were chosen; empty for all of them."""
-    if order.stack.vendor is not Vendor.CUDA:
+def _chosen_ids(order: Order, row: GpuVendor) -> tuple[str, ...]:
+    """Return the UUIDs or indexes of the GPUs when some were chosen by id; empty for all of them."""
+    if row.access != "runtime":
         return ()
-    ids = order.access.nvidia_ids or tuple(name.rpartition("=")[2] for name in order.access.cdi)
+    ids = order.access.runtime_ids or tuple(name.rpartition("=")[2] for name in order.access.cdi)
     return () if "all" in ids else ids
 
 
-def _some_amd(order: Order) -> bool:
-    """Tell whether some of the host's AMD GPUs were chosen, which --rocm cannot say: it binds /dev/dri whole."""
-    access, gpus = order.access, order.host.gpus_of("amd")
-    if order.stack.vendor is not Vendor.ROCM or "amd.com/gpu=all" in access.cdi:
-        return False
-    nodes = {node.path for gpu in gpus for node in gpu.nodes if "/renderD" in node.path}
-    return len(access.cdi) < len(gpus) if access.cdi else not nodes <= set(access.nodes)
-
-
-def _outside(path: str) -> bool:
-    """Tell whether --rocm leaves this path out: it binds /dev/kfd and /dev/dri."""
-    return not path.startswith(("/dev/kfd", "/dev/dri"))
+def _shown(order: Order) -> list[str]:
+    """Return a comment when some GPUs were chosen by their nodes, which the option cannot say: it binds them all."""
+    row, access = order.gpu_vendor, order.access
+    if row is None or row.access != "nodes" or f"{row.cdi_kind}=all" in access.cdi:
+        return []
+    gpus = order.host.gpus_of(row.maker)
+    nodes = {node.path for gpu in gpus for node in gpu.nodes if node.path.startswith(row.own_node)}
+    some = len(access.cdi) < len(gpus) if access.cdi else not nodes <= set(access.nodes)
+    return [f"# It shows every {row.title} GPU of the host: choose with {row.choosing}."] if some else []

@@ -113,9 +113,9 @@ def _gpu(order: Order) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if access.cdi:
         found["deploy"] = _reservation("cdi", {"device_ids": list(access.cdi)})
-    elif access.nvidia_ids:
-        which = {"count": "all"} if access.nvidia_ids == ("all",) else {"device_ids": list(access.nvidia_ids)}
-        found["deploy"] = _reservation("nvidia", which)
+    elif access.runtime_ids and order.gpu_vendor:
+        which = {"count": "all"} if access.runtime_ids == ("all",) else {"device_ids": list(access.runtime_ids)}
+        found["deploy"] = _reservation(order.gpu_vendor.container_runtime, which)
     if access.nodes:
         found["devices"] = [f"{path}:{path}" for path in access.nodes]
     if access.groups:

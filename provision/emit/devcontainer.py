@@ -9,6 +9,7 @@ from typing import Any
 from provision.emit.docker_arguments import gpu_arguments, limit_arguments, registers_runtime
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_json, check_script
+from provision.model import GpuVendor
 from provision.model.inside import CACHE, HOST_CACHE
 
 FOLDER = ".devcontainer"
@@ -44,7 +45,7 @@ def _configuration(order: Order, *, gpu: bool, up: str) -> dict[str, Any]:
         **_gpu(order, gpu=gpu),
         **_user(order),
         "init": True,
-        "containerEnv": {**_nvidia_environment(order, gpu=gpu), **order.cache_environment},
+        "containerEnv": {**_runtime_environment(order, gpu=gpu), **order.cache_environment},
         "mounts": [f"type=bind,source={CACHE_FOLDER},target={CACHE}"],
         "initializeCommand": _before(order, gpu=gpu),
         "postCreateCommand": {"check": check},
@@ -81,19 +82,22 @@ def _gpu(order: Order, *, gpu: bool) -> dict[str, Any]:
 
 
 def _some_by_runtime(order: Order) -> bool:
-    return registers_runtime(order) and order.access.nvidia_ids not in {(), ("all",)}
+    return registers_runtime(order) and order.access.runtime_ids not in {(), ("all",)}
 
 
-def _by_runtime(order: Order) -> bool:
-    return order.access.nvidia_ids == ("all",) and registers_runtime(order)
+def _runtime(order: Order) -> GpuVendor | None:
+    """Return the maker whose registered runtime hands over all GPUs, or None where they come in another way."""
+    return order.gpu_vendor if order.access.runtime_ids == ("all",) and registers_runtime(order) else None
 
 
 def _gpu_arguments(order: Order) -> list[str]:
-    return ["--runtime=nvidia"] if _by_runtime(order) else gpu_arguments(order)
+    row = _runtime(order)
+    return [f"--runtime={row.container_runtime}"] if row else gpu_arguments(order)
 
 
-def _nvidia_environment(order: Order, *, gpu: bool) -> dict[str, str]:
-    return {"NVIDIA_VISIBLE_DEVICES": "all"} if gpu and _by_runtime(order) else {}
+def _runtime_environment(order: Order, *, gpu: bool) -> dict[str, str]:
+    row = _runtime(order)
+    return {row.container_runtime_devices: "all"} if row and gpu else {}
 
 
 def _user(order: Order) -> dict[str, Any]:

@@ -3,24 +3,22 @@
 from provision.emit.order import Order
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 
-REGISTERED = "nvidia-container-runtime"
-
 
 def gpu_arguments(order: Order) -> list[str]:
-    """Return what hands the GPUs over, with the numeric groups that own AMD's device nodes."""
+    """Return what hands the GPUs over, with the numeric groups that own device nodes."""
     access = order.access
     found = [f"--device={name}" for name in (*access.cdi, *access.nodes)]
     found += [f"--group-add={group}" for group in access.groups]
-    if access.nvidia_ids:
-        found.append(f"--gpus={nvidia_value(access.nvidia_ids)}")
+    if access.runtime_ids:
+        found.append(f"--gpus={gpus_value(access.runtime_ids)}")
     found += [f"--mount=type=bind,source={path},target={path},readonly" for path in access.mounts]
     return found + [f"--env={key}={value}" for key, value in access.env.items()]
 
 
-def nvidia_value(ids: tuple[str, ...]) -> str:
+def gpus_value(ids: tuple[str, ...]) -> str:
     """Return the value of --gpus, in which several ids are one quoted field of a CSV line.
 
-    >>> nvidia_value(("all",)), nvidia_value(("GPU-a", "GPU-b"))
+    >>> gpus_value(("all",)), gpus_value(("GPU-a", "GPU-b"))
     ('all', '"device=GPU-a,GPU-b"')
     """
     return "all" if ids == ("all",) else f'"device={",".join(ids)}"'
@@ -35,8 +33,10 @@ def limit_arguments(order: Order) -> list[str]:
 
 
 def registers_runtime(order: Order) -> bool:
-    """Tell whether the engine has a runtime called "nvidia"; without a look at the engine, whether it is installed."""
-    host = order.host
+    """Tell whether the engine has the maker's runtime; without a look at the engine, whether it is installed."""
+    host, row = order.host, order.gpu_vendor
+    if row is None:
+        return False
     if host.engine is not None:
-        return "nvidia" in host.engine.runtimes
-    return any(toolkit.name == REGISTERED for toolkit in host.toolkits)
+        return row.container_runtime in host.engine.runtimes
+    return any(toolkit.name == f"{row.container_runtime}-container-runtime" for toolkit in host.toolkits)

@@ -11,7 +11,6 @@ from typing import Any
 
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
-from provision.model import Vendor
 from provision.model.inside import CACHE, SHARED_MEMORY_GIB
 from provision.model.labels import NODE, PLAN
 
@@ -38,19 +37,16 @@ EVERY_NODE = (
     "The pod keeps that GPU until the DaemonSet is deleted; where none is free, it stays Pending.",
 )
 PROFILE = re.compile(r"[0-9]+g\.[0-9]+gb(\+[a-z.]+)?")
-LABELS = {
-    Vendor.CUDA: ("nvidia.com/gpu.present", "feature.node.kubernetes.io/pci-10de.present"),
-    Vendor.ROCM: ("feature.node.kubernetes.io/amd-gpu", "feature.node.kubernetes.io/pci-1002.present"),
-}
 
 
 def kubernetes(order: Order) -> dict[str, str]:
     """Return kustomization.yaml, pod.yaml, job.yaml, daemonset.yaml and the quick check that they run."""
     comments = [order.title, f"GPU: {resource(order) or 'none'}."]
-    if resource(order) == "nvidia.com/gpu" and any(gpu.partition for gpu in order.host.gpus):
-        comments.append(
-            'MIG is on: right for the device plugin\'s strategy "single", under "mixed" nvidia.com/mig-PROFILE.'
-        )
+    row = order.gpu_vendor
+    sliced = any(gpu.partition for gpu in order.host.gpus)
+    if row and row.kubernetes_partition and sliced and resource(order) == row.kubernetes_resource:
+        single = f'{row.partition_title} is on: right for the device plugin\'s strategy "single"'
+        comments.append(f'{single}, under "mixed" {row.kubernetes_partition}PROFILE.')
     objects = {
         "pod.yaml": as_yaml([*comments, "To work in: kubectl exec -it keras -- bash"], _pod(order)),
         "job.yaml": as_yaml([*comments, *(NAMED_NODES if order.nodes else ANY_NODE)], *_jobs(order)),
@@ -63,18 +59,16 @@ def kubernetes(order: Order) -> dict[str, str]:
 def resource(order: Order) -> str | None:
     """Return the resource that a device plugin offers for this host's GPUs.
 
-    A MIG slice has the name of the plugin's "mixed" strategy; under "single" it is nvidia.com/gpu.
+    A MIG slice has the name of the plugin's "mixed" strategy; under "single" it is that of a whole GPU.
     """
-    match order.stack.vendor:
-        case Vendor.CUDA:
-            profiles = {gpu.partition or "" for gpu in order.host.gpus_of("nvidia")}
-            profile = profiles.pop() if len(profiles) == 1 else ""
-            # A probe without NVML knows a slice by its instance only, "gi9/ci0".
-            return f"nvidia.com/mig-{profile.replace('+', '.')}" if PROFILE.fullmatch(profile) else "nvidia.com/gpu"
-        case Vendor.ROCM:
-            return "amd.com/gpu"
-        case _:
-            return None
+    row = order.gpu_vendor
+    if row is None:
+        return None
+    profiles = {gpu.partition or "" for gpu in order.host.gpus_of(row.maker)}
+    profile = profiles.pop() if len(profiles) == 1 else ""
+    # A probe without NVML knows a slice by its instance only, "gi9/ci0".
+    own = row.kubernetes_partition and PROFILE.fullmatch(profile)
+    return f"{row.kubernetes_partition}{profile.replace('+', '.')}" if own else row.kubernetes_resource
 
 
 def _kustomization(objects: dict[str, str]) -> dict[str, Any]:
@@ -198,8 +192,8 @@ def _spec(order: Order, container: dict[str, Any]) -> dict[str, Any]:
             {"name": "check", "configMap": {"name": CONFIG_MAP}},
         ],
     }
-    labels = LABELS.get(order.stack.vendor)
-    if labels:
+    if order.gpu_vendor:
+        labels = order.gpu_vendor.kubernetes_labels
         terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["true"]}]} for key in labels]
         spec["affinity"] = _on_nodes(terms)
         spec["tolerations"] = [{"key": resource(order), "operator": "Exists", "effect": "NoSchedule"}]

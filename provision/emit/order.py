@@ -1,6 +1,6 @@
 """What every output is made from."""
 
-from provision.model import Access, Host, Request, Stack, Vendor
+from provision.model import GPU_VENDORS, Access, GpuVendor, Host, Request, Stack, Vendor
 from provision.model.base import Value
 from provision.model.inside import CACHE, IMAGE_PYTHON, VENV_PYTHON, cache_environment
 from provision.render import Plan
@@ -29,6 +29,11 @@ class Order(Value):
             return 0, 0
         user = self.request.user
         return self.developer or (user.uid, user.gid)
+
+    @property
+    def gpu_vendor(self) -> GpuVendor | None:
+        """What the maker of the stack's GPUs is; None for the CPU's stack."""
+        return GPU_VENDORS.get(self.stack.vendor)
 
     @property
     def reference(self) -> str:

@@ -7,13 +7,11 @@ import shlex
 
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_unit, check_script
-from provision.model import Vendor
 from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
 from provision.model.reference import parse_reference
 
 FILE = "keras.container"
 SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
-NVIDIA_ALL = "nvidia.com/gpu=all"
 
 
 def quadlet(order: Order) -> dict[str, str]:
@@ -23,7 +21,7 @@ def quadlet(order: Order) -> dict[str, str]:
         "Put both files into ~/.config/containers/systemd (of root: /etc/containers/systemd, without --user), then:",
         f"systemctl --user daemon-reload && systemctl --user start {FILE.removesuffix('.container')}",
         f"Work in it: podman exec -it systemd-{FILE.removesuffix('.container')} bash",
-        _way(order),
+        _method(order),
     ]
     sections = {
         "Unit": [("Description", f"Keras on {order.stack.vendor}, plan {order.plan.digest}")],
@@ -63,19 +61,19 @@ def _environment(order: Order) -> dict[str, str]:
 
 
 def _gpu(order: Order) -> list[tuple[str, str]]:
-    """Return the devices. Podman knows NVIDIA's GPUs by their CDI names only."""
-    access = order.access
-    cdi = access.cdi or tuple(f"nvidia.com/gpu={one}" for one in access.nvidia_ids)
+    """Return the devices. Podman takes no request to a maker's runtime, but CDI names."""
+    access, row = order.access, order.gpu_vendor
+    cdi = access.cdi or tuple(f"{row.cdi_kind}={one}" for one in access.runtime_ids if row)
     found = [("AddDevice", name) for name in (*cdi, *access.nodes)]
-    if order.stack.vendor is Vendor.CUDA and cdi:
+    if row and row.cdi_mounts_libraries and cdi:
         found.append(("SecurityLabelDisable", "true"))  # SELinux's label keeps the driver's libraries out
     found += [("PodmanArgs", f"--group-add={group}") for group in access.groups]
     return found + [("Volume", f"{path}:{path}:ro") for path in access.mounts]
 
 
-def _way(order: Order) -> str:
-    if order.access.nvidia_ids:
-        return "Needs a CDI specification: sudo nvidia-ctk cdi generate --output=/var/run/cdi/nvidia.yaml"
+def _method(order: Order) -> str:
+    if order.access.runtime_ids and order.gpu_vendor:
+        return f"Needs a CDI specification: {order.gpu_vendor.cdi_command}"
     if order.access.groups:
         numbers = " and ".join(str(group) for group in order.access.groups)
         return f"Run it as a system service: rootless Podman cannot add the host's groups {numbers} by number."

@@ -44,11 +44,12 @@ def shell(order: Order) -> dict[str, str]:
 
 
 def _gpu_words(order: Order) -> str:
-    ways = {
+    if order.access.runtime_ids and order.gpu_vendor:
+        return f"The GPUs come by the {order.gpu_vendor.title} container runtime."
+    methods = {
         "none": "No GPU: there is none for this stack on the host that this was written for.",
         "cdi": "The GPUs come by their CDI names, which the engine knows.",
-        "nvidia-runtime": "The GPUs come by the NVIDIA container runtime.",
         "device-nodes": "The GPUs come as device nodes, with the groups that own them by number.",
         "wsl": "The GPU comes through WSL2's /dev/dxg.",
     }
-    return ways[order.access.method]
+    return methods[order.access.method]

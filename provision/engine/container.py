@@ -66,10 +66,10 @@ def devices(access: Access) -> dict[str, Any]:
     requests: list[dict[str, Any]] = []
     if access.cdi:
         requests.append({"Driver": "cdi", "DeviceIDs": list(access.cdi)})
-    if access.nvidia_ids == ("all",):
+    if access.runtime_ids == ("all",):
         requests.append({"Driver": "", "Count": -1, "Capabilities": [["gpu"]]})
-    elif access.nvidia_ids:
-        requests.append({"Driver": "", "DeviceIDs": list(access.nvidia_ids), "Capabilities": [["gpu"]]})
+    elif access.runtime_ids:
+        requests.append({"Driver": "", "DeviceIDs": list(access.runtime_ids), "Capabilities": [["gpu"]]})
     return {
         "DeviceRequests": requests,
         "Devices": [{"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rw"} for path in access.nodes],

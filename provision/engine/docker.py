@@ -115,7 +115,7 @@ class DockerEngine:
     def _ignores(self, access: Access) -> str:
         """Why the engine would start the container without its devices, or ""."""
         engine = self.describe()
-        if engine.name != "podman" or not (access.cdi or access.nvidia_ids):
+        if engine.name != "podman" or not (access.cdi or access.runtime_ids):
             return ""
         if access.cdi and _numbers(engine.version) >= PODMAN_WITH_CDI:
             return ""

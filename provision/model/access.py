@@ -10,7 +10,7 @@ class Access(Value):
 
     method: str = "none"  # "cdi", "nvidia-runtime", "device-nodes", "wsl", "none"
     cdi: tuple[str, ...] = ()
-    nvidia_ids: tuple[str, ...] = ()  # device ids of the NVIDIA runtime request; ("all",) for every GPU
+    runtime_ids: tuple[str, ...] = ()  # ids of a request to the maker's container runtime; ("all",) for every GPU
     nodes: tuple[str, ...] = ()  # paths of device nodes
     groups: tuple[int, ...] = ()  # numeric supplementary groups that own the nodes
     env: dict[str, str] = msgspec.field(default_factory=dict)

@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
+
+from provision.model.access import Access
+from provision.model.complete import complete
 
 Maker = Literal["nvidia", "amd"]  # the `vendor` of a GPU and of a driver
+RuntimeName = Literal["cuda", "rocm"]  # the `Vendor`s with a row below, where a type must name them
+# How an engine without CDI names hands a maker's GPUs over. runtime: by ids to the maker's container runtime; nodes: as
+# device nodes, with the groups that own them.
+AccessKind = Literal["runtime", "nodes"]
+ACCESS_KINDS: Final[tuple[AccessKind, ...]] = get_args(AccessKind)
 
 
 class GpuVendor(NamedTuple):
@@ -17,15 +25,31 @@ class GpuVendor(NamedTuple):
     kernel_driver: str  # the kernel module that drives the GPUs
     library: str  # the driver library that a process with a GPU has loaded
     node: str  # pattern of the device nodes without which a container has no GPU
+    node_globs: tuple[str, ...]  # the device nodes that a process opens, below /dev
+    own_node: str  # how the path of a GPU's own node begins
+    shared_nodes: tuple[str, ...]  # nodes that all GPUs of the maker share
     choosing: str  # the variable that shows only the chosen GPUs to a process
+    bus_order: Mapping[str, str]  # variables that make its numbers those of the bus
     hiding: tuple[str, ...]  # all variables that can hide GPUs from a framework
     build_key: str  # TensorFlow's name for "built for this maker", in its build information
     image_variables: str  # pattern of the variables that a base image of this runtime sets
+    access: AccessKind
+    access_on_wsl: Access | None  # how WSL2's GPU reaches a container; None: as on other hosts
+    wsl_library: str  # the library on WSL2 without which the maker's GPU is of no use
     cdi_kind: str  # the kind of the maker's CDI devices
+    cdi_command: str  # writes the maker's CDI specification
+    cdi_numbers_partitions: bool  # a number in a CDI name counts partitions too, not whole GPUs alone
+    cdi_mounts_libraries: bool  # a CDI device brings the host's driver libraries along
     toolkit: str  # the container toolkit
+    toolkit_programs: Mapping[str, str]  # program -> the toolkit that it belongs to
+    container_runtime: str  # the runtime's name in an engine's configuration
+    container_runtime_devices: str  # the variable by which that runtime knows which GPUs to hand over
     kubernetes_resource: str  # what the maker's device plugin offers
+    kubernetes_partition: str  # how its resource for a partition of a GPU begins; empty: it has none of its own
+    partition_title: str  # what the maker calls its partitions
     kubernetes_labels: tuple[str, ...]  # labels of nodes that have such a GPU, of any discovery
     apptainer: str  # the option of Apptainer and Singularity
+    apptainer_binds: tuple[str, ...]  # how the paths begin that this option binds
     caches: Mapping[str, str]  # variable of a kernel cache -> folder below the cache
 
 
@@ -67,15 +91,34 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         kernel_driver="nvidia",
         library="libcuda.so",
         node=r"/dev/(nvidia\d+|dxg)",
+        node_globs=("nvidia[0-9]*",),
+        own_node="/dev/nvidia",
+        shared_nodes=("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"),
         choosing="CUDA_VISIBLE_DEVICES",
+        bus_order={"CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
         hiding=("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
         build_key="is_cuda_build",
         image_variables="NVIDIA_VISIBLE_DEVICES|NVIDIA_REQUIRE_CUDA|CUDA_VERSION",
+        access="runtime",
+        access_on_wsl=None,
+        wsl_library="/usr/lib/wsl/lib/libcuda.so",
         cdi_kind="nvidia.com/gpu",
+        cdi_command="sudo nvidia-ctk cdi generate --output=/var/run/cdi/nvidia.yaml",
+        cdi_numbers_partitions=False,
+        cdi_mounts_libraries=True,
         toolkit="nvidia-container-toolkit",
+        toolkit_programs={
+            "nvidia-ctk": "nvidia-container-toolkit",
+            "nvidia-container-runtime": "nvidia-container-runtime",
+        },
+        container_runtime="nvidia",
+        container_runtime_devices="NVIDIA_VISIBLE_DEVICES",
         kubernetes_resource="nvidia.com/gpu",
+        kubernetes_partition="nvidia.com/mig-",
+        partition_title="MIG",
         kubernetes_labels=("nvidia.com/gpu.present", "feature.node.kubernetes.io/pci-10de.present"),
         apptainer="--nv",
+        apptainer_binds=("/dev/nvidia",),
         caches={"CUDA_CACHE_PATH": "cuda"},  # kernels that the driver compiled from PTX
     ),
     Vendor.ROCM: GpuVendor(
@@ -86,19 +129,43 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         kernel_driver="amdgpu",
         library="libamdhip64",
         node=r"/dev/(kfd|dxg)",
+        node_globs=("kfd", "dri/renderD*"),
+        own_node="/dev/dri/renderD",
+        shared_nodes=("/dev/kfd",),
         choosing="ROCR_VISIBLE_DEVICES",
+        bus_order={},
         hiding=("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
         build_key="is_rocm_build",
         image_variables="(ROCM|HIP|MIOPEN|HSA)_.*",
+        access="nodes",
+        # Through /dev/dxg and two libraries (facts: AMD, WSL2 container).
+        access_on_wsl=Access(
+            method="wsl",
+            nodes=("/dev/dxg",),
+            mounts=("/usr/lib/wsl/lib/libdxcore.so", "/opt/rocm/lib/librocdxg.so"),
+            env={"HSA_ENABLE_DXG_DETECTION": "1", "LD_LIBRARY_PATH": "/opt/rocm/lib:/usr/lib/wsl/lib"},
+        ),
+        wsl_library="/opt/rocm/lib/librocdxg.so",
         cdi_kind="amd.com/gpu",
+        cdi_command="sudo amd-ctk cdi generate",
+        cdi_numbers_partitions=True,
+        cdi_mounts_libraries=False,
         toolkit="amd-container-toolkit",
+        toolkit_programs={"amd-ctk": "amd-container-toolkit"},
+        container_runtime="amd",
+        container_runtime_devices="AMD_VISIBLE_DEVICES",
         kubernetes_resource="amd.com/gpu",
+        kubernetes_partition="",
+        partition_title="partitioning",
         kubernetes_labels=("feature.node.kubernetes.io/amd-gpu", "feature.node.kubernetes.io/pci-1002.present"),
         apptainer="--rocm",
+        apptainer_binds=("/dev/kfd", "/dev/dri"),
         caches={"MIOPEN_USER_DB_PATH": "miopen", "MIOPEN_CUSTOM_CACHE_DIR": "miopen"},
     ),
 }
-MAKERS: Final[dict[str, str]] = {row.maker: row.title for row in GPU_VENDORS.values()}
+complete("GPU_VENDORS", GPU_VENDORS, (vendor for vendor in Vendor if vendor not in {Vendor.AUTO, Vendor.CPU}))
+MAKERS: Final[dict[Maker, str]] = {row.maker: row.title for row in GPU_VENDORS.values()}
+complete("the makers of GPU_VENDORS", MAKERS, get_args(Maker))
 # As people write them: the names proper, and the makers'.
 VENDORS: Final[dict[str, Vendor]] = {
     **{vendor.value: vendor for vendor in Vendor},

@@ -43,7 +43,7 @@ def test_podman_is_not_trusted_with_device_requests(podman: str) -> None:
     engine = connect(podman)
     try:
         version = engine.describe().version
-        ran = engine.run(Run(image="x", command=("true",), access=Access(nvidia_ids=("all",))))
+        ran = engine.run(Run(image="x", command=("true",), access=Access(runtime_ids=("all",))))
         assert f"Podman {version} ignores device requests" in ran.refused
     finally:
         engine.close()

@@ -87,7 +87,7 @@ def test_a_long_command(engine: DockerEngine, base: str) -> None:
 def test_no_toolkit_is_a_refusal(engine: DockerEngine, base: str, leftovers: Leftovers) -> None:
     if "nvidia" in engine.describe().runtimes:
         pytest.fail("this test is about an engine without the NVIDIA toolkit")
-    ran = engine.run(Run(image=base, command=("true",), access=Access(nvidia_ids=("all",))))
+    ran = engine.run(Run(image=base, command=("true",), access=Access(runtime_ids=("all",))))
     assert "could not select device driver" in ran.refused
     assert ran.exit_code is None
     assert leftovers() == []

@@ -186,7 +186,7 @@ def sha(content: bytes) -> str:
 def test_no_container_toolkit(engine: DockerEngine, base: str) -> None:
     if "nvidia" in engine.describe().runtimes or engine.describe().cdi:
         pytest.skip("this engine has a container toolkit")
-    proof = contained(engine, base, Vendor.CUDA, Access(method="nvidia-runtime", nvidia_ids=("all",)))
+    proof = contained(engine, base, Vendor.CUDA, Access(method="nvidia-runtime", runtime_ids=("all",)))
     not_proved(proof, "no-toolkit")
     assert "could not select device driver" in proof.seen
 
@@ -257,7 +257,7 @@ def test_podman_ignores_the_request(in_podman: str, base: str) -> None:
 
     engine = connect(in_podman)
     try:
-        proof = contained(engine, base, Vendor.CUDA, Access(nvidia_ids=("all",)))
+        proof = contained(engine, base, Vendor.CUDA, Access(runtime_ids=("all",)))
     finally:
         engine.close()
     not_proved(proof, "request-ignored")

@@ -50,22 +50,22 @@ def test_no_gpu_is_asked_for(vendor: model.Vendor) -> None:
 @pytest.mark.parametrize("vendor", [CUDA, ROCM])
 def test_a_host_without_that_vendor(vendor: model.Vendor) -> None:
     access = device_access(model.Host(engine=engine("nvidia.com/gpu=all", "amd.com/gpu=all")), vendor)
-    assert (access.method, access.cdi, access.nodes, access.nvidia_ids) == ("none", (), (), ())
+    assert (access.method, access.cdi, access.nodes, access.runtime_ids) == ("none", (), (), ())
 
 
 def test_nvidia_by_the_runtime_request_also_when_no_toolkit_is_known() -> None:
     access = device_access(NVIDIA_HOST, CUDA)
-    assert (access.method, access.nvidia_ids, access.cdi) == ("nvidia-runtime", ("all",), ())
+    assert (access.method, access.runtime_ids, access.cdi) == ("nvidia-runtime", ("all",), ())
 
 
 @pytest.mark.parametrize("gpus", ["1", "GPU-aaaa-1", " gpu-AAAA-1 ", "1,GPU-aaaa-1"])
 def test_nvidia_one_gpu_by_index_or_uuid(gpus: str) -> None:
-    assert device_access(NVIDIA_HOST, CUDA, gpus).nvidia_ids == ("GPU-aaaa-1",)
+    assert device_access(NVIDIA_HOST, CUDA, gpus).runtime_ids == ("GPU-aaaa-1",)
 
 
 def test_nvidia_without_uuids_goes_by_index() -> None:
     host = model.Host(gpus=(model.Gpu(vendor="nvidia"), model.Gpu(vendor="nvidia")))
-    assert device_access(host, CUDA, "1").nvidia_ids == ("1",)
+    assert device_access(host, CUDA, "1").runtime_ids == ("1",)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_nvidia_without_uuids_goes_by_index() -> None:
 def test_cdi_where_the_engine_offers_it(gpus: str, names: tuple[str, ...]) -> None:
     offered = ("nvidia.com/gpu=0", "nvidia.com/gpu=1", "nvidia.com/gpu=GPU-aaaa-1", "nvidia.com/gpu=all")
     access = device_access(with_cdi(NVIDIA_HOST, *offered), CUDA, gpus)
-    assert (access.method, access.cdi, access.nvidia_ids) == ("cdi", names, ())
+    assert (access.method, access.cdi, access.runtime_ids) == ("cdi", names, ())
 
 
 def test_cdi_of_another_vendor_is_not_taken() -> None:
@@ -94,13 +94,13 @@ def test_all_without_a_name_for_all_takes_each() -> None:
 
 def test_a_spec_that_lacks_the_gpu_is_not_used() -> None:
     host = with_cdi(NVIDIA_HOST, "nvidia.com/gpu=0")
-    assert device_access(host, CUDA, "1").nvidia_ids == ("GPU-aaaa-1",)
+    assert device_access(host, CUDA, "1").runtime_ids == ("GPU-aaaa-1",)
 
 
 def test_a_mig_slice_is_never_taken_for_the_whole_gpu_of_its_index() -> None:
     sliced = model.Host(gpus=(nvidia(0, partition="1g.10gb"),), engine=engine("nvidia.com/gpu=0"))
     access = device_access(sliced, CUDA, "0")
-    assert (access.cdi, access.nvidia_ids) == ((), ("MIG-aaaa-0",))
+    assert (access.cdi, access.runtime_ids) == ((), ("MIG-aaaa-0",))
 
 
 def test_podman_gets_nvidia_by_cdi_only() -> None:
@@ -111,7 +111,7 @@ def test_podman_gets_nvidia_by_cdi_only() -> None:
 
 def test_nvidia_on_wsl_without_a_listed_gpu() -> None:
     driver = model.Driver(vendor="nvidia", flavour="wsl")
-    assert device_access(model.Host(wsl=True, drivers=(driver,)), CUDA).nvidia_ids == ("all",)
+    assert device_access(model.Host(wsl=True, drivers=(driver,)), CUDA).runtime_ids == ("all",)
 
 
 def test_amd_by_nodes_with_the_hosts_numeric_groups() -> None:

@@ -40,7 +40,7 @@ def test_cdi_request() -> None:
 )
 def test_nvidia_request(ids: tuple[str, ...], request_: dict[str, object]) -> None:
     wanted = [{"Driver": "", "Capabilities": [["gpu"]], **request_}]
-    assert host_config(Access(nvidia_ids=ids))["DeviceRequests"] == wanted
+    assert host_config(Access(runtime_ids=ids))["DeviceRequests"] == wanted
 
 
 def test_nodes_groups_and_mounts() -> None:
