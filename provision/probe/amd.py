@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from provision.model import DeviceNode, Driver, Finding, Gpu
-from provision.probe import findings
+from provision.model import DeviceNode, Driver, Finding, Gpu, Vendor
+from provision.probe import amd_findings, findings
 from provision.probe.amd_parsers import (
     compute_units,
     device_uuid,
@@ -64,6 +64,11 @@ def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> Vend
     )
 
 
+def serves_wsl(reader: Reader) -> bool:
+    """Tell whether AMD's bridge to Windows' driver is there, which the user installs (facts: amd.md, section 4f)."""
+    return reader.exists(Vendor.ROCM.row.wsl_library)
+
+
 def _driver(reader: Reader, lookups: Lookups) -> Driver | None:
     if not reader.exists(_MODULE):
         return None
@@ -80,8 +85,8 @@ def _driver_findings(driver: Driver | None, *, has_gpu: bool) -> list[Finding]:
     if not driver or not has_gpu:
         return []
     if driver.version is None:
-        return [findings.inbox_amdgpu()]
-    return [] if driver.release else [findings.unknown_amdgpu(driver.version)]
+        return [amd_findings.inbox_amdgpu()]
+    return [] if driver.release else [amd_findings.unknown_amdgpu(driver.version)]
 
 
 def _kfd_nodes(reader: Reader, pci: tuple[PciGpu, ...]) -> tuple[_Node, ...]:
@@ -144,9 +149,9 @@ def _bare(reader: Reader, gpu: PciGpu, names: dict[tuple[str, int], str]) -> Gpu
 
 def _name(reader: Reader, address: str, device: str, names: dict[tuple[str, int], str]) -> str | None:
     """Return the product's name from the board's own memory, or from libdrm's list by device and revision."""
-    told = reader.line(f"{DEVICES}/{address}/product_name")
-    if told:
-        return told
+    name = reader.line(f"{DEVICES}/{address}/product_name")
+    if name:
+        return name
     revision = (reader.line(f"{DEVICES}/{address}/revision") or "").removeprefix("0x")
     padded = parse_hex_id(f"0x{revision.zfill(4)}")
     return names.get((device, int(padded, 16))) if padded else None
@@ -162,9 +167,9 @@ def _not_driven(pci: list[PciGpu], *, loaded: bool) -> list[Finding]:
     for gpu in pci:
         left.setdefault(gpu.driver, []).append(gpu.address)
     return [
-        findings.not_in_kfd(", ".join(addresses))
+        amd_findings.not_in_kfd(", ".join(addresses))
         if driver == "amdgpu" and loaded
-        else findings.amd_not_loaded(driver, ", ".join(addresses))
+        else amd_findings.amd_not_loaded(driver, ", ".join(addresses))
         for driver, addresses in left.items()
     ]
 
@@ -176,7 +181,7 @@ def _node_findings(reader: Reader, gpus: list[Gpu]) -> list[Finding]:
         found.append(findings.node_missing(_KFD, "See dmesg for kfd; a container must be given the node."))
     unknown = sorted({gpu.pci or "" for gpu in gpus if not gpu.architecture})
     if unknown:
-        found.append(findings.old_kfd(", ".join(unknown)))
+        found.append(amd_findings.old_kfd(", ".join(unknown)))
     paths = [node.path for node in ([kfd] if kfd else []) + [node for gpu in gpus for node in gpu.nodes]]
     closed = [path for path in paths if not os.access(path, os.R_OK | os.W_OK)] if reader.live else []
     if closed:

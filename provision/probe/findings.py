@@ -1,19 +1,20 @@
-"""Every finding of a probe, KGE-101 to KGE-119: its text and its mend, in one place."""
+"""The findings of a probe, KGE-101 to KGE-119, with their mends; what concerns one vendor is in its own module."""
 
 from collections.abc import Iterable
 
 from provision.errors import InputError
-from provision.model import Finding, Severity
+from provision.model import GPU_VENDORS, Finding, GpuVendor, Severity
 
 _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
 
 def no_gpu(looked_at: Iterable[str]) -> Finding:
     """KGE-101: every place was read, and none shows a GPU."""
+    makers = " or ".join(row.title for row in GPU_VENDORS.values())
     return Finding(
         code="KGE-101",
         severity=_INFO,
-        text=f"No NVIDIA or AMD GPU on this host. Looked at {', '.join(looked_at)}.",
+        text=f"No {makers} GPU on this host. Looked at {', '.join(looked_at)}.",
         fix="Ask for a CPU environment (--vendor cpu), or give the host file of another machine (--host FILE).",
     )
 
@@ -25,36 +26,6 @@ def cannot_tell() -> Finding:
         severity=_ERROR,
         text="Whether this host has a GPU is unknown: places where it would show could not be read.",
         fix="Mend what the findings KGE-104 name, then probe again.",
-    )
-
-
-def nvidia_not_loaded(driver: str | None, addresses: str, *, libraries: bool) -> Finding:
-    """KGE-102: an NVIDIA GPU that the nvidia module does not drive."""
-    who = f"is driven by {driver}" if driver else "has no driver"
-    fix = {
-        "nouveau": "Install NVIDIA's driver, which disables nouveau, and reboot.",
-        "vfio-pci": "It is reserved for virtual machines: unbind it from vfio-pci to use it in containers.",
-    }.get(driver or "", "Install NVIDIA's driver for the running kernel, then: sudo modprobe nvidia")
-    if libraries and driver is None:
-        fix = "Its libraries are installed: sudo modprobe nvidia; if it fails, see dmesg (DKMS, Secure Boot)."
-    return Finding(
-        code="KGE-102",
-        severity=_ERROR,
-        text=f"The NVIDIA GPU at {addresses} {who}; the nvidia module is needed.",
-        fix=fix,
-    )
-
-
-def amd_not_loaded(driver: str | None, addresses: str) -> Finding:
-    """KGE-103: an AMD GPU that amdgpu does not drive."""
-    who = f"is driven by {driver}" if driver else "has no driver"
-    return Finding(
-        code="KGE-103",
-        severity=_ERROR,
-        text=f"The AMD GPU at {addresses} {who}; the amdgpu module is needed.",
-        fix="Unbind it from vfio-pci to use it in containers."
-        if driver == "vfio-pci"
-        else "sudo modprobe amdgpu; if it fails, see /etc/modprobe.d (blacklist amdgpu) and dmesg.",
     )
 
 
@@ -78,38 +49,6 @@ def tool_failed(tool: str, reason: str) -> Finding:
     )
 
 
-def library_mismatch(kernel: str, libraries: Iterable[str]) -> Finding:
-    """KGE-106: the loaded module and the libraries on disk are of different versions."""
-    return Finding(
-        code="KGE-106",
-        severity=_ERROR,
-        text=f"The loaded NVIDIA module is {kernel}, its libraries on disk are {', '.join(libraries)}: "
-        "CUDA and NVML refuse to start.",
-        fix="Reboot, so that the module of the installed driver is loaded.",
-    )
-
-
-def inbox_amdgpu() -> Finding:
-    """KGE-107: amdgpu comes with the kernel."""
-    return Finding(
-        code="KGE-107",
-        severity=_INFO,
-        text="amdgpu is the kernel's own (inbox) driver: /sys/module/amdgpu/version does not exist, "
-        "so no driver release can be named.",
-        fix="Ryzen APUs need nothing else; for Instinct and Radeon cards AMD documents amdgpu-dkms.",
-    )
-
-
-def unknown_amdgpu(version: str) -> Finding:
-    """KGE-108: amdgpu's version stands for no release known here."""
-    return Finding(
-        code="KGE-108",
-        severity=_WARNING,
-        text=f"The amdgpu version {version} is not in the table of driver releases.",
-        fix="Update kgpu-env, or add the version to the drivers' table in images/amd.yaml.",
-    )
-
-
 def wsl2() -> Finding:
     """KGE-109: a Linux inside Windows."""
     return Finding(
@@ -117,36 +56,6 @@ def wsl2() -> Finding:
         severity=_INFO,
         text="This is WSL2: the GPU's driver belongs to Windows, and the GPU appears as /dev/dxg.",
         fix="Update the driver in Windows; never install a Linux GPU driver inside WSL2.",
-    )
-
-
-def tegra() -> Finding:
-    """KGE-110: a Jetson, whose integrated GPU is not on the PCI bus."""
-    return Finding(
-        code="KGE-110",
-        severity=_ERROR,
-        text="This is an NVIDIA Tegra (Jetson): TensorFlow's wheels on PyPI do not cover its integrated GPU.",
-        fix="Use NVIDIA's own container images for Jetson.",
-    )
-
-
-def open_module_unsupported(names: str) -> Finding:
-    """KGE-111: the open kernel module with a GPU older than Turing."""
-    return Finding(
-        code="KGE-111",
-        severity=_ERROR,
-        text=f"The open NVIDIA kernel module does not support GPUs older than Turing: {names}.",
-        fix="Install the proprietary flavour of the driver, of branch 580 or older.",
-    )
-
-
-def not_in_kfd(addresses: str) -> Finding:
-    """KGE-112: amdgpu drives the GPU but offers no compute on it."""
-    return Finding(
-        code="KGE-112",
-        severity=_WARNING,
-        text=f"The AMD GPU at {addresses} is driven by amdgpu but has no KFD node: ROCm cannot use it.",
-        fix="See dmesg for kfd: the GPU may be unsupported, or PCIe atomics are missing.",
     )
 
 
@@ -180,24 +89,14 @@ def disagreement(tool: str, text: str) -> Finding:
     )
 
 
-def no_toolkit() -> Finding:
-    """KGE-115: nothing on the host can hand an NVIDIA GPU to a container."""
+def no_toolkit(row: GpuVendor) -> Finding:
+    """KGE-115: nothing on the host can hand a maker's GPU to a container."""
+    programs = ", ".join(f"no {program}" for program in row.toolkit_programs)
     return Finding(
         code="KGE-115",
         severity=_WARNING,
-        text="There is an NVIDIA GPU but no NVIDIA Container Toolkit: no nvidia-ctk, "
-        "no nvidia-container-runtime, no CDI specification.",
-        fix="Install nvidia-container-toolkit and restart the container engine.",
-    )
-
-
-def old_kfd(addresses: str) -> Finding:
-    """KGE-116: a kernel too old to name the GPU's target."""
-    return Finding(
-        code="KGE-116",
-        severity=_WARNING,
-        text=f"The kernel has no gfx_target_version for the AMD GPU at {addresses}: its target is unknown.",
-        fix="Use a newer kernel or AMD's amdgpu-dkms driver.",
+        text=f"There is an {row.title} GPU but no {row.title} Container Toolkit: {programs}, no CDI specification.",
+        fix=f"Install {row.toolkit} and restart the container engine.",
     )
 
 
@@ -217,12 +116,12 @@ def wsl_without_gpu() -> Finding:
 
 
 def wsl_without_libraries() -> Finding:
-    """KGE-118: WSL2 with a GPU that neither CUDA nor ROCm can use."""
+    """KGE-118: WSL2 with a GPU that no framework can use."""
+    libraries = " nor ".join(f"{row.wsl_library} ({row.title})" for row in GPU_VENDORS.values())
     return Finding(
         code="KGE-118",
         severity=_ERROR,
-        text="/dev/dxg exists, but neither /usr/lib/wsl/lib/libcuda.so (NVIDIA) nor "
-        "/opt/rocm/lib/librocdxg.so (AMD) does.",
+        text=f"/dev/dxg exists, but neither {libraries} does.",
         fix="Install the GPU maker's current driver in Windows; for AMD also librocdxg inside WSL2.",
     )
 

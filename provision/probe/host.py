@@ -9,19 +9,15 @@ from typing import Final
 import msgspec
 
 from provision.errors import KgpuError
-from provision.model import Engine, Finding, Host, Toolkit
+from provision.model import GPU_VENDORS, Engine, Finding, GpuVendor, Host, Maker, Toolkit
 from provision.probe import command, findings, system
-from provision.probe.amd import probe_amd
 from provision.probe.cdi import read_cdi
 from provision.probe.lookups import Lookups
-from provision.probe.nvidia import probe_nvidia
-from provision.probe.nvidia_tools import merge_tool
-from provision.probe.nvml import ask_nvml
 from provision.probe.parsers import parse_tool_version
-from provision.probe.pci import pci_gpus
+from provision.probe.pci import PciGpu, pci_gpus
 from provision.probe.reader import Reader
-from provision.probe.smi import ask_smi
 from provision.probe.vendor_probe import VendorPart
+from provision.probe.vendors import PROBES
 from provision.probe.wsl import probe_wsl
 
 _ROOT: Final = Path("/")
@@ -45,9 +41,8 @@ def probe_files(root: Path, lookups: Lookups) -> Host:
     on_bus = pci_gpus(reader)
     wsl = system.is_wsl(reader)
     parts = (
-        probe_nvidia(reader, tuple(gpu for gpu in on_bus if gpu.vendor == "nvidia"), lookups),
-        probe_amd(reader, tuple(gpu for gpu in on_bus if gpu.vendor == "amd"), lookups),
-        *(probe_wsl(reader) if wsl else ()),
+        *(probe.files(reader, _of(maker, on_bus), lookups) for maker, probe in PROBES.items()),
+        *(probe_wsl(reader, {maker: probe.serves_wsl for maker, probe in PROBES.items()}) if wsl else ()),
     )
     hint = next((part.machine for part in parts if part.machine), None)
     folders = (*system.BINARIES, *_path_folders()) if reader.live else system.BINARIES
@@ -65,35 +60,38 @@ def probe_files(root: Path, lookups: Lookups) -> Host:
     return msgspec.structs.replace(host, findings=_findings(reader, host, parts))
 
 
+def _of(maker: Maker, on_bus: tuple[PciGpu, ...]) -> tuple[PciGpu, ...]:
+    return tuple(gpu for gpu in on_bus if gpu.vendor == maker)
+
+
 def _path_folders() -> tuple[str, ...]:
     return tuple(folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder.startswith("/"))
 
 
 def _findings(reader: Reader, host: Host, parts: tuple[VendorPart, ...]) -> tuple[Finding, ...]:
     found = [finding for part in parts for finding in part.findings]
-    tegra = system.is_tegra(reader)
-    if tegra:
-        found.append(findings.tegra())
-    if _lacks_toolkit(reader, host):
-        found.append(findings.no_toolkit())
-    if not host.gpus and not host.wsl and not tegra:
+    found += [findings.no_toolkit(row) for row in GPU_VENDORS.values() if _lacks_toolkit(reader, host, row)]
+    if not host.gpus and not host.wsl and not any(part.off_bus for part in parts):
         hidden = any(place in finding.text for finding in reader.findings for place in reader.looked_at)
         found.append(findings.cannot_tell() if hidden else findings.no_gpu(reader.looked_at))
     return tuple(dict.fromkeys([*found, *reader.findings]))
 
 
-def _lacks_toolkit(reader: Reader, host: Host) -> bool:
-    """Tell whether nothing hands NVIDIA GPUs to containers; AMD's need only their device nodes."""
-    if not host.gpus_of("nvidia") or any(toolkit.name.startswith("nvidia") for toolkit in host.toolkits):
+def _lacks_toolkit(reader: Reader, host: Host, row: GpuVendor) -> bool:
+    """Tell whether nothing hands a maker's GPUs to containers; those that come as device nodes need nothing."""
+    if row.access != "runtime" or not host.gpus_of(row.maker):
         return False
-    return not any(name.startswith("nvidia.com/") for name in read_cdi(reader))
+    if any(toolkit.name in row.toolkit_programs.values() for toolkit in host.toolkits):
+        return False
+    domain = row.cdi_kind.partition("/")[0]
+    return not any(name.startswith(f"{domain}/") for name in read_cdi(reader))
 
 
 def probe_host(lookups: Lookups, root: Path | None = None, engine: Callable[[], Engine | None] | None = None) -> Host:
     """Return this machine, or the one whose tree lies below `root`.
 
-    This machine's files are supplemented by NVML or else nvidia-smi, by the versions of container toolkits and by
-    the container engine, each within a time limit; what fails is a finding of the host.
+    This machine's files are supplemented by the vendors' tools (NVML or else nvidia-smi), by the versions of container
+    toolkits and by the container engine, each within a time limit; what fails is a finding of the host.
 
     Args:
         lookups: lookups from the catalogue.
@@ -105,13 +103,14 @@ def probe_host(lookups: Lookups, root: Path | None = None, engine: Callable[[], 
     """
     if root is not None and root.resolve() != _ROOT:
         return probe_files(root, lookups)
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    tools = [probe.tools for probe in PROBES.values() if probe.tools]
+    with ThreadPoolExecutor(max_workers=1 + len(tools)) as pool:
         answer = pool.submit(_ask_engine, engine)
-        seen = pool.submit(lambda: ask_nvml() or ask_smi())
+        answers = [pool.submit(ask) for ask in tools]
         host = probe_files(_ROOT, lookups)
-        told = seen.result()
+        for merge in answers:
+            host = merge.result()(host)
         known, failed = answer.result()
-    host = merge_tool(host, told) if told else host
     return msgspec.structs.replace(
         host,
         engine=known,

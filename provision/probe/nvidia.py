@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from provision.model import DeviceNode, Driver, Finding, Gpu
-from provision.probe import findings
+from provision.model import DeviceNode, Driver, Finding, Gpu, Vendor
+from provision.probe import findings, nvidia_findings
 from provision.probe.lookups import Lookups
 from provision.probe.nvidia_parsers import (
     GpuInformation,
@@ -20,7 +20,7 @@ from provision.probe.reader import Reader
 from provision.probe.vendor_probe import VendorPart
 
 _PROC: Final = "/proc/driver/nvidia"
-_SHARED_NODES: Final = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
+_ROW: Final = Vendor.CUDA.row
 LIBRARY_DIRS: Final = (
     "/usr/lib/x86_64-linux-gnu",
     "/usr/lib/aarch64-linux-gnu",
@@ -37,19 +37,35 @@ _TURING: Final = 75  # the oldest architecture of the open kernel module (facts:
 def probe_nvidia(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> VendorPart:
     """Return the NVIDIA part of a host; `pci` are its NVIDIA functions on the bus."""
     module = _module(reader)
-    told = _information(reader)
-    gpus = tuple(gpu for address in _addresses(pci, told) for gpu in _gpus(reader, address, pci, told, lookups))
+    known = _information(reader)
+    gpus = tuple(gpu for address in _addresses(pci, known) for gpu in _gpus(reader, address, pci, known, lookups))
     libraries = _libraries(reader) if gpus or module else ()
-    found = [*_not_driven(pci, told, module, libraries=bool(libraries))]
+    found = [*_not_driven(pci, known, module, libraries=bool(libraries))]
     if module:
         found += [*_module_findings(module, libraries, gpus), *_node_findings(reader, gpus)]
+    tegra = _is_tegra(reader)
+    if tegra:
+        found.append(nvidia_findings.tegra())
     return VendorPart(
         gpus=gpus,
         driver=Driver(vendor="nvidia", version=module.version, flavour=module.flavour) if module else None,
-        nodes=reader.nodes(*_SHARED_NODES),
+        nodes=reader.nodes(*_ROW.shared_nodes),
         findings=tuple(found),
         machine=module.machine if module else None,
+        off_bus=tegra,
     )
+
+
+def serves_wsl(reader: Reader) -> bool:
+    """Tell whether Windows has NVIDIA's driver: it puts libcuda.so beside the libraries of WSL2 only then."""
+    folder, _, library = _ROW.wsl_library.rpartition("/")
+    return any(name.startswith(library) for name in reader.names(folder))
+
+
+def _is_tegra(reader: Reader) -> bool:
+    """Tell a Jetson as NVIDIA's container toolkit does."""
+    family = reader.text("/sys/devices/soc0/family") or ""
+    return reader.exists("/etc/nv_tegra_release") or family.strip().lower().startswith("tegra")
 
 
 def _module(reader: Reader) -> KernelModule | None:
@@ -63,24 +79,24 @@ def _module(reader: Reader) -> KernelModule | None:
 def _information(reader: Reader) -> dict[str, GpuInformation]:
     folder = f"{_PROC}/gpus"
     reader.looked_at.append(folder)
-    told: dict[str, GpuInformation] = {}
+    known: dict[str, GpuInformation] = {}
     for name in reader.names(folder):
         address = parse_pci(name)
         if address:
-            told[address] = parse_gpu_information(reader.text(f"{folder}/{name}/information") or "")
-    return told
+            known[address] = parse_gpu_information(reader.text(f"{folder}/{name}/information") or "")
+    return known
 
 
-def _addresses(pci: tuple[PciGpu, ...], told: dict[str, GpuInformation]) -> list[str]:
-    return sorted({gpu.address for gpu in pci} | set(told))
+def _addresses(pci: tuple[PciGpu, ...], known: dict[str, GpuInformation]) -> list[str]:
+    return sorted({gpu.address for gpu in pci} | set(known))
 
 
 def _gpus(
-    reader: Reader, address: str, pci: tuple[PciGpu, ...], told: dict[str, GpuInformation], lookups: Lookups
+    reader: Reader, address: str, pci: tuple[PciGpu, ...], known: dict[str, GpuInformation], lookups: Lookups
 ) -> tuple[Gpu, ...]:
     """Return the GPU at `address`, or its MIG slices in its place."""
     on_bus = next((gpu for gpu in pci if gpu.address == address), None)
-    info = told.get(address, GpuInformation())
+    info = known.get(address, GpuInformation())
     capability = lookups.capabilities.get(on_bus.device) if on_bus else None
     whole = Gpu(
         vendor="nvidia",
@@ -135,14 +151,14 @@ def _libraries(reader: Reader) -> tuple[str, ...]:
 
 
 def _not_driven(
-    pci: tuple[PciGpu, ...], told: dict[str, GpuInformation], module: KernelModule | None, *, libraries: bool
+    pci: tuple[PciGpu, ...], known: dict[str, GpuInformation], module: KernelModule | None, *, libraries: bool
 ) -> list[Finding]:
     left: dict[str | None, list[str]] = {}
     for gpu in pci:
-        if gpu.address not in told and not (module and gpu.driver == "nvidia"):
+        if gpu.address not in known and not (module and gpu.driver == "nvidia"):
             left.setdefault(gpu.driver, []).append(gpu.address)
     return [
-        findings.nvidia_not_loaded(driver, ", ".join(addresses), libraries=libraries)
+        nvidia_findings.nvidia_not_loaded(driver, ", ".join(addresses), libraries=libraries)
         for driver, addresses in left.items()
     ]
 
@@ -150,10 +166,10 @@ def _not_driven(
 def _module_findings(module: KernelModule, libraries: tuple[str, ...], gpus: tuple[Gpu, ...]) -> list[Finding]:
     found = []
     if libraries and module.version not in libraries:
-        found.append(findings.library_mismatch(module.version, libraries))
+        found.append(nvidia_findings.library_mismatch(module.version, libraries))
     old = sorted({gpu.name or gpu.pci or "" for gpu in gpus if is_before_turing(gpu)})
     if old and module.flavour == "open":
-        found.append(findings.open_module_unsupported(", ".join(old)))
+        found.append(nvidia_findings.open_module_unsupported(", ".join(old)))
     return found
 
 

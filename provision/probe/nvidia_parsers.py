@@ -48,7 +48,7 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenGpu:
+class ReportedGpu:
     """A GPU as NVML or nvidia-smi describes it; None for what it did not tell. Memory in bytes."""
 
     uuid: str | None = None
@@ -101,11 +101,13 @@ def parse_minor(text: str) -> int | None:
     return int(minor) if re.fullmatch(r"\d{1,7}", minor, re.ASCII) else None
 
 
-def parse_smi_table(text: str, fields: tuple[str, ...] = SMI_FIELDS) -> tuple[SeenGpu, ...]:
+def parse_smi_table(text: str, fields: tuple[str, ...] = SMI_FIELDS) -> tuple[ReportedGpu, ...]:
     """Return the GPUs of `nvidia-smi --query-gpu=FIELDS --format=csv,noheader,nounits`."""
     rows = csv.reader(_printable(text).splitlines(), skipinitialspace=True)
     return tuple(
-        _seen(dict(zip(fields, (cell.strip() for cell in row), strict=True))) for row in rows if len(row) == len(fields)
+        _reported(dict(zip(fields, (cell.strip() for cell in row), strict=True)))
+        for row in rows
+        if len(row) == len(fields)
     )
 
 
@@ -113,12 +115,12 @@ def _printable(text: str) -> str:
     return "".join(char for char in text if char.isprintable() or char == "\n").replace('"', "")
 
 
-def _seen(cells: dict[str, str]) -> SeenGpu:
+def _reported(cells: dict[str, str]) -> ReportedGpu:
     known = {key: value for key, value in cells.items() if value and not value.startswith("[")}
     memory = known.get("memory.total", "")
     capability = known.get("compute_cap", "")
     uuid = known.get("uuid", "")
-    return SeenGpu(
+    return ReportedGpu(
         uuid=uuid if _UUID.fullmatch(uuid) else None,
         name=known.get("name"),
         pci=parse_pci(known.get("pci.bus_id", "")),
@@ -140,6 +142,6 @@ def parse_smi_list(text: str) -> dict[str, tuple[Slice, ...]]:
     return found
 
 
-def with_slices(gpus: tuple[SeenGpu, ...], slices: dict[str, tuple[Slice, ...]]) -> tuple[SeenGpu, ...]:
+def with_slices(gpus: tuple[ReportedGpu, ...], slices: dict[str, tuple[Slice, ...]]) -> tuple[ReportedGpu, ...]:
     """Return `gpus` with the MIG devices that `parse_smi_list` found for them."""
     return tuple(replace(gpu, slices=slices.get(gpu.uuid or "", ())) for gpu in gpus)

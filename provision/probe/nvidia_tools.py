@@ -1,97 +1,104 @@
-"""Adds what NVML or nvidia-smi told to what the files told. Pure.
+"""NVIDIA's tools: asks NVML or else nvidia-smi, and adds the answer to what the files tell.
 
 Where they disagree the files are believed, but for one thing: an architecture is measured by the driver and only
 looked up by PCI device id here, so the tool's is taken as long as both speak of the same GPU.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
 from provision.model import Driver, Finding, Gpu, Host
-from provision.probe import findings
+from provision.probe import findings, nvidia_findings
 from provision.probe.nvidia import architecture
-from provision.probe.nvidia_parsers import SeenGpu, Slice
-from provision.probe.smi import Seen
+from provision.probe.nvidia_parsers import ReportedGpu, Slice
+from provision.probe.nvml import ask_nvml
+from provision.probe.smi import ToolAnswer, ask_smi
 
 _MISMATCH: Final = "KGE-106"
 
 
-def merge_tool(host: Host, seen: Seen) -> Host:
+def ask_tools() -> Callable[[Host], Host]:
+    """Return what adds NVML's answer to a host, or nvidia-smi's where NVML is not installed; else the host as it is."""
+    answer = ask_nvml() or ask_smi()
+    return lambda host: merge_tool(host, answer) if answer else host
+
+
+def merge_tool(host: Host, answer: ToolAnswer) -> Host:
     """Return `host` with names, UUIDs, memory, architectures and MIG devices from a tool's answer.
 
     A GPU that the files do not show is not added, but reported (KGE-114); only on WSL2, where the PCI bus
     shows nothing, the tool's list replaces the unnamed GPU.
     """
-    if seen.failure:
-        return _with(host, findings=_failure(host, seen))
+    if answer.failure:
+        return _with(host, findings=_failure(host, answer))
     if host.wsl:
-        return _with(_on_wsl(host, seen), findings=())
+        return _with(_on_wsl(host, answer), findings=())
     shown = {gpu.pci: gpu for gpu in host.gpus_of("nvidia")}
-    told = {gpu.pci: gpu for gpu in seen.gpus}
-    gpus = [new for gpu in host.gpus for new in _group(host, gpu, told)]
-    found = [*_conflicts(host, seen, shown, told)]
-    return _with(msgspec.structs.replace(host, gpus=tuple(gpus), drivers=_drivers(host, seen)), findings=found)
+    by_address = {gpu.pci: gpu for gpu in answer.gpus}
+    gpus = [new for gpu in host.gpus for new in _group(host, gpu, by_address)]
+    found = [*_conflicts(host, answer, shown, by_address)]
+    return _with(msgspec.structs.replace(host, gpus=tuple(gpus), drivers=_drivers(host, answer)), findings=found)
 
 
 def _with(host: Host, *, findings: Iterable[Finding]) -> Host:
     return msgspec.structs.replace(host, findings=(*host.findings, *findings))
 
 
-def _failure(host: Host, seen: Seen) -> list[Finding]:
+def _failure(host: Host, answer: ToolAnswer) -> list[Finding]:
     """Report a failure only where an answer was due: with no module loaded the tool cannot answer."""
     driver = host.driver("nvidia")
-    if not driver or (seen.mismatch and any(finding.code == _MISMATCH for finding in host.findings)):
+    if not driver or (answer.mismatch and any(finding.code == _MISMATCH for finding in host.findings)):
         return []
-    if seen.mismatch and driver.version:
-        return [findings.library_mismatch(driver.version, ("of another version",))]
-    return [findings.tool_failed(seen.tool, seen.failure)]
+    if answer.mismatch and driver.version:
+        return [nvidia_findings.library_mismatch(driver.version, ("of another version",))]
+    return [findings.tool_failed(answer.tool, answer.failure)]
 
 
-def _on_wsl(host: Host, seen: Seen) -> Host:
-    if not seen.gpus or not host.gpus_of("nvidia"):
+def _on_wsl(host: Host, answer: ToolAnswer) -> Host:
+    if not answer.gpus or not host.gpus_of("nvidia"):
         return host
     nodes = host.gpus_of("nvidia")[0].nodes
-    gpus = tuple(_told(Gpu(vendor="nvidia", nodes=nodes, pci=gpu.pci), gpu) for gpu in seen.gpus)
+    gpus = tuple(_described(Gpu(vendor="nvidia", nodes=nodes, pci=gpu.pci), gpu) for gpu in answer.gpus)
     others = tuple(gpu for gpu in host.gpus if gpu.vendor != "nvidia")
-    return msgspec.structs.replace(host, gpus=gpus + others, drivers=_drivers(host, seen))
+    return msgspec.structs.replace(host, gpus=gpus + others, drivers=_drivers(host, answer))
 
 
-def _drivers(host: Host, seen: Seen) -> tuple[Driver, ...]:
-    version = next((gpu.driver for gpu in seen.gpus if gpu.driver), None)
+def _drivers(host: Host, answer: ToolAnswer) -> tuple[Driver, ...]:
+    version = next((gpu.driver for gpu in answer.gpus if gpu.driver), None)
     return tuple(
-        msgspec.structs.replace(driver, version=driver.version or version, cuda=seen.cuda)
+        msgspec.structs.replace(driver, version=driver.version or version, cuda=answer.cuda)
         if driver.vendor == "nvidia"
         else driver
         for driver in host.drivers
     )
 
 
-def _group(host: Host, gpu: Gpu, told: dict[str | None, SeenGpu]) -> tuple[Gpu, ...]:
+def _group(host: Host, gpu: Gpu, by_address: dict[str | None, ReportedGpu]) -> tuple[Gpu, ...]:
     """Return a GPU enriched; a MIG GPU's slices all together, at the place of the first."""
-    seen = told.get(gpu.pci)
-    if gpu.vendor != "nvidia" or not seen or _another(gpu, seen):
+    reported = by_address.get(gpu.pci)
+    if gpu.vendor != "nvidia" or not reported or _another(gpu, reported):
         return (gpu,)
-    if not seen.slices:
-        return (gpu if gpu.partition else _told(gpu, seen),)
+    if not reported.slices:
+        return (gpu if gpu.partition else _described(gpu, reported),)
     parts = tuple(other for other in host.gpus if other.vendor == "nvidia" and other.pci == gpu.pci)
     if parts[0] is not gpu:
         return ()
-    return tuple(_sliced(_told(gpu, seen), parts, piece) for piece in seen.slices)
+    return tuple(_sliced(_described(gpu, reported), parts, piece) for piece in reported.slices)
 
 
-def _another(gpu: Gpu, seen: SeenGpu) -> bool:
-    return bool(seen.uuid and gpu.uuid and seen.uuid != gpu.uuid)
+def _another(gpu: Gpu, reported: ReportedGpu) -> bool:
+    return bool(reported.uuid and gpu.uuid and reported.uuid != gpu.uuid)
 
 
-def _told(gpu: Gpu, seen: SeenGpu) -> Gpu:
+def _described(gpu: Gpu, reported: ReportedGpu) -> Gpu:
     return msgspec.structs.replace(
         gpu,
-        name=seen.name or gpu.name,
-        architecture=architecture(seen.capability) or gpu.architecture,
-        uuid=gpu.uuid or seen.uuid,
-        memory_bytes=seen.memory_bytes or gpu.memory_bytes,
+        name=reported.name or gpu.name,
+        architecture=architecture(reported.capability) or gpu.architecture,
+        uuid=gpu.uuid or reported.uuid,
+        memory_bytes=reported.memory_bytes or gpu.memory_bytes,
     )
 
 
@@ -108,23 +115,27 @@ def _sliced(whole: Gpu, parts: tuple[Gpu, ...], piece: Slice) -> Gpu:
     )
 
 
-def _conflicts(host: Host, seen: Seen, shown: dict[str | None, Gpu], told: dict[str | None, SeenGpu]) -> list[Finding]:
-    texts = [f"it lists {gpu.name or 'a GPU'} at {pci}, they do not" for pci, gpu in told.items() if pci not in shown]
+def _conflicts(
+    host: Host, answer: ToolAnswer, shown: dict[str | None, Gpu], by_address: dict[str | None, ReportedGpu]
+) -> list[Finding]:
+    texts = [
+        f"it lists {gpu.name or 'a GPU'} at {pci}, they do not" for pci, gpu in by_address.items() if pci not in shown
+    ]
     driver = host.driver("nvidia")
-    versions = sorted({gpu.driver for gpu in seen.gpus if gpu.driver})
+    versions = sorted({gpu.driver for gpu in answer.gpus if gpu.driver})
     if driver and driver.version and versions and driver.version not in versions:
         texts.append(f"it says driver {', '.join(versions)}, they say {driver.version}")
     for pci, gpu in shown.items():
-        texts += _differences(gpu, told[pci]) if pci in told else []
-    missing = [pci for pci, gpu in shown.items() if gpu.kernel_driver == "nvidia" and pci not in told]
+        texts += _differences(gpu, by_address[pci]) if pci in by_address else []
+    missing = [pci for pci, gpu in shown.items() if gpu.kernel_driver == "nvidia" and pci not in by_address]
     texts += [f"they show a GPU at {pci}, it does not" for pci in missing if driver]
-    return [findings.disagreement(seen.tool, text) for text in texts]
+    return [findings.disagreement(answer.tool, text) for text in texts]
 
 
-def _differences(gpu: Gpu, seen: SeenGpu) -> list[str]:
-    if _another(gpu, seen):
-        return [f"it says {seen.uuid} for {gpu.pci}, they say {gpu.uuid} (its answer is not used)"]
-    theirs = architecture(seen.capability)
+def _differences(gpu: Gpu, reported: ReportedGpu) -> list[str]:
+    if _another(gpu, reported):
+        return [f"it says {reported.uuid} for {gpu.pci}, they say {gpu.uuid} (its answer is not used)"]
+    theirs = architecture(reported.capability)
     if theirs and gpu.architecture and theirs != gpu.architecture:
         return [f"it says {theirs} for {gpu.pci} (used), the PCI device id stands for {gpu.architecture}"]
     return []

@@ -7,46 +7,46 @@ from types import ModuleType
 from typing import Any, Final
 
 from provision.probe import command
-from provision.probe.nvidia_parsers import SeenGpu, Slice, parse_version
+from provision.probe.nvidia_parsers import ReportedGpu, Slice, parse_version
 from provision.probe.parsers import parse_pci
-from provision.probe.smi import Seen
+from provision.probe.smi import ToolAnswer
 
 _TOOL: Final = "NVML"
 _MISMATCH: Final = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
 _NO_LIBRARY: Final = 12  # NVML_ERROR_LIBRARY_NOT_FOUND
 
 
-def ask_nvml() -> Seen | None:
+def ask_nvml() -> ToolAnswer | None:
     """Return what NVML answers, or None when the binding or the library is not installed.
 
     A GPU that fell off the bus can block NVML for minutes: it is asked in a thread that is left behind then.
     """
     if find_spec("pynvml") is None:
         return None
-    answers: list[Seen | None] = []
+    answers: list[ToolAnswer | None] = []
     nvml = import_module("pynvml")
     thread = threading.Thread(target=lambda: answers.append(read(nvml)), daemon=True)
     thread.start()
     thread.join(command.SECONDS)
-    return answers[0] if answers else Seen(tool=_TOOL, failure=f"no answer within {command.SECONDS:g} s")
+    return answers[0] if answers else ToolAnswer(tool=_TOOL, failure=f"no answer within {command.SECONDS:g} s")
 
 
-def read(nvml: ModuleType) -> Seen | None:
+def read(nvml: ModuleType) -> ToolAnswer | None:
     """Return what the NVML binding `nvml` tells, or None when NVIDIA's library is not there."""
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
         if error.value == _NO_LIBRARY:
             return None
-        return Seen(tool=_TOOL, failure=str(error), mismatch=error.value == _MISMATCH)
+        return ToolAnswer(tool=_TOOL, failure=str(error), mismatch=error.value == _MISMATCH)
     try:
         driver = parse_version(_text(nvml.nvmlSystemGetDriverVersion()))
         count = nvml.nvmlDeviceGetCount()
         gpus = tuple(_gpu(nvml, nvml.nvmlDeviceGetHandleByIndex(i), driver) for i in range(count))
         cuda = _try(nvml, "nvmlSystemGetCudaDriverVersion_v2")
-        return Seen(tool=_TOOL, gpus=gpus, cuda=cuda_version(cuda) if cuda else None)
+        return ToolAnswer(tool=_TOOL, gpus=gpus, cuda=cuda_version(cuda) if cuda else None)
     except nvml.NVMLError as error:
-        return Seen(tool=_TOOL, failure=str(error))
+        return ToolAnswer(tool=_TOOL, failure=str(error))
     finally:
         _try(nvml, "nvmlShutdown")
 
@@ -56,11 +56,11 @@ def cuda_version(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
-def _gpu(nvml: ModuleType, handle: object, driver: str | None) -> SeenGpu:
+def _gpu(nvml: ModuleType, handle: object, driver: str | None) -> ReportedGpu:
     capability = _try(nvml, "nvmlDeviceGetCudaComputeCapability", handle)
     memory = _try(nvml, "nvmlDeviceGetMemoryInfo", handle)
     pci = _try(nvml, "nvmlDeviceGetPciInfo", handle)
-    return SeenGpu(
+    return ReportedGpu(
         uuid=_text(_try(nvml, "nvmlDeviceGetUUID", handle)),
         name=_text(_try(nvml, "nvmlDeviceGetName", handle)),
         pci=parse_pci(_text(pci.busId) or "") if pci else None,

@@ -1,13 +1,14 @@
 """GPUs as the PCI bus shows them, whether a driver is loaded or not."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from provision.model import GPU_VENDORS, Maker
 from provision.probe.parsers import parse_hex_id, parse_pci
 from provision.probe.reader import Reader
 
 DEVICES: Final = "/sys/bus/pci/devices"
-_VENDORS: Final[dict[str, Literal["nvidia", "amd"]]] = {"10de": "nvidia", "1002": "amd"}
+_MAKERS: Final[dict[str, Maker]] = {row.pci_vendor: row.maker for row in GPU_VENDORS.values()}
 # VGA, 3D and other display controllers; AMD's MI300 calls itself a processing accelerator.
 _CLASSES: Final = ("0x0300", "0x0302", "0x0380", "0x1200")
 
@@ -23,14 +24,14 @@ class PciGpu:
         driver: the bound kernel driver, or None.
     """
 
-    vendor: Literal["nvidia", "amd"]
+    vendor: Maker
     address: str
     device: str
     driver: str | None
 
 
 def pci_gpus(reader: Reader) -> tuple[PciGpu, ...]:
-    """Return NVIDIA and AMD GPUs in PCI order."""
+    """Return the GPUs of known makers in PCI order."""
     reader.looked_at.append(DEVICES)
     found = (_gpu(reader, name) for name in reader.names(DEVICES))
     return tuple(gpu for gpu in found if gpu)
@@ -38,7 +39,7 @@ def pci_gpus(reader: Reader) -> tuple[PciGpu, ...]:
 
 def _gpu(reader: Reader, name: str) -> PciGpu | None:
     folder = f"{DEVICES}/{name}"
-    vendor = _VENDORS.get(parse_hex_id(reader.text(f"{folder}/vendor")) or "")
+    vendor = _MAKERS.get(parse_hex_id(reader.text(f"{folder}/vendor")) or "")
     if not vendor or not (reader.text(f"{folder}/class") or "").startswith(_CLASSES):
         return None
     return PciGpu(

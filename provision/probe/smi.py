@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from provision.probe import command
-from provision.probe.nvidia_parsers import SMI_FIELDS, SeenGpu, parse_smi_list, parse_smi_table, with_slices
+from provision.probe.nvidia_parsers import SMI_FIELDS, ReportedGpu, parse_smi_list, parse_smi_table, with_slices
 from provision.probe.wsl import LIBRARIES
 
 _OLD_FIELDS: Final = tuple(field for field in SMI_FIELDS if field != "compute_cap")
@@ -12,7 +12,7 @@ _UNKNOWN_FIELD: Final = "is not a valid field"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ToolAnswer:
     """What a tool answered.
 
     Attributes:
@@ -24,13 +24,13 @@ class Seen:
     """
 
     tool: str
-    gpus: tuple[SeenGpu, ...] = ()
+    gpus: tuple[ReportedGpu, ...] = ()
     cuda: str | None = None
     failure: str = ""
     mismatch: bool = False
 
 
-def ask_smi() -> Seen | None:
+def ask_smi() -> ToolAnswer | None:
     """Return what nvidia-smi answers within its time limit, or None when it is not installed."""
     path = command.find("nvidia-smi", LIBRARIES)
     if not path:
@@ -41,11 +41,11 @@ def ask_smi() -> Seen | None:
         fields = _OLD_FIELDS
         answer = _query(path, fields)
     if isinstance(answer, command.Failed):
-        return Seen(tool=path, failure=answer.reason, mismatch="version mismatch" in answer.reason)
+        return ToolAnswer(tool=path, failure=answer.reason, mismatch="version mismatch" in answer.reason)
     gpus = parse_smi_table(answer, fields)
     listed = command.run(path, "-L")
     slices = {} if isinstance(listed, command.Failed) else parse_smi_list(listed)
-    return Seen(tool=path, gpus=with_slices(gpus, slices))
+    return ToolAnswer(tool=path, gpus=with_slices(gpus, slices))
 
 
 def _query(path: str, fields: tuple[str, ...]) -> str | command.Failed:

@@ -1,19 +1,14 @@
-"""The machine around the GPUs: kernel, distribution, architecture, WSL2, Tegra, container toolkits."""
+"""The machine around the GPUs: kernel, distribution, architecture, WSL2, container toolkits."""
 
 import platform
 from typing import Final
 
-from provision.model import Toolkit
+from provision.model import GPU_VENDORS, Toolkit
 from provision.probe.parsers import parse_os_release
 from provision.probe.reader import Reader
 
 BINARIES: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 DXG: Final = "/dev/dxg"
-_TOOLKITS: Final = {
-    "nvidia-ctk": "nvidia-container-toolkit",
-    "nvidia-container-runtime": "nvidia-container-runtime",
-    "amd-ctk": "amd-container-toolkit",
-}
 
 
 def kernel(reader: Reader) -> str | None:
@@ -30,14 +25,14 @@ def distribution(reader: Reader) -> str | None:
 def architecture(reader: Reader, hint: str | None = None) -> str:
     """Return the machine as `uname -m` prints it.
 
-    A captured tree tells it by /proc/sys/kernel/arch (Linux 6.1), by `hint` (the NVIDIA module's own text),
+    A captured tree tells it by /proc/sys/kernel/arch (Linux 6.1), by `hint` (a driver's own text),
     or by its library directory; otherwise it is taken for x86_64.
     """
     if reader.live:
         return platform.machine()
-    told = reader.line("/proc/sys/kernel/arch") or hint
-    if told:
-        return told
+    named = reader.line("/proc/sys/kernel/arch") or hint
+    if named:
+        return named
     return "aarch64" if reader.exists("/usr/lib/aarch64-linux-gnu") else "x86_64"
 
 
@@ -48,16 +43,11 @@ def is_wsl(reader: Reader) -> bool:
     return "microsoft" in version and ("wsl" in version or reader.exists(DXG))
 
 
-def is_tegra(reader: Reader) -> bool:
-    """Tell a Jetson as NVIDIA's container toolkit does."""
-    family = reader.text("/sys/devices/soc0/family") or ""
-    return reader.exists("/etc/nv_tegra_release") or family.strip().lower().startswith("tegra")
-
-
 def toolkits(reader: Reader, folders: tuple[str, ...] = BINARIES) -> tuple[Toolkit, ...]:
     """Return the container toolkits in `folders`, the first place of each; files tell no versions."""
     found: dict[str, Toolkit] = {}
-    for tool, name in _TOOLKITS.items():
+    programs = {tool: name for row in GPU_VENDORS.values() for tool, name in row.toolkit_programs.items()}
+    for tool, name in programs.items():
         paths = (f"{folder}/{tool}" for folder in folders)
         path = next((path for path in paths if reader.exists(path)), None)
         if path:

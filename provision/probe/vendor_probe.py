@@ -1,16 +1,45 @@
-"""What the files of one vendor tell."""
+"""How the GPUs of one vendor are found, and what its files tell: what each vendor's own module provides."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from provision.model import DeviceNode, Driver, Finding, Gpu
+from provision.model import DeviceNode, Driver, Finding, Gpu, Host
+from provision.probe.lookups import Lookups
+from provision.probe.pci import PciGpu
+from provision.probe.reader import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorPart:
-    """One vendor's share of a Host; `machine` is the architecture, where the driver's own text names it."""
+    """One vendor's share of a Host.
+
+    Attributes:
+        gpus: in PCI order.
+        driver: the loaded driver.
+        nodes: device nodes that all its GPUs share.
+        findings: what a person should know.
+        machine: the architecture, where the driver's own text names it.
+        off_bus: there is a GPU that no bus shows and no container can be given.
+    """
 
     gpus: tuple[Gpu, ...] = ()
     driver: Driver | None = None
     nodes: tuple[DeviceNode, ...] = ()
     findings: tuple[Finding, ...] = ()
     machine: str | None = None
+    off_bus: bool = False
+
+
+class VendorProbe(NamedTuple):
+    """A vendor's functions.
+
+    Attributes:
+        files: reads files below a root, for the vendor's functions on the bus.
+        serves_wsl: tells whether the library is there without which WSL2's GPU is of no use.
+        tools: runs the vendor's tools here and returns what adds their answer to a host; None: files tell all.
+    """
+
+    files: Callable[[Reader, tuple[PciGpu, ...], Lookups], VendorPart]
+    serves_wsl: Callable[[Reader], bool]
+    tools: Callable[[], Callable[[Host], Host]] | None

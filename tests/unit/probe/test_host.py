@@ -8,7 +8,7 @@ import pytest
 
 from provision.errors import EngineError
 from provision.model import Engine
-from provision.probe import Lookups, cdi_devices, command, host, nvml, probe_host, smi
+from provision.probe import Lookups, cdi_devices, command, nvidia_tools, nvml, probe_host, smi
 
 pytestmark = pytest.mark.process
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.process
 def binaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a directory that comes first on PATH."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(host, "ask_nvml", lambda: None)
+    monkeypatch.setattr(nvidia_tools, "ask_nvml", lambda: None)
     return tmp_path
 
 
@@ -98,7 +98,7 @@ def nvmlInit():
     monkeypatch.delitem(sys.modules, "pynvml")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(command, "SECONDS", 0.1)
-    assert nvml.ask_nvml() == smi.Seen(tool="NVML", failure="no answer within 0.1 s")
+    assert nvml.ask_nvml() == smi.ToolAnswer(tool="NVML", failure="no answer within 0.1 s")
 
 
 def test_versions_of_toolkits(binaries: Path) -> None:

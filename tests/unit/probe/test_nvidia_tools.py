@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from provision.model import DeviceNode, Driver, Gpu, Host
-from provision.probe import findings, nvml
-from provision.probe.nvidia_parsers import SeenGpu, Slice
+from provision.probe import nvidia_findings, nvml
+from provision.probe.nvidia_parsers import ReportedGpu, Slice
 from provision.probe.nvidia_tools import merge_tool
-from provision.probe.smi import Seen
+from provision.probe.smi import ToolAnswer
 
 PCI = "0000:17:00.0"
 CAP = DeviceNode(path="/dev/nvidia-caps/nvidia-cap84")
@@ -20,11 +20,11 @@ WHOLE = DeviceNode(path="/dev/nvidia0")
 GPU = Gpu(vendor="nvidia", uuid="GPU-aa", pci=PCI, architecture="sm_90", kernel_driver="nvidia", nodes=(WHOLE,))
 AMD = Gpu(vendor="amd", pci="0000:03:00.0", architecture="gfx1100")
 HOST = Host(gpus=(GPU, AMD), drivers=(Driver(vendor="nvidia", version="580.95.05"), Driver(vendor="amd")))
-SEEN_GPU = SeenGpu(uuid="GPU-aa", name="H100", pci=PCI, driver="580.95.05", memory_bytes=80, capability="9.0")
+REPORTED = ReportedGpu(uuid="GPU-aa", name="H100", pci=PCI, driver="580.95.05", memory_bytes=80, capability="9.0")
 
 
-def seen(*gpus: SeenGpu, cuda: str | None = None, failure: str = "", mismatch: bool = False) -> Seen:
-    return Seen(tool="nvidia-smi", gpus=gpus, cuda=cuda, failure=failure, mismatch=mismatch)
+def seen(*gpus: ReportedGpu, cuda: str | None = None, failure: str = "", mismatch: bool = False) -> ToolAnswer:
+    return ToolAnswer(tool="nvidia-smi", gpus=gpus, cuda=cuda, failure=failure, mismatch=mismatch)
 
 
 def codes(host: Host) -> list[str]:
@@ -32,7 +32,7 @@ def codes(host: Host) -> list[str]:
 
 
 def test_a_tool_adds_name_memory_and_cuda() -> None:
-    host = merge_tool(HOST, seen(SEEN_GPU, cuda="13.0"))
+    host = merge_tool(HOST, seen(REPORTED, cuda="13.0"))
     assert (host.gpus[0].name, host.gpus[0].memory_bytes) == ("H100", 80)
     assert [driver.cuda for driver in host.drivers] == ["13.0", None]
     assert host.gpus[1] is AMD
@@ -40,7 +40,7 @@ def test_a_tool_adds_name_memory_and_cuda() -> None:
 
 
 def test_a_gpu_that_the_files_do_not_show_is_not_created() -> None:
-    host = merge_tool(Host(), seen(SEEN_GPU))
+    host = merge_tool(Host(), seen(REPORTED))
     assert host.gpus == ()
     assert codes(host) == ["KGE-114"]
     assert PCI in host.findings[0].text
@@ -52,18 +52,18 @@ def test_a_tool_that_misses_a_gpu() -> None:
 
 
 def test_another_uuid_at_the_same_address_is_not_used() -> None:
-    host = merge_tool(HOST, seen(replace(SEEN_GPU, uuid="GPU-bb", capability="8.0")))
+    host = merge_tool(HOST, seen(replace(REPORTED, uuid="GPU-bb", capability="8.0")))
     assert (codes(host), host.gpus) == (["KGE-114"], HOST.gpus)
 
 
 def test_a_driver_version_that_differs() -> None:
-    host = merge_tool(HOST, seen(replace(SEEN_GPU, driver="570.1.1")))
+    host = merge_tool(HOST, seen(replace(REPORTED, driver="570.1.1")))
     assert codes(host) == ["KGE-114"]
     assert host.drivers[0].version == "580.95.05"
 
 
 def test_the_measured_architecture_is_used_and_the_difference_told() -> None:
-    host = merge_tool(HOST, seen(replace(SEEN_GPU, capability="10.3")))
+    host = merge_tool(HOST, seen(replace(REPORTED, capability="10.3")))
     assert (codes(host), host.gpus[0].architecture) == (["KGE-114"], "sm_103")
 
 
@@ -76,7 +76,7 @@ def test_mig_devices_take_the_place_of_the_instances() -> None:
         Slice(profile="1g.10gb", uuid="MIG-a", memory_bytes=10, instance=(9, 0)),
         Slice(profile="2g.20gb", uuid="MIG-b"),
     )
-    host = merge_tool(msgspec.structs.replace(HOST, gpus=parts), seen(replace(SEEN_GPU, slices=slices)))
+    host = merge_tool(msgspec.structs.replace(HOST, gpus=parts), seen(replace(REPORTED, slices=slices)))
     assert [(gpu.partition, gpu.uuid, gpu.memory_bytes) for gpu in host.gpus] == [
         ("1g.10gb", "MIG-a", 10),
         ("2g.20gb", "MIG-b", None),
@@ -86,14 +86,14 @@ def test_mig_devices_take_the_place_of_the_instances() -> None:
 
 def test_wsl_takes_the_tools_list() -> None:
     host = Host(gpus=(Gpu(vendor="nvidia"),), drivers=(Driver(vendor="nvidia", flavour="wsl"),), wsl=True)
-    got = merge_tool(host, seen(SEEN_GPU, replace(SEEN_GPU, uuid="GPU-bb", pci="0000:18:00.0")))
+    got = merge_tool(host, seen(REPORTED, replace(REPORTED, uuid="GPU-bb", pci="0000:18:00.0")))
     assert [gpu.uuid for gpu in got.gpus] == ["GPU-aa", "GPU-bb"]
     assert got.drivers[0].version == "580.95.05"
     assert not got.findings
 
 
 def test_wsl_without_nvidias_library_gets_no_gpu() -> None:
-    assert merge_tool(Host(wsl=True), seen(SEEN_GPU)).gpus == ()
+    assert merge_tool(Host(wsl=True), seen(REPORTED)).gpus == ()
 
 
 def test_a_failure_is_told_only_where_an_answer_was_due() -> None:
@@ -105,7 +105,7 @@ def test_a_failure_is_told_only_where_an_answer_was_due() -> None:
 def test_a_mismatch_is_told_once() -> None:
     failed = seen(failure="Driver/library version mismatch", mismatch=True)
     assert codes(merge_tool(HOST, failed)) == ["KGE-106"]
-    known = msgspec.structs.replace(HOST, findings=(findings.library_mismatch("580.95.05", ("580.1.1",)),))
+    known = msgspec.structs.replace(HOST, findings=(nvidia_findings.library_mismatch("580.95.05", ("580.1.1",)),))
     assert codes(merge_tool(known, failed)) == ["KGE-106"]
 
 
@@ -167,21 +167,21 @@ def test_nvml_that_supports_little_still_names_the_gpu() -> None:
         nvmlDeviceGetCount=lambda: 1,
         nvmlDeviceGetHandleByIndex=lambda _: "gpu",
     )
-    assert nvml.read(few) == Seen(tool="NVML", gpus=(SeenGpu(driver="470.82.01"),))
+    assert nvml.read(few) == ToolAnswer(tool="NVML", gpus=(ReportedGpu(driver="470.82.01"),))
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
         (12, None),
-        (9, Seen(tool="NVML", failure="error 9")),
-        (18, Seen(tool="NVML", failure="error 18", mismatch=True)),
+        (9, ToolAnswer(tool="NVML", failure="error 9")),
+        (18, ToolAnswer(tool="NVML", failure="error 18", mismatch=True)),
     ],
 )
-def test_nvml_that_does_not_start(value: int, expected: Seen | None) -> None:
+def test_nvml_that_does_not_start(value: int, expected: ToolAnswer | None) -> None:
     assert nvml.read(binding(nvmlInit=fails(value))) == expected
 
 
 def test_nvml_that_breaks_later() -> None:
     got = nvml.read(binding(nvmlSystemGetDriverVersion=fails(15)))
-    assert got == Seen(tool="NVML", failure="error 15")
+    assert got == ToolAnswer(tool="NVML", failure="error 15")

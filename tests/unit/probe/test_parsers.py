@@ -91,7 +91,7 @@ def test_smi_table() -> None:
     (gpu,) = nvidia_parsers.parse_smi_table(
         "GPU-0f1e, NVIDIA H100 80GB HBM3, 00000000:17:00.0, 580.95.05, 81559, 9.0\nnot a row\n"
     )
-    assert gpu == nvidia_parsers.SeenGpu(
+    assert gpu == nvidia_parsers.ReportedGpu(
         uuid="GPU-0f1e",
         name="NVIDIA H100 80GB HBM3",
         pci="0000:17:00.0",
