@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from provision.model.request import TITLES, Backend
+from provision.model.vendor import RuntimeName
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
@@ -265,12 +266,12 @@ class KnownError(Row, frozen=True):
     match: Text  # a regular expression
     cause: Text
     fix: Text
-    vendor: Literal["cuda", "rocm", "any"] = "any"
+    vendor: Literal[RuntimeName, "any"] = "any"
 
 
 class HouseRule(Row, frozen=True):
     """What a site allows, beside what works: never newer than `newest`, or one of the `images` only."""
 
-    subject: Literal["tensorflow", "jax", "torch", "cuda", "rocm", "python", "base"]
+    subject: Literal["tensorflow", "jax", "torch", RuntimeName, "python", "base"]
     newest: Version | None = None
     images: tuple[Text, ...] = ()

@@ -5,9 +5,9 @@ from pathlib import Path
 from provision.cli.options import StackOptions
 from provision.cli.session import Plan, facts, settings
 from provision.errors import UsageError
-from provision.model import Host
+from provision.model import RUNTIMES, Host
 
-_CHOICES = ("vendor", "host", "fallback", "tensorflow", "python", "base", "cuda", "rocm", "backend", "package", "apt")
+_CHOICES = ("vendor", "host", "fallback", "tensorflow", "python", "base", *RUNTIMES, "backend", "package", "apt")
 
 
 def locked_plan(options: StackOptions, *, as_json: bool) -> Plan:

@@ -78,7 +78,7 @@ Vendor = Annotated[
     str | None,
     typer.Option(
         parser=_vendor,
-        metavar="auto|cuda|rocm|cpu",
+        metavar="|".join(VendorName),
         help="GPU vendor of the environment; nvidia and amd mean cuda and rocm.",
         autocompletion=_complete_vendor,
     ),

@@ -9,11 +9,11 @@ import msgspec
 
 from provision.config.project import KEYS, Keys, Project
 from provision.errors import InputError, nearest
-from provision.model import TITLES, VENDORS, Network, Request, User
+from provision.model import RUNTIMES, TITLES, VENDORS, Network, Request, User
 from provision.variables import OWN, PREFIX, PROFILE
 
 T = TypeVar("T")
-_VERSIONS = ("tensorflow", "python", "cuda", "rocm")
+_VERSIONS = ("tensorflow", "python", *RUNTIMES)
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "vendor": tuple(VENDORS),
     "fallback": ("cpu",),

@@ -8,6 +8,7 @@ import msgspec
 from provision.config.project import FILE_NAME, Project
 from provision.config.settings import CHOICES
 from provision.emit.serialize import as_yaml
+from provision.model import GPU_VENDORS
 
 SCHEMA_NAME = "kgpu-env.schema.json"
 DEFAULT_ID = 1000
@@ -17,8 +18,7 @@ _WORDS = {
     "tensorflow": 'This TensorFlow only: "2.21". Quote versions: YAML reads 2.10 as 2.1.',
     "python": 'This Python only: "3.12".',
     "base": "This base image of the catalogue only (kgpu-env catalogue list).",
-    "cuda": 'This CUDA only: "12.5".',
-    "rocm": 'This ROCm only: "7.2".',
+    **{name.value: f'This {row.runtime_title} only: "{row.runtime_example}".' for name, row in GPU_VENDORS.items()},
     "backend": "The backend of Keras.",
     "packages": "Python packages to add, as PEP 508 writes them; the framework's own versions stay.",
     "apt": "Debian packages to add.",

@@ -1,10 +1,13 @@
 """Values as text: serialised, never put together from pieces."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
+
+from provision.model import GPU_VENDORS
 
 CHECK_FILE = "quick_check.py"
 
@@ -51,5 +54,9 @@ def _unit_value(value: str) -> str:
 
 
 def check_script() -> str:
-    """Return the text of the quick check, which outputs carry along."""
-    return Path(__file__).with_name(CHECK_FILE).read_text(encoding="utf-8")
+    """Return the text of the quick check, which outputs carry along: its device nodes and runtimes are the table's."""
+    text = Path(__file__).with_name(CHECK_FILE).read_text(encoding="utf-8")
+    nodes = json.dumps([*(glob for row in GPU_VENDORS.values() for glob in row.node_globs), "dxg"])
+    text = re.sub(r"(?<=^NODES = )\(.*?\)", f"({nodes[1:-1]})", text, count=1, flags=re.MULTILINE)
+    names = json.dumps(["gpu", *GPU_VENDORS])
+    return re.sub(r"(?<= in )\(\"gpu\".*?\)", f"({names[1:-1]})", text, count=1)

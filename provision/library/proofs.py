@@ -14,7 +14,7 @@ from provision.errors import InputError, NoStackError
 from provision.library.hosts import engine as lent
 from provision.library.hosts import probe_host
 from provision.library.keeping import Records, host_now, keep, known_control
-from provision.model import Host, Proof, Vendor
+from provision.model import GPU_VENDORS, Host, Proof, Vendor
 from provision.model.labels import plan_of, stack_of
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _vendor(name: str, image: "Image", host: Host) -> Vendor:
     from provision.prove import image_vendor
 
     made_for = image_vendor(image)
-    if made_for in {Vendor.CUDA, Vendor.ROCM}:
+    if made_for in GPU_VENDORS:
         return made_for
     there = _vendor_of(host)
     if there:
@@ -161,7 +161,7 @@ def _vendor(name: str, image: "Image", host: Host) -> Vendor:
 
 
 def _vendor_of(host: Host) -> Vendor | None:
-    return next((vendor for vendor in (Vendor.CUDA, Vendor.ROCM) if host.gpus_of(vendor.gpu or "")), None)
+    return next((vendor for vendor, row in GPU_VENDORS.items() if host.gpus_of(row.maker)), None)
 
 
 def _nothing(host: Host, why: str) -> NoStackError:

@@ -7,13 +7,24 @@ from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host,
 from provision.model.proof import LEVELS, Check, ExpectedDevice, Level, Proof, ProvedDevice, Status, Training, Verdict
 from provision.model.request import TITLES, Backend, Network, Request, User
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
-from provision.model.vendor import GPU_VENDORS, MAKERS, VENDORS, GpuVendor, Maker, Vendor, vendor_of
+from provision.model.vendor import (
+    GPU_VENDORS,
+    MAKERS,
+    RUNTIMES,
+    VENDORS,
+    GpuVendor,
+    Maker,
+    RuntimeName,
+    Vendor,
+    vendor_of,
+)
 from provision.model.version import DriverVersion, version_key
 
 __all__ = [
     "GPU_VENDORS",
     "LEVELS",
     "MAKERS",
+    "RUNTIMES",
     "TITLES",
     "VENDORS",
     "Access",
@@ -40,6 +51,7 @@ __all__ = [
     "Rejection",
     "Request",
     "Route",
+    "RuntimeName",
     "Settings",
     "Severity",
     "Stack",

@@ -12,6 +12,7 @@ RuntimeName = Literal["cuda", "rocm"]  # the `Vendor`s with a row below, where a
 # How an engine without CDI names hands a maker's GPUs over. runtime: by ids to the maker's container runtime; nodes: as
 # device nodes, with the groups that own them.
 AccessKind = Literal["runtime", "nodes"]
+RUNTIMES: Final[tuple[RuntimeName, ...]] = get_args(RuntimeName)
 ACCESS_KINDS: Final[tuple[AccessKind, ...]] = get_args(AccessKind)
 
 
@@ -21,6 +22,7 @@ class GpuVendor(NamedTuple):
     maker: Maker
     title: str  # as the maker writes itself
     runtime_title: str  # the runtime as its maker writes it; its `Vendor` is the name in code
+    runtime_example: str  # a version that one may ask for
     pci_vendor: str  # the PCI vendor id, as sysfs writes it without "0x"
     kernel_driver: str  # the kernel module that drives the GPUs
     library: str  # the driver library that a process with a GPU has loaded
@@ -87,6 +89,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         maker="nvidia",
         title="NVIDIA",
         runtime_title="CUDA",
+        runtime_example="12.5",
         pci_vendor="10de",
         kernel_driver="nvidia",
         library="libcuda.so",
@@ -125,6 +128,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         maker="amd",
         title="AMD",
         runtime_title="ROCm",
+        runtime_example="7.2",
         pci_vendor="1002",
         kernel_driver="amdgpu",
         library="libamdhip64",
@@ -166,6 +170,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
 complete("GPU_VENDORS", GPU_VENDORS, (vendor for vendor in Vendor if vendor not in {Vendor.AUTO, Vendor.CPU}))
 MAKERS: Final[dict[Maker, str]] = {row.maker: row.title for row in GPU_VENDORS.values()}
 complete("the makers of GPU_VENDORS", MAKERS, get_args(Maker))
+complete("the runtimes of GPU_VENDORS", GPU_VENDORS, map(Vendor, RUNTIMES))
 # As people write them: the names proper, and the makers'.
 VENDORS: Final[dict[str, Vendor]] = {
     **{vendor.value: vendor for vendor in Vendor},

@@ -22,10 +22,7 @@ _group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_i
 app.add_typer(_group, name="catalogue")
 
 _SCREEN = 40  # lines of consequences
-_TITLES = {
-    "cuda": "NVIDIA on x86-64: what Keras runs on (a bare number is TensorFlow)",
-    "rocm": "AMD on x86-64: what Keras runs on (a bare number is TensorFlow)",
-}
+_TITLE = "{} on x86-64: what Keras runs on (a bare number is TensorFlow)"
 _FORMATS = ("table", "json", "csv", "html")
 RowId = Annotated[str, typer.Argument(metavar="ROW", help="Id of a row, such as r550 or tensorflow-2.21.0.")]
 Form = Annotated[str, typer.Option("--format", metavar="|".join(_FORMATS), help="The form of the answer.")]
@@ -203,12 +200,12 @@ def _plain(value: object) -> str:
 
 
 def _vendors(asked: str | None) -> "tuple[Vendor, ...]":
-    from provision.model import VENDORS, Vendor
+    from provision.model import GPU_VENDORS, VENDORS, Vendor
 
     vendor = VENDORS[asked or "auto"]
     if vendor is Vendor.CPU:
         raise UsageError("KGE-906", "A CPU environment depends on no driver: it has no matrix.", fix="cuda or rocm")
-    return (Vendor.CUDA, Vendor.ROCM) if vendor is Vendor.AUTO else (vendor,)
+    return tuple(GPU_VENDORS) if vendor is Vendor.AUTO else (vendor,)
 
 
 def _matrix_text(facts: "Catalogue", vendors: "tuple[Vendor, ...]", form: str) -> str:
@@ -217,7 +214,7 @@ def _matrix_text(facts: "Catalogue", vendors: "tuple[Vendor, ...]", form: str) -
     from provision.model import encode
     from provision.resolve.sweep import matrix
 
-    found: dict[str, tuple[Cell, ...]] = {_TITLES[vendor.value]: matrix(facts, vendor) for vendor in vendors}
+    found: dict[str, tuple[Cell, ...]] = {_TITLE.format(vendor.maker): matrix(facts, vendor) for vendor in vendors}
     every = tuple(cell for cells in found.values() for cell in cells)
     match form:
         case "json":

@@ -13,7 +13,7 @@ from provision.cli.describing import headline
 from provision.cli.documents import InitDocument
 from provision.cli.output import answer, answer_json, check_writable, say, write_file
 from provision.errors import InputError, InterruptError, UsageError, nearest
-from provision.model import VENDORS, Host
+from provision.model import VENDORS, Host, vendor_of
 
 NOTHING = "none"
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take what this host suggests.")]
@@ -67,8 +67,7 @@ def init(
 def _suggested(host: Host) -> str:
     """Return what fits this host: its vendor where it has one kind of GPU, auto where it has none or both."""
     kinds = {gpu.vendor for gpu in host.gpus}
-    names = {"nvidia": "cuda", "amd": "rocm"}
-    return names[kinds.pop()] if len(kinds) == 1 else "auto"
+    return vendor_of(kinds.pop()).value if len(kinds) == 1 else "auto"
 
 
 def _ask_vendor(host: Host) -> str:
