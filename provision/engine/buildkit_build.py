@@ -4,7 +4,10 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import requests
+from docker import APIClient
 
 from provision.engine import images
 from provision.engine.buildkit_progress import Progress, ProgressError, Status, Step, decode
@@ -13,10 +16,6 @@ from provision.engine.protocol import BuildStep, Built, Context
 from provision.errors import BuildError, EngineError
 from provision.model.reference import parse_reference
 
-if TYPE_CHECKING:
-    import requests
-    from docker import APIClient
-
 CANCEL_SECONDS = 10
 _END_CHARACTERS = 120  # of a long command, at its beginning and its end
 EXIT_CODE = re.compile(r"exit code: (\d+)")
@@ -24,7 +23,7 @@ BASE_STEP = re.compile(r"\[internal\] load metadata for (\S+)|\[(?:[^\]\s]+\s+)?
 
 
 def run_build(
-    api: "APIClient",
+    api: APIClient,
     context: Context,
     tag: str,
     on_step: Callable[[BuildStep], None],
@@ -57,7 +56,7 @@ def run_build(
     )
 
 
-def _start(api: "APIClient", body: bytes, ident: str, arguments: Mapping[str, str]) -> "requests.Response":
+def _start(api: APIClient, body: bytes, ident: str, arguments: Mapping[str, str]) -> requests.Response:
     answer = api.post(
         f"{api.base_url}/v{api.api_version}/build",
         params={"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(dict(arguments))},
@@ -79,7 +78,7 @@ def _words(text: str) -> str:
         return text.strip()
 
 
-def _follow(answer: "requests.Response", progress: Progress, on_step: Callable[[BuildStep], None]) -> str:
+def _follow(answer: requests.Response, progress: Progress, on_step: Callable[[BuildStep], None]) -> str:
     """Report every message; return the image's id."""
     image_id = ""
     with answer:
@@ -97,7 +96,7 @@ def _follow(answer: "requests.Response", progress: Progress, on_step: Callable[[
     return image_id
 
 
-def _messages(answer: "requests.Response") -> Iterator[Mapping[str, Any]]:
+def _messages(answer: requests.Response) -> Iterator[Mapping[str, Any]]:
     for line in answer.iter_lines(chunk_size=None):
         if line:
             yield _object(line)
@@ -122,10 +121,8 @@ def _unreadable(error: Exception) -> EngineError:
     return EngineError("KGE-305", "the engine's build progress cannot be read", why=str(error))
 
 
-def _cancel(api: "APIClient", ident: str) -> None:
+def _cancel(api: APIClient, ident: str) -> None:
     """Stop the build's running step. Best effort: the error that led here matters more than this one's."""
-    import requests  # noqa: PLC0415 - slow to import
-
     url = f"{api.base_url}/v{api.api_version}/build/cancel"
     try:
         api.post(url, params={"id": ident}, timeout=CANCEL_SECONDS).close()

@@ -6,17 +6,17 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from provision.engine.connection import explanation
+import requests
+from docker import APIClient
+from docker.errors import APIError, ImageNotFound, InvalidVersion, NotFound
+
 from provision.engine.images import no_image
 from provision.engine.protocol import Access, Ran, Run
+from provision.engine.sdk import explanation
 from provision.engine.stream_demux import StreamDemux
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
-
-if TYPE_CHECKING:
-    import requests
-    from docker import APIClient
 
 LABEL = "kgpu-env.run"
 ENDING_SECONDS = 60  # how long the engine may take to end a container that it was told to kill
@@ -79,14 +79,12 @@ def devices(access: Access) -> dict[str, Any]:
     }
 
 
-def run_once(api: "APIClient", run: Run) -> Ran:
+def run_once(api: APIClient, run: Run) -> Ran:
     """Run a command to its end or its limit; see `protocol.Engine.run`.
 
     Raises:
         BuildError: KGE-408, the engine has no such image.
     """
-    from docker.errors import APIError, ImageNotFound, InvalidVersion  # noqa: PLC0415 - slow to import
-
     ident = f"kgpu-env-{uuid.uuid4().hex}"
     begun = time.monotonic()
     try:
@@ -109,7 +107,7 @@ def run_once(api: "APIClient", run: Run) -> Ran:
 class Attached:
     """A started container with its output; leaving the block closes the stream, not the container."""
 
-    def __init__(self, api: "APIClient", ident: str, run: Run) -> None:
+    def __init__(self, api: APIClient, ident: str, run: Run) -> None:
         self.api = api
         self.ident = ident
         self.run = run
@@ -131,10 +129,8 @@ class Attached:
         if self.stream is not None:
             self.stream.close()
 
-    def _attach(self) -> "requests.Response":
+    def _attach(self) -> requests.Response:
         """Open the container's output as a plain response, without the upgrade to a bare socket."""
-        from docker.errors import APIError  # noqa: PLC0415 - slow to import
-
         stream = self.api.post(
             f"{self.api.base_url}/v{self.api.api_version}/containers/{self.ident}/attach",
             params={"stream": "1", "stdout": "1", "stderr": "1"},
@@ -176,15 +172,13 @@ class Attached:
 
     def _end(self) -> None:
         """Kill the container from the timer's thread, which ends its output and so the reading."""
-        import requests  # noqa: PLC0415 - slow to import
-
         self.timed_out.set()
         # Refused when it ended by itself at this very moment; the reader sees the end either way.
         with contextlib.suppress(requests.RequestException):
             self.api.kill(self.ident)
 
 
-def create(api: "APIClient", config: Mapping[str, Any], ident: str) -> None:
+def create(api: APIClient, config: Mapping[str, Any], ident: str) -> None:
     """Create the container `ident`. Interrupted, it waits for the engine's answer before it lets the interrupt go on.
 
     The engine finishes a creation that nobody waits for any more: Docker 28 with containerd's image store was seen
@@ -194,14 +188,12 @@ def create(api: "APIClient", config: Mapping[str, Any], ident: str) -> None:
         pool.submit(api.create_container_from_config, config, ident).result()
 
 
-def remove(api: "APIClient", ident: str) -> None:
+def remove(api: APIClient, ident: str) -> None:
     """Remove the container if it exists.
 
     A second interrupt may have cut off the creation's answer while the engine still works on it: a container
     that is not there is looked for again.
     """
-    from docker.errors import APIError, NotFound  # noqa: PLC0415 - slow to import
-
     for _ in range(REMOVE_TRIES):
         try:
             api.remove_container(ident, force=True, v=True)

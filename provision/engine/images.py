@@ -5,24 +5,23 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from provision.engine.connection import explanation
+import requests
+from docker import APIClient
+from docker.errors import APIError, ImageNotFound
+
 from provision.engine.protocol import Image
+from provision.engine.sdk import explanation
 from provision.errors import BuildError
 from provision.model.reference import Reference, parse_reference
 from provision.render.quoting import quoted
 
-if TYPE_CHECKING:
-    from docker import APIClient
-
 NO_SPACE = "no space left on device"
 
 
-def inspect(api: "APIClient", reference: str) -> Image | None:
+def inspect(api: APIClient, reference: str) -> Image | None:
     """Return what the engine knows of a local image, or None."""
-    from docker.errors import ImageNotFound  # noqa: PLC0415 - slow to import
-
     parse_reference(reference)
     try:
         found = api.inspect_image(reference)  # type: ignore[no-untyped-call] # the SDK's stub leaves it open
@@ -39,7 +38,7 @@ def inspect(api: "APIClient", reference: str) -> Image | None:
     )
 
 
-def pull(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -> Image:
+def pull(api: APIClient, reference: str, on_progress: Callable[[str], None]) -> Image:
     """Fetch an image. Raises BuildError KGE-402 with the registry's answer, KGE-403 when the disk is full."""
     named = parse_reference(reference)
     with _registry("KGE-402", f"the image {reference} cannot be pulled"):
@@ -51,7 +50,7 @@ def pull(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -
     return image
 
 
-def push(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -> None:
+def push(api: APIClient, reference: str, on_progress: Callable[[str], None]) -> None:
     """Send a tagged image to its registry. Raises BuildError KGE-404 with the registry's answer."""
     named = parse_reference(reference)
     with _registry("KGE-404", f"the image {reference} cannot be pushed"):
@@ -59,7 +58,7 @@ def push(api: "APIClient", reference: str, on_progress: Callable[[str], None]) -
             on_progress(line)
 
 
-def import_archive(api: "APIClient", archive: Path, tag: str, labels: Mapping[str, str]) -> Image:
+def import_archive(api: APIClient, archive: Path, tag: str, labels: Mapping[str, str]) -> Image:
     """Make an image from the root file system in `archive`. Raises BuildError KGE-410 or KGE-403.
 
     It is imported under a name of its own and tagged when that worked: Docker with containerd's image store was
@@ -78,7 +77,7 @@ def import_archive(api: "APIClient", archive: Path, tag: str, labels: Mapping[st
     return image
 
 
-def _import(api: "APIClient", archive: Path, named: Reference, labels: Mapping[str, str]) -> None:
+def _import(api: APIClient, archive: Path, named: Reference, labels: Mapping[str, str]) -> None:
     query: list[tuple[str, str]] = [("fromSrc", "-"), ("repo", named.name), ("tag", named.version)]
     query += [("changes", label(key, value)) for key, value in labels.items()]
     url = f"{api.base_url}/v{api.api_version}/images/create"
@@ -97,10 +96,8 @@ def _import(api: "APIClient", archive: Path, named: Reference, labels: Mapping[s
         raise _disk_full(problem) or BuildError("KGE-410", f"{archive} cannot be imported", why=problem)
 
 
-def _forget(api: "APIClient", tag: str) -> None:
+def _forget(api: APIClient, tag: str) -> None:
     """Remove a name and, when it was its only one, the image. Best effort: what led here matters more."""
-    import requests  # noqa: PLC0415 - slow to import
-
     with suppress(requests.RequestException):  # the SDK's APIError is one of them
         api.remove_image(tag)
 
@@ -160,8 +157,6 @@ def _pull_fix(why: str) -> str:
 @contextmanager
 def _registry(code: str, what: str) -> Iterator[None]:
     """Turn refused pulls and pushes into BuildErrors with the registry's own words."""
-    from docker.errors import APIError  # noqa: PLC0415 - slow to import
-
     try:
         yield
     except (APIError, _RegistryAnswer) as error:

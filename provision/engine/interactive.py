@@ -12,18 +12,18 @@ import tty
 import uuid
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from provision.engine.connection import explanation
+from docker import APIClient
+from docker.errors import APIError, ImageNotFound
+
 from provision.engine.container import CHUNK, create, devices, remove
 from provision.engine.images import no_image
 from provision.engine.protocol import Job, Streams
+from provision.engine.sdk import explanation
 from provision.engine.stream_demux import HEADER
 from provision.errors import EngineError
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
-
-if TYPE_CHECKING:
-    from docker import APIClient
 
 LABEL = "kgpu-env.job"
 ERROR_STREAM = 2
@@ -78,10 +78,8 @@ def body(job: Job, size: os.terminal_size | None = None) -> dict[str, Any]:
     }
 
 
-def run_job(api: "APIClient", job: Job, streams: Streams, on_start: Callable[[], None]) -> int:
+def run_job(api: APIClient, job: Job, streams: Streams, on_start: Callable[[], None]) -> int:
     """Run a job to its end; see `DockerEngine.run_job`."""
-    from docker.errors import APIError, ImageNotFound  # noqa: PLC0415 - slow to import
-
     ident = f"kgpu-env-{uuid.uuid4().hex}"
     try:
         create(api, body(job, os.get_terminal_size(streams.stdout) if job.terminal else None), ident)
@@ -112,16 +110,14 @@ def _refused(why: str, job: Job) -> EngineError:
     return EngineError("KGE-308", "the engine did not start the container", why=why, fix=fix)
 
 
-def _stop(api: "APIClient", ident: str) -> None:
+def _stop(api: APIClient, ident: str) -> None:
     """Ask the command to end, so that it can save its work; what it does not hear is ended by force."""
-    from docker.errors import APIError  # noqa: PLC0415 - slow to import
-
     with contextlib.suppress(APIError):  # it has ended by itself, or never started
         api.stop(ident, timeout=STOP_SECONDS)
 
 
 @contextlib.contextmanager
-def _attached(api: "APIClient", ident: str) -> Iterator[socket.socket]:
+def _attached(api: APIClient, ident: str) -> Iterator[socket.socket]:
     """Take over the connection that carries input and output."""
     wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
     reader = api.attach_socket(ident, params=wanted)
@@ -217,9 +213,8 @@ def _raw(job: Job, streams: Streams) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _sized(api: "APIClient", ident: str, job: Job, streams: Streams) -> Iterator[None]:
+def _sized(api: APIClient, ident: str, job: Job, streams: Streams) -> Iterator[None]:
     """Keep the container's terminal as large as the user's, from the start on, before which no engine resizes it."""
-    from docker.errors import APIError  # noqa: PLC0415 - slow to import
 
     def resize(_number: int = 0, _frame: FrameType | None = None) -> None:
         columns, lines = os.get_terminal_size(streams.stdout)

@@ -1,12 +1,10 @@
-"""The real transport: requests, with time limits and a limit on what is read."""
+"""The real transport: requests, whose import takes 0.1 s, with limits on time and on what is read."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+
+import requests
 
 from provision.registry.client import Answer
-
-if TYPE_CHECKING:
-    from requests import Response
 
 SECONDS = (5.0, 20.0)  # to connect, and between two bytes
 _CHUNK = 65536
@@ -16,16 +14,12 @@ class Http:
     """Fetches over HTTP and HTTPS; proxies come from the environment."""
 
     def __init__(self, ca_bundle: str | None = None, seconds: tuple[float, float] = SECONDS) -> None:
-        import requests  # noqa: PLC0415 - slow, and needed only when a registry is asked
-
         self._session = requests.Session()
         self._ca_bundle = ca_bundle
         self._seconds = seconds
 
     def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Answer:
         """Return the answer; `provision.registry.client.Get` has the contract."""
-        import requests  # noqa: PLC0415 - as above
-
         verify = self._ca_bundle or True
         try:
             with self._session.get(
@@ -48,7 +42,7 @@ def _plainly(error: Exception) -> str:
     return text.partition("): ")[2] or text
 
 
-def _body(response: "Response", limit: int) -> bytes:
+def _body(response: requests.Response, limit: int) -> bytes:
     found = bytearray()
     for chunk in response.iter_content(_CHUNK):
         found += chunk

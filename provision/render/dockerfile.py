@@ -123,7 +123,7 @@ def _composed(vendor: Vendor, values: Mapping[str, object], cache: Path | None) 
 
 
 def _compose(vendor: Vendor, values: Mapping[str, object]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - a third of a start
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 50 ms, measured, which a cached Dockerfile need not pay
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),

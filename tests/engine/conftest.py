@@ -19,7 +19,8 @@ import pytest
 
 from provision.engine.apt_sources import machine_sources
 from provision.engine.debian_base import make_base
-from provision.engine.docker import DockerEngine, connect
+from provision.engine.docker import connect
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import BuildStep, Built, Context, Streams
 from provision.errors import KgpuError
 

@@ -11,7 +11,7 @@ import pytest
 
 from provision.engine import apt_sources
 from provision.engine import debian_base as room
-from provision.engine.docker import DockerEngine
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Run
 from provision.errors import BuildError, UsageError
 

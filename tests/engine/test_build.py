@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provision.engine.docker import DockerEngine
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import BuildStep, Built, Context
 from provision.errors import BuildError
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from provision.engine.docker import DockerEngine
+from provision.engine.docker_engine import DockerEngine
 from provision.model.labels import stack_of
 
 KgpuEnv = Any  # the class of conftest.py

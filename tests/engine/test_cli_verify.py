@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from provision.engine.docker import DockerEngine
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Context
 
 KgpuEnv = Any  # the class of conftest.py

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.engine.docker import DockerEngine, connect
+from provision.engine.docker import connect
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Access, Context, Run
 from provision.errors import EngineError, Exit
 

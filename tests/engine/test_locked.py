@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from provision.catalogue import load
-from provision.engine.docker import DockerEngine
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.image_build import BuildOrder, build_stack_image
 from provision.engine.network import build_network
 from provision.engine.protocol import Run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.engine.docker import DockerEngine
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Access, Built, Ran, Run
 from provision.errors import BuildError
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provision.engine.docker import DockerEngine
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Access, Job, Streams
 from provision.errors import BuildError, EngineError
 

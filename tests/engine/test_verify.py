@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provision.engine.docker import DockerEngine
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Access, Context
 from provision.model import Host, Proof, Status, Vendor, Verdict
 from provision.prove import VerifyRequest, verify

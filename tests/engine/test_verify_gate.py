@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from provision import __version__
-from provision.engine.docker import DockerEngine
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Context
 from provision.library.keeping import host_now
 from provision.records import Record, load, save, seal, state_folder

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provision.engine.docker import DockerEngine, connect
+from provision.engine.docker import connect
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Access, Context, Engine
 from provision.model import Driver, Gpu, Host, Proof, Status, Vendor, Verdict
 from provision.prove import VerifyRequest, verify

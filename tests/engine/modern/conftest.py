@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from provision.engine.docker import DockerEngine, connect
+from provision.engine.docker import connect
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import BuildStep, Built, Context
 from provision.errors import KgpuError
 

@@ -1,0 +1,121 @@
+"""The engine behind Docker's API; Docker itself, or Podman for all but builds."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from docker import APIClient
+
+from provision import model
+from provision.engine import buildkit_build, container, images, interactive
+from provision.engine.describe import describe, need_buildkit
+from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, Ran, Run, Streams
+from provision.engine.sdk import answering, open_client
+from provision.errors import EngineError
+
+PODMAN_WITH_CDI = (5, 4)  # the first whose Docker API takes CDI requests; 4.3 was seen to ignore them
+
+
+def open_engine(address: str, environment: Mapping[str, str]) -> Engine:
+    """Return the engine at `address`; `provision.engine.docker.connect` has the contract."""
+    return DockerEngine(open_client(address, environment), address)
+
+
+class DockerEngine:
+    """`provision.engine.protocol.Engine` by the docker SDK's low-level client."""
+
+    def __init__(self, api: APIClient, address: str) -> None:
+        self._api = api
+        self._address = address
+
+    @cached_property
+    def _description(self) -> model.Engine:
+        with answering(self._address):
+            return describe(self._api.version(), self._api.info(), self._address)
+
+    def describe(self) -> model.Engine:
+        """Return name, version and abilities of the engine."""
+        return self._description
+
+    def image(self, reference: str) -> Image | None:
+        """Return what the engine knows of a local image, or None when it has none of that name."""
+        with answering(self._address):
+            return images.inspect(self._api, reference)
+
+    def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
+        """Fetch an image. Raises BuildError KGE-402 with the registry's answer."""
+        with answering(self._address):
+            return images.pull(self._api, reference, on_progress)
+
+    def push(self, reference: str, on_progress: Callable[[str], None]) -> None:
+        """Send a tagged image to its registry. Raises BuildError KGE-404."""
+        with answering(self._address):
+            images.push(self._api, reference, on_progress)
+
+    def build(
+        self, context: Context, tag: str, on_step: Callable[[BuildStep], None], arguments: Mapping[str, str]
+    ) -> Built:
+        """Build with BuildKit and tag the image.
+
+        Raises:
+            BuildError: KGE-401 a step failed, KGE-402 a base cannot be pulled, KGE-403 disk full.
+            EngineError: KGE-303, the engine has no BuildKit.
+        """
+        need_buildkit(self.describe())
+        with answering(self._address):
+            return buildkit_build.run_build(self._api, context, tag, on_step, arguments)
+
+    def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
+        """Make an image from the root file system in the tar file `archive`. Raises BuildError KGE-410."""
+        with answering(self._address):
+            return images.import_archive(self._api, Path(archive), tag, labels)
+
+    def run(self, run: Run) -> Ran:
+        """Run a command to its end or its limit; the container is always removed.
+
+        Raises:
+            BuildError: KGE-408, the engine has no such image.
+        """
+        refused = self._ignores(run.access)
+        if refused:
+            return Ran(exit_code=None, stdout="", stderr="", seconds=0.0, refused=refused)
+        with answering(self._address):
+            return container.run_once(self._api, run)
+
+    def run_job(self, job: Job, streams: Streams, on_start: Callable[[], None]) -> int:
+        """Run a job to its end and return its exit code; interrupted, it is asked to end. Always removed.
+
+        Raises:
+            BuildError: KGE-408, the engine has no such image.
+            EngineError: KGE-307 a port is in use, KGE-308 the engine would not start the container.
+            BrokenPipeError: whoever read the output has gone.
+        """
+        refused = self._ignores(job.access)
+        if refused:
+            raise EngineError("KGE-308", "the engine did not start the container", why=refused)
+        try:
+            with answering(self._address):
+                return interactive.run_job(self._api, job, streams, on_start)
+        except interactive.ReaderGoneError as error:
+            raise BrokenPipeError from error
+
+    def _ignores(self, access: Access) -> str:
+        """Why the engine would start the container without its devices, or ""."""
+        engine = self.describe()
+        if engine.name != "podman" or not (access.cdi or access.runtime_ids):
+            return ""
+        if access.cdi and _numbers(engine.version) >= PODMAN_WITH_CDI:
+            return ""
+        return (
+            f"Podman {engine.version} ignores device requests that come through its Docker socket"
+            " (CDI names are taken from 5.4 on)"
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._api.close()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = (part for part in version.partition("-")[0].split("."))
+    return tuple(int(part) for part in parts if part.isdecimal())
