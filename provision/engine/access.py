@@ -84,14 +84,14 @@ def _is_all(gpus: str) -> bool:
 
 
 def _choose(host: model.Host, row: GpuVendor, gpus: str) -> Chosen:
-    there: Chosen = tuple(enumerate(host.gpus_of(row.maker)))
+    available: Chosen = tuple(enumerate(host.gpus_of(row.maker)))
     if _is_all(gpus):
-        return there
+        return available
     words = [word.strip() for word in gpus.split(",")]
-    chosen = {index: gpu for word in words for index, gpu in there if _is(word, index, gpu)}
-    missing = [word for word in words if not any(_is(word, index, gpu) for index, gpu in there)]
+    chosen = {index: gpu for word in words for index, gpu in available if _is(word, index, gpu)}
+    missing = [word for word in words if not any(_is(word, index, gpu) for index, gpu in available)]
     if missing:
-        raise _unknown(row, missing[0], there)
+        raise _unknown(row, missing[0], available)
     return tuple(chosen.items())
 
 
@@ -101,8 +101,8 @@ def _is(word: str, index: int, gpu: model.Gpu) -> bool:
     return bool(gpu.uuid) and word.lower() == (gpu.uuid or "").lower()
 
 
-def _unknown(row: GpuVendor, word: str, there: Chosen) -> UsageError:
-    listed = "; ".join(f"{index} = {gpu.name or 'GPU'} {gpu.uuid or gpu.pci or ''}".rstrip() for index, gpu in there)
+def _unknown(row: GpuVendor, word: str, gpus: Chosen) -> UsageError:
+    listed = "; ".join(f"{index} = {gpu.name or 'GPU'} {gpu.uuid or gpu.pci or ''}".rstrip() for index, gpu in gpus)
     return UsageError(
         "KGE-306",
         f"this host has no {row.title} GPU {word!r}",

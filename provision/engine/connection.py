@@ -36,32 +36,32 @@ def find_engine(address: str | None, environment: Mapping[str, str]) -> str:
     """Return `address`, or the first usual place, where a socket opens or cannot be tried.
 
     Raises:
-        EngineError: KGE-301 nothing answers (it names every place), KGE-302 a socket is there but may
+        EngineError: KGE-301 nothing answers (it names every address), KGE-302 a socket is there but may
             not be opened.
     """
-    places = (address,) if address else candidates(environment, os.getuid())
+    addresses = (address,) if address else candidates(environment, os.getuid())
     tried: list[str] = []
     denied = ""
-    for place in places:
-        problem = _socket_problem(place)
+    for candidate in addresses:
+        problem = _socket_problem(candidate)
         if problem == errno.EACCES:
-            denied = denied or place
+            denied = denied or candidate
         if not problem:
-            return place
-        tried.append(f"{place} ({os.strerror(problem)})")
+            return candidate
+        tried.append(f"{candidate} ({os.strerror(problem)})")
     if denied:
         raise _permission_denied(denied)
     raise nothing_answers(", ".join(tried))
 
 
-def _socket_problem(place: str) -> int:
+def _socket_problem(address: str) -> int:
     """The errno that opening a unix socket gives; 0 when it opens or the address is of another kind."""
-    if not place.startswith(UNIX):
+    if not address.startswith(UNIX):
         return 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_SECONDS)
         try:
-            probe.connect(place.removeprefix(UNIX))
+            probe.connect(address.removeprefix(UNIX))
         except PermissionError:
             return errno.EACCES
         except OSError as error:  # a path too long for a socket has no errno
@@ -80,10 +80,10 @@ def nothing_answers(looked_at: str) -> EngineError:
     )
 
 
-def _permission_denied(place: str) -> EngineError:
+def _permission_denied(address: str) -> EngineError:
     return EngineError(
         "KGE-302",
-        f"the engine's socket {Path(place.removeprefix(UNIX))} may not be opened by this user",
+        f"the engine's socket {Path(address.removeprefix(UNIX))} may not be opened by this user",
         why="permission denied: the socket belongs to root and a group that you are not in",
         fix="sudo usermod -aG docker $USER and log in again, or run with sudo",
     )

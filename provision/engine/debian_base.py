@@ -37,10 +37,10 @@ def make_base(engine: Engine, suite: str, tag: str, on_progress: Callable[[str],
     parse_reference(tag)
     program = _program()
     with tempfile.TemporaryDirectory(prefix="kgpu-env-base-", ignore_cleanup_errors=True) as folder:
-        place = Path(folder)
-        place.chmod(0o755)  # in a user namespace another uid works here
-        archive = place / "root.tar"
-        _bootstrap(_command(program, suite, archive, place), place, on_progress)
+        workdir = Path(folder)
+        workdir.chmod(0o755)  # in a user namespace another uid works here
+        archive = workdir / "root.tar"
+        _bootstrap(_command(program, suite, archive, workdir), workdir, on_progress)
         on_progress(f"importing {archive.stat().st_size >> 20} MiB")
         labels = {
             "org.opencontainers.image.title": f"Debian {suite} with Python",
@@ -68,20 +68,20 @@ def _program() -> str:
     return program
 
 
-def _command(program: str, suite: str, archive: Path, place: Path) -> list[str]:
+def _command(program: str, suite: str, archive: Path, workdir: Path) -> list[str]:
     lines, stanzas = apt_sources.machine_sources(suite)
     mirrors = list(lines)
     if stanzas:
-        listed = place / "machine.sources"
+        listed = workdir / "machine.sources"
         listed.write_text("\n".join(stanzas))
         mirrors.append(str(listed))
     options = ["--variant=minbase", f"--include={INCLUDE}", "--format=tar"]
     return [program, *options, suite, str(archive), *mirrors]
 
 
-def _bootstrap(command: list[str], place: Path, on_progress: Callable[[str], None]) -> None:
+def _bootstrap(command: list[str], workdir: Path, on_progress: Callable[[str], None]) -> None:
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with _running(command, place) as process:
+    with _running(command, workdir) as process:
         for line in process.stdout or ():
             text = line.rstrip("\n").rsplit("\r", 1)[-1]
             tail.append(text)
@@ -99,9 +99,9 @@ def _bootstrap(command: list[str], place: Path, on_progress: Callable[[str], Non
 
 
 @contextmanager
-def _running(command: list[str], place: Path) -> Iterator[subprocess.Popen[str]]:
+def _running(command: list[str], workdir: Path) -> Iterator[subprocess.Popen[str]]:
     """Run `command` in a group of its own, which is ended when the block is left early."""
-    environment = {**os.environ, "TMPDIR": str(place), "LC_ALL": "C.UTF-8"}
+    environment = {**os.environ, "TMPDIR": str(workdir), "LC_ALL": "C.UTF-8"}
     with subprocess.Popen(  # noqa: S603 - the program and a validated suite, no shell
         command,
         stdin=subprocess.DEVNULL,

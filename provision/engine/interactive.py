@@ -45,7 +45,7 @@ def body(job: Job, size: os.terminal_size | None = None) -> dict[str, Any]:
     ports = {
         f"{inside}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(outside)}] for inside, outside in job.ports.items()
     }
-    handed = devices(job.access)
+    gpu_config = devices(job.access)
     mounts = [{"Type": "bind", "Source": source, "Target": target} for source, target in job.mounts.items()]
     # From Docker 23 on; what runs finds a size before anything can be resized.
     console = {"ConsoleSize": [size.lines, size.columns]} if size else {}
@@ -72,8 +72,8 @@ def body(job: Job, size: os.terminal_size | None = None) -> dict[str, Any]:
             "LogConfig": {"Type": "none"},  # the output is read as it comes; a copy could fill the disk
             **console,
             **limits,
-            **handed,
-            "Mounts": [*handed["Mounts"], *mounts],
+            **gpu_config,
+            "Mounts": [*gpu_config["Mounts"], *mounts],
         },
     }
 

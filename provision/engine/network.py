@@ -51,10 +51,10 @@ def build_network(network: model.Network, environment: Mapping[str, str], root: 
     bundle = _ca_bundle(network.ca_bundle, environment)
     if bundle:
         files["network/ca.crt"] = bundle
-    places = _indexes(network, environment, root, left_out)
-    if places != pip_config.PipSettings():
-        files["network/uv.toml"] = _uv_settings(places).encode()
-        files["network/pip.conf"] = _pip_settings(places).encode()  # pip fetches uv, and installs into AMD's images
+    indexes = _indexes(network, environment, root, left_out)
+    if indexes != pip_config.PipSettings():
+        files["network/uv.toml"] = _uv_settings(indexes).encode()
+        files["network/pip.conf"] = _pip_settings(indexes).encode()  # pip fetches uv, and installs into AMD's images
     arguments = _proxies(network.proxy, environment, left_out)
     return BuildNetwork(files=files, arguments=arguments, left_out=tuple(left_out))
 
@@ -92,9 +92,9 @@ def _bad_bundle(path: Path, why: str) -> InputError:
     )
 
 
-def _ca_bundle(asked: str | None, environment: Mapping[str, str]) -> bytes | None:
-    if asked:
-        return certificates(Path(asked))
+def _ca_bundle(requested: str | None, environment: Mapping[str, str]) -> bytes | None:
+    if requested:
+        return certificates(Path(requested))
     for name in BUNDLE_VARIABLES:
         if environment.get(name):
             try:
@@ -117,21 +117,21 @@ def _indexes(
     )
 
 
-def _uv_settings(places: pip_config.PipSettings) -> str:
+def _uv_settings(indexes: pip_config.PipSettings) -> str:
     """The content of a uv.toml."""
     # In uv the indexes beside the default one come first, as they are written.
-    lines = [f"find-links = {json.dumps(places.find_links)}\n"] if places.find_links else []
-    lines += [f"[[index]]\nurl = {json.dumps(url)}\n" for url in places.extra_index_urls]
-    lines += [f"[[index]]\nurl = {json.dumps(places.index_url)}\ndefault = true\n"] if places.index_url else []
+    lines = [f"find-links = {json.dumps(indexes.find_links)}\n"] if indexes.find_links else []
+    lines += [f"[[index]]\nurl = {json.dumps(url)}\n" for url in indexes.extra_index_urls]
+    lines += [f"[[index]]\nurl = {json.dumps(indexes.index_url)}\ndefault = true\n"] if indexes.index_url else []
     return "\n".join(lines)
 
 
-def _pip_settings(places: pip_config.PipSettings) -> str:
+def _pip_settings(indexes: pip_config.PipSettings) -> str:
     """The content of a pip.conf."""
     values = {
-        "index-url": places.index_url or "",
-        "extra-index-url": " ".join(places.extra_index_urls),
-        "find-links": " ".join(places.find_links),
+        "index-url": indexes.index_url or "",
+        "extra-index-url": " ".join(indexes.extra_index_urls),
+        "find-links": " ".join(indexes.find_links),
     }
     return "\n".join(["[global]", *(f"{key} = {value}" for key, value in values.items() if value), ""])
 
@@ -172,11 +172,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _proxies(asked: str | None, environment: Mapping[str, str], left_out: list[str]) -> dict[str, str]:
+def _proxies(requested: str | None, environment: Mapping[str, str], left_out: list[str]) -> dict[str, str]:
     """Proxies as build arguments, in both cases: curl reads the small ones, most others either."""
     found = {name: environment.get(name) or environment.get(name.lower()) or "" for name in PROXY_VARIABLES}
-    if asked:
-        found |= {"HTTP_PROXY": asked, "HTTPS_PROXY": asked}
+    if requested:
+        found |= {"HTTP_PROXY": requested, "HTTPS_PROXY": requested}
     arguments: dict[str, str] = {}
     for name, value in found.items():
         if not value:

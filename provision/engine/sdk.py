@@ -17,22 +17,22 @@ FIRST_SECONDS = 10  # for the very first answer
 OLDEST_API = "1.24"  # the oldest that the SDK speaks; the first question has no version in its address
 
 
-def open_client(place: str, environment: Mapping[str, str]) -> APIClient:
-    """Return a client of the engine at `place`.
+def open_client(address: str, environment: Mapping[str, str]) -> APIClient:
+    """Return a client of the engine at `address`.
 
     Raises:
         EngineError: KGE-301, nothing answers there.
     """
     try:
         # The environment's TLS settings belong to its own DOCKER_HOST only.
-        ours = environment if place == environment.get("DOCKER_HOST") else {}
+        ours = environment if address == environment.get("DOCKER_HOST") else {}
         tls = kwargs_from_env(environment=dict(ours)).get("tls", False)
         # Asked in two steps: a client that finds the version by itself leaves its socket open on failure.
-        with APIClient(base_url=place, version=OLDEST_API, timeout=FIRST_SECONDS, tls=tls) as first:
+        with APIClient(base_url=address, version=OLDEST_API, timeout=FIRST_SECONDS, tls=tls) as first:
             version = str(first.version(api_version=False)["ApiVersion"])
-        return APIClient(base_url=place, version=version, timeout=ANSWER_SECONDS, tls=tls)
+        return APIClient(base_url=address, version=version, timeout=ANSWER_SECONDS, tls=tls)
     except (DockerException, OSError, ValueError, KeyError, TypeError) as error:
-        raise nothing_answers(f"{place} ({error})") from error
+        raise nothing_answers(f"{address} ({error})") from error
 
 
 @contextmanager

@@ -21,7 +21,7 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _OK = 401, 403, 404, 200
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What a registry answered."""
 
     status: int
@@ -35,7 +35,7 @@ class Get(Protocol):
     Raises OSError with the reason when nothing answers.
     """
 
-    def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Answer:
+    def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Response:
         """Return the answer."""
 
 
@@ -59,7 +59,7 @@ class _Session:
         self._credentials = credentials
         self._authorization: dict[str, str] = {}
 
-    def fetch(self, path: str, accept: str) -> Answer:
+    def fetch(self, path: str, accept: str) -> Response:
         """Return the answer for a path of the repository, after asking for a token where one is wanted."""
         url = f"{api_root(self.reference.registry)}/{self.reference.repository}/{path}"
         answer = self._ask(url, {"Accept": accept, **self._authorization})
@@ -84,7 +84,7 @@ class _Session:
             raise _refused(self.reference, answer)
         return {"Authorization": f"Bearer {token}"}
 
-    def _ask(self, url: str, headers: Mapping[str, str]) -> Answer:
+    def _ask(self, url: str, headers: Mapping[str, str]) -> Response:
         try:
             answer = self._get(url, headers, _LIMIT)
         except OSError as error:
@@ -187,7 +187,7 @@ def _strange(reference: Reference, why: str) -> BuildError:
     return BuildError("KGE-423", f"The answer of {reference.registry} is not understood.", why=why, fix=fix)
 
 
-def _refused(reference: Reference, answer: Answer) -> BuildError:
+def _refused(reference: Reference, answer: Response) -> BuildError:
     words = answer.body[:400].decode("utf-8", "replace").strip()
     name = f"{reference.repository}:{reference.version}"
     fix = {

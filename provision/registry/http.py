@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import requests
 
-from provision.registry.client import Answer
+from provision.registry.client import Response
 
 SECONDS = (5.0, 20.0)  # to connect, and between two bytes
 _CHUNK = 65536
@@ -18,7 +18,7 @@ class Http:
         self._ca_bundle = ca_bundle
         self._seconds = seconds
 
-    def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Answer:
+    def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Response:
         """Return the answer; `provision.registry.client.Get` has the contract."""
         verify = self._ca_bundle or True
         try:
@@ -28,7 +28,7 @@ class Http:
                 body = _body(response, limit)
         except requests.RequestException as error:
             raise OSError(_plainly(error)) from error
-        return Answer(response.status_code, {key.lower(): value for key, value in response.headers.items()}, body)
+        return Response(response.status_code, {key.lower(): value for key, value in response.headers.items()}, body)
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,7 +11,7 @@ import pytest
 from provision.errors import BuildError
 from provision.model.reference import parse_reference
 from provision.registry import read_image
-from provision.registry.client import Answer
+from provision.registry.client import Response
 from provision.registry.token import stored_login, token_request
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -40,19 +40,18 @@ class Registry:
             entries.append({"digest": digest(body), "platform": {"os": "linux", "architecture": machine}})
         self.manifests["1"] = json.dumps({"mediaType": INDEX, "manifests": entries}).encode()
 
-    def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Answer:
+    def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Response:
         self.asked.append(url)
         assert limit < 16 * 1024 * 1024
         if url.startswith("https://auth.example/token"):
-            return Answer(200, {}, json.dumps({"token": self.token}).encode())
+            return Response(200, {}, json.dumps({"token": self.token}).encode())
         if self.token and headers.get("Authorization") != f"Bearer {self.token}":
             realm = 'Bearer realm="https://auth.example/token",service="registry.example"'
-            return Answer(401, {"www-authenticate": realm}, b"{}")
+            return Response(401, {"www-authenticate": realm}, b"{}")
         kind, _, name = url.partition("/v2/team/image/")[2].partition("/")
         body = {"manifests": self.manifests, "blobs": self.blobs}[kind].get(name)
-        return (
-            Answer(200, {}, body) if body is not None else Answer(404, {}, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
-        )
+        missing = Response(404, {}, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
+        return missing if body is None else Response(200, {}, body)
 
 
 REFERENCE = parse_reference("registry.example/team/image:1")
@@ -93,7 +92,7 @@ def test_an_image_that_is_not_there() -> None:
 
 
 def test_a_registry_that_does_not_answer() -> None:
-    def dead(url: str, headers: Mapping[str, str], limit: int) -> Answer:  # noqa: ARG001 - the contract's names
+    def dead(url: str, headers: Mapping[str, str], limit: int) -> Response:  # noqa: ARG001 - the contract's names
         raise OSError("connection refused")
 
     with pytest.raises(BuildError) as caught:
@@ -130,7 +129,7 @@ def test_a_blob_that_is_not_its_digest_is_refused() -> None:
     ],
 )
 def test_where_a_registry_is_asked(text: str, asked: str) -> None:
-    def nobody(url: str, headers: Mapping[str, str], limit: int) -> Answer:  # noqa: ARG001 - a Get has them
+    def nobody(url: str, headers: Mapping[str, str], limit: int) -> Response:  # noqa: ARG001 - a Get has them
         raise OSError(url)
 
     with pytest.raises(BuildError) as caught:
