@@ -4,9 +4,8 @@ Never `--privileged`, no change of the seccomp profile. What is asked for here i
 was seen to ignore it silently, so the proof looks inside the container whether the device is there.
 """
 
-from typing import assert_never
-
 from provision import model
+from provision.compat import assert_never
 from provision.engine.protocol import Access
 from provision.errors import UsageError
 

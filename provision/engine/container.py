@@ -6,8 +6,9 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from provision.compat import Self
 from provision.engine.connection import explanation
 from provision.engine.images import no_image
 from provision.engine.output import Output

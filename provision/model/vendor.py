@@ -1,8 +1,9 @@
 """What a vendor is: one row each. What differs between makers by a word or a value stands here and nowhere else."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final, Literal, NamedTuple
+
+from provision.compat import StrEnum
 
 Maker = Literal["nvidia", "amd"]  # the `vendor` of a GPU and of a driver
 

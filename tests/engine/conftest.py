@@ -1,10 +1,12 @@
 """A real engine, a real Podman and a loopback registry; what the tests make, they remove."""
 
+import fcntl
 import os
 import pty
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -63,7 +65,7 @@ class Window:
 
     def __init__(self) -> None:
         self.keys, self.screen = pty.openpty()
-        termios.tcsetwinsize(self.screen, (33, 101))
+        fcntl.ioctl(self.screen, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
         self.streams = Streams(self.screen, self.screen, self.screen)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "provision"
 LAYERS = {
+    "compat": 0,
     "errors": 0,
     "model": 0,
     "resources": 0,
