@@ -19,6 +19,7 @@ from provision.engine.access import device_access
 from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, context_files, make_lock, read_lock
 from provision.model import Request, Vendor
+from provision.model.json_schema import json_schema
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
 from provision.resolve.telling import explanation as explanation_of
@@ -277,7 +278,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
 
 def schema(kind: type[msgspec.Struct]) -> str:
     """Return the JSON Schema of a document."""
-    return json.dumps(msgspec.json.schema(kind), indent=2) + "\n"
+    return json.dumps(json_schema(kind), indent=2) + "\n"
 
 
 if __name__ == "__main__":
