@@ -22,7 +22,7 @@ from provision.prove import Evidence, parse_result
 from provision.prove.workload.pack import source
 
 ROOM = 8 << 30  # bytes
-WHEELS = ("torch", "keras")
+WHEELS = Path(__file__).parents[1] / "locks" / "torch.txt"
 pytestmark = pytest.mark.timeout(900)  # the wheels come over the network
 
 
@@ -50,7 +50,9 @@ def python(request: pytest.FixtureRequest) -> Iterator[Path]:
     try:
         subprocess.run([*uv, "venv", "--python", sys.executable, str(folder)], check=True)
         made = folder / "bin" / "python"
-        subprocess.run([*uv, "pip", "install", "--python", str(made), *WHEELS], check=True)
+        subprocess.run(
+            [*uv, "pip", "install", "--python", str(made), "--require-hashes", "-r", str(WHEELS)], check=True
+        )
         yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # nothing is there when the first command failed

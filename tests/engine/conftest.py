@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 BASE = "kgpu-test/base:latest"
+LOCKS = Path(__file__).parent / "locks"  # of x86-64
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 Build = Callable[..., Built]
 
@@ -231,21 +232,32 @@ def kgpu_env(tmp_path: Path) -> KgpuEnv:
 @pytest.fixture(scope="session")
 def tensorflow_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The CPU image."""
-    return cpu_image(engine, tmp_path_factory.mktemp("tf-cpu"), "kgpu-test/tf-cpu:1")
+    return cpu_image(engine, tmp_path_factory.mktemp("tf-cpu"), "kgpu-test/tf-cpu:1", "tensorflow")
 
 
 @pytest.fixture(scope="session")
 def jupyter_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The CPU image with JupyterLab."""
-    return cpu_image(engine, tmp_path_factory.mktemp("jupyter"), "kgpu-test/jupyter:1", "--package", "jupyterlab")
+    return cpu_image(engine, tmp_path_factory.mktemp("jupyter"), "kgpu-test/jupyter:1", "jupyter")
 
 
-def cpu_image(engine: DockerEngine, folder: Path, name: str, *more: str) -> str:
-    """Built by the tool itself; an unchanged one is found in the cache, and it is kept for that."""
-    ended = KgpuEnv(folder)("build", "--vendor", "cpu", "--tag", name, *more, timeout=900)
+def cpu_image(engine: DockerEngine, folder: Path, name: str, lock: str) -> str:
+    """Built by the tool itself from a lock; an unchanged one is found in the cache, and it is kept for that."""
+    ended = KgpuEnv(folder)("build", *locked(folder, lock), "--tag", name, timeout=900)
     assert ended.returncode == 0, ended.stderr
     assert engine.image(name)
     return name
+
+
+def locked(folder: Path, name: str) -> list[str]:
+    """Put a lock of `tests/engine/locks` into a project's folder; return what makes build use it."""
+    (folder / "kgpu.lock").write_bytes((LOCKS / f"{name}.lock").read_bytes())
+    return ["--locked"]
+
+
+@pytest.fixture(name="locked")
+def locked_fixture() -> Callable[[Path, str], list[str]]:
+    return locked
 
 
 def mirror() -> str:
