@@ -33,7 +33,7 @@ WHEELS = (
 
 def _test(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "list")
-    session.run("pytest", "tests/unit", *session.posargs)
+    session.run("pytest", "tests/unit", "-n", "auto", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
