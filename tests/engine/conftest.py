@@ -1,6 +1,8 @@
 """A real engine, a real Podman and a loopback registry; what the tests make, they remove."""
 
 import fcntl
+import hashlib
+import inspect
 import os
 import pty
 import re
@@ -28,7 +30,7 @@ from provision.errors import KgpuError
 if TYPE_CHECKING:
     from docker import APIClient
 
-BASE = "kgpu-test/base:latest"
+BASE = f"kgpu-test/base:{hashlib.sha256(Path(inspect.getfile(make_base)).read_bytes()).hexdigest()[:12]}"
 LOCKS = Path(__file__).parent / "locks"  # of x86-64
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 Build = Callable[..., Built]
@@ -49,8 +51,11 @@ def engine() -> Iterator[DockerEngine]:
 
 @pytest.fixture(scope="session")
 def base(engine: DockerEngine) -> str:
-    """A Debian with Python; made here when it is missing, and kept, since making it takes half a minute."""
+    """A Debian with Python; kept, since making it takes half a minute, until what makes it changes."""
     if engine.image(BASE) is None:
+        api = engine._api  # noqa: SLF001 - the tests' only way to remove what they made
+        for old in [name for image in api.images("kgpu-test/base") for name in image["RepoTags"]]:
+            api.remove_image(old)
         make_base(engine, "bookworm", BASE, lambda _: None)
     return BASE
 
