@@ -58,11 +58,18 @@ def test_the_wheel_holds_no_second_copy(built: tuple[Path, Path]) -> None:
     assert tops == {"provision", "kgpu_env-VERSION.dist-info"}
 
 
-def test_the_installed_wheel_renders_what_the_checkout_renders(built: tuple[Path, Path], tmp_path: Path) -> None:
+# The second finds all that the wheel says it needs: without an index, nothing else could come.
+FROM_LOCK = (("--require-hashes", "-r", str(LOCK)), ("--no-index",))
+NEWEST = ((),)  # as a user installs it, from the index that pip is configured to
+
+
+@pytest.mark.parametrize("steps", [FROM_LOCK, pytest.param(NEWEST, marks=pytest.mark.slow)], ids=["locked", "newest"])
+def test_the_installed_wheel_renders_what_the_checkout_renders(
+    built: tuple[Path, Path], tmp_path: Path, steps: tuple[tuple[str, ...], ...]
+) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
-    # The second finds all that the wheel says it needs: without an index, nothing else could come.
-    for words in (["--require-hashes", "-r", str(LOCK)], ["--no-index", str(built[0])]):
+    for words in (*steps[:-1], (*steps[-1], str(built[0]))):
         install = [str(programs / "python"), "-m", "pip", "install", "--quiet", *words]
         ended = subprocess.run(install, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
