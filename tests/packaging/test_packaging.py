@@ -69,8 +69,8 @@ def test_the_installed_wheel_renders_what_the_checkout_renders(
 ) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
-    for words in (*steps[:-1], (*steps[-1], str(built[0]))):
-        install = [str(programs / "python"), "-m", "pip", "install", "--quiet", *words]
+    for options in (*steps[:-1], (*steps[-1], str(built[0]))):
+        install = [str(programs / "python"), "-m", "pip", "install", "--quiet", *options]
         ended = subprocess.run(install, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
     ours = Path(sys.executable).with_name("kgpu-env")
