@@ -1,5 +1,6 @@
 """Guards for all tests."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -29,6 +30,10 @@ def _no_effects(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(autouse=True)
-def _own_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the records of proofs that a test makes out of the user's own."""
+def _own_records(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what a test makes out of the user's own folders, and what is in those, or asked for there, out of tests."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in ("XDG_CACHE_HOME", "KERAS_HOME"):  # once for all tests: the copies of the catalogue save time
+        monkeypatch.setenv(name, str(tmp_path_factory.getbasetemp() / name))
+    for name in [name for name in os.environ if name.startswith("KGPU_ENV_")]:
+        monkeypatch.delenv(name)

@@ -19,6 +19,7 @@ from provision.engine.access import device_access
 from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, context_files, make_lock, read_lock
 from provision.model import Request, Vendor
+from provision.model.json_schema import json_schema
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
 from provision.resolve.telling import explanation as explanation_of
@@ -28,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
 TODAY = "2026-11-23"  # the date of the explanations: what has ended by then is said
 COMMAND = ".venv/bin/python tests/regenerate.py"
-RELOCK = ".venv/bin/python tests/relock.py"
+RELOCK = "./run relock"
 
 # Name of the golden file: host file (None: a machine without a GPU) and request.
 GOLDEN: dict[str, tuple[str | None, Request]] = {
@@ -149,6 +150,12 @@ ASKED: dict[str, tuple[str, dict[str, str]]] = {
 REFERENCE = {Vendor.CUDA: "h100-580", Vendor.ROCM: "mi300x-30.10"}
 LOCKS = ROOT / "images" / "locks"
 
+IMAGE_LOCKS = ROOT / "tests" / "engine" / "locks"
+
+
+class StaleLockError(Exception):
+    """A lock has not the wheels that its stack needs, and only a package index has them."""
+
 
 def host(name: str | None) -> model.Host:
     """Return a host of `tests/data/hosts`."""
@@ -166,17 +173,32 @@ def reference(vendor: Vendor) -> dict[Path, str]:
     """Return a vendor's Dockerfile at the top and its lock: the newest stack with the wheels locked for it."""
     path = LOCKS / f"{vendor}.lock"
     old = read_lock(path)
-    request = check_request(Request(vendor=vendor))
-    pinned = Pinned(old.wheels, old.tools, old.platform, old.stack.base.digest)
-    new = make_lock(load(), resolve(load(), host(REFERENCE[vendor]), request), request, pinned)
-    held = {wheel.name: wheel.version for wheel in old.wheels}
-    for requirement in map(Requirement, new.stack.packages):
-        if not requirement.specifier.contains(held.get(requirement.name, "0")):
-            raise SystemExit(f"{path.relative_to(ROOT)} has no {requirement}: run {RELOCK}")
-    # The wheels were resolved from the catalogue that the lock names.
-    new = replace(new, catalogue=old.catalogue)
+    new = relocked(path, old, host(REFERENCE[vendor]), Request(vendor=vendor), old.stack.base.digest)
     plan = render(load(), new.stack, new.request, network=context_files(new))
     return {path: model.encode(new) + "\n", ROOT / f"Dockerfile.{vendor}": plan.dockerfile}
+
+
+def image_lock(path: Path) -> str:
+    """Return the lock of one of the tests' images: no digest, so that a machine without a registry makes the base."""
+    old = read_lock(path)
+    return model.encode(relocked(path, old, model.Host(), old.request, None)) + "\n"
+
+
+def relocked(path: Path, old: Lock, here: model.Host, asked: Request, digest: str | None) -> Lock:
+    """Return the lock of today's plan with the wheels of an old one, which were resolved from its catalogue.
+
+    Raises:
+        StaleLockError: the old one lacks a wheel that the plan needs.
+    """
+    request = check_request(asked)
+    pinned = Pinned(old.wheels, old.tools, old.platform, digest)
+    new = make_lock(load(), resolve(load(), here, request), request, pinned)
+    held = {wheel.name: wheel.version for wheel in old.wheels}
+    kind = "reference" if path.parent == LOCKS else "images"
+    for requirement in map(Requirement, (*new.stack.packages, *new.request.packages)):
+        if not requirement.specifier.contains(held.get(requirement.name, "0")):
+            raise StaleLockError(f"{path.relative_to(ROOT)} has no {requirement}: run {RELOCK} {kind}")
+    return replace(new, catalogue=old.catalogue)
 
 
 def order(name: str) -> Order:
@@ -249,6 +271,7 @@ def derived() -> dict[Path, str]:
     found = {DATA / "dockerfiles" / f"{name}.Dockerfile": dockerfile(name) for name in GOLDEN}
     for vendor in REFERENCE:
         found |= reference(vendor)
+    found |= {path: image_lock(path) for path in sorted(IMAGE_LOCKS.glob("*.lock"))}
     found |= {
         DATA / "explained" / f"{path.stem}.txt": explanation(path.stem)
         for path in sorted((DATA / "hosts").glob("*.json"))
@@ -277,11 +300,15 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
 
 def schema(kind: type[msgspec.Struct]) -> str:
     """Return the JSON Schema of a document."""
-    return json.dumps(msgspec.json.schema(kind), indent=2) + "\n"
+    return json.dumps(json_schema(kind), indent=2) + "\n"
 
 
 if __name__ == "__main__":
-    for path, text in derived().items():
+    try:
+        found = derived()
+    except StaleLockError as error:
+        raise SystemExit(str(error)) from error
+    for path, text in found.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

@@ -3,12 +3,11 @@
 import json
 from typing import Any, NamedTuple
 
-import msgspec
-
 from provision.config.project import FILE_NAME, Project
 from provision.config.settings import CHOICES
 from provision.emit.serialize import as_yaml
 from provision.model import GPU_VENDORS
+from provision.model.json_schema import json_schema
 
 SCHEMA_NAME = "kgpu-env.schema.json"
 DEFAULT_ID = 1000
@@ -43,7 +42,7 @@ class Answers(NamedTuple):
 
 def project_schema() -> dict[str, Any]:
     """Return the JSON Schema of the project file, with a description of every key."""
-    schema: dict[str, Any] = msgspec.json.schema(Project)
+    schema = json_schema(Project)
     for name in ("Project", "Keys"):
         for key, one in schema["$defs"][name]["properties"].items():
             one["description"] = _WORDS[key]

@@ -6,12 +6,13 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any
 
 import requests
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound, InvalidVersion, NotFound
 
+from provision.compat import Self
 from provision.engine.images import no_image
 from provision.engine.protocol import Access, Ran, Run
 from provision.engine.sdk import explanation

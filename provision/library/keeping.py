@@ -3,7 +3,7 @@
 import hashlib
 import os
 import platform
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,7 +152,7 @@ def keep(
 def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
     from provision.records import Record
 
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     control = next((check for check in proof.checks if check.name == "control"), None)
     tried = control is not None and control.status is Status.PASS
     return Record(

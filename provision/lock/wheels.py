@@ -3,13 +3,13 @@
 import re
 import subprocess
 import tempfile
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+import msgspec.toml  # tomllib, or on Python 3.10 tomli
 
 from provision.errors import InputError
 from provision.lock.document import Wheel
@@ -109,9 +109,9 @@ def parse(text: str) -> tuple[Wheel, ...]:
         InputError: KGE-623, the text is no pylock.toml, or has a package without a wheel or a wheel without sha256.
     """
     try:
-        packages = tomllib.loads(text)["packages"]
+        packages = msgspec.toml.decode(text)["packages"]
         found = msgspec.convert([_wheel(package) for package in packages], tuple[Wheel, ...])
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
         raise InputError("KGE-623", "uv's answer is not understood.", why=f"{type(error).__name__}: {error}") from error
     return tuple(sorted(found, key=lambda wheel: wheel.name))
 

@@ -1,8 +1,10 @@
 """What all values share: strict decoding from JSON and stable encoding to it."""
 
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar
 
 import msgspec
+
+from provision.compat import dataclass_transform
 
 T = TypeVar("T")
 

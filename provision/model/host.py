@@ -1,10 +1,10 @@
 """A host: what is on the PCI bus, which drivers are loaded, which engine answers."""
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
 
+from provision.compat import StrEnum
 from provision.model.base import Value
 from provision.model.vendor import Maker
 

@@ -1,10 +1,10 @@
 """A proof: the verdict and everything that it rests on."""
 
-from enum import StrEnum
 from typing import Final, Literal, get_args
 
 import msgspec
 
+from provision.compat import StrEnum
 from provision.model.base import Value
 from provision.model.stack import Stack
 

@@ -1,10 +1,10 @@
 """The resolver's answer: the software that runs on the host, and why nothing newer was taken."""
 
-from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
+from provision.compat import StrEnum
 from provision.model.base import Value
 from provision.model.request import Backend
 from provision.model.vendor import Vendor

@@ -1,9 +1,9 @@
 """What a vendor is: one row each. What differs between makers by a word or a value stands here and nowhere else."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final, Literal, NamedTuple, get_args
 
+from provision.compat import StrEnum
 from provision.model.access import Access
 from provision.model.complete import complete
 

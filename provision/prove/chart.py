@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Self, TypeAlias
+from typing import NamedTuple, TypeAlias
+
+from provision.compat import Self
 
 LABELLED = 7  # so many loss values fit on the curve side by side
 LABEL = 4.0, 26.0  # where above its point a label would hide another mark, in the units of the viewBox

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
+from provision.compat import Self
 from provision.model import Value, Vendor
 from provision.probe import command
 from provision.probe.wsl import LIBRARIES

@@ -10,12 +10,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from provision import __version__
+from provision.compat import assert_never
 from provision.model import TITLES, Check, ExpectedDevice, Proof, ProvedDevice, Stack, Status, Training, Vendor, Verdict
 from provision.model.proof import LibraryRow
 from provision.prove.chart import chart, number

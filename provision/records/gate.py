@@ -1,9 +1,9 @@
 """Does a kept proof still hold? Pure: a record, the host and image or environment of now, and one of four answers."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from provision.compat import StrEnum
 from provision.model import Value
 from provision.records.environment import Environment, differences
 from provision.records.record import HostKey, Record, problem

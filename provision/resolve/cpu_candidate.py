@@ -1,6 +1,7 @@
 """What the rules look at where there is no GPU: a framework's wheel, on this host."""
 
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from provision.catalogue import Catalogue, rows
 from provision.model import Host, Request
@@ -10,7 +11,8 @@ from provision.resolve.rules import Broken, house
 Row_co = TypeVar("Row_co", bound=rows.FrameworkRow, covariant=True)
 
 
-class Candidate(NamedTuple, Generic[Row_co]):
+@dataclass(frozen=True)
+class Candidate(Generic[Row_co]):
     """One build of a framework."""
 
     catalogue: Catalogue

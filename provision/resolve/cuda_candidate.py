@@ -1,5 +1,6 @@
 """What the rules for NVIDIA GPUs look at: a framework's wheel with a CUDA and a cuDNN, on this host."""
 
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from provision.catalogue import Catalogue, rows
@@ -20,7 +21,8 @@ class Facts(NamedTuple):
     wsl: bool = False
 
 
-class Candidate(NamedTuple, Generic[Build_co]):
+@dataclass(frozen=True)
+class Candidate(Generic[Build_co]):
     """One way to get a framework onto the host."""
 
     facts: Facts

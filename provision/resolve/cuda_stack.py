@@ -1,5 +1,7 @@
 """Resolving for NVIDIA: runs the rules over the releases and assembles the stack."""
 
+from dataclasses import replace
+
 from provision.catalogue import Catalogue, rows
 from provision.model import (
     Base,
@@ -112,7 +114,7 @@ def _serves(row: rows.ForwardCompat, candidate: cuda.TensorFlow) -> bool:
     if isinstance(base_of(candidate), Broken) or not all_broken(every, candidate) <= {"ptx-driver", "driver-minimum"}:
         return False
     replaced = candidate.facts._replace(driver=DriverVersion(row.driver), driver_cuda=row.cuda)
-    return not all_broken(every, candidate._replace(facts=replaced))
+    return not all_broken(every, replace(candidate, facts=replaced))
 
 
 def _offer(row: rows.ForwardCompat, candidate: cuda.TensorFlow, base: rows.CudaBase) -> StackWarning:

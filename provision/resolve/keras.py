@@ -1,9 +1,9 @@
 """Keras on something else than TensorFlow: one backend after the other."""
 
 from collections.abc import Iterator
-from typing import assert_never
 
 from provision.catalogue import Catalogue
+from provision.compat import assert_never
 from provision.model import Backend, Host, Request, Vendor
 from provision.resolve.common import names
 from provision.resolve.outcome import Failure, Outcome, none_left

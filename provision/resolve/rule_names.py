@@ -1,7 +1,8 @@
 """Every rule by name: what it speaks of, and what it says. A rule that is not here cannot be broken."""
 
-from enum import Enum, StrEnum, auto
-from typing import Self
+from enum import Enum, auto
+
+from provision.compat import Self, StrEnum
 
 
 class Of(Enum):

@@ -1,6 +1,7 @@
 """How every framework is chosen for every vendor: candidates are tried in turn, and the first that fits is taken."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -25,7 +26,8 @@ class Labelled(Protocol):
 L = TypeVar("L", bound=Labelled)
 
 
-class Way(NamedTuple, Generic[L, B]):
+@dataclass(frozen=True)
+class Way(Generic[L, B]):
     """How a candidate becomes a stack: the rules, then its base, then what is installed on it."""
 
     rules: Sequence[Rule[L]]

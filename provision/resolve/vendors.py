@@ -1,8 +1,7 @@
 """Resolving for one vendor, whose rules are imported when they are needed: a start has little time."""
 
-from typing import assert_never
-
 from provision.catalogue import Catalogue
+from provision.compat import assert_never
 from provision.model import Host, Request, Stack, Vendor
 from provision.resolve.outcome import Outcome
 

@@ -22,13 +22,13 @@ from provision.prove import Evidence, parse_result
 from provision.prove.workload.pack import source
 
 ROOM = 8 << 30  # bytes
-WHEELS = ("torch", "keras")
+WHEELS = Path(__file__).parents[1] / "locks" / "torch.txt"
 pytestmark = pytest.mark.timeout(900)  # the wheels come over the network
 
 
 def workload_tests() -> ModuleType:
-    """The unit tests of the workload, which know what every backend owes."""
-    path = Path(__file__).parents[1] / "unit" / "prove" / "test_workload.py"
+    """The tests of the workload, which know what every backend owes."""
+    path = Path(__file__).with_name("test_workload.py")
     spec = importlib.util.spec_from_file_location("kgpu_workload_tests", path)
     assert spec is not None
     assert spec.loader is not None
@@ -50,7 +50,9 @@ def python(request: pytest.FixtureRequest) -> Iterator[Path]:
     try:
         subprocess.run([*uv, "venv", "--python", sys.executable, str(folder)], check=True)
         made = folder / "bin" / "python"
-        subprocess.run([*uv, "pip", "install", "--python", str(made), *WHEELS], check=True)
+        subprocess.run(
+            [*uv, "pip", "install", "--python", str(made), "--require-hashes", "-r", str(WHEELS)], check=True
+        )
         yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # nothing is there when the first command failed

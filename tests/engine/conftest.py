@@ -1,10 +1,14 @@
 """A real engine, a real Podman and a loopback registry; what the tests make, they remove."""
 
+import fcntl
+import hashlib
+import inspect
 import os
 import pty
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,7 +31,8 @@ from provision.errors import KgpuError
 if TYPE_CHECKING:
     from docker import APIClient
 
-BASE = "kgpu-test/base:latest"
+BASE = f"kgpu-test/base:{hashlib.sha256(Path(inspect.getfile(make_base)).read_bytes()).hexdigest()[:12]}"
+LOCKS = Path(__file__).parent / "locks"  # of x86-64
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 Build = Callable[..., Built]
 
@@ -47,8 +52,11 @@ def engine() -> Iterator[DockerEngine]:
 
 @pytest.fixture(scope="session")
 def base(engine: DockerEngine) -> str:
-    """A Debian with Python; made here when it is missing, and kept, since making it takes half a minute."""
+    """A Debian with Python; kept, since making it takes half a minute, until what makes it changes."""
     if engine.image(BASE) is None:
+        api = engine._api  # noqa: SLF001 - the tests' only way to remove what they made
+        for old in [name for image in api.images("kgpu-test/base") for name in image["RepoTags"]]:
+            api.remove_image(old)
         make_base(engine, "bookworm", BASE, lambda _: None)
     return BASE
 
@@ -64,7 +72,7 @@ class Window:
 
     def __init__(self) -> None:
         self.keys, self.screen = pty.openpty()
-        termios.tcsetwinsize(self.screen, (33, 101))
+        fcntl.ioctl(self.screen, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
         self.streams = Streams(self.screen, self.screen, self.screen)
 
     def close(self) -> None:
@@ -230,21 +238,32 @@ def kgpu_env(tmp_path: Path) -> KgpuEnv:
 @pytest.fixture(scope="session")
 def tensorflow_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The CPU image."""
-    return cpu_image(engine, tmp_path_factory.mktemp("tf-cpu"), "kgpu-test/tf-cpu:1")
+    return cpu_image(engine, tmp_path_factory.mktemp("tf-cpu"), "kgpu-test/tf-cpu:1", "tensorflow")
 
 
 @pytest.fixture(scope="session")
 def jupyter_image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The CPU image with JupyterLab."""
-    return cpu_image(engine, tmp_path_factory.mktemp("jupyter"), "kgpu-test/jupyter:1", "--package", "jupyterlab")
+    return cpu_image(engine, tmp_path_factory.mktemp("jupyter"), "kgpu-test/jupyter:1", "jupyter")
 
 
-def cpu_image(engine: DockerEngine, folder: Path, name: str, *more: str) -> str:
-    """Built by the tool itself; an unchanged one is found in the cache, and it is kept for that."""
-    ended = KgpuEnv(folder)("build", "--vendor", "cpu", "--tag", name, *more, timeout=900)
+def cpu_image(engine: DockerEngine, folder: Path, name: str, lock: str) -> str:
+    """Built by the tool itself from a lock; an unchanged one is found in the cache, and it is kept for that."""
+    ended = KgpuEnv(folder)("build", *locked(folder, lock), "--tag", name, timeout=900)
     assert ended.returncode == 0, ended.stderr
     assert engine.image(name)
     return name
+
+
+def locked(folder: Path, name: str) -> list[str]:
+    """Put a lock of `tests/engine/locks` into a project's folder; return what makes build use it."""
+    (folder / "kgpu.lock").write_bytes((LOCKS / f"{name}.lock").read_bytes())
+    return ["--locked"]
+
+
+@pytest.fixture(name="locked")
+def locked_fixture() -> Callable[[Path, str], list[str]]:
+    return locked
 
 
 def mirror() -> str:

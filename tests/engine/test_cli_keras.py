@@ -1,6 +1,8 @@
 """An image with Keras on JAX, from the request to the verdict, as a user makes it."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ KgpuEnv = Any  # the class of conftest.py
 pytestmark = pytest.mark.engine
 
 
-def test_keras_on_jax_trains_on_the_cpu(kgpu_env: KgpuEnv, engine: DockerEngine, tag: str) -> None:
+def test_keras_on_jax_trains_on_the_cpu(
+    kgpu_env: KgpuEnv, engine: DockerEngine, tag: str, locked: Callable[[Path, str], list[str]]
+) -> None:
     """Python 3.11: the base that the other tests use."""
-    built = kgpu_env("build", "--vendor", "cpu", "--backend", "jax", "--python", "3.11", "--tag", tag, "--json")
+    built = kgpu_env("build", *locked(kgpu_env.folder, "jax"), "--tag", tag, "--json")
     assert built.returncode == 0, built.stderr
     image = engine.image(tag)
     assert image

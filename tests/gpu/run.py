@@ -124,7 +124,7 @@ def good(vendor: str, record: dict[str, Any]) -> bool:
 
 def prove(backend: str, arguments: argparse.Namespace, environment: dict[str, str], room: Room, seconds: float) -> bool:
     """Prove one backend, with its GPU and with that taken away, within `seconds`, and write its files."""
-    begun, now, seen, vendor = time.monotonic(), dt.datetime.now(dt.UTC), host(environment), arguments.vendor
+    begun, now, seen, vendor = time.monotonic(), dt.datetime.now(dt.timezone.utc), host(environment), arguments.vendor
     name, driver = card(seen, vendor)
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     stem = f"{now:%Y-%m-%d}-{slug}-{backend}-{arguments.level}"

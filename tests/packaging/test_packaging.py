@@ -1,6 +1,6 @@
 """What is in the wheel and the sdist, and that the installed wheel renders what the checkout renders.
 
-Builds and installs by pip's own configuration; the only tests that need a package index.
+What is built with is installed already, and what the wheel needs is locked, so that no other file is ever fetched.
 """
 
 import subprocess
@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LISTS = Path(__file__).parent
+LOCK = ROOT / "tests" / "locks" / "use.txt"
 HINT = "look at the difference, then: python tests/packaging/relist.py"
 pytestmark = pytest.mark.process
 
@@ -36,7 +37,7 @@ def version() -> str:
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return next(folder.glob("*.whl")), next(folder.glob("*.tar.gz"))
@@ -57,12 +58,21 @@ def test_the_wheel_holds_no_second_copy(built: tuple[Path, Path]) -> None:
     assert tops == {"provision", "kgpu_env-VERSION.dist-info"}
 
 
-def test_the_installed_wheel_renders_what_the_checkout_renders(built: tuple[Path, Path], tmp_path: Path) -> None:
+# The second finds all that the wheel says it needs: without an index, nothing else could come.
+FROM_LOCK = (("--require-hashes", "-r", str(LOCK)), ("--no-index",))
+NEWEST = ((),)  # as a user installs it, from the index that pip is configured to
+
+
+@pytest.mark.parametrize("steps", [FROM_LOCK, pytest.param(NEWEST, marks=pytest.mark.slow)], ids=["locked", "newest"])
+def test_the_installed_wheel_renders_what_the_checkout_renders(
+    built: tuple[Path, Path], tmp_path: Path, steps: tuple[tuple[str, ...], ...]
+) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
-    install = [str(programs / "python"), "-m", "pip", "install", "--quiet", str(built[0])]
-    ended = subprocess.run(install, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    for options in (*steps[:-1], (*steps[-1], str(built[0]))):
+        install = [str(programs / "python"), "-m", "pip", "install", "--quiet", *options]
+        ended = subprocess.run(install, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert ended.returncode == 0, ended.stderr
     ours = Path(sys.executable).with_name("kgpu-env")
     words = ["render", "--vendor", "cpu"]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}  # no PYTHONPATH that leads to the checkout

@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "provision"
 LAYERS = {
+    "compat": 0,
     "errors": 0,
     "model": 0,
     "resources": 0,
@@ -92,3 +93,12 @@ def test_workload_needs_only_the_standard_library_and_the_framework() -> None:
     modules = sorted((PACKAGE / "prove" / "workload").glob("*.py"))
     assert modules
     assert not [name for path in modules for name in imports(path) if name.startswith("provision")]
+
+
+UNIT = Path(__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(UNIT.rglob("*.py")), ids=lambda path: str(path.relative_to(UNIT)))
+def test_unit_tests_need_no_framework(path: Path) -> None:
+    """They are collected and pass where none is installed; what trains is in tests/backends."""
+    assert not {name.split(".")[0] for name in imports(path)} & {"numpy", "tensorflow", "keras", "jax", "torch"}

@@ -154,15 +154,17 @@ def export() -> Callable[..., None]:
 
 @pytest.fixture
 def become(place: Path) -> Callable[[int], list[str]]:
-    """What starts a command as the user with an id: with a name, a home, and the right to use the engine."""
+    """What starts a command as the user with an id: with a name, folders, and the right to use the engine."""
     if os.geteuid() != 0:
         pytest.skip("to be another user, this test has to be root")
 
     def before(uid: int) -> list[str]:
-        home = place / f"home-{uid}"
-        home.mkdir()
-        os.chown(home, uid, uid)
-        words = ["env", f"HOME={home}"]
+        # Clients name their folder for temporary files after the user, and another id has the same name here.
+        home, temporary = place / f"home-{uid}", place / f"tmp-{uid}"
+        for folder in (home, temporary):
+            folder.mkdir()
+            os.chown(folder, uid, uid)
+        words = ["env", f"HOME={home}", f"TMPDIR={temporary}"]
         if uid:
             names = place / f"passwd-{uid}"
             names.write_text(f"{Path('/etc/passwd').read_text()}\ndeveloper:x:{uid}:{uid}::{home}:/bin/sh\n")

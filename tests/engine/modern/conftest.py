@@ -27,7 +27,7 @@ from provision.errors import KgpuError
 if TYPE_CHECKING:
     from docker import APIClient
 
-BASE = "kgpu-test/base:latest"  # the name that the machine's own engine gives it
+BASE = "kgpu-test/base:latest"
 START_SECONDS = 30
 END_SECONDS = 30
 NOT_NEEDED = ("doc", "locale", "man", "perl")  # of /usr/share, a third of the base

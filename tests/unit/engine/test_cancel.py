@@ -1,10 +1,11 @@
 """What a build asks of the engine when it is stopped, with a made-up client; the real one is in tests/engine."""
 
 from collections.abc import Iterator
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import pytest
 
+from provision.compat import Self
 from provision.engine.buildkit_build import run_build
 from provision.engine.protocol import BuildStep, Context
 

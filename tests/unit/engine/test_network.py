@@ -1,6 +1,6 @@
-import tomllib
 from pathlib import Path
 
+import msgspec.toml
 import pytest
 
 from provision import model
@@ -25,7 +25,7 @@ def build(tmp_path: Path, network: model.Network = NOTHING, **environment: str) 
 
 
 def uv(found: BuildNetwork) -> dict[str, object]:
-    return tomllib.loads(found.files["network/uv.toml"].decode())
+    return msgspec.toml.decode(found.files["network/uv.toml"], type=dict[str, object])
 
 
 def test_a_host_with_direct_access_needs_nothing(tmp_path: Path) -> None:

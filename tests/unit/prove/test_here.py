@@ -1,4 +1,4 @@
-"""The workload as a process: its end, its limit, its children, and the proof in a plain environment."""
+"""The workload as a process: its end, its limit, its children."""
 
 import secrets
 import sys
@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.model import Driver, Gpu, Host, Vendor, Verdict
-from provision.prove import VerifyRequest
 from provision.prove.here import run_here
 from provision.prove.outside import processes
-from provision.prove.verify import verify_here
 
 PYTHON = Path(sys.executable)
 pytestmark = pytest.mark.process
@@ -46,21 +43,3 @@ def test_at_the_limit_nothing_is_left() -> None:
     while (left := processes(mark)) and time.monotonic() < end:
         time.sleep(0.05)
     assert left == ()
-
-
-def proof_of(vendor: Vendor, host: Host) -> tuple[Verdict, str]:
-    request = VerifyRequest(vendor=vendor, level="quick", seconds=120)
-    proof = verify_here(PYTHON, request, host, (), new_nonce=lambda: secrets.token_hex(16), clock=time.monotonic)
-    assert proof.image == f"this environment ({PYTHON})"
-    return proof.verdict, proof.code
-
-
-def test_the_cpu_here() -> None:
-    assert proof_of(Vendor.CPU, Host()) == (Verdict.CPU, "")
-
-
-def test_a_gpu_that_only_the_host_file_has_is_not_proved() -> None:
-    gpu = Gpu(vendor="nvidia", uuid="GPU-1", pci="0000:17:00.0")
-    host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="580.95.05"),))
-    verdict, code = proof_of(Vendor.CUDA, host)
-    assert (verdict, code) == (Verdict.NOT_PROVED, "KGE-506")
