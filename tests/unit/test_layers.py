@@ -76,7 +76,7 @@ WIRING = {
     "provision.engine.docker",
     "provision.engine.network",
     "provision.probe",
-    "provision.prove.verify",
+    "provision.prove.runner",
     "provision.registry",
     "provision.resolve.resolve",
 }

@@ -17,7 +17,7 @@ from provision.engine.docker import connect
 from provision.engine.protocol import Access, Ran, Run
 from provision.model import Engine, Gpu, Host, Vendor, decode
 from provision.probe.cdi import cdi_devices
-from provision.prove import diagnose
+from provision.prove.diagnose import diagnose
 
 Modern = Any  # the class of conftest.py
 pytestmark = pytest.mark.engine

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from provision.model import Proof, Training, Verdict
-from provision.prove.chart import Chart, Curve, chart
-from provision.prove.page import page
+from provision.prove.report.chart import Chart, Curve, chart
+from provision.prove.report.page import page
 
 LOSSES = (2.05, 1.19, 0.399, 0.147, 0.0782, 0.0507)
 

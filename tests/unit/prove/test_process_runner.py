@@ -9,9 +9,9 @@ import pytest
 
 from provision.model import Driver, Gpu, Host, Vendor, Verdict
 from provision.prove import VerifyRequest
-from provision.prove.here import run_here
-from provision.prove.outside import processes
-from provision.prove.verify import verify_here
+from provision.prove.host_monitor import processes
+from provision.prove.process_runner import run_here
+from provision.prove.runner import verify_here
 
 PYTHON = Path(sys.executable)
 pytestmark = pytest.mark.process
