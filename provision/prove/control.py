@@ -3,7 +3,7 @@
 import msgspec
 
 from provision.model import GPU_VENDORS, Check, Proof, Status, Verdict
-from provision.prove.checks.table import CONTROL_PASSED, DISTRUST, NOT_CONTROLLED, PASSED_WITHOUT_GPU, READ_LOG
+from provision.prove.checks.row import CONTROL_PASSED, DISTRUST, NOT_CONTROLLED, PASSED_WITHOUT_GPU, READ_LOG
 
 NAME = "control"
 # Every maker's, whatever was asked for: an image may hold another maker's framework, too.

@@ -15,13 +15,14 @@ from provision.prove.checks.case import Case
 from provision.prove.checks.container import ending, hiding
 from provision.prove.checks.devices import counted
 from provision.prove.checks.placement import learned_on_cpu
+from provision.prove.checks.row import ELSEWHERE, NO_FRAMEWORK, NO_GPU, NO_PYTHON, NO_REPORT, NOT_VISIBLE, READ_LOG
 from provision.prove.diagnose import Diagnosis, diagnose
 from provision.prove.evidence import Evidence, Failure, Problem
 
-NO_PYTHON = re.compile(
+PYTHON_MISSING = re.compile(
     r"python3?\W*:?\s*(executable file not found|no such file|not found)|executable file \W?python", re.IGNORECASE
 )
-NO_FRAMEWORK = re.compile(r"No module named '(tensorflow|keras|jax|torch|numpy)'")
+FRAMEWORK_MISSING = re.compile(r"No module named '(tensorflow|keras|jax|torch|numpy)'")
 ON_CPU = "no pass-through was proved"  # what a training on the CPU never means
 FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies without a GPU."
 FIX_IMAGE = "Name an image that has Python and TensorFlow inside, or make one: kgpu-env build."
@@ -124,13 +125,13 @@ def check(name: str) -> Cause:
 
     def cause(found: Findings) -> Reason | None:
         row, item = table.row_of(name), found.checks.get(name)
-        if row is None or row.failure is None or item is None:
+        if row is None or row.code is None or item is None:
             return None
         if item.status is Status.FAIL:
-            text = row.failure.headline.format_map(found.words(item.detail))
-            return Reason(text, row.failure.code.id, row.failure.fix_of(found.case), item.detail)
+            text = row.headline.format_map(found.words(item.detail))
+            return Reason(text, row.code.id, row.fix_of(found.case), item.detail)
         if item.status is Status.UNKNOWN and Verdict.PROVED in row.verdicts:
-            return Reason(f"{name} could not be judged", row.failure.code.id, table.READ_LOG, item.detail)
+            return Reason(f"{name} could not be judged", row.code.id, READ_LOG, item.detail)
         return None
 
     return cause
@@ -139,8 +140,8 @@ def check(name: str) -> Cause:
 def without_python(found: Findings) -> Reason | None:
     """The container could not start Python."""
     refused = found.case.ran.refused
-    found_none = NO_PYTHON.search(refused)
-    return Reason("the image has no Python", table.NO_PYTHON.id, FIX_IMAGE, refused) if found_none else None
+    found_none = PYTHON_MISSING.search(refused)
+    return Reason("the image has no Python", NO_PYTHON.id, FIX_IMAGE, refused) if found_none else None
 
 
 def start_explained(found: Findings) -> Reason | None:
@@ -154,8 +155,8 @@ def not_imported(found: Findings) -> Reason | None:
     if error is None:
         return None
     expectation, seen = found.case.expectation, f"{error.type}: {error.text}"
-    code, fix = table.NO_FRAMEWORK.id, FIX_HERE if expectation.here else FIX_IMAGE
-    if NO_FRAMEWORK.search(seen):
+    code, fix = NO_FRAMEWORK.id, FIX_HERE if expectation.here else FIX_IMAGE
+    if FRAMEWORK_MISSING.search(seen):
         return Reason(f"{expectation.subject} has no {expectation.framework}", code, fix, seen)
     text = f"{expectation.framework} cannot be imported"
     return found.explained("{framework} cannot be imported") or Reason(text, code, fix, seen)
@@ -166,7 +167,7 @@ def cut_short(found: Findings) -> Reason | None:
     ran, item = found.case.ran, found.checks["reported"]
     if item.status is not Status.FAIL or not (ran.timed_out or ran.out_of_memory):
         return None
-    code = table.NO_REPORT.id
+    code = NO_REPORT.id
     return Reason(f"the workload was {ending(ran)}", code, FIX_TIME if ran.timed_out else FIX_MEMORY, item.detail)
 
 
@@ -181,7 +182,7 @@ def host_without_gpu(found: Findings) -> Reason | None:
     if expectation.vendor is Vendor.CPU or expectation.host_has_gpu or not found.unused:
         return None
     text = f"{expectation.host_reason}{found.words()['on_cpu']}"
-    return Reason(text, table.NO_GPU.id, FIX_HOST, found.checks["visible"].detail)
+    return Reason(text, NO_GPU.id, FIX_HOST, found.checks["visible"].detail)
 
 
 def hidden(found: Findings) -> Reason | None:
@@ -190,7 +191,7 @@ def hidden(found: Findings) -> Reason | None:
     name = next(hiding(expectation, found.case.evidence), "") if item.status is Status.FAIL else ""
     if not name:
         return None
-    code = found.known.pattern.id if found.known else table.NOT_VISIBLE.id
+    code = found.known.pattern.id if found.known else NOT_VISIBLE.id
     text = f"{name}{found.words()['on_cpu']}"
     return Reason(text, code, FIX_HIDDEN if expectation.here else FIX_HIDDEN_IMAGE, item.detail)
 
@@ -209,7 +210,7 @@ def failure_explained(found: Findings) -> Reason | None:
 def unexplained(found: Findings) -> Reason:
     """A check did not pass that a proof rests on, and it has no words for that."""
     detail = "; ".join(f"{one.name}: {one.detail}" for one in found.checks.values() if one.status is not Status.PASS)
-    return Reason("a required check did not pass", table.ELSEWHERE.id, table.READ_LOG, detail)
+    return Reason("a required check did not pass", ELSEWHERE.id, READ_LOG, detail)
 
 
 CAUSES: Final[tuple[Cause, ...]] = (

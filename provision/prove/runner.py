@@ -19,7 +19,7 @@ from provision.prove.expectation import Expectation, host_state, select
 from provision.prove.host_monitor import HostMonitor, HostView
 from provision.prove.judge import judge
 from provision.prove.process_runner import run_here
-from provision.prove.reason import NO_PYTHON
+from provision.prove.reason import PYTHON_MISSING
 from provision.prove.workload.zipapp import source
 from provision.records import title
 
@@ -247,6 +247,6 @@ def _run(engine: Engine, run: Run) -> Ran:
     """Run a Python command with the first interpreter that the image has."""
     ran = engine.run(run)
     for interpreter in INTERPRETERS[1:]:
-        if NO_PYTHON.search(ran.refused):
+        if PYTHON_MISSING.search(ran.refused):
             ran = engine.run(msgspec.structs.replace(run, command=(interpreter, *run.command[1:])))
     return ran

@@ -73,6 +73,13 @@ def build(case: Case) -> Outcome:
     return Status.PASS, f"{name}, {key}"
 
 
+def build_fix(case: Case) -> str:
+    """Return how the right build gets there."""
+    if case.expectation.here:
+        return "Install the framework's build for that maker into this Python: kgpu-env resolve names its packages."
+    return f"Build the image with kgpu-env build --vendor {case.expectation.vendor}."
+
+
 def listed_gpus(evidence: Evidence) -> tuple[Listed, ...]:
     """Return the GPUs that the framework lists."""
     return tuple(device for device in evidence.listing if device.type == "GPU")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from provision.model import Status, Vendor
 from provision.prove.checks.case import Case, Outcome
 from provision.prove.checks.container import wanted
+from provision.prove.checks.row import READ_LOG
 from provision.prove.evidence import Evidence, Op, Place, TrainingRecord
 from provision.prove.expectation import Expectation
 
@@ -142,6 +143,14 @@ def _to_cpu(evidence: Evidence) -> Iterator[str]:
         value = evidence.environment.variables.get(name, "")
         if value.lower().startswith("cpu"):
             yield f"{name}={value} is set"
+
+
+def implicit_fix(case: Case) -> str:
+    """Return what brings models that name no device to the GPU."""
+    record = implicit_of(case.evidence)
+    if record is not None and record.error:
+        return READ_LOG
+    return "Unset the variable or setting by which models that name no device go to the CPU."
 
 
 def training(case: Case) -> Outcome:

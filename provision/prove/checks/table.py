@@ -4,55 +4,34 @@ The judge asks them, `reason` takes codes, headlines and fixes from here, the pa
 tells, `kgpu-env doctor` its codes, and docs/proof.md its table (`tests/regenerate.py` writes it).
 """
 
-from typing import Final
-
 from provision.model import LEVELS, Vendor, Verdict
 from provision.prove.checks import container, devices, libraries, load, numerics, placement
-from provision.prove.checks.case import Case, nothing
-from provision.prove.checks.row import Asked, Code, Failure, Row
-
-READ_LOG: Final = "Read the last lines of the log below; kgpu-env doctor checks the host."
-PASSED_WITHOUT_GPU: Final = "the control run without the GPU passed as well: this proof shows nothing"
-DISTRUST: Final = "Do not trust its results: it says GPU where there is none. Report it with --report."
-UPGRADE: Final = "Upgrade driver and firmware, or take another stack: kgpu-env resolve --explain."
-
-NO_CHECK: Final = frozenset[Verdict]()
-GPU: Final = frozenset({Verdict.PROVED})
-BOTH: Final = frozenset({Verdict.PROVED, Verdict.CPU})
-ALWAYS: Final = Asked(only_gpus=False, levels=LEVELS, otherwise="")
-ON_GPUS: Final = Asked(only_gpus=True, levels=LEVELS, otherwise="no GPU was asked for")
-
-# Codes of causes that are no check, and those that several causes share.
-NO_GPU: Final = Code(
-    "KGE-501", "Not proved: the host has no usable GPU of that vendor, so the model trained on the CPU."
+from provision.prove.checks.case import nothing
+from provision.prove.checks.row import (
+    ALWAYS,
+    BOTH,
+    CONTROL_PASSED,
+    DISTRUST,
+    ELSEWHERE,
+    GPU,
+    NO_FRAMEWORK,
+    NO_GPU,
+    NO_PYTHON,
+    NO_REPORT,
+    NO_VERDICT,
+    NOT_CONTROLLED,
+    NOT_VISIBLE,
+    ON_GPUS,
+    PASSED_WITHOUT_GPU,
+    READ_LOG,
+    UPGRADE,
+    Asked,
+    Code,
+    Row,
+    table_of,
 )
-NO_REPORT: Final = Code(
-    "KGE-503", "Not proved: the workload was killed, timed out, ran out of memory, or did not report."
-)
-NO_PYTHON: Final = Code("KGE-504", "Not proved: the image has no Python.")
-NO_FRAMEWORK: Final = Code("KGE-505", "Not proved: the image has no framework to train with.")
-NOT_VISIBLE: Final = Code("KGE-507", "Not proved: the GPU is not visible or not usable where the workload ran.")
-ELSEWHERE: Final = Code("KGE-508", "Not proved: part of the training ran elsewhere than on the GPU asked for.")
-CONTROL_PASSED: Final = Code(
-    "KGE-584", "Invalid: the control run without the GPU passed too, so that the proof says nothing."
-)
-NOT_CONTROLLED: Final = Code("KGE-585", "Not proved: the control run without the GPU did not report.")
 
-
-def _build_fix(case: Case) -> str:
-    if case.expectation.here:
-        return "Install the framework's build for that maker into this Python: kgpu-env resolve names its packages."
-    return f"Build the image with kgpu-env build --vendor {case.expectation.vendor}."
-
-
-def _implicit_fix(case: Case) -> str:
-    record = placement.implicit_of(case.evidence)
-    if record is not None and record.error:
-        return READ_LOG
-    return "Unset the variable or setting by which models that name no device go to the CPU."
-
-
-CHECKS: tuple[Row, ...] = (
+CHECKS: tuple[Row, ...] = table_of(
     Row(
         name="started",
         question="Did the workload start?",
@@ -61,11 +40,9 @@ CHECKS: tuple[Row, ...] = (
         unrecorded=container.started,
         asked=ALWAYS,
         verdicts=BOTH,
-        failure=Failure(
-            Code("KGE-502", "Not proved: the engine did not start the container with the GPU."),
-            "the engine did not start the container",
-            "kgpu-env doctor checks engine and devices.",
-        ),
+        code=Code("KGE-502", "Not proved: the engine did not start the container with the GPU."),
+        headline="the engine did not start the container",
+        fix="kgpu-env doctor checks engine and devices.",
         told=False,
     ),
     Row(
@@ -77,7 +54,9 @@ CHECKS: tuple[Row, ...] = (
         unrecorded=container.reported,
         asked=ALWAYS,
         verdicts=BOTH,
-        failure=Failure(NO_REPORT, "{report}: {detail}", READ_LOG),
+        code=NO_REPORT,
+        headline="{report}: {detail}",
+        fix=READ_LOG,
         told=False,
     ),
     Row(
@@ -87,12 +66,10 @@ CHECKS: tuple[Row, ...] = (
         judged=container.build,
         unrecorded=nothing,
         asked=Asked(only_gpus=True, levels=LEVELS, otherwise="every build trains on a CPU"),
-        verdicts=NO_CHECK,
-        failure=Failure(
-            Code("KGE-506", "Not proved: the framework was not built for that GPU vendor."),
-            "{subject}'s {framework} is not built for {maker} GPUs{on_cpu}",
-            _build_fix,
-        ),
+        verdicts=NO_VERDICT,
+        code=Code("KGE-506", "Not proved: the framework was not built for that GPU vendor."),
+        headline="{subject}'s {framework} is not built for {maker} GPUs{on_cpu}",
+        fix=container.build_fix,
         told=False,
     ),
     Row(
@@ -103,7 +80,9 @@ CHECKS: tuple[Row, ...] = (
         unrecorded=container.unasked,
         asked=ON_GPUS,
         verdicts=GPU,
-        failure=Failure(NOT_VISIBLE, "the GPU is not usable {inside}{on_cpu}", READ_LOG),
+        code=NOT_VISIBLE,
+        headline="the GPU is not usable {inside}{on_cpu}",
+        fix=READ_LOG,
         told=False,
     ),
     Row(
@@ -113,12 +92,10 @@ CHECKS: tuple[Row, ...] = (
         judged=devices.identity,
         unrecorded=nothing,
         asked=ON_GPUS,
-        verdicts=NO_CHECK,
-        failure=Failure(
-            ELSEWHERE,
-            "it trained on another GPU than the one asked for",
-            "Name it by its UUID (--gpus GPU-...): the numbers count in PCI order.",
-        ),
+        verdicts=NO_VERDICT,
+        code=ELSEWHERE,
+        headline="it trained on another GPU than the one asked for",
+        fix="Name it by its UUID (--gpus GPU-...): the numbers count in PCI order.",
         told=False,
     ),
     Row(
@@ -129,7 +106,9 @@ CHECKS: tuple[Row, ...] = (
         unrecorded=nothing,
         asked=ALWAYS,
         verdicts=BOTH,
-        failure=Failure(ELSEWHERE, "not every part of the training was on the device asked for{on_cpu}", READ_LOG),
+        code=ELSEWHERE,
+        headline="not every part of the training was on the device asked for{on_cpu}",
+        fix=READ_LOG,
         told=False,
     ),
     Row(
@@ -140,11 +119,9 @@ CHECKS: tuple[Row, ...] = (
         unrecorded=nothing,
         asked=ALWAYS,
         verdicts=BOTH,
-        failure=Failure(
-            ELSEWHERE,
-            "a model that names no device does not train on the device asked for{on_cpu}",
-            _implicit_fix,
-        ),
+        code=ELSEWHERE,
+        headline="a model that names no device does not train on the device asked for{on_cpu}",
+        fix=placement.implicit_fix,
         told=False,
     ),
     Row(
@@ -155,11 +132,9 @@ CHECKS: tuple[Row, ...] = (
         unrecorded=nothing,
         asked=ALWAYS,
         verdicts=BOTH,
-        failure=Failure(
-            Code("KGE-509", "Not proved: the training did not learn what its data can teach."),
-            "the model did not learn",
-            "Run it again; if it stays so, try another GPU of the host, then upgrade driver and firmware.",
-        ),
+        code=Code("KGE-509", "Not proved: the training did not learn what its data can teach."),
+        headline="the model did not learn",
+        fix="Run it again; if it stays so, try another GPU of the host, then upgrade driver and firmware.",
         told=False,
     ),
     Row(
@@ -171,11 +146,9 @@ CHECKS: tuple[Row, ...] = (
         unrecorded=nothing,
         asked=Asked(only_gpus=True, levels=LEVELS, otherwise="the CPU has nothing to be compared with"),
         verdicts=GPU,
-        failure=Failure(
-            Code("KGE-580", "Not proved: the GPU does not compute what the CPU computes."),
-            "the GPU does not compute what the CPU computes",
-            UPGRADE,
-        ),
+        code=Code("KGE-580", "Not proved: the GPU does not compute what the CPU computes."),
+        headline="the GPU does not compute what the CPU computes",
+        fix=UPGRADE,
         told=True,
     ),
     Row(
@@ -185,12 +158,10 @@ CHECKS: tuple[Row, ...] = (
         judged=load.work,
         unrecorded=nothing,
         asked=ON_GPUS,
-        verdicts=NO_CHECK,
-        failure=Failure(
-            Code("KGE-581", "Not proved: the GPU was named, but did not hold the model."),
-            "the GPU was named, but it did not hold the model",
-            READ_LOG,
-        ),
+        verdicts=NO_VERDICT,
+        code=Code("KGE-581", "Not proved: the GPU was named, but did not hold the model."),
+        headline="the GPU was named, but it did not hold the model",
+        fix=READ_LOG,
         told=False,
     ),
     Row(
@@ -200,8 +171,10 @@ CHECKS: tuple[Row, ...] = (
         judged=load.outside,
         unrecorded=nothing,
         asked=ON_GPUS,
-        verdicts=NO_CHECK,
-        failure=None,
+        verdicts=NO_VERDICT,
+        code=None,
+        headline="",
+        fix="",
         told=False,
     ),
     Row(
@@ -212,8 +185,10 @@ CHECKS: tuple[Row, ...] = (
         judged=load.speed,
         unrecorded=nothing,
         asked=ON_GPUS,
-        verdicts=NO_CHECK,
-        failure=None,
+        verdicts=NO_VERDICT,
+        code=None,
+        headline="",
+        fix="",
         told=True,
     ),
     Row(
@@ -228,13 +203,11 @@ CHECKS: tuple[Row, ...] = (
             levels=("standard", "soak"),
             otherwise="tried on GPUs at the levels standard and soak",
         ),
-        verdicts=NO_CHECK,
-        failure=Failure(
-            Code("KGE-582", "Not proved: a GPU library is missing or computes wrong."),
-            "a GPU library is missing or computes wrong",
-            "A missing library: install it in the version that the stack pins. A wrong result: kgpu-env resolve "
-            "--explain.",
-        ),
+        verdicts=NO_VERDICT,
+        code=Code("KGE-582", "Not proved: a GPU library is missing or computes wrong."),
+        headline="a GPU library is missing or computes wrong",
+        fix="A missing library: install it in the version that the stack pins. A wrong result: kgpu-env resolve "
+        "--explain.",
         told=False,
     ),
     Row(
@@ -244,12 +217,10 @@ CHECKS: tuple[Row, ...] = (
         judged=load.soak,
         unrecorded=nothing,
         asked=Asked(only_gpus=False, levels=("soak",), otherwise="asked for with --level soak --minutes N"),
-        verdicts=NO_CHECK,
-        failure=Failure(
-            Code("KGE-583", "Not proved: the GPU did not keep up under load."),
-            "the GPU did not keep up under load",
-            UPGRADE,
-        ),
+        verdicts=NO_VERDICT,
+        code=Code("KGE-583", "Not proved: the GPU did not keep up under load."),
+        headline="the GPU did not keep up under load",
+        fix=UPGRADE,
         told=True,
     ),
     Row(
@@ -260,7 +231,9 @@ CHECKS: tuple[Row, ...] = (
         unrecorded=nothing,
         asked=ON_GPUS,
         verdicts=GPU,
-        failure=Failure(CONTROL_PASSED, PASSED_WITHOUT_GPU, DISTRUST),
+        code=CONTROL_PASSED,
+        headline=PASSED_WITHOUT_GPU,
+        fix=DISTRUST,
         told=True,
     ),
 )
@@ -288,5 +261,5 @@ def required(verdict: Verdict) -> frozenset[str]:
 
 def meanings() -> dict[str, str]:
     """Return what each code of a proof means."""
-    codes = (*(row.failure.code for row in rows() if row.failure), NO_GPU, NO_PYTHON, NO_FRAMEWORK, NOT_CONTROLLED)
+    codes = (*(row.code for row in rows() if row.code), NO_GPU, NO_PYTHON, NO_FRAMEWORK, NOT_CONTROLLED)
     return {code.id: code.meaning for code in sorted(set(codes))}

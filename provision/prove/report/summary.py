@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from provision.model import TITLES, Proof, Status, Verdict
 from provision.prove.checks import table
 from provision.prove.checks.devices import counted
+from provision.prove.checks.row import READ_LOG
 from provision.prove.reason import ON_CPU
 
 INDENT = "      "
@@ -78,7 +79,7 @@ def _mend(proof: Proof) -> Iterator[str]:
         yield f"{INDENT}seen      {_line(proof.seen)}"
     if proof.fix:
         yield f"{INDENT}mend      {proof.fix}"
-    if proof.fix == table.READ_LOG:
+    if proof.fix == READ_LOG:
         yield from (f"{INDENT}log       {_line(line)}" for line in proof.log[-LOG_LINES:])
     if proof.code:
         yield f"{INDENT}check     kgpu-env doctor {proof.code}"
