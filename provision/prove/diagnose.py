@@ -10,15 +10,17 @@ from provision.model import Vendor
 HARMLESS = "harmless"  # the note of a message that stops nothing: explained to people, never taken for a cause
 
 
-class Diagnosis(NamedTuple):
-    """A message that was recognised."""
+class Reason(NamedTuple):
+    """Why something is as it is."""
 
-    pattern: KnownError
-    line: str  # the line in which it was found
+    text: str
+    code: str = ""
+    fix: str = ""
+    seen: str = ""  # the line or detail it was recognised by
 
 
-def diagnose(text: str, vendor: Vendor, patterns: Iterable[KnownError]) -> Diagnosis | None:
-    """Return the first of `patterns`, in their order, that a line of `text` matches.
+def diagnose(text: str, vendor: Vendor, patterns: Iterable[KnownError]) -> Reason | None:
+    """Return what the first of `patterns` says, in their order, that a line of `text` matches.
 
     The order is the catalogue's: a special message comes before the general one that follows from it.
     """
@@ -29,5 +31,5 @@ def diagnose(text: str, vendor: Vendor, patterns: Iterable[KnownError]) -> Diagn
         expression = re.compile(pattern.match)
         for line in lines:
             if expression.search(line):
-                return Diagnosis(pattern, line)
+                return Reason(pattern.cause, pattern.id, pattern.fix, line)
     return None

@@ -34,19 +34,6 @@ _REASONS: Final = {
 }
 
 
-class Thermals(Value):
-    """The hottest moment of a host's GPUs, and every reason of slowness that was seen."""
-
-    celsius: int | None = None
-    slowed: tuple[str, ...] = ()
-
-    def joined(self, other: "Thermals") -> "Thermals":
-        """Return both observations as one."""
-        warm = [one for one in (self.celsius, other.celsius) if one is not None]
-        slowed = dict.fromkeys((*self.slowed, *other.slowed))
-        return Thermals(celsius=max(warm, default=None), slowed=tuple(slowed))
-
-
 class HostView(Value):
     """What the host saw."""
 
@@ -54,7 +41,14 @@ class HostView(Value):
     held_bytes: int = 0  # the most that was seen
     source: str = ""
     why: str = ""  # why the host cannot tell
-    thermals: Thermals | None = None  # of the GPUs while they soaked; None: not looked at
+    celsius: int | None = None  # the hottest moment of its GPUs while they soaked; None: not known
+    slowed: tuple[str, ...] = ()  # every reason of slowness that was seen meanwhile
+
+    def warmer(self, other: "HostView") -> "HostView":
+        """Return this view with the heat of both."""
+        warm = [one for one in (self.celsius, other.celsius) if one is not None]
+        slowed = tuple(dict.fromkeys((*self.slowed, *other.slowed)))
+        return msgspec.structs.replace(self, celsius=max(warm, default=None), slowed=slowed)
 
 
 class Source(NamedTuple):
@@ -63,7 +57,7 @@ class Source(NamedTuple):
     name: str
     tool: str  # what is started; empty where the kernel's files tell
     memory: Callable[[tuple[int, ...], str | None], dict[int, int]]  # bytes by process, of the processes that are given
-    thermals: Callable[[str | None], Thermals]
+    thermals: Callable[[str | None], HostView]  # of this moment
 
 
 def processes(marker: str, proc: Path = _PROC) -> tuple[int, ...]:
@@ -88,14 +82,14 @@ def smi_memory(answer: str) -> dict[int, int]:
     return found
 
 
-def smi_thermals(answer: str) -> Thermals:
+def smi_thermals(answer: str) -> HostView:
     """Return what nvidia-smi's lines of temperature and reasons say: "65, 0x0000000000000004"."""
-    found = Thermals()
+    found = HostView()
     for line in answer.splitlines():
         celsius, _, mask = (part.strip() for part in line.partition(","))
         reasons = int(mask, 16) if re.fullmatch(r"0x[0-9a-fA-F]+", mask) else 0
         slowed = tuple(words for bit, words in _REASONS.items() if reasons & bit)
-        found = found.joined(Thermals(celsius=int(celsius) if celsius.isdecimal() else None, slowed=slowed))
+        found = found.warmer(HostView(celsius=int(celsius) if celsius.isdecimal() else None, slowed=slowed))
     return found
 
 
@@ -109,7 +103,7 @@ def _smi_memory(pids: tuple[int, ...], tool: str | None) -> dict[int, int]:
     return {pid: known.get(pid, 0) for pid in pids}
 
 
-def _smi_thermals(tool: str | None) -> Thermals:
+def _smi_thermals(tool: str | None) -> HostView:
     return smi_thermals(_smi(tool, "--query-gpu=temperature.gpu,clocks_throttle_reasons.active"))
 
 
@@ -124,10 +118,10 @@ def _kfd_memory(pids: tuple[int, ...], _tool: str | None) -> dict[int, int]:
     return {pid: kfd_memory(pid) or 0 for pid in pids}
 
 
-def hwmon_thermals(texts: Iterable[str]) -> Thermals:
+def hwmon_thermals(texts: Iterable[str]) -> HostView:
     """Return the hottest of amdgpu's temp1_input files, which hold thousandths of a degree Celsius."""
     warm = [int(text) // 1000 for text in texts if text.strip().isdecimal()]
-    return Thermals(celsius=max(warm, default=None))
+    return HostView(celsius=max(warm, default=None))
 
 
 def hwmon_texts(drm: Path = _DRM) -> Iterator[str]:
@@ -140,7 +134,7 @@ def hwmon_texts(drm: Path = _DRM) -> Iterator[str]:
                 yield path.read_text(errors="replace")
 
 
-def _hwmon_thermals(_tool: str | None) -> Thermals:
+def _hwmon_thermals(_tool: str | None) -> HostView:
     return hwmon_thermals(hwmon_texts())
 
 
@@ -160,7 +154,7 @@ class HostMonitor:
     def __init__(self, vendor: Vendor, marker: str, *, thermals: bool = False) -> None:
         self._source = SOURCES.get(vendor)  # None for the CPU
         self._tool = command.find(self._source.tool, LIBRARIES) if self._source and self._source.tool else None
-        self._thermals = Thermals() if thermals else None
+        self._thermals = thermals
         self._marker = marker
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -178,7 +172,7 @@ class HostMonitor:
 
     def answer(self) -> HostView:
         """Return what was seen so far."""
-        return msgspec.structs.replace(self._answer(), thermals=self._thermals)
+        return self._answer().warmer(self._seen)
 
     def _answer(self) -> HostView:
         seen = self._seen
@@ -193,8 +187,8 @@ class HostMonitor:
     def _look(self) -> None:
         source = self._source
         while source and not self._over.wait(SECONDS):
-            if self._thermals is not None:
-                self._thermals = self._thermals.joined(source.thermals(self._tool))
+            if self._thermals:
+                self._seen = self._seen.warmer(source.thermals(self._tool))
             for pid, held in source.memory(processes(self._marker), self._tool).items():
                 if held >= self._seen.held_bytes:
-                    self._seen = HostView(pid=pid, held_bytes=held, source=source.name)
+                    self._seen = msgspec.structs.replace(self._seen, pid=pid, held_bytes=held)

@@ -16,7 +16,7 @@ from provision.prove.checks.container import ending, hiding
 from provision.prove.checks.devices import counted
 from provision.prove.checks.placement import learned_on_cpu
 from provision.prove.checks.row import ELSEWHERE, NO_FRAMEWORK, NO_GPU, NO_PYTHON, NO_REPORT, NOT_VISIBLE, READ_LOG
-from provision.prove.diagnose import Diagnosis, diagnose
+from provision.prove.diagnose import Reason, diagnose
 from provision.prove.evidence import Evidence, Failure, Problem
 
 PYTHON_MISSING = re.compile(
@@ -33,21 +33,12 @@ FIX_HIDDEN = "Unset it in this shell, service or job; a scheduler that sets it h
 FIX_HIDDEN_IMAGE = "Take it out of the image's ENV or entry point, or out of the container's environment."
 
 
-class Reason(NamedTuple):
-    """Why the verdict is what it is."""
-
-    text: str
-    code: str = ""
-    fix: str = ""
-    seen: str = ""  # the line or detail it was recognised by
-
-
 class Findings(NamedTuple):
     """What was looked at, what the checks say of it, and the message that may explain it."""
 
     case: Case
     checks: Mapping[str, Check]
-    known: Diagnosis | None
+    known: Reason | None
 
     def failed(self, name: str) -> bool:
         """Tell whether a check failed."""
@@ -81,8 +72,7 @@ class Findings(NamedTuple):
         """Return the known message under a headline, a template as those of the table; None where none is known."""
         if self.known is None:
             return None
-        row, text = self.known.pattern, headline.format_map(self.words())
-        return Reason(f"{text}: {row.cause}", row.id, row.fix, self.known.line)
+        return self.known._replace(text=f"{headline.format_map(self.words())}: {self.known.text}")
 
 
 Cause: TypeAlias = Callable[[Findings], Reason | None]
@@ -191,7 +181,7 @@ def hidden(found: Findings) -> Reason | None:
     name = next(hiding(expectation, found.case.evidence), "") if item.status is Status.FAIL else ""
     if not name:
         return None
-    code = found.known.pattern.id if found.known else NOT_VISIBLE.id
+    code = found.known.code if found.known else NOT_VISIBLE.id
     text = f"{name}{found.words()['on_cpu']}"
     return Reason(text, code, FIX_HIDDEN if expectation.here else FIX_HIDDEN_IMAGE, item.detail)
 

@@ -92,11 +92,10 @@ def soak(case: Case) -> Outcome:
     if any(faults):
         return Status.FAIL, "; ".join(fault for fault in faults if fault)
     faded = [place for place in asked if done[place].rates[-1] < FADED * done[place].rates[0]]
-    thermals = seen.thermals if seen else None
-    warmth = f"; hottest {thermals.celsius} C" if thermals and thermals.celsius is not None else "; temperature unknown"
+    warmth = f"; hottest {seen.celsius} C" if seen and seen.celsius is not None else "; temperature unknown"
     detail = ", ".join(_course(place, done[place]) for place in asked) + warmth
-    if faded or (thermals and thermals.slowed):
-        words = [f"{place} became slower" for place in faded] + list(thermals.slowed if thermals else ())
+    if faded or (seen and seen.slowed):
+        words = [f"{place} became slower" for place in faded] + list(seen.slowed if seen else ())
         return Status.WARN, f"{', '.join(words)}: {detail}"
     return Status.PASS, detail
 

@@ -47,7 +47,7 @@ def test_any_losses_are_drawn_inside_the_plot(losses: list[float], reference: li
     assert 2 <= len(drawn.losses) <= 8
     points = [point for curve in drawn.curves for point in curve.points]
     assert all(box.left < point.x < box.right and box.top <= point.y <= box.bottom for point in points)
-    assert all(box.top <= tick.at <= box.bottom for tick in drawn.losses)
+    assert all(box.top <= tick.y <= box.bottom for tick in drawn.losses)
 
 
 def test_a_lower_loss_is_drawn_lower_and_a_later_epoch_further_right() -> None:

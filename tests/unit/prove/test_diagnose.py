@@ -83,14 +83,14 @@ ROCM = {
 def test_messages_of_nvidia(line: str, code: str) -> None:
     found = diagnose(f"noise\n  {line}\nnoise", Vendor.CUDA, ROWS)
     assert found is not None
-    assert (found.pattern.id, found.line) == (code, line)
+    assert (found.code, found.seen) == (code, line)
 
 
 @pytest.mark.parametrize(("line", "code"), ROCM.items())
 def test_messages_of_amd(line: str, code: str) -> None:
     found = diagnose(line, Vendor.ROCM, ROWS)
     assert found is not None
-    assert found.pattern.id == code
+    assert found.code == code
 
 
 HARMLESS_LINES = [

@@ -22,7 +22,6 @@ from provision.prove.host_monitor import (
     SOURCES,
     HostMonitor,
     HostView,
-    Thermals,
     hwmon_texts,
     hwmon_thermals,
     kfd_memory,
@@ -194,7 +193,7 @@ def test_a_soak(judged: Judged) -> None:
 
 def test_heat_is_a_warning(judged: Judged) -> None:
     def outside(**seen: Any) -> HostView:  # noqa: ANN401 - fields of several types
-        return HostView(source="nvidia-smi", thermals=Thermals(**seen))
+        return HostView(source="nvidia-smi", **seen)
 
     cool = judged((("soaks",), [SOAK]), level="soak", outside=outside(celsius=61))
     assert (of(cool, "soak").status, "hottest 61 C" in of(cool, "soak").detail) == (Status.PASS, True)
@@ -205,10 +204,10 @@ def test_heat_is_a_warning(judged: Judged) -> None:
 
 def test_nvidia_smi_s_climate() -> None:
     # Made up after nvidia-smi's documented format; a busy GPU at its power cap (0x4) is no fault.
-    assert smi_thermals("65, 0x0000000000000004\n71, 0x0000000000000060\n[N/A], [N/A]\n") == Thermals(
+    assert smi_thermals("65, 0x0000000000000004\n71, 0x0000000000000060\n[N/A], [N/A]\n") == HostView(
         celsius=71, slowed=("slowed by its driver because of heat", "slowed by its hardware because of heat")
     )
-    assert smi_thermals("") == Thermals()
+    assert smi_thermals("") == HostView()
 
 
 def test_amdgpu_s_climate(tmp_path: Path) -> None:
@@ -217,8 +216,8 @@ def test_amdgpu_s_climate(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "name").write_text(driver)
         (folder / "temp1_input").write_text(text)
-    assert hwmon_thermals(hwmon_texts(tmp_path)) == Thermals(celsius=64)
-    assert SOURCES[Vendor.CUDA].thermals(None) == Thermals()
+    assert hwmon_thermals(hwmon_texts(tmp_path)) == HostView(celsius=64)
+    assert SOURCES[Vendor.CUDA].thermals(None) == HostView()
 
 
 def test_what_the_host_sees_is_no_condition(judged: Judged) -> None:
