@@ -17,7 +17,7 @@ from typing import Any
 
 from timing import in_turn, machine, median
 
-from provision.prove.workload.pack import source
+from provision.prove.workload.zipapp import source
 
 KGPU = str(Path(sys.executable).parent / "kgpu-env")
 IMAGE = "kgpu-env/cpu:tf2.21.0-py3.11"

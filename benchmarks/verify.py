@@ -9,7 +9,7 @@ from pathlib import Path
 
 from timing import in_turn, machine, median
 
-from provision.prove.workload.pack import source
+from provision.prove.workload.zipapp import source
 
 KGPU = str(Path(sys.executable).parent / "kgpu-env")
 RUNS = 7

@@ -20,6 +20,7 @@ from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, context_files, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.model.json_schema import json_schema
+from provision.prove.checks import table
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
 from provision.resolve.telling import explanation as explanation_of
@@ -27,6 +28,8 @@ from provision.resolve.telling import rejections
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
+PROOF = ROOT / "docs" / "proof.md"
+CHECKS_BEGIN, CHECKS_END = "<!-- checks: begin -->", "<!-- checks: end -->"
 TODAY = "2026-11-23"  # the date of the explanations: what has ended by then is said
 COMMAND = ".venv/bin/python tests/regenerate.py"
 RELOCK = "./run relock"
@@ -266,6 +269,22 @@ def _told(rejected: tuple[model.Rejection, ...]) -> list[str]:
     return [f"  {line}" for line in rejections(rejected)]
 
 
+def checks_table() -> str:
+    """Return the table of checks as docs/proof.md has it."""
+    lines = ["| check | what it asks | required |", "|---|---|---|"]
+    for row in table.rows():
+        required = "yes" if row.verdicts else "at that level" if row.asked.levels == ("soak",) else "no"
+        lines.append(f"| {row.name} | {row.looks_at} | {required} |")
+    return "\n".join(lines)
+
+
+def proof_document(text: str) -> str:
+    """Return docs/proof.md with its table of checks as it should be."""
+    before, _, rest = text.partition(CHECKS_BEGIN)
+    _, _, after = rest.partition(CHECKS_END)
+    return f"{before}{CHECKS_BEGIN}\n{checks_table()}\n{CHECKS_END}{after}"
+
+
 def derived() -> dict[Path, str]:
     """Return every derived file with its content."""
     found = {DATA / "dockerfiles" / f"{name}.Dockerfile": dockerfile(name) for name in GOLDEN}
@@ -277,6 +296,7 @@ def derived() -> dict[Path, str]:
         for path in sorted((DATA / "hosts").glob("*.json"))
     }
     found |= exports()
+    found[PROOF] = proof_document(PROOF.read_text())
     found[ROOT / "provision" / "schemas" / "project-1.schema.json"] = schema_text()
     found |= {DATA / "explained" / f"{name.replace(' ', '-')}.txt": answer_to(name) for name in ASKED}
     found |= {

@@ -95,7 +95,7 @@ def tell(text: str) -> None:
 
 def deliver(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: Stack | None = None) -> None:
     """Print the verdict, write the reports, and end with the verdict's exit code."""
-    from provision.prove import summary
+    from provision.prove.report.summary import summary
 
     for path, text in _texts(proof, reports, stack):
         write_file(path, text().encode())
@@ -111,10 +111,10 @@ def deliver(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: Stack
 
 def _texts(proof: Proof, reports: ReportOptions, stack: Stack | None) -> list[tuple[Path, Callable[[], str]]]:
     """Return each file that was asked for with what makes its text."""
-    from provision.prove.formats import ctrf, junit
+    from provision.prove.report.formats import ctrf, junit
 
     def html() -> str:
-        from provision.prove.page import page
+        from provision.prove.report.page import page
 
         return page(proof, stack)
 

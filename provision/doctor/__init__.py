@@ -40,4 +40,12 @@ def explain(code: str, catalogue: Catalogue) -> str:
         parts = {"seen": row.match, "cause": row.cause, "mend": row.fix, "source": row.source}
         legend = (f"  {'':<9} {one.line}" for one in cited(catalogue.sources, row.source))
         return "\n".join([row.id, *(f"  {name:<9} {text}" for name, text in parts.items()), *legend])
-    return f"{wanted}\n  {MEANINGS[wanted]}" if wanted in MEANINGS else ""
+    meaning = MEANINGS.get(wanted) or _of_a_proof(wanted)
+    return f"{wanted}\n  {meaning}" if meaning else ""
+
+
+def _of_a_proof(code: str) -> str:
+    # Measured: the judge's room takes 0.2 s, as long as all else of a doctor that never asks for it.
+    from provision.prove.checks.table import meanings  # noqa: PLC0415
+
+    return meanings().get(code, "")

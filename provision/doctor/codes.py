@@ -1,4 +1,8 @@
-"""What each of the program's own codes means; those of others' messages are in `images/errors.yaml`."""
+"""What each of the program's own codes means.
+
+Those of a proof are in the table of checks (`provision.prove.checks.table`), those of others' messages in
+`images/errors.yaml`.
+"""
 
 from typing import Final
 
@@ -67,21 +71,6 @@ MEANINGS: Final = {
     "KGE-421": "The registry does not answer.",
     "KGE-422": "The registry refuses, or does not have the image.",
     "KGE-423": "The registry's answer is not an image's.",
-    "KGE-501": "Not proved: the host has no usable GPU of that vendor, so the model trained on the CPU.",
-    "KGE-502": "Not proved: the engine did not start the container with the GPU.",
-    "KGE-503": "Not proved: the workload was killed, timed out, ran out of memory, or did not report.",
-    "KGE-504": "Not proved: the image has no Python.",
-    "KGE-505": "Not proved: the image has no framework to train with.",
-    "KGE-506": "Not proved: the framework was not built for that GPU vendor.",
-    "KGE-507": "Not proved: the GPU is not visible or not usable where the workload ran.",
-    "KGE-508": "Not proved: part of the training ran elsewhere than on the GPU asked for.",
-    "KGE-509": "Not proved: the training did not learn what its data can teach.",
-    "KGE-580": "Not proved: the GPU does not compute what the CPU computes.",
-    "KGE-581": "Not proved: the GPU was named, but did not hold the model.",
-    "KGE-582": "Not proved: a GPU library is missing or computes wrong.",
-    "KGE-583": "Not proved: the GPU did not keep up under load.",
-    "KGE-584": "Invalid: the control run without the GPU passed too, so that the proof says nothing.",
-    "KGE-585": "Not proved: the control run without the GPU did not report.",
     "KGE-586": "Never proved: there is no record of a proof for this host and image.",
     "KGE-587": "Stale: something of the host, image or tool has changed since the proof.",
     "KGE-588": "The record of the proof is refused: it was changed, or signed by another key.",

@@ -95,8 +95,8 @@ def verify_here(
     """
     from provision.engine.access import device_access
     from provision.prove import VerifyRequest
-    from provision.prove.together import batches, merged
-    from provision.prove.verify import verify_here as run
+    from provision.prove.mig_runs import batches, merged
+    from provision.prove.runner import verify_here as run
     from provision.records import title
 
     asked, known = request or VerifyRequest(), catalogue or facts.load()
@@ -177,8 +177,8 @@ def _train(
     connected: "Engine", image: tuple[str, "Image"], request: "VerifyRequest", host: Host, known: facts.Catalogue
 ) -> Proof:
     from provision.engine.access import device_access
-    from provision.prove.together import batches, merged
-    from provision.prove.verify import verify as run
+    from provision.prove.mig_runs import batches, merged
+    from provision.prove.runner import verify as run
 
     return merged(
         [

@@ -23,6 +23,10 @@ class GpuVendor(NamedTuple):
     title: str  # as the maker writes itself
     runtime_title: str  # the runtime as its maker writes it; its `Vendor` is the name in code
     runtime_example: str  # a version that one may ask for
+    settings: tuple[str, ...]  # how the names of the variables begin that choose its devices and libraries
+    withheld: Mapping[str, str]  # variables that take every GPU from a process and from a container
+    peak_is_bound: bool  # nothing on its GPUs computes float32 faster than their lanes times their clock
+    slices_together: bool  # one process may use several partitions of a GPU
     pci_vendor: str  # the PCI vendor id, as sysfs writes it without "0x"
     kernel_driver: str  # the kernel module that drives the GPUs
     library: str  # the driver library that a process with a GPU has loaded
@@ -90,6 +94,14 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         title="NVIDIA",
         runtime_title="CUDA",
         runtime_example="12.5",
+        settings=(
+            *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
+            *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
+        ),
+        # NVIDIA's runtime, as an engine's default, would hand in all GPUs because an image asks for it.
+        withheld={"CUDA_VISIBLE_DEVICES": "-1", "NVIDIA_VISIBLE_DEVICES": "void"},
+        peak_is_bound=True,
+        slices_together=False,  # MIG user guide, "CUDA device enumeration": one compute instance to a process
         pci_vendor="10de",
         kernel_driver="nvidia",
         library="libcuda.so",
@@ -129,6 +141,13 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         title="AMD",
         runtime_title="ROCm",
         runtime_example="7.2",
+        settings=(
+            *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES"),
+            *("GPU_DEVICE_ORDINAL", "HSA_OVERRIDE"),
+        ),
+        withheld={"HIP_VISIBLE_DEVICES": "-1", "ROCR_VISIBLE_DEVICES": "-1", "AMD_VISIBLE_DEVICES": "void"},
+        peak_is_bound=False,  # its matrix units are faster, and its vector units issue two at a time
+        slices_together=True,
         pci_vendor="1002",
         kernel_driver="amdgpu",
         library="libamdhip64",

@@ -1,28 +1,22 @@
 """The judge: a pure function from what was expected, how it ran and what was recorded to a verdict.
 
-`verdict_of` is the only place that decides. `proved` needs every check of `REQUIRED` to pass and no check at all to
-fail; a check that is unknown, skipped or absent is not a pass.
+`verdict_of` is the only place that decides. A verdict needs every check to pass that the table of checks says it rests
+on, and no check at all to fail; a check that is unknown, skipped or absent is not a pass.
 """
 
 from collections.abc import Iterable
 
+from provision.catalogue.rows import KnownError
 from provision.engine.protocol import Ran
 from provision.model import Check, Proof, Status, Training, Vendor, Verdict
-from provision.model.proof import LibraryRow
-from provision.prove import checks, compute, devices, matrix, placement
-from provision.prove.diagnose import Pattern
+from provision.prove.checks import devices, libraries, placement, table
+from provision.prove.checks.case import Case
+from provision.prove.checks.row import Row
 from provision.prove.evidence import Evidence, Problem, TrainingRecord
 from provision.prove.expectation import Expectation
-from provision.prove.numerics import numerics
-from provision.prove.outside import Outside
+from provision.prove.host_monitor import HostView
 from provision.prove.reason import reason_of, with_missing
 
-REQUIRED = frozenset({"started", "reported", "visible", "placement", "implicit", "training", "numerics"})
-REQUIRED_ON_CPU = REQUIRED - {"visible", "numerics"}
-AFTER = (
-    *("build", "visible", "identity", "placement", "implicit", "training"),
-    *("numerics", "work", "outside", "speed", "libraries", "soak"),
-)
 LOG_LINES = 20
 
 
@@ -31,47 +25,31 @@ def verdict_of(vendor: Vendor, found: Iterable[Check]) -> Verdict:
     found = tuple(found)
     passed = {item.name for item in found if item.status is Status.PASS}
     failed = {item.name for item in found if item.status is Status.FAIL}
-    required, success = (REQUIRED_ON_CPU, Verdict.CPU) if vendor is Vendor.CPU else (REQUIRED, Verdict.PROVED)
-    return success if required <= passed and not failed else Verdict.NOT_PROVED
+    success = table.success_of(vendor)
+    return success if table.required(success) <= passed and not failed else Verdict.NOT_PROVED
 
 
-def checks_of(
-    expectation: Expectation,
-    ran: Ran,
-    evidence: Evidence | Problem,
-    table: tuple[LibraryRow, ...] = (),
-    outside: Outside | None = None,
-) -> tuple[Check, ...]:
-    """Return all checks by name, in the order in which one rests on the other."""
-    first = (checks.started(ran), checks.reported(expectation, ran, evidence))
-    if isinstance(evidence, Problem) or evidence.import_error:
-        rest = {name: checks.check(name, Status.UNKNOWN, "nothing was recorded") for name in AFTER}
-        if not isinstance(evidence, Problem):
-            rest["visible"] = checks.unasked(expectation, evidence)
-        return first + tuple(rest.values())
-    return (
-        *first,
-        checks.build(expectation, evidence),
-        checks.visible(expectation, evidence),
-        devices.identity(expectation, evidence),
-        placement.placement(expectation, evidence),
-        placement.implicit(expectation, evidence),
-        placement.training(expectation, evidence),
-        numerics(expectation, evidence),
-        compute.work(expectation, evidence),
-        compute.outside(expectation, outside),
-        compute.speed(expectation, evidence),
-        matrix.libraries(expectation, table),
-        compute.soak(expectation, evidence, outside),
-    )
+def checks_of(case: Case) -> tuple[Check, ...]:
+    """Return every check of one run, in the order of the table."""
+    return tuple(_check(row, case) for row in table.rows() if row.judged)
+
+
+def _check(row: Row, case: Case) -> Check:
+    if not case.recorded:
+        status, detail = row.unrecorded(case)
+    elif row.judged is None or not row.asked.of(case.expectation):
+        status, detail = Status.SKIP, row.asked.otherwise
+    else:
+        status, detail = row.judged(case)
+    return Check(name=row.name, status=status, detail=detail)
 
 
 def judge(
     expectation: Expectation,
     ran: Ran,
     evidence: Evidence | Problem,
-    patterns: Iterable[Pattern] = (),
-    outside: Outside | None = None,
+    patterns: Iterable[KnownError] = (),
+    outside: HostView | None = None,
 ) -> Proof:
     """Return the proof: verdict, checks, and for anything but success the most basic true cause.
 
@@ -82,11 +60,12 @@ def judge(
         patterns: rows of the error catalogue, the special before the general.
         outside: what the host saw of the workload's process; None when nobody looked.
     """
-    table = () if isinstance(evidence, Problem) else matrix.rows(evidence, ran.stderr)
-    found = checks_of(expectation, ran, evidence, table, outside)
-    verdict = verdict_of(expectation.vendor, found)
-    reason = reason_of(expectation, ran, evidence, found=found, verdict=verdict, patterns=tuple(patterns))
     known = None if isinstance(evidence, Problem) else evidence
+    rows = libraries.rows(known, ran.stderr) if known else ()
+    case = Case(expectation=expectation, ran=ran, found=evidence, libraries=rows, outside=outside)
+    found = checks_of(case)
+    verdict = verdict_of(expectation.vendor, found)
+    reason = reason_of(case, found, verdict, patterns)
     expected = devices.expected(expectation, known)
     return Proof(
         verdict=verdict,
@@ -96,7 +75,7 @@ def judge(
         seen=reason.seen,
         backend=expectation.backend,
         level=expectation.level,
-        libraries=table,
+        libraries=rows,
         reference=_reference(known),
         requested=expectation.requested,
         expected=expected,

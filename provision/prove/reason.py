@@ -1,50 +1,81 @@
-"""The most basic true cause of a verdict: one sentence, a code, a mend and the words it was recognised by."""
+"""The most basic true cause of a verdict: one sentence, a code, a fix and the words it was recognised by.
+
+`CAUSES` is their order: of several that are true, the first is told. The checks themselves follow, in their table's.
+"""
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple, TypeAlias
 
+from provision.catalogue.rows import KnownError
 from provision.engine.protocol import Ran
-from provision.model import Check, ExpectedDevice, Status, Value, Vendor, Verdict
-from provision.prove.checks import ending, hiding
-from provision.prove.devices import counted
-from provision.prove.diagnose import Diagnosis, Pattern, diagnose
-from provision.prove.evidence import Evidence, Problem
-from provision.prove.expectation import Expectation
-from provision.prove.placement import implicit_of, learned_on_cpu
+from provision.model import Check, ExpectedDevice, Status, Vendor, Verdict
+from provision.prove.checks import table
+from provision.prove.checks.case import Case
+from provision.prove.checks.container import ending, hiding
+from provision.prove.checks.devices import counted
+from provision.prove.checks.placement import learned_on_cpu
+from provision.prove.checks.row import ELSEWHERE, NO_FRAMEWORK, NO_GPU, NO_PYTHON, NO_REPORT, NOT_VISIBLE, READ_LOG
+from provision.prove.diagnose import Reason, diagnose
+from provision.prove.evidence import Evidence, Failure, Problem
 
-NO_PYTHON = re.compile(
+PYTHON_MISSING = re.compile(
     r"python3?\W*:?\s*(executable file not found|no such file|not found)|executable file \W?python", re.IGNORECASE
 )
-NO_FRAMEWORK = re.compile(r"No module named '(tensorflow|keras|jax|torch|numpy)'")
+FRAMEWORK_MISSING = re.compile(r"No module named '(tensorflow|keras|jax|torch|numpy)'")
 ON_CPU = "no pass-through was proved"  # what a training on the CPU never means
 FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies without a GPU."
 FIX_IMAGE = "Name an image that has Python and TensorFlow inside, or make one: kgpu-env build."
 FIX_HERE = "Name the Python that has Keras and its backend with --python, and the backend with --backend."
 FIX_TIME = "Give it more time with --timeout; a GPU may compile its kernels for minutes at the first start."
 FIX_MEMORY = "Give the container more memory."
-FIX_DRIVER = "Upgrade driver and firmware, or take another stack: kgpu-env resolve --explain."
-FIX_IMPLICIT = "Unset the variable or setting by which models that name no device go to the CPU."
-FIX_LIBRARY = (
-    "A missing library: install it in the version that the stack pins. A wrong result: kgpu-env resolve --explain."
-)
-FIX_CONTROL = "Do not trust its results: it says GPU where there is none. Report it with --report."
-FIX_WITHHELD = (
-    "Find what sets CUDA_VISIBLE_DEVICES or its like again inside, such as an entry point: it undoes the control."
-)
-FIX_BUILD_HERE = "Install the framework's build for that maker into this Python: kgpu-env resolve names its packages."
 FIX_HIDDEN = "Unset it in this shell, service or job; a scheduler that sets it has given this job no GPU."
 FIX_HIDDEN_IMAGE = "Take it out of the image's ENV or entry point, or out of the container's environment."
-FIX_IDENTITY = "Name it by its UUID (--gpus GPU-...): the numbers count in PCI order."
-FIX_TRAINING = "Run it again; if it stays so, try another GPU of the host, then upgrade driver and firmware."
-FIX_LOG = "Read the last lines of the log below; kgpu-env doctor checks the host."
 
 
-class Reason(Value):
-    """Why the verdict is what it is."""
+class Findings(NamedTuple):
+    """What was looked at, what the checks say of it, and the message that may explain it."""
 
-    text: str
-    code: str = ""
-    fix: str = ""
-    seen: str = ""  # the line or detail it was recognised by
+    case: Case
+    checks: Mapping[str, Check]
+    known: Reason | None
+
+    def failed(self, name: str) -> bool:
+        """Tell whether a check failed."""
+        return name in self.checks and self.checks[name].status is Status.FAIL
+
+    @property
+    def import_error(self) -> Failure | None:
+        """Why the framework cannot be imported."""
+        return self.case.found.import_error if isinstance(self.case.found, Evidence) else None
+
+    @property
+    def unused(self) -> bool:
+        """The GPU is not there, or not all of the training was on it."""
+        return self.failed("visible") or self.failed("placement")
+
+    def words(self, detail: str = "") -> dict[str, str]:
+        """Return what a headline may name: the values of `provision.prove.checks.row.WORDS`."""
+        expectation, found = self.case.expectation, self.case.found
+        on_cpu = self.case.recorded and learned_on_cpu(self.case.evidence)
+        return {
+            "subject": expectation.subject,
+            "framework": expectation.framework,
+            "inside": expectation.inside,
+            "maker": expectation.vendor.maker,
+            "on_cpu": "; the model trained on the CPU" if on_cpu else "",
+            "report": f"the workload did not {'report' if isinstance(found, Problem) else 'end well'}",
+            "detail": detail,
+        }
+
+    def explained(self, headline: str) -> Reason | None:
+        """Return the known message under a headline, a template as those of the table; None where none is known."""
+        if self.known is None:
+            return None
+        return self.known._replace(text=f"{headline.format_map(self.words())}: {self.known.text}")
+
+
+Cause: TypeAlias = Callable[[Findings], Reason | None]
 
 
 def with_missing(text: str, expected: tuple[ExpectedDevice, ...]) -> str:
@@ -53,30 +84,24 @@ def with_missing(text: str, expected: tuple[ExpectedDevice, ...]) -> str:
     return f"{counted(expected)}; {text}" if False in states and len(states) > 1 else text
 
 
-def reason_of(  # noqa: PLR0913 - the judge's whole case; every argument is one value of it
-    expectation: Expectation,
-    ran: Ran,
-    evidence: Evidence | Problem,
-    *,
-    found: tuple[Check, ...],
-    verdict: Verdict,
-    patterns: tuple[Pattern, ...],
-) -> Reason:
+def reason_of(case: Case, checks: tuple[Check, ...], verdict: Verdict, patterns: Iterable[KnownError]) -> Reason:
     """Return the reason of `verdict`: of several causes the one that must be mended first."""
     if verdict is Verdict.PROVED:
-        return Reason(text=f"the model trained and learned on {expectation.requested}")
+        return Reason(f"the model trained and learned on {case.expectation.requested}")
     if verdict is Verdict.CPU:
-        return Reason(text=f"the model trained and learned on the CPU, as asked; {ON_CPU}")
-    known = diagnose(_words(ran, evidence), expectation.vendor, patterns)
-    detail = {item.name: item.detail for item in found if item.status is not Status.PASS}
-    if "started" in detail:
-        return _not_started(ran, known)
-    if isinstance(evidence, Problem) or "reported" in detail:
-        return _not_reported(expectation, ran, evidence, detail["reported"], known)
-    return _not_on_device(expectation, evidence, {item.name: item for item in found}, known)
+        return Reason(f"the model trained and learned on the CPU, as asked; {ON_CPU}")
+    known = diagnose(_said(case.ran, case.found), case.expectation.vendor, patterns)
+    found = Findings(case, {item.name: item for item in checks}, known)
+    return next((reason for cause in causes() if (reason := cause(found))), unexplained(found))
 
 
-def _words(ran: Ran, evidence: Evidence | Problem) -> str:
+def causes() -> Iterator[Cause]:
+    """Yield what may be the cause, the most basic first."""
+    yield from CAUSES
+    yield from (check(row.name) for row in table.rows())
+
+
+def _said(ran: Ran, evidence: Evidence | Problem) -> str:
     """Return everything that was said and may be recognised."""
     said = [ran.refused, ran.stderr]
     if isinstance(evidence, Evidence):
@@ -85,98 +110,112 @@ def _words(ran: Ran, evidence: Evidence | Problem) -> str:
     return "\n".join(said)
 
 
-def _known(headline: str, known: Diagnosis) -> Reason:
-    row = known.pattern
-    return Reason(text=f"{headline}: {row.cause}", code=row.id, fix=row.fix, seen=known.line)
+def check(name: str) -> Cause:
+    """Return the cause that a check is by itself: it failed, or a proof rests on it and it could not be judged."""
+
+    def cause(found: Findings) -> Reason | None:
+        row, item = table.row_of(name), found.checks.get(name)
+        if row is None or row.code is None or item is None:
+            return None
+        if item.status is Status.FAIL:
+            text = row.headline.format_map(found.words(item.detail))
+            return Reason(text, row.code.id, row.fix_of(found.case), item.detail)
+        if item.status is Status.UNKNOWN and Verdict.PROVED in row.verdicts:
+            return Reason(f"{name} could not be judged", row.code.id, READ_LOG, item.detail)
+        return None
+
+    return cause
 
 
-def _not_started(ran: Ran, known: Diagnosis | None) -> Reason:
-    if NO_PYTHON.search(ran.refused):
-        return Reason(text="the image has no Python", code="KGE-504", fix=FIX_IMAGE, seen=ran.refused)
-    if known:
-        return _known("the engine did not start the container", known)
-    text = "the engine did not start the container"
-    return Reason(text=text, code="KGE-502", fix="kgpu-env doctor checks engine and devices.", seen=ran.refused)
+def without_python(found: Findings) -> Reason | None:
+    """The container could not start Python."""
+    refused = found.case.ran.refused
+    found_none = PYTHON_MISSING.search(refused)
+    return Reason("the image has no Python", NO_PYTHON.id, FIX_IMAGE, refused) if found_none else None
 
 
-def _not_reported(
-    expectation: Expectation, ran: Ran, evidence: Evidence | Problem, detail: str, known: Diagnosis | None
-) -> Reason:
-    if isinstance(evidence, Evidence) and evidence.import_error:
-        seen = f"{evidence.import_error.type}: {evidence.import_error.text}"
-        return _not_imported(expectation, seen, known)
-    if ran.timed_out or ran.out_of_memory:
-        fix = FIX_TIME if ran.timed_out else FIX_MEMORY
-        return Reason(text=f"the workload was {ending(ran)}", code="KGE-503", fix=fix, seen=detail)
-    headline = "the workload did not report" if isinstance(evidence, Problem) else "the workload did not end well"
-    if known:
-        return _known(headline, known)
-    return Reason(text=f"{headline}: {detail}", code="KGE-503", fix=FIX_LOG, seen=detail)
+def start_explained(found: Findings) -> Reason | None:
+    """The engine refused, in words that are known."""
+    return found.explained("the engine did not start the container") if found.failed("started") else None
 
 
-def _not_imported(expectation: Expectation, seen: str, known: Diagnosis | None) -> Reason:
-    framework = expectation.framework
-    fix = FIX_HERE if expectation.here else FIX_IMAGE
-    if NO_FRAMEWORK.search(seen):
-        return Reason(text=f"{expectation.subject} has no {framework}", code="KGE-505", fix=fix, seen=seen)
-    if known:
-        return _known(f"{framework} cannot be imported", known)
-    return Reason(text=f"{framework} cannot be imported", code="KGE-505", fix=fix, seen=seen)
+def not_imported(found: Findings) -> Reason | None:
+    """The framework is missing, or cannot be imported."""
+    error = found.import_error
+    if error is None:
+        return None
+    expectation, seen = found.case.expectation, f"{error.type}: {error.text}"
+    code, fix = NO_FRAMEWORK.id, FIX_HERE if expectation.here else FIX_IMAGE
+    if FRAMEWORK_MISSING.search(seen):
+        return Reason(f"{expectation.subject} has no {expectation.framework}", code, fix, seen)
+    text = f"{expectation.framework} cannot be imported"
+    return found.explained("{framework} cannot be imported") or Reason(text, code, fix, seen)
 
 
-def _not_on_device(
-    expectation: Expectation, evidence: Evidence, found: dict[str, Check], known: Diagnosis | None
-) -> Reason:
-    on_cpu = "; the model trained on the CPU" if learned_on_cpu(evidence) else ""
-    unseen = found["visible"].status is Status.FAIL
-    absent = unseen or found["placement"].status is Status.FAIL
-    if expectation.vendor is not Vendor.CPU and not expectation.host_has_gpu and absent:
-        seen = found["visible"].detail
-        return Reason(text=f"{expectation.host_reason}{on_cpu}", code="KGE-501", fix=FIX_HOST, seen=seen)
-    if found["build"].status is Status.FAIL:
-        build = f"Build the image with kgpu-env build --vendor {expectation.vendor}."
-        fix = FIX_BUILD_HERE if expectation.here else build
-        framework = f"{expectation.subject}'s {expectation.framework}"
-        text = f"{framework} is not built for {expectation.vendor.maker} GPUs{on_cpu}"
-        return Reason(text=text, code="KGE-506", fix=fix, seen=found["build"].detail)
-    if unseen and (hidden := next(hiding(expectation, evidence), "")):
-        fix = FIX_HIDDEN if expectation.here else FIX_HIDDEN_IMAGE
-        code = known.pattern.id if known else "KGE-507"
-        return Reason(text=f"{hidden}{on_cpu}", code=code, fix=fix, seen=found["visible"].detail)
-    # A message explains what failed, not where a training ran that came to its end.
-    broken = unseen or any(record.error for record in evidence.trainings)
-    if broken and known:
-        return _known(f"the GPU was not used{on_cpu}" if absent else "the training on the GPU failed", known)
-    return _failed(expectation, evidence, found, on_cpu)
+def cut_short(found: Findings) -> Reason | None:
+    """The workload had not enough time or memory."""
+    ran, item = found.case.ran, found.checks["reported"]
+    if item.status is not Status.FAIL or not (ran.timed_out or ran.out_of_memory):
+        return None
+    code = NO_REPORT.id
+    return Reason(f"the workload was {ending(ran)}", code, FIX_TIME if ran.timed_out else FIX_MEMORY, item.detail)
 
 
-def _failed(expectation: Expectation, evidence: Evidence, found: dict[str, Check], on_cpu: str) -> Reason:
-    headlines = {
-        "visible": ("KGE-507", f"the GPU is not usable {expectation.inside}{on_cpu}"),
-        "identity": ("KGE-508", "it trained on another GPU than the one asked for"),
-        "placement": ("KGE-508", f"not every part of the training was on the device asked for{on_cpu}"),
-        "implicit": ("KGE-508", f"a model that names no device does not train on the device asked for{on_cpu}"),
-        "training": ("KGE-509", "the model did not learn"),
-        "numerics": ("KGE-580", "the GPU does not compute what the CPU computes"),
-        "work": ("KGE-581", "the GPU was named, but it did not hold the model"),
-        "libraries": ("KGE-582", "a GPU library is missing or computes wrong"),
-        "soak": ("KGE-583", "the GPU did not keep up under load"),
-    }
-    failed = (record := implicit_of(evidence)) is not None and record.error
-    fixes = {
-        "identity": FIX_IDENTITY,
-        "training": FIX_TRAINING,
-        "implicit": FIX_LOG if failed else FIX_IMPLICIT,
-        "numerics": FIX_DRIVER,
-        "libraries": FIX_LIBRARY,
-        "soak": FIX_DRIVER,
-    }
-    optional = {"identity", "work", "libraries"}  # unknown stops nothing: the host or the level does not tell
-    for name, (code, text) in headlines.items():
-        status = found[name].status
-        if status is Status.UNKNOWN and name not in optional:
-            return Reason(text=f"{name} could not be judged", code=code, fix=FIX_LOG, seen=found[name].detail)
-        if status is Status.FAIL:
-            return Reason(text=text, code=code, fix=fixes.get(name, FIX_LOG), seen=found[name].detail)
-    detail = "; ".join(f"{item.name}: {item.detail}" for item in found.values() if item.status is not Status.PASS)
-    return Reason(text="a required check did not pass", code="KGE-508", fix=FIX_LOG, seen=detail)
+def report_explained(found: Findings) -> Reason | None:
+    """The workload did not report or end well, and said why in words that are known."""
+    return found.explained("{report}") if found.failed("reported") else None
+
+
+def host_without_gpu(found: Findings) -> Reason | None:
+    """The host has no GPU that could have been used."""
+    expectation = found.case.expectation
+    if expectation.vendor is Vendor.CPU or expectation.host_has_gpu or not found.unused:
+        return None
+    text = f"{expectation.host_reason}{found.words()['on_cpu']}"
+    return Reason(text, NO_GPU.id, FIX_HOST, found.checks["visible"].detail)
+
+
+def hidden(found: Findings) -> Reason | None:
+    """A variable hides the GPUs from the framework."""
+    expectation, item = found.case.expectation, found.checks["visible"]
+    name = next(hiding(expectation, found.case.evidence), "") if item.status is Status.FAIL else ""
+    if not name:
+        return None
+    code = found.known.code if found.known else NOT_VISIBLE.id
+    text = f"{name}{found.words()['on_cpu']}"
+    return Reason(text, code, FIX_HIDDEN if expectation.here else FIX_HIDDEN_IMAGE, item.detail)
+
+
+def failure_explained(found: Findings) -> Reason | None:
+    """The GPU is not usable or a training failed, and a message says why.
+
+    A message explains what failed, not where a training ran that came to its end.
+    """
+    failed = any(record.error for record in found.case.evidence.trainings)
+    if not failed and not found.failed("visible"):
+        return None
+    return found.explained("the GPU was not used{on_cpu}" if found.unused else "the training on the GPU failed")
+
+
+def unexplained(found: Findings) -> Reason:
+    """A check did not pass that a proof rests on, and it has no words for that."""
+    detail = "; ".join(f"{one.name}: {one.detail}" for one in found.checks.values() if one.status is not Status.PASS)
+    return Reason("a required check did not pass", ELSEWHERE.id, READ_LOG, detail)
+
+
+CAUSES: Final[tuple[Cause, ...]] = (
+    # It did not start.
+    without_python,
+    start_explained,
+    check("started"),
+    # It did not report.
+    not_imported,
+    cut_short,
+    report_explained,
+    check("reported"),
+    # It reported, and it was not on the device, or not well.
+    host_without_gpu,
+    check("build"),
+    hidden,
+    failure_explained,
+)

@@ -8,19 +8,18 @@ from typing import Final
 import msgspec
 
 from provision.errors import InputError
-from provision.model import Value, decode
+from provision.model import GPU_VENDORS, Value, decode
 
 SECONDS: Final = 20.0  # to list the packages, which takes a tenth of a second
 SHOWN: Final = 4  # changed packages that a message names
 _INVENTORY: Final = Path(__file__).with_name("inventory.py")
 # Settings that choose devices and libraries: the workload records the same ones, and a test compares the two lists.
 VARIABLES: Final = (
-    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
-    *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HSA_OVERRIDE"),
+    *(name for row in GPU_VENDORS.values() for name in row.settings),
     *("TF_CPP_", "TF_CUDNN_", "TF_ENABLE_", "TF_FORCE_", "TF_GPU_", "TF_MIN_GPU_", "TF_ROCM_", "TF_USE_", "TF_XLA_"),
     *("XLA_FLAGS", "LD_LIBRARY_PATH", "KERAS_BACKEND", "KERAS_TORCH_DEVICE", "JAX_PLATFORMS", "JAX_DEFAULT_DEVICE"),
 )
-_NODES: Final = ("nvidia[0-9]*", "kfd", "dri/renderD*", "dxg")
+_NODES: Final = (*(glob for row in GPU_VENDORS.values() for glob in row.node_globs), "dxg")
 
 
 class Environment(Value):

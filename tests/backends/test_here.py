@@ -7,7 +7,7 @@ from pathlib import Path
 
 from provision.model import Driver, Gpu, Host, Vendor, Verdict
 from provision.prove import VerifyRequest
-from provision.prove.verify import verify_here
+from provision.prove.runner import verify_here
 
 PYTHON = Path(sys.executable)
 

@@ -19,7 +19,7 @@ import pytest
 
 from provision.engine.protocol import Ran
 from provision.prove import Evidence, parse_result
-from provision.prove.workload.pack import source
+from provision.prove.workload.zipapp import source
 
 ROOM = 8 << 30  # bytes
 WHEELS = Path(__file__).parents[1] / "locks" / "torch.txt"

@@ -12,11 +12,12 @@ import pytest
 
 from provision.engine.protocol import Ran
 from provision.model import Vendor, Verdict
-from provision.prove import Evidence, Expectation, Problem, judge, parse_result
-from provision.prove.placement import target
-from provision.prove.workload import pack
+from provision.prove import Evidence, Expectation, Problem, parse_result
+from provision.prove.checks.placement import target
+from provision.prove.judge import judge
+from provision.prove.workload import zipapp
 
-SOURCE = pack.source()
+SOURCE = zipapp.source()
 
 
 def run(spec: dict[str, Any], *options: str, **environment: str) -> Ran:

@@ -15,7 +15,8 @@ import yaml
 from provision.catalogue import load
 from provision.engine.protocol import Ran
 from provision.model import Gpu, Proof, Vendor
-from provision.prove import Evidence, Expectation, Problem, judge
+from provision.prove import Evidence, Expectation, Problem
+from provision.prove.judge import judge
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ import pytest
 from provision.model import Host, Vendor, Verdict
 from provision.prove import Expectation, VerifyRequest
 from provision.prove.control import with_control
-from provision.prove.verify import verify_here
+from provision.prove.runner import verify_here
 
 V = importlib.import_module("tests.sabotage.conftest")  # as pytest names it with import-mode importlib
 CUDA, GPU_RECORD, put = V.CUDA, V.GPU_RECORD, V.put

@@ -16,8 +16,8 @@ import pytest
 
 from provision.model import Driver, Host, Proof, Vendor, Verdict
 from provision.prove import VerifyRequest
-from provision.prove.outside import processes
-from provision.prove.verify import verify_here
+from provision.prove.host_monitor import processes
+from provision.prove.runner import verify_here
 
 V = importlib.import_module("tests.sabotage.conftest")  # as pytest names it with import-mode importlib
 SCRIPT = str(Path(sys.executable).with_name("kgpu-env"))

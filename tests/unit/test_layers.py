@@ -78,7 +78,7 @@ WIRING = {
     "provision.engine.network",
     "provision.engine.sdk",
     "provision.probe",
-    "provision.prove.verify",
+    "provision.prove.runner",
     "provision.registry",
     "provision.resolve.resolve",
 }

@@ -24,7 +24,8 @@ from provision.model.inside import cache_environment
 from provision.model.vendor import ACCESS_KINDS
 from provision.probe import Lookups, findings, probe_files, vendors
 from provision.probe.vendors import PROBES
-from provision.prove import Evidence, Expectation, judge
+from provision.prove import Evidence, Expectation
+from provision.prove.judge import judge
 from provision.render import Plan, render
 from provision.resolve import resolve
 

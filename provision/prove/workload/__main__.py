@@ -19,6 +19,6 @@ program = importlib.import_module(f"{name}.main").program
 
 if __name__ == "__main__" and __package__ and sys.argv[1:2] == ["--pack"] and sys.argv[2:]:
     # With a `-m`, so from an installation: a zip cannot pack itself.
-    importlib.import_module(f"{name}.pack").write(sys.argv[2])
+    importlib.import_module(f"{name}.zipapp").write(sys.argv[2])
 elif __name__ == "__main__":
     program()

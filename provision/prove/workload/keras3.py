@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from .library_inputs import inputs, layer, network
 from .model import chain
 
 
@@ -42,3 +43,25 @@ class Keras3:
         ops = self.keras.ops
         rows = ops.reshape(ops.arange(mebibytes, dtype="float32"), (-1, 1))
         return float(ops.mean(ops.mean(ops.tile(rows, (1, 1 << 18)), axis=1)))
+
+    def operations(self) -> dict[str, Any]:
+        """Return one function for each GPU library, by the name that its row gets."""
+        keras, ops, given = self.keras, self.keras.ops, inputs(self.np)
+        tensor = ops.convert_to_tensor
+
+        def fft() -> Any:
+            real, imaginary = ops.rfft(tensor(given.matrix))
+            return ops.sqrt(real * real + imaginary * imaginary)
+
+        def half() -> Any:
+            return ops.cast(layer(keras.layers.Dense(32, dtype="mixed_float16"), given.matrix), "float32")
+
+        return {
+            "matmul": lambda: ops.matmul(tensor(given.matrix), tensor(given.matrix)),
+            "conv2d": lambda: ops.conv(tensor(given.images), tensor(given.kernel), 1, "same"),
+            "conv2d network": lambda: network(keras, given.images),
+            "lstm": lambda: layer(keras.layers.LSTM(16), given.series),
+            "fft": fft,
+            "solver": lambda: ops.solve(tensor(given.regular), tensor(given.matrix)),
+            "mixed precision": half,
+        }

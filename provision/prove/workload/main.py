@@ -11,14 +11,14 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from .inside import driver, environment, mapped
-from .kit_jax import Jax
-from .kit_tensorflow import TensorFlow
-from .kit_torch import Torch
+from .container import driver, environment, mapped
+from .jax import Jax
+from .measurements import more
 from .model import BOUND
-from .parts import more
+from .record import message
+from .tensorflow import TensorFlow
+from .torch import Torch
 from .training import asked, trainings
-from .words import message
 
 MARKER = "KGPU-ENV-RESULT"
 DEFAULTS: dict[str, Any] = {
@@ -39,7 +39,7 @@ class Stopped(BaseException):
     """SIGTERM arrived; what was recorded so far is still printed."""
 
 
-KITS: dict[str, Any] = {"tensorflow": TensorFlow, "jax": Jax, "torch": Torch}
+BACKENDS: dict[str, Any] = {"tensorflow": TensorFlow, "jax": Jax, "torch": Torch}
 
 
 def work(spec: dict[str, Any], record: dict[str, Any]) -> None:
@@ -51,31 +51,31 @@ def work(spec: dict[str, Any], record: dict[str, Any]) -> None:
     os.environ["KERAS_BACKEND"] = spec["backend"]
     begun = time.monotonic()
     try:
-        kit = KITS[spec["backend"]]()
+        backend = BACKENDS[spec["backend"]]()
     except Exception as error:  # noqa: BLE001 - a broken installation raises anything at import
         record["import_error"] = message(error)
         return
     # What is proved is float32, whatever a user's keras.json makes the default.
-    kit.keras.backend.set_floatx("float32")
+    backend.keras.backend.set_floatx("float32")
     record["import_seconds"] = time.monotonic() - begun
     record["versions"] = {
         "python": platform.python_version(),
-        **kit.versions(),
-        "numpy": str(kit.np.__version__),
+        **backend.versions(),
+        "numpy": str(backend.np.__version__),
     }
-    record["build"] = kit.build()
+    record["build"] = backend.build()
     try:
-        record["listing"] = kit.listing(spec["device"])
+        record["listing"] = backend.listing(spec["device"])
     except Exception as error:  # noqa: BLE001 - a driver library that does half its work raises anything
         record["listing_error"] = message(error)
         return
     names = asked(record["listing"], spec)
-    for one in trainings(kit, spec, names):
+    for one in trainings(backend, spec, names):
         record["trainings"].append(one)
     record["mapped"] = mapped()
-    more(kit, spec, names, record)
+    more(backend, spec, names, record)
     try:
-        record["devices"] = kit.describe()
+        record["devices"] = backend.describe()
     except Exception as error:  # noqa: BLE001 - a description is welcome, its absence is recorded
         record["devices_error"] = message(error)
 

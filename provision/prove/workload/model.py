@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .words import number
+from .record import number
 
 # 10 prototypes drawn from N(0, 1) in 784 dimensions lie about sqrt(2 * 784) = 39.6 apart, and the noise of a
 # sample along the line between two of them has deviation 1: the nearest prototype is wrong at 19.8 deviations,

@@ -6,14 +6,14 @@ import time
 from typing import Any
 
 from .model import BATCH, data, initial, sequential
-from .words import message, number
+from .record import message, number
 
 
-def explicit(kit: Any, spec: dict[str, Any], name: str, record: dict[str, Any]) -> None:
+def explicit(backend: Any, spec: dict[str, Any], name: str, record: dict[str, Any]) -> None:
     """Train on the device `name`, and nowhere else, into `record`."""
-    kit.exact(True)  # noqa: FBT003 - on
-    kit.keras.utils.set_random_seed(spec["seed"])
-    trainer = kit.trainer(name, data(kit.np, spec["seed"]), initial(kit.np, spec["seed"]))
+    backend.exact(True)  # noqa: FBT003 - on
+    backend.keras.utils.set_random_seed(spec["seed"])
+    trainer = backend.trainer(name, data(backend.np, spec["seed"]), initial(backend.np, spec["seed"]))
     begun = time.monotonic()
     for _ in range(spec["epochs"]):
         losses = trainer.losses()
@@ -21,16 +21,16 @@ def explicit(kit: Any, spec: dict[str, Any], name: str, record: dict[str, Any]) 
         record["losses"].append(sum(known) / len(known) if len(known) == len(losses) else None)
     record["seconds"] = time.monotonic() - begun
     trainer.witness(record)
-    record["memory"] = kit.memory(name)
+    record["memory"] = backend.memory(name)
 
 
-def implicit(kit: Any, spec: dict[str, Any], record: dict[str, Any]) -> None:
+def implicit(backend: Any, spec: dict[str, Any], record: dict[str, Any]) -> None:
     """Train as users write it, compile and fit without a device, into `record`."""
-    kit.exact(False)  # noqa: FBT003 - off
-    kit.before_fit()
-    kit.keras.utils.set_random_seed(spec["seed"])
-    inputs, labels = data(kit.np, spec["seed"])
-    model = sequential(kit.keras)
+    backend.exact(False)  # noqa: FBT003 - off
+    backend.before_fit()
+    backend.keras.utils.set_random_seed(spec["seed"])
+    inputs, labels = data(backend.np, spec["seed"])
+    model = sequential(backend.keras)
     jit = {} if spec["jit_compile"] == "auto" else {"jit_compile": spec["jit_compile"]}
     model.compile(optimizer="adam", loss="categorical_crossentropy", **jit)
     begun = time.monotonic()
@@ -38,10 +38,11 @@ def implicit(kit: Any, spec: dict[str, Any], record: dict[str, Any]) -> None:
     record["seconds"] = time.monotonic() - begun
     record["losses"] = [number(loss) for loss in history.history["loss"]]
     record["weights"] = [
-        kit.place(str(getattr(weight, "name", None) or i), weight) for i, weight in enumerate(kit.variables(model))
+        backend.place(str(getattr(weight, "name", None) or i), weight)
+        for i, weight in enumerate(backend.variables(model))
     ]
-    record["tensors"] = [kit.place("output", model(inputs[:BATCH]))]
-    kit.after_fit(model, (inputs[:BATCH], labels[:BATCH]), record)
+    record["tensors"] = [backend.place("output", model(inputs[:BATCH]))]
+    backend.after_fit(model, (inputs[:BATCH], labels[:BATCH]), record)
 
 
 def training(kind: str, device: str, work: Any) -> dict[str, Any]:
@@ -63,11 +64,11 @@ def asked(listed: list[dict[str, Any]], spec: dict[str, Any]) -> list[str]:
     return [f"/{spec['device']}:{one}" for one in indices]
 
 
-def trainings(kit: Any, spec: dict[str, Any], names: list[str]) -> Any:
+def trainings(backend: Any, spec: dict[str, Any], names: list[str]) -> Any:
     """Yield the trainings: on each device, on the CPU for comparison, and without a device."""
     kinds = [("explicit", name) for name in names]
     if "reference" in spec["parts"] and spec["device"] != "CPU":
         kinds.append(("reference", "/CPU:0"))
     for kind, name in kinds:
-        yield training(kind, name, lambda into, name=name: explicit(kit, spec, name, into))
-    yield training("implicit", "", lambda into: implicit(kit, spec, into))
+        yield training(kind, name, lambda into, name=name: explicit(backend, spec, name, into))
+    yield training("implicit", "", lambda into: implicit(backend, spec, into))

@@ -17,7 +17,7 @@ from provision.engine.docker import connect
 from provision.engine.protocol import Access, Ran, Run
 from provision.model import Engine, Gpu, Host, Vendor, decode
 from provision.probe.cdi import cdi_devices
-from provision.prove import diagnose
+from provision.prove.diagnose import diagnose
 
 Modern = Any  # the class of conftest.py
 pytestmark = pytest.mark.engine
@@ -128,8 +128,8 @@ def test_a_device_that_no_specification_names(
     assert f"unresolvable CDI devices {name}" in ran.refused
     found = diagnose(ran.refused, vendor, load().errors)
     assert found is not None
-    assert (found.pattern.id, found.line) == (code, ran.refused)
-    assert "CDI spec" in found.pattern.cause
+    assert (found.code, found.seen) == (code, ran.refused)
+    assert "CDI spec" in found.text
 
 
 def test_a_gpu_request_without_cdi_and_without_toolkit(docker28: Modern, debian: str) -> None:
@@ -144,7 +144,7 @@ def test_a_gpu_request_without_cdi_and_without_toolkit(docker28: Modern, debian:
     assert "could not select device driver" in ran.refused
     found = diagnose(ran.refused, Vendor.CUDA, load().errors)
     assert found is not None
-    assert found.pattern.id == "KGE-510"
+    assert found.code == "KGE-510"
 
 
 def test_an_engine_that_does_not_use_cdi(daemon: Callable[..., Any], tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_an_engine_that_does_not_use_cdi(daemon: Callable[..., Any], tmp_path: P
     assert without.process.returncode == 0
     found = diagnose(ran.refused, Vendor.CUDA, load().errors)
     assert found is not None, ran.refused
-    assert found.pattern.id == "KGE-511"
+    assert found.code == "KGE-511"
 
 
 def amd_host(docker28: Modern) -> Host:

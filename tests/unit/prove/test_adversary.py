@@ -16,10 +16,11 @@ import pytest
 from provision.catalogue import load
 from provision.engine.protocol import Ran
 from provision.model import Gpu, Proof, Status, Vendor, Verdict
-from provision.prove import Evidence, Expectation, Problem, judge, parse_result
+from provision.prove import Evidence, Expectation, Problem, parse_result
+from provision.prove.checks.placement import HEAVY
 from provision.prove.control import with_control
 from provision.prove.evidence import MARKER
-from provision.prove.placement import HEAVY
+from provision.prove.judge import judge
 
 V = importlib.import_module("tests.unit.prove.conftest")  # as pytest names it with import-mode importlib
 FILES: list[Path] = sorted(V.HARDWARE.glob("*.evidence.json"))

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from provision.model import Proof, Training, Verdict
-from provision.prove.chart import Chart, Curve, chart
-from provision.prove.page import page
+from provision.prove.report.chart import Chart, Curve, chart
+from provision.prove.report.page import page
 
 LOSSES = (2.05, 1.19, 0.399, 0.147, 0.0782, 0.0507)
 
@@ -47,7 +47,7 @@ def test_any_losses_are_drawn_inside_the_plot(losses: list[float], reference: li
     assert 2 <= len(drawn.losses) <= 8
     points = [point for curve in drawn.curves for point in curve.points]
     assert all(box.left < point.x < box.right and box.top <= point.y <= box.bottom for point in points)
-    assert all(box.top <= tick.at <= box.bottom for tick in drawn.losses)
+    assert all(box.top <= tick.y <= box.bottom for tick in drawn.losses)
 
 
 def test_a_lower_loss_is_drawn_lower_and_a_later_epoch_further_right() -> None:

@@ -7,10 +7,11 @@ import pytest
 
 from provision.engine.protocol import Ran
 from provision.model import Gpu, Vendor, Verdict
-from provision.prove import Evidence, Expectation, Problem, judge
-from provision.prove.devices import counted, expected
-from provision.prove.page import page
-from provision.prove.summary import summary
+from provision.prove import Evidence, Expectation, Problem
+from provision.prove.checks.devices import counted, expected
+from provision.prove.judge import judge
+from provision.prove.report.page import page
+from provision.prove.report.summary import summary
 
 SECOND = Gpu(vendor="nvidia", name="NVIDIA H100", uuid="GPU-2", pci="0000:65:00.0")
 

@@ -7,26 +7,16 @@ import msgspec
 import pytest
 import yaml
 
+from provision.catalogue.rows import KnownError
 from provision.engine.protocol import Ran
 from provision.model import Vendor
-from provision.prove import Evidence, Expectation, Problem, diagnose, judge
-from provision.prove.diagnose import HARMLESS
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    id: str
-    match: str
-    cause: str
-    fix: str
-    vendor: str
-    source: str
-    checked: str
-    confidence: str = "confirmed"
-    note: str = ""
-
+from provision.prove import Evidence, Expectation, Problem
+from provision.prove.diagnose import HARMLESS, diagnose
+from provision.prove.judge import judge
 
 FILE = Path(__file__).parents[3] / "images" / "errors.yaml"
-ROWS = msgspec.convert(yaml.safe_load(FILE.read_text()), dict[str, list[Row]])["errors"]
+RAW = yaml.safe_load(FILE.read_text())["errors"]
+ROWS = msgspec.convert(RAW, list[KnownError])
 
 CUDA = {
     'could not select device driver "" with capabilities: [[gpu]]': "KGE-510",
@@ -93,14 +83,14 @@ ROCM = {
 def test_messages_of_nvidia(line: str, code: str) -> None:
     found = diagnose(f"noise\n  {line}\nnoise", Vendor.CUDA, ROWS)
     assert found is not None
-    assert (found.pattern.id, found.line) == (code, line)
+    assert (found.code, found.seen) == (code, line)
 
 
 @pytest.mark.parametrize(("line", "code"), ROCM.items())
 def test_messages_of_amd(line: str, code: str) -> None:
     found = diagnose(line, Vendor.ROCM, ROWS)
     assert found is not None
-    assert found.pattern.id == code
+    assert found.code == code
 
 
 HARMLESS_LINES = [
@@ -130,6 +120,7 @@ def test_every_row_that_is_a_cause_has_a_message_here() -> None:
 def test_rows_are_complete_and_unique() -> None:
     assert len({row.id for row in ROWS}) == len(ROWS)
     assert all(row.source and row.checked and row.fix and row.cause for row in ROWS)
+    assert all("vendor" in row for row in RAW)
 
 
 def test_a_refusal_is_reported_with_its_cause(cuda: Expectation, done: Ran) -> None:

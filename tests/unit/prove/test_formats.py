@@ -8,8 +8,9 @@ import pytest
 
 from provision.engine.protocol import Ran
 from provision.model import Check, Proof, Status, Verdict
-from provision.prove import Evidence, Expectation, judge
-from provision.prove.formats import ctrf, junit
+from provision.prove import Evidence, Expectation
+from provision.prove.judge import judge
+from provision.prove.report.formats import ctrf, junit
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 
 from provision.engine.protocol import Ran
 from provision.model import Check, Gpu, Proof, Status, Vendor, Verdict
-from provision.prove import Evidence, Expectation, Problem, judge
-from provision.prove.judge import REQUIRED, REQUIRED_ON_CPU, verdict_of
+from provision.prove import Evidence, Expectation, Problem
+from provision.prove.checks import table
+from provision.prove.judge import judge, verdict_of
 
 CPU = Expectation(vendor=Vendor.CPU, indices=(0,))
-NAMES = [
-    *("started", "reported", "build", "visible", "identity", "placement", "implicit", "training"),
-    *("numerics", "work", "outside", "speed", "libraries", "soak"),
-]
+NAMES = [row.name for row in table.rows() if row.judged]
+REQUIRED, REQUIRED_ON_CPU = table.required(Verdict.PROVED), table.required(Verdict.CPU)
 
 
 def copy(record: dict[str, Any]) -> dict[str, Any]:

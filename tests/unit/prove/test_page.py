@@ -29,8 +29,10 @@ from provision.model import (
     Verdict,
 )
 from provision.model.proof import LibraryRow
-from provision.prove import Evidence, Expectation, judge
-from provision.prove.page import ASKS, BRIEF, LIMIT, page
+from provision.prove import Evidence, Expectation
+from provision.prove.checks import table
+from provision.prove.judge import judge
+from provision.prove.report.page import BRIEF, LIMIT, page
 
 VOID = {"meta", "link", "br"}
 WORDS = {
@@ -198,7 +200,9 @@ def test_every_check_has_its_row(not_proved: Proof) -> None:
 
 def test_each_check_of_the_judge_has_its_question(proved: Proof) -> None:
     # The control is a run of its own, judged after the checks of the first.
-    assert [*(check.name for check in proved.checks), "control"] == list(ASKS)
+    assert [*(check.name for check in proved.checks), "control"] == [row.name for row in table.rows()]
+    asked = [text for inside, text in read(page(proved)).texts if inside == "span" and text.endswith("?")]
+    assert asked == [row.question for row in table.rows() if row.judged]
 
 
 def test_an_empty_proof_claims_nothing() -> None:

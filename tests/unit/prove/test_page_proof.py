@@ -11,9 +11,10 @@ import pytest
 from provision.engine.protocol import Ran
 from provision.model import Base, Check, Framework, Proof, Route, Stack, Status, Training, Vendor, Verdict
 from provision.model.proof import LibraryRow
-from provision.prove import Evidence, Expectation, judge
+from provision.prove import Evidence, Expectation
 from provision.prove.control import with_control, with_known_control
-from provision.prove.page import BRIEF, brief, page, tally
+from provision.prove.judge import judge
+from provision.prove.report.page import BRIEF, brief, page, tally
 
 MET = "The same without the GPU failed, as it must."
 BOLD = "\x1b[1mException encountered.\x1b[0m"

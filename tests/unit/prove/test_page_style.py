@@ -5,7 +5,7 @@ import re
 import pytest
 
 from provision.model import Proof, Training, Verdict
-from provision.prove.page import page
+from provision.prove.report.page import page
 
 PROOF = Proof(verdict=Verdict.NOT_PROVED, reason="a reason", training=Training(losses=(2.0, 1.0)))
 PAIRS = [("ink", "paper"), ("quiet", "paper"), ("ink", "panel"), ("quiet", "panel")]

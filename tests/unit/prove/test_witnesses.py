@@ -14,12 +14,22 @@ import pytest
 
 from provision.engine.protocol import Ran
 from provision.model import Check, Gpu, Proof, Status, Vendor, Verdict
-from provision.prove import Evidence, Expectation, judge
-from provision.prove.climate import Climate, look, smi_climate
-from provision.prove.compute import MODEL_BYTES
-from provision.prove.outside import Outside, Watch, kfd_memory, processes, smi_memory
-from provision.prove.peak import peak
-from provision.prove.placement import target
+from provision.prove import Evidence, Expectation
+from provision.prove.checks.load import MODEL_BYTES
+from provision.prove.checks.peak import peak
+from provision.prove.checks.placement import target
+from provision.prove.host_monitor import (
+    SOURCES,
+    HostMonitor,
+    HostView,
+    hwmon_texts,
+    hwmon_thermals,
+    kfd_memory,
+    processes,
+    smi_memory,
+    smi_thermals,
+)
+from provision.prove.judge import judge
 
 ERROR = {"type": "InternalError", "text": "cuDNN: CUDNN_STATUS_NOT_INITIALIZED"}
 Judged = Callable[..., Proof]
@@ -34,7 +44,7 @@ def judged(cuda: Expectation, done: Ran, gpu_record: dict[str, Any]) -> Judged:
     """Judge the H100's record with some of its values replaced."""
 
     def run(
-        *changes: tuple[tuple[Any, ...], Any], log: str = "", outside: Outside | None = None, **more: object
+        *changes: tuple[tuple[Any, ...], Any], log: str = "", outside: HostView | None = None, **more: object
     ) -> Proof:
         record = json.loads(json.dumps(gpu_record))
         for path, value in changes:
@@ -182,8 +192,8 @@ def test_a_soak(judged: Judged) -> None:
 
 
 def test_heat_is_a_warning(judged: Judged) -> None:
-    def outside(**seen: Any) -> Outside:  # noqa: ANN401 - fields of several types
-        return Outside(source="nvidia-smi", climate=Climate(**seen))
+    def outside(**seen: Any) -> HostView:  # noqa: ANN401 - fields of several types
+        return HostView(source="nvidia-smi", **seen)
 
     cool = judged((("soaks",), [SOAK]), level="soak", outside=outside(celsius=61))
     assert (of(cool, "soak").status, "hottest 61 C" in of(cool, "soak").detail) == (Status.PASS, True)
@@ -194,10 +204,10 @@ def test_heat_is_a_warning(judged: Judged) -> None:
 
 def test_nvidia_smi_s_climate() -> None:
     # Made up after nvidia-smi's documented format; a busy GPU at its power cap (0x4) is no fault.
-    assert smi_climate("65, 0x0000000000000004\n71, 0x0000000000000060\n[N/A], [N/A]\n") == Climate(
+    assert smi_thermals("65, 0x0000000000000004\n71, 0x0000000000000060\n[N/A], [N/A]\n") == HostView(
         celsius=71, slowed=("slowed by its driver because of heat", "slowed by its hardware because of heat")
     )
-    assert smi_climate("") == Climate()
+    assert smi_thermals("") == HostView()
 
 
 def test_amdgpu_s_climate(tmp_path: Path) -> None:
@@ -206,14 +216,14 @@ def test_amdgpu_s_climate(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "name").write_text(driver)
         (folder / "temp1_input").write_text(text)
-    assert look(Vendor.ROCM, None, tmp_path) == Climate(celsius=64)
-    assert look(Vendor.CUDA, None) == Climate()
+    assert hwmon_thermals(hwmon_texts(tmp_path)) == HostView(celsius=64)
+    assert SOURCES[Vendor.CUDA].thermals(None) == HostView()
 
 
 def test_what_the_host_sees_is_no_condition(judged: Judged) -> None:
-    seen = judged(outside=Outside(pid=7, held_bytes=5 << 20, source="nvidia-smi"))
+    seen = judged(outside=HostView(pid=7, held_bytes=5 << 20, source="nvidia-smi"))
     assert of(seen, "outside").status is Status.PASS
-    blind = judged(outside=Outside(why="there is no nvidia-smi on this host to ask"))
+    blind = judged(outside=HostView(why="there is no nvidia-smi on this host to ask"))
     assert (blind.verdict, of(blind, "outside").status) == (Verdict.PROVED, Status.UNKNOWN)
 
 
@@ -238,11 +248,11 @@ def test_the_process_is_found_by_the_run_s_number(tmp_path: Path) -> None:
 
 
 def test_a_watch_without_tools_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provision.prove.outside.command.find", lambda *_: None)
-    with Watch(Vendor.CUDA, "a number that no process has") as watch:
+    monkeypatch.setattr("provision.prove.host_monitor.command.find", lambda *_: None)
+    with HostMonitor(Vendor.CUDA, "a number that no process has") as watch:
         pass
     assert "no nvidia-smi" in watch.answer().why
-    with Watch(Vendor.ROCM, "a number that no process has") as watch:
+    with HostMonitor(Vendor.ROCM, "a number that no process has") as watch:
         pass
     assert "not seen from here" in watch.answer().why
 

@@ -16,14 +16,15 @@ import pytest
 
 from provision.engine.protocol import Ran
 from provision.model import Vendor, Verdict
-from provision.prove import Evidence, Expectation, judge, parse_result
-from provision.prove.placement import BOUND
-from provision.prove.workload import model, pack
-from provision.prove.workload.inside import libraries
-from provision.prove.workload.parts import library_rows
+from provision.prove import Evidence, Expectation, parse_result
+from provision.prove.checks.placement import BOUND
+from provision.prove.judge import judge
+from provision.prove.workload import model, zipapp
+from provision.prove.workload.container import libraries
+from provision.prove.workload.measurements import library_rows
 
-FOLDER = pack.FOLDER
-SOURCE = pack.source()
+FOLDER = zipapp.FOLDER
+SOURCE = zipapp.source()
 STANDARD = sys.stdlib_module_names | {"tensorflow", "keras", "jax", "torch", "numpy", "__future__"}
 
 
@@ -46,14 +47,14 @@ def test_it_fits_into_one_argument() -> None:
 
 
 def test_the_same_sources_are_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack, "FOLDER", tmp_path)
+    monkeypatch.setattr(zipapp, "FOLDER", tmp_path)
     texts = {path.name: path.read_text() for path in FOLDER.glob("*.py")}
     for name in sorted(texts, reverse=True):  # another order, and other dates
         (tmp_path / name).write_text(texts[name])
-    again = pack.archive()
+    again = zipapp.archive()
     monkeypatch.undo()
-    assert again == pack.archive()
-    assert set(zipfile.ZipFile(io.BytesIO(again)).namelist()) == set(texts) - {"pack.py"}
+    assert again == zipapp.archive()
+    assert set(zipfile.ZipFile(io.BytesIO(again)).namelist()) == set(texts) - {"zipapp.py"}
 
 
 def test_no_other_maker_s_library_is_opened() -> None:
@@ -92,7 +93,7 @@ def test_each_way_to_start_it(way: str, tmp_path: Path) -> None:
     """Modules of the same names on the path are not taken for its own, nor its own for a framework's."""
     for path in FOLDER.glob("*.py"):
         (tmp_path / path.name).write_text("raise RuntimeError('the environment')\n")
-    (tmp_path / "jax.py").write_text("import planes\n")  # as a framework might call one of its modules
+    (tmp_path / "jax.py").write_text("import xplane\n")  # as a framework might call one of its modules
     single = tmp_path / "elsewhere" / "workload.py"  # Python looks into a file, not at its name
     single.parent.mkdir()
     made = [sys.executable, "-m", "provision.prove.workload", "--pack", str(single)]
@@ -142,12 +143,12 @@ def test_without_tensorflow() -> None:
 
 
 class Elsewhere:
-    """A kit whose CPU work is done by a GPU, as TensorFlow's soft placement does with what only a GPU can."""
+    """A backend whose CPU work is done by a GPU, as TensorFlow's soft placement does with what only a GPU can."""
 
     np = None  # nothing is compared
     not_asked: ClassVar[dict[str, str]] = {}
 
-    def exact(self, on: bool) -> None: ...  # noqa: FBT001 - the kits' own signature
+    def exact(self, on: bool) -> None: ...  # noqa: FBT001 - the backends' own signature
 
     def before_fit(self) -> None: ...
 

@@ -9,7 +9,7 @@ import pytest
 
 from provision.errors import InputError
 from provision.model import Host
-from provision.prove.workload import inside
+from provision.prove.workload import container
 from provision.records import Environment, Record, State, answer, environment, host_key, seal, title
 from provision.records.environment import VARIABLES
 
@@ -130,4 +130,4 @@ def test_what_does_not_tell_is_an_input_error(program: str) -> None:
 
 
 def test_the_variables_are_those_that_the_workload_records() -> None:
-    assert VARIABLES == inside.VARIABLES
+    assert VARIABLES == container.VARIABLES

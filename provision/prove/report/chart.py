@@ -13,15 +13,8 @@ PLOTTED = 1e100  # a loss beyond this is listed, not drawn: the axis would overf
 Place: TypeAlias = tuple[float, float] | None  # None where a value cannot be drawn
 
 
-class Tick(NamedTuple):
-    """A labelled place on an axis of the chart, in the units of its viewBox."""
-
-    at: float
-    text: str
-
-
 class Point(NamedTuple):
-    """One epoch's loss on the chart, in the units of its viewBox."""
+    """One epoch's loss, or a labelled place on an axis of the chart, in the units of its viewBox."""
 
     x: float
     y: float
@@ -58,8 +51,8 @@ class Chart(NamedTuple):
 
     box: Box
     curves: tuple[Curve, ...]
-    epochs: tuple[Tick, ...]
-    losses: tuple[Tick, ...]
+    epochs: tuple[Point, ...]  # on the axis below
+    losses: tuple[Point, ...]  # on the axis at the left
 
     @property
     def rows(self) -> tuple[tuple[str, ...], ...]:
@@ -102,8 +95,10 @@ def chart(trainings: Mapping[str, tuple[float, ...]]) -> Chart | None:
     return Chart(
         box=box,
         curves=(_labelled(first, others), *others),
-        epochs=tuple(Tick(across(index), str(index + 1)) for index in range(0, length, math.ceil(length / LABELLED))),
-        losses=tuple(Tick(up(mark), f"{mark:g}") for mark in marks),
+        epochs=tuple(
+            Point(across(index), box.bottom, str(index + 1)) for index in range(0, length, math.ceil(length / LABELLED))
+        ),
+        losses=tuple(Point(box.left, up(mark), f"{mark:g}") for mark in marks),
     )
 
 

@@ -4,10 +4,62 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from . import rows_torch
 from .keras3 import Keras3
-from .train_torch import TorchTrainer
-from .words import index, place
+from .library_inputs import inputs, ranks
+from .model import RATE, batches, sequential
+from .record import index, number, place, rows_of
+
+
+class TorchTrainer:
+    """A model on one device, and the steps that train it there."""
+
+    def __init__(self, backend: Torch, name: str, arrays: tuple[Any, Any], weights: list[Any]) -> None:
+        self.backend, self.name, torch = backend, name, backend.torch
+        device = backend.device(name)
+        with backend.on(name):
+            self.model = sequential(backend.keras)
+            self.model.set_weights(weights)
+        self.weights = backend.variables(self.model)
+        self.batches = [(torch.tensor(x, device=device), torch.tensor(y, device=device)) for x, y in batches(arrays)]
+
+    def step(self, batch: tuple[Any, Any]) -> dict[str, Any]:
+        """Take one step of plain gradient descent, by hand, and return its tensors."""
+        torch = self.backend.torch
+        with self.backend.on(self.name):
+            output = self.model(batch[0], training=True)
+            loss = -torch.mean(torch.sum(batch[1] * torch.log(output + 1e-7), dim=-1))
+            gradients = torch.autograd.grad(loss, self.weights)
+            with torch.no_grad():
+                for i, weight in enumerate(self.weights):
+                    weight.sub_(RATE * gradients[i])
+        return {"output": output, "loss": loss, "gradients": gradients}
+
+    def losses(self) -> list[float | None]:
+        """Train one epoch and return the loss of each batch."""
+        return [number(self.step(batch)["loss"].detach()) for batch in self.batches]
+
+    def witness(self, record: dict[str, Any]) -> None:
+        """Record where one more step has its weights, its tensors and its operations."""
+        from torch.utils._python_dispatch import TorchDispatchMode
+
+        backend, counts = self.backend, {}  # type: ignore[var-annotated] # typed by its use below
+
+        class Counting(TorchDispatchMode):  # type: ignore[misc] # torch is not there when types are checked
+            def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                result = func(*args, **(kwargs or {}))
+                first = result[0] if isinstance(result, (tuple, list)) and result else result
+                if isinstance(first, backend.torch.Tensor):
+                    key = (str(func), str(first.device), bool(first.is_floating_point()))
+                    counts[key] = counts.get(key, 0) + 1
+                return result
+
+        with Counting():
+            last = self.step(self.batches[0])
+        names = [weight.path for weight in self.model.trainable_variables]
+        record["weights"] = [backend.place(names[i], weight) for i, weight in enumerate(self.weights)]
+        record["tensors"] = [backend.place(name, last[name]) for name in ("output", "loss")]
+        record["gradients"] = [backend.place(names[i], gradient) for i, gradient in enumerate(last["gradients"])]
+        record["ops"] = rows_of(counts)
 
 
 class Torch(Keras3):
@@ -102,11 +154,22 @@ class Torch(Keras3):
 
     def operations(self) -> dict[str, Any]:
         """Return one function for each GPU library, by the name that its row gets."""
-        return rows_torch.operations(self)
+        given, tensor = inputs(self.np), self.keras.ops.convert_to_tensor
+
+        def sparse() -> Any:
+            return tensor(given.thin).to_sparse_csr() @ tensor(given.matrix)
+
+        return {**super().operations(), "sparse": sparse}
 
     def collective(self, names: list[str]) -> tuple[Any, Any, str]:
-        """Return the sum over all devices, the expected one, and where it is."""
-        return rows_torch.collective(self, names)
+        """Return the last device's sum over all, which NCCL or RCCL made, the expected one, and its place.
+
+        In one process: what torch.distributed does with the same library takes a process for each device.
+        """
+        torch, (own, expected) = self.torch, ranks(self.np, len(names))
+        there = [torch.tensor(own[i], device=self.device(name)) for i, name in enumerate(names)]
+        torch.cuda.nccl.all_reduce(there)  # in place
+        return there[-1].cpu().numpy(), expected, str(there[-1].device)
 
     def profiled(self, work: Any) -> dict[str, int]:
         """Return how many events the profiler saw on each plane while `work` ran."""

@@ -1,27 +1,47 @@
 """The table of GPU libraries: one row each, works, wrong, missing, slow or not asked."""
 
 import re
+from collections.abc import Mapping
+from typing import Final
 
-from provision.model import Check, Status, Vendor
+from provision.model import GPU_VENDORS, Status, Vendor
+from provision.model.complete import complete
 from provision.model.proof import LibraryRow
-from provision.prove.checks import check
+from provision.prove.checks.case import Case, Outcome
+from provision.prove.checks.placement import target
 from provision.prove.evidence import Evidence, LibraryRecord
-from provision.prove.expectation import Expectation
-from provision.prove.placement import target
 
-# What stands behind each row, NVIDIA's and AMD's.
-BEHIND = {
-    "matmul": ("cuBLAS", "rocBLAS"),
-    "conv2d": ("cuDNN", "MIOpen"),
-    "conv2d network": ("cuDNN", "MIOpen"),
-    "lstm": ("cuDNN", "MIOpen"),
-    "fft": ("cuFFT", "hipFFT"),
-    "solver": ("cuSOLVER", "rocSOLVER"),
-    "sparse": ("cuSPARSE", "rocSPARSE"),
-    "xla": ("XLA", "XLA"),
-    "mixed precision": ("cuBLAS float16", "rocBLAS float16"),
-    "collective": ("NCCL", "RCCL"),
-}
+# The maker's library behind each row.
+BEHIND: Final[Mapping[Vendor, Mapping[str, str]]] = complete(
+    "the libraries behind the table's rows",
+    {
+        Vendor.CUDA: {
+            "matmul": "cuBLAS",
+            "conv2d": "cuDNN",
+            "conv2d network": "cuDNN",
+            "lstm": "cuDNN",
+            "fft": "cuFFT",
+            "solver": "cuSOLVER",
+            "sparse": "cuSPARSE",
+            "xla": "XLA",
+            "mixed precision": "cuBLAS float16",
+            "collective": "NCCL",
+        },
+        Vendor.ROCM: {
+            "matmul": "rocBLAS",
+            "conv2d": "MIOpen",
+            "conv2d network": "MIOpen",
+            "lstm": "MIOpen",
+            "fft": "hipFFT",
+            "solver": "rocSOLVER",
+            "sparse": "rocSPARSE",
+            "xla": "XLA",
+            "mixed precision": "rocBLAS float16",
+            "collective": "RCCL",
+        },
+    },
+    GPU_VENDORS,
+)
 ESSENTIAL = {"matmul", "conv2d", "conv2d network", "lstm"}  # without these no usual Keras model trains
 # Relative to the largest value. Libraries choose their own algorithms (Winograd, fused cells, TensorFloat-32 in XLA):
 # a percent is far above that, and far below what a wrong kernel does. Half precision has 11 bits.
@@ -64,22 +84,26 @@ def _missing(error: str, log: str) -> str:
     return f"{found[1]} cannot be loaded; {error}" if found else error
 
 
-def libraries(expectation: Expectation, table: tuple[LibraryRow, ...]) -> Check:
+def libraries(case: Case) -> Outcome:
     """Does every library compute, and compute right?
 
     A wrong result fails, and so does a missing library that any usual model needs; others are a warning.
     """
-    if expectation.vendor is Vendor.CPU or expectation.level == "quick":
-        return check("libraries", Status.SKIP, "tried on GPUs at the levels standard and soak")
+    table = case.libraries
     if not table:
-        return check("libraries", Status.UNKNOWN, "no library was tried")
+        return Status.UNKNOWN, "no library was tried"
     bad = [row for row in table if row.state == "wrong" or (row.state == "missing" and row.name in ESSENTIAL)]
     odd = [row for row in table if row.state not in {"works", "not asked"}]
     status = Status.FAIL if bad else Status.WARN if odd else Status.PASS
-    detail = "; ".join(f"{_name(row, expectation)} {row.state}: {row.detail}" for row in bad or odd)
-    return check("libraries", status, detail or f"all {sum(row.state == 'works' for row in table)} rows work")
+    detail = "; ".join(f"{_name(row, case.expectation.vendor)} {row.state}: {row.detail}" for row in bad or odd)
+    return status, detail or f"all {sum(row.state == 'works' for row in table)} rows work"
 
 
-def _name(row: LibraryRow, expectation: Expectation) -> str:
-    behind = BEHIND.get(row.name)
-    return f"{row.name} ({behind[expectation.vendor is Vendor.ROCM]})" if behind else row.name
+def behind(row: LibraryRow, vendor: Vendor) -> str:
+    """Return the maker's library that a row tries; empty when it is not known."""
+    return BEHIND.get(vendor, {}).get(row.name, "")
+
+
+def _name(row: LibraryRow, vendor: Vendor) -> str:
+    library = behind(row, vendor)
+    return f"{row.name} ({library})" if library else row.name

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.prove.here import run_here
-from provision.prove.outside import processes
+from provision.prove.host_monitor import processes
+from provision.prove.process_runner import run_here
 
 PYTHON = Path(sys.executable)
 pytestmark = pytest.mark.process

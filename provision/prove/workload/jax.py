@@ -8,11 +8,73 @@ import sys
 import tempfile
 from typing import Any
 
-from . import rows_jax
 from .keras3 import Keras3
-from .planes import planes
-from .train_jax import JaxTrainer
-from .words import index, place
+from .library_inputs import inputs, ranks
+from .model import RATE, batches, sequential
+from .record import index, message, number, place, rows_of
+from .xplane import planes
+
+
+def primitives(jaxpr: Any, device: str, counts: dict[tuple[str, str, bool], int]) -> None:
+    """Count the operations of a traced function and of those that it calls."""
+    for equation in jaxpr.eqns:
+        inner = [getattr(value, "jaxpr", value) for value in equation.params.values()]
+        for called in inner:
+            if hasattr(called, "eqns"):
+                primitives(called, device, counts)
+        key = (str(equation.primitive), device, True)
+        counts[key] = counts.get(key, 0) + 1
+
+
+class JaxTrainer:
+    """A model on one device, and the compiled step that trains it there."""
+
+    def __init__(self, backend: Jax, name: str, arrays: tuple[Any, Any], weights: list[Any]) -> None:
+        jax, device = backend.jax, backend.device(name)
+        self.backend, self.name = backend, name
+        with backend.on(name):
+            self.model = sequential(backend.keras)
+            self.model.set_weights(weights)
+            self.weights = [jax.device_put(value, device) for value in backend.variables(self.model)]
+            self.batches = [(jax.device_put(x, device), jax.device_put(y, device)) for x, y in batches(arrays)]
+            self.compiled = jax.jit(self.step).lower(self.weights, *self.batches[0]).compile()
+
+    def loss(self, weights: list[Any], x: Any, y: Any) -> tuple[Any, Any]:
+        """Return the loss and the output."""
+        jnp = self.backend.jax.numpy
+        output, _ = self.model.stateless_call(weights, [], x, training=True)
+        return -jnp.mean(jnp.sum(y * jnp.log(output + 1e-7), axis=-1)), output
+
+    def step(self, weights: list[Any], x: Any, y: Any) -> dict[str, Any]:
+        """Return the tensors of one step of plain gradient descent, and the new weights."""
+        (loss, output), gradients = self.backend.jax.value_and_grad(self.loss, has_aux=True)(weights, x, y)
+        new = [weight - RATE * gradients[i] for i, weight in enumerate(weights)]
+        return {"output": output, "loss": loss, "gradients": gradients, "weights": new}
+
+    def losses(self) -> list[float | None]:
+        """Train one epoch and return the loss of each batch."""
+        found = []
+        for batch in self.batches:
+            last = self.compiled(self.weights, *batch)
+            self.weights = last["weights"]
+            found.append(number(last["loss"]))
+        return found
+
+    def witness(self, record: dict[str, Any]) -> None:
+        """Record where one more step has its weights, its tensors and its operations."""
+        backend, last = self.backend, self.compiled(self.weights, *self.batches[0])
+        names = [weight.path for weight in self.model.trainable_variables]
+        record["weights"] = [backend.place(names[i], weight) for i, weight in enumerate(last["weights"])]
+        record["tensors"] = [backend.place(name, last[name]) for name in ("output", "loss")]
+        record["gradients"] = [backend.place(names[i], gradient) for i, gradient in enumerate(last["gradients"])]
+        try:
+            # One executable, and the runtime tells on which devices all of it runs.
+            device = backend.names(self.compiled.runtime_executable().local_devices())
+            counts: dict[tuple[str, str, bool], int] = {}
+            primitives(backend.jax.make_jaxpr(self.step)(self.weights, *self.batches[0]).jaxpr, device, counts)
+            record["ops"] = rows_of(counts)
+        except AttributeError as error:
+            record["ops_error"] = message(error)
 
 
 class Jax(Keras3):
@@ -123,11 +185,39 @@ class Jax(Keras3):
 
     def operations(self) -> dict[str, Any]:
         """Return one function for each GPU library, by the name that its row gets."""
-        return rows_jax.operations(self)
+        jax, given = self.jax, inputs(self.np)
+
+        def xla() -> Any:
+            # All of JAX runs through XLA, operation by operation; this is one fused program.
+            return jax.jit(lambda x: jax.nn.relu(x @ x) + 1.0)(jax.numpy.asarray(given.matrix))
+
+        return {**super().operations(), "sparse": lambda: self.sparse(given.thin, given.matrix), "xla": xla}
+
+    def sparse(self, thin: Any, matrix: Any) -> Any:
+        """Return the product of a sparse and a dense matrix.
+
+        On a GPU JAX multiplies sparse matrices by gathering and adding unless cuSPARSE is asked for (by `__init__`),
+        and falls back to that with a warning at most: so the program says whether it calls the library.
+
+        Raises:
+            RuntimeError: on a GPU, the program does without the library.
+        """
+        from jax.experimental.sparse import BCOO
+
+        jax = self.jax
+        given = BCOO.fromdense(jax.numpy.asarray(thin)), jax.numpy.asarray(matrix)
+        program = jax.jit(lambda left, right: left @ right).lower(*given)
+        if next(iter(given[1].devices())).platform != "cpu" and "sparse_coo" not in program.as_text():
+            raise RuntimeError("JAX multiplies sparse matrices without the GPU's library")
+        return program.compile()(*given)
 
     def collective(self, names: list[str]) -> tuple[Any, Any, str]:
-        """Return the sum over all devices, the expected one, and where it is."""
-        return rows_jax.collective(self, names)
+        """Return the last device's sum over all, which NCCL or RCCL made, the expected one, and its place."""
+        jax, (own, expected) = self.jax, ranks(self.np, len(names))
+        devices = [self.device(name) for name in names]
+        total = jax.pmap(lambda one: jax.lax.psum(one, "all"), axis_name="all", devices=devices)(own)
+        last = next(shard.data for shard in total.addressable_shards if devices[-1] in shard.data.devices())
+        return self.np.asarray(last).ravel(), expected, self.place("", last)["device"]
 
     def profiled(self, work: Any) -> dict[str, int]:
         """Return how many events the profiler saw on each plane while `work` ran."""

@@ -23,10 +23,11 @@ from provision.model import (
     Vendor,
     Verdict,
 )
-from provision.prove import VerifyRequest, image_vendor, summary, verify
+from provision.prove import VerifyRequest, image_vendor, verify
 from provision.prove.control import WITHHELD
 from provision.prove.evidence import MARKER
 from provision.prove.expectation import host_state, select
+from provision.prove.report.summary import summary
 
 NO_PYTHON3 = 'exec: "python3": executable file not found in $PATH: unknown'
 ENV = {"NVIDIA_VISIBLE_DEVICES": Vendor.CUDA, "ROCM_PATH": Vendor.ROCM, "PATH": Vendor.CPU}

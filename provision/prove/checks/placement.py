@@ -4,8 +4,10 @@ import math
 import re
 from collections.abc import Iterator
 
-from provision.model import Check, Status, Vendor
-from provision.prove.checks import check, wanted
+from provision.model import Status, Vendor
+from provision.prove.checks.case import Case, Outcome
+from provision.prove.checks.container import wanted
+from provision.prove.checks.row import READ_LOG
 from provision.prove.evidence import Evidence, Op, Place, TrainingRecord
 from provision.prove.expectation import Expectation
 
@@ -68,13 +70,13 @@ def implicit_of(evidence: Evidence) -> TrainingRecord | None:
     return found[0] if len(found) == 1 else None
 
 
-def placement(expectation: Expectation, evidence: Evidence) -> Check:
+def placement(case: Case) -> Outcome:
     """Was every weight, gradient, loss and operation of the step on the device asked for?"""
-    asked = places(expectation, evidence)
-    wrong = [fault for place in asked for fault in misplaced(explicit_on(evidence, place), place)]
+    asked = places(case.expectation, case.evidence)
+    wrong = [fault for place in asked for fault in misplaced(explicit_on(case.evidence, place), place)]
     if wrong:
-        return check("placement", Status.FAIL, "; ".join(wrong[:4]))
-    return check("placement", Status.PASS, f"every weight, gradient and operation of the step on {', '.join(asked)}")
+        return Status.FAIL, "; ".join(wrong[:4])
+    return Status.PASS, f"every weight, gradient and operation of the step on {', '.join(asked)}"
 
 
 def misplaced(record: TrainingRecord | None, place: str) -> Iterator[str]:
@@ -111,13 +113,14 @@ def _misplaced_ops(record: TrainingRecord, place: str) -> Iterator[str]:
             yield f"{op.op} ran on {target(op.device) or 'an unknown place'}, not {place}"
 
 
-def implicit(expectation: Expectation, evidence: Evidence) -> Check:
+def implicit(case: Case) -> Outcome:
     """Does a model that names no device, as users write it, train on the GPU too?"""
+    expectation, evidence = case.expectation, case.evidence
     record = implicit_of(evidence)
     if record is None:
-        return check("implicit", Status.FAIL, "no training without a device is recorded")
+        return Status.FAIL, "no training without a device is recorded"
     if record.error:
-        return check("implicit", Status.FAIL, f"compile and fit failed: {record.error.type}: {record.error.text}")
+        return Status.FAIL, f"compile and fit failed: {record.error.type}: {record.error.text}"
     kind, asked = "CPU" if expectation.vendor is Vendor.CPU else "GPU", places(expectation, evidence)
     at = [item for item in (*record.weights, *record.tensors) if target(item.device) not in asked]
     # With XLA the products are inside one compiled operation, so their absence says nothing; a product that was placed
@@ -131,8 +134,8 @@ def implicit(expectation: Expectation, evidence: Evidence) -> Check:
             if seen
             else "its weights are not recorded"
         )
-        return check("implicit", Status.FAIL, "; ".join([detail, *_to_cpu(evidence)]))
-    return check("implicit", Status.PASS, f"compile and fit without a device used {target(record.weights[0].device)}")
+        return Status.FAIL, "; ".join([detail, *_to_cpu(evidence)])
+    return Status.PASS, f"compile and fit without a device used {target(record.weights[0].device)}"
 
 
 def _to_cpu(evidence: Evidence) -> Iterator[str]:
@@ -142,14 +145,23 @@ def _to_cpu(evidence: Evidence) -> Iterator[str]:
             yield f"{name}={value} is set"
 
 
-def training(expectation: Expectation, evidence: Evidence) -> Check:
+def implicit_fix(case: Case) -> str:
+    """Return what brings models that name no device to the GPU."""
+    record = implicit_of(case.evidence)
+    if record is not None and record.error:
+        return READ_LOG
+    return "Unset the variable or setting by which models that name no device go to the CPU."
+
+
+def training(case: Case) -> Outcome:
     """Did every training learn what its data can teach?"""
+    expectation, evidence = case.expectation, case.evidence
     records = [explicit_on(evidence, place) for place in places(expectation, evidence)]
     faults = [fault for record in (*records, implicit_of(evidence)) for fault in _unlearned(record)]
     if faults:
-        return check("training", Status.FAIL, "; ".join(faults))
+        return Status.FAIL, "; ".join(faults)
     lasts = ", ".join(f"{record.losses[-1]:.3f}" for record in records if record and record.losses)
-    return check("training", Status.PASS, f"loss fell to {lasts}, below {BOUND:.3f}")
+    return Status.PASS, f"loss fell to {lasts}, below {BOUND:.3f}"
 
 
 def _unlearned(record: TrainingRecord | None) -> Iterator[str]:

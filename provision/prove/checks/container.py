@@ -4,34 +4,22 @@ import re
 from collections.abc import Iterator
 
 from provision.engine.protocol import Ran
-from provision.model import Check, Status, Vendor
+from provision.model import Status, Vendor
+from provision.prove.checks.case import Case, Outcome, nothing
 from provision.prove.evidence import Evidence, Listed, Node, Problem
 from provision.prove.expectation import Expectation
 
 SIGNALS = {134: "aborted", 135: "bus error", 137: "killed", 139: "crashed (segmentation fault)", 143: "terminated"}
-NODE = {Vendor.CUDA: re.compile(r"/dev/(nvidia\d+|dxg)"), Vendor.ROCM: re.compile(r"/dev/(kfd|dxg)")}
-LIBRARY = {Vendor.CUDA: "libcuda.so", Vendor.ROCM: "libamdhip64"}
-# Variables that hide GPUs from a framework, and the values that hide all of them.
-HIDING = {
-    Vendor.CUDA: ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
-    Vendor.ROCM: ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
-}
-HIDDEN = {"", "-1", "none", "void", "NoDevFiles"}
+HIDDEN = {"", "-1", "none", "void", "NoDevFiles"}  # values by which a variable hides all GPUs from a framework
 CLOCK_SECONDS = 5.0  # how much longer than its container a workload may believe to have run
 CLOSED = {"Operation not permitted", "Permission denied"}  # by a cgroup or by its mode
-BUILD_KEY = {Vendor.CUDA: "is_cuda_build", Vendor.ROCM: "is_rocm_build"}
 
 
-def check(name: str, status: Status, detail: str) -> Check:
-    """Return one named check."""
-    return Check(name=name, status=status, detail=detail)
-
-
-def started(ran: Ran) -> Check:
+def started(case: Case) -> Outcome:
     """Did the engine start the container?"""
-    if ran.refused:
-        return check("started", Status.FAIL, ran.refused)
-    return check("started", Status.PASS, f"the workload ran for {ran.seconds:.1f} s")
+    if case.ran.refused:
+        return Status.FAIL, case.ran.refused
+    return Status.PASS, f"the workload ran for {case.ran.seconds:.1f} s"
 
 
 def ending(ran: Ran) -> str:
@@ -45,45 +33,51 @@ def ending(ran: Ran) -> str:
     return f"ended with code {ran.exit_code}" + (f", {SIGNALS[ran.exit_code]}" if ran.exit_code in SIGNALS else "")
 
 
-def reported(expectation: Expectation, ran: Ran, evidence: Evidence | Problem) -> Check:
+def reported(case: Case) -> Outcome:
     """Did the workload come to its end and say what it saw?"""
-    ended = ending(ran)
+    ran, evidence, ended = case.ran, case.found, ending(case.ran)
     if isinstance(evidence, Problem):
-        return check("reported", Status.FAIL, "; ".join(part for part in (ended, evidence.what) if part))
+        return Status.FAIL, "; ".join(part for part in (ended, evidence.what) if part)
     if ended or evidence.stopped:
-        return check("reported", Status.FAIL, ended or "stopped by SIGTERM before its end")
+        return Status.FAIL, ended or "stopped by SIGTERM before its end"
     if evidence.import_error:
         error = evidence.import_error
-        return check("reported", Status.FAIL, f"{expectation.framework} cannot be imported: {error.type}: {error.text}")
+        return Status.FAIL, f"{case.expectation.framework} cannot be imported: {error.type}: {error.text}"
     trained = [record.seconds for record in evidence.trainings if record.seconds is not None]
     if min(trained, default=0) < 0 or not sum(trained) <= evidence.seconds <= ran.seconds + CLOCK_SECONDS:
         detail = (
             f"its clock cannot be right: {sum(trained):.1f} s of training, {evidence.seconds:.1f} s inside, "
             f"{ran.seconds:.1f} s outside"
         )
-        return check("reported", Status.FAIL, detail)
-    return check("reported", Status.PASS, f"one result line, {len(evidence.trainings)} trainings recorded")
+        return Status.FAIL, detail
+    return Status.PASS, f"one result line, {len(evidence.trainings)} trainings recorded"
 
 
-def build(expectation: Expectation, evidence: Evidence) -> Check:
+def build(case: Case) -> Outcome:
     """Is the framework a build for that vendor, and the version that the image's labels promise?"""
-    if expectation.vendor is Vendor.CPU:
-        return check("build", Status.SKIP, "every build trains on a CPU")
-    key = BUILD_KEY[expectation.vendor]
+    expectation, evidence = case.expectation, case.evidence
+    key = expectation.vendor.row.build_key
     value = evidence.build.get(key)
     if expectation.backend not in evidence.versions:
-        return check("build", Status.FAIL, f"{expectation.framework} is not what ran: {', '.join(evidence.versions)}")
+        return Status.FAIL, f"{expectation.framework} is not what ran: {', '.join(evidence.versions)}"
     version = evidence.versions[expectation.backend]
     name = f"{expectation.framework} {version}"
     if value is None:
-        return check("build", Status.UNKNOWN, f"{name} does not tell {key}")
+        return Status.UNKNOWN, f"{name} does not tell {key}"
     if value != "True":
-        return check("build", Status.FAIL, f"{name} is not a {expectation.vendor} build: {key} is {value}")
+        return Status.FAIL, f"{name} is not a {expectation.vendor} build: {key} is {value}"
     promised = expectation.versions.get(expectation.backend)
     # AMD names a build 2.21, which inside says 2.21.0; torch adds what it was built for: 2.10.0+cu128.
     if promised and not f"{version.partition('+')[0]}.".startswith(f"{promised}."):
-        return check("build", Status.WARN, f"{name} inside, {promised} on the image's label")
-    return check("build", Status.PASS, f"{name}, {key}")
+        return Status.WARN, f"{name} inside, {promised} on the image's label"
+    return Status.PASS, f"{name}, {key}"
+
+
+def build_fix(case: Case) -> str:
+    """Return how the right build gets there."""
+    if case.expectation.here:
+        return "Install the framework's build for that maker into this Python: kgpu-env resolve names its packages."
+    return f"Build the image with kgpu-env build --vendor {case.expectation.vendor}."
 
 
 def listed_gpus(evidence: Evidence) -> tuple[Listed, ...]:
@@ -96,28 +90,30 @@ def wanted(expectation: Expectation, evidence: Evidence) -> tuple[int, ...]:
     return expectation.indices or tuple(range(len(listed_gpus(evidence)))) or (0,)
 
 
-def visible(expectation: Expectation, evidence: Evidence) -> Check:
+def visible(case: Case) -> Outcome:
     """Is the GPU inside: device nodes that open, a driver library that loads, and the framework's listing?"""
-    if expectation.vendor is Vendor.CPU:
-        return check("visible", Status.SKIP, "no GPU was asked for")
-    missing = "; ".join(_invisible(expectation, evidence))
+    missing = "; ".join(_invisible(case.expectation, case.evidence))
     if missing:
-        return check("visible", Status.FAIL, missing)
-    names = ", ".join(device.description or device.name for device in listed_gpus(evidence))
-    return check("visible", Status.PASS, f"{len(listed_gpus(evidence))} listed: {names}")
+        return Status.FAIL, missing
+    gpus = listed_gpus(case.evidence)
+    return Status.PASS, f"{len(gpus)} listed: {', '.join(device.description or device.name for device in gpus)}"
 
 
-def unasked(expectation: Expectation, evidence: Evidence) -> Check:
+def unasked(case: Case) -> Outcome:
     """What of the GPU is inside, when the framework could not be asked? Never enough for a pass."""
+    expectation = case.expectation
+    if isinstance(case.found, Problem):
+        return nothing(case)
     if expectation.vendor is Vendor.CPU:
-        return check("visible", Status.SKIP, "no GPU was asked for")
-    told = (_closed(node) if node.error else f"{node.path} opens" for node in _nodes(expectation, evidence))
+        return Status.SKIP, "no GPU was asked for"
+    told = (_closed(node) if node.error else f"{node.path} opens" for node in _nodes(expectation, case.found))
     inside = "; ".join(told) or f"no {expectation.vendor.maker} device node is {expectation.inside}"
-    return check("visible", Status.UNKNOWN, f"{inside}; {expectation.framework} could not be asked")
+    return Status.UNKNOWN, f"{inside}; {expectation.framework} could not be asked"
 
 
 def _nodes(expectation: Expectation, evidence: Evidence) -> list[Node]:
-    return [node for node in evidence.environment.nodes if NODE[expectation.vendor].fullmatch(node.path)]
+    pattern = re.compile(expectation.vendor.row.node)
+    return [node for node in evidence.environment.nodes if pattern.fullmatch(node.path)]
 
 
 def _closed(node: Node) -> str:
@@ -137,7 +133,7 @@ def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
         yield _closed(nodes[0])
     elif not expectation.indices:  # every one that is shown: a right that is missing hides it, another error does not
         yield from (_closed(node) for node in nodes if node.error not in {None, *CLOSED})
-    library = LIBRARY[expectation.vendor]
+    library = expectation.vendor.row.library
     asked = [item for item in evidence.environment.libraries if item.name.startswith(library)]
     mapped = any(library in path.rsplit("/", 1)[-1] for path in evidence.mapped)
     if not mapped and all(item.error for item in asked):
@@ -150,8 +146,10 @@ def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
 
 def hiding(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
     """Yield each variable that hides all GPUs from the framework."""
-    for name in HIDING.get(expectation.vendor, ()):
+    row = expectation.vendor.row
+    for name in row.hiding:
         value = evidence.environment.variables.get(name)
         # NVIDIA's base images set NVIDIA_VISIBLE_DEVICES to void or nothing on purpose; only the runtime reads it.
-        if value is not None and value in HIDDEN and not (name.startswith("NVIDIA") and evidence.environment.nodes):
+        unread = name == row.container_runtime_devices and evidence.environment.nodes
+        if value is not None and value in HIDDEN and not unread:
             yield f"{name}={value} hides the GPUs"

@@ -1,25 +1,26 @@
 """Run the workload in a container of an image and have it judged."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
 
+from provision.catalogue.rows import KnownError
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
-from provision.model import Backend, Host, Level, Proof, Value, Vendor, Verdict
+from provision.model import GPU_VENDORS, Backend, Host, Level, Proof, Value, Vendor, Verdict
 from provision.model.inside import SCRATCH, cache_environment
 from provision.model.labels import stack_of
 from provision.prove.control import WITHHELD, with_control, with_known_control
-from provision.prove.diagnose import Pattern
 from provision.prove.evidence import parse_result
 from provision.prove.expectation import Expectation, host_state, select
-from provision.prove.here import run_here
+from provision.prove.host_monitor import HostMonitor, HostView
 from provision.prove.judge import judge
-from provision.prove.outside import Outside, Watch
-from provision.prove.reason import NO_PYTHON
-from provision.prove.workload.pack import source
+from provision.prove.process_runner import run_here
+from provision.prove.reason import PYTHON_MISSING
+from provision.prove.workload.zipapp import source
 from provision.records import title
 
 INTERPRETERS = ("python3", "python")
@@ -55,10 +56,9 @@ def image_vendor(image: Image) -> Vendor:
     if stack is not None and stack.vendor is not Vendor.AUTO:
         return stack.vendor
     names = {item.split("=", 1)[0] for item in image.env}
-    if names & {"NVIDIA_VISIBLE_DEVICES", "NVIDIA_REQUIRE_CUDA", "CUDA_VERSION"}:
-        return Vendor.CUDA
-    if any(name.startswith(("ROCM_", "HIP_", "MIOPEN_", "HSA_")) for name in names):
-        return Vendor.ROCM
+    for vendor, row in GPU_VENDORS.items():
+        if any(re.fullmatch(row.image_variables, name) for name in names):
+            return vendor
     return Vendor.CPU
 
 
@@ -76,7 +76,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its
     request: VerifyRequest,
     host: Host,
     access: Access,
-    patterns: Iterable[Pattern],
+    patterns: Iterable[KnownError],
     *,
     new_nonce: Callable[[], str],
     clock: Callable[[], float],
@@ -125,7 +125,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
     python: Path,
     request: VerifyRequest,
     host: Host,
-    patterns: Iterable[Pattern],
+    patterns: Iterable[KnownError],
     *,
     new_nonce: Callable[[], str],
     clock: Callable[[], float],
@@ -173,19 +173,19 @@ def _limit(request: VerifyRequest, expectation: Expectation) -> float:
 
 def _chosen(request: VerifyRequest) -> dict[str, str]:
     """Return the variable that shows only the chosen GPUs to the framework, as an engine would."""
-    names = {Vendor.CUDA: "CUDA_VISIBLE_DEVICES", Vendor.ROCM: "ROCR_VISIBLE_DEVICES"}
-    name = names.get(request.vendor)
+    row = GPU_VENDORS.get(request.vendor)
     numbers = ",".join(dict.fromkeys(word.strip() for word in request.gpus.split(",")))  # CUDA refuses one named twice
-    chosen = {name: numbers} if name and request.gpus != "all" else {}
+    chosen = {row.choosing: numbers} if row and request.gpus != "all" else {}
     # CUDA counts the fastest first unless told otherwise; the host's numbers are in PCI order.
-    return {**chosen, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "PYTHONUNBUFFERED": "1"}
+    order = {name: value for one in GPU_VENDORS.values() for name, value in one.bus_order.items()}
+    return {**chosen, **order, "PYTHONUNBUFFERED": "1"}
 
 
 def prove(
     train: Train,
     expectation: Expectation,
     request: VerifyRequest,
-    patterns: Iterable[Pattern],
+    patterns: Iterable[KnownError],
     new_nonce: Callable[[], str],
 ) -> Proof:
     """Train, judge, and for a proof train and judge again with the GPU withheld."""
@@ -194,9 +194,9 @@ def prove(
     def once(level: Level, *, withheld: bool) -> Proof:
         nonce = new_nonce()
         asked = msgspec.structs.replace(expectation, level=level)
-        with Watch(expectation.vendor, nonce, climate=level == "soak") as watch:
+        with HostMonitor(expectation.vendor, nonce, thermals=level == "soak") as watch:
             ran = train(specification(request, asked, nonce), withheld=withheld)
-        seen: Outside | None = None if withheld else watch.answer()
+        seen: HostView | None = None if withheld else watch.answer()
         return judge(asked, ran, parse_result(ran.stdout, nonce), rows, seen)
 
     proof = once(request.level, withheld=False)
@@ -247,6 +247,6 @@ def _run(engine: Engine, run: Run) -> Ran:
     """Run a Python command with the first interpreter that the image has."""
     ran = engine.run(run)
     for interpreter in INTERPRETERS[1:]:
-        if NO_PYTHON.search(ran.refused):
+        if PYTHON_MISSING.search(ran.refused):
             ran = engine.run(msgspec.structs.replace(run, command=(interpreter, *run.command[1:])))
     return ran

@@ -10,7 +10,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from .words import read
+from .record import read
 
 NODES = ("/dev/nvidia*", "/dev/kfd", "/dev/dri/renderD*", "/dev/dxg")
 # Each maker's driver library, the newest first. A library of the other maker is never opened: it stays in the process,

@@ -5,8 +5,9 @@ import pytest
 
 from provision.engine.protocol import Ran
 from provision.model import ExpectedDevice, Gpu, Host, Proof, Status, Vendor, Verdict
-from provision.prove import Evidence, Expectation, judge
-from provision.prove.together import batches, merged
+from provision.prove import Evidence, Expectation
+from provision.prove.judge import judge
+from provision.prove.mig_runs import batches, merged
 
 WHOLE = Gpu(vendor="nvidia", uuid="GPU-0", pci="0000:17:00.0")
 SLICES = tuple(Gpu(vendor="nvidia", uuid=f"MIG-{i}", pci="0000:65:00.0", partition="1g.10gb") for i in range(2))

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from .model import data, difference, initial, square
-from .words import message, number
+from .record import message, number
 
 PRODUCT = 512  # rows of the fixed product that CPU and GPU both compute
 SHOWN = 64  # values of a result that travel to the judge
@@ -14,43 +14,43 @@ SPEED = {"GPU": (4096, 10), "CPU": (1024, 4)}  # rows of a product and how often
 BLOCK = {"GPU": 1024, "CPU": 64}  # MiB that a soak writes and reads back in each round
 
 
-def products(kit: Any, names: list[str]) -> list[dict[str, Any]]:
+def products(backend: Any, names: list[str]) -> list[dict[str, Any]]:
     """Return the same fixed product from every device: some of its values, and how far it is from NumPy's."""
-    kit.exact(True)  # noqa: FBT003 - on
-    matrix = square(kit.np, PRODUCT)
+    backend.exact(True)  # noqa: FBT003 - on
+    matrix = square(backend.np, PRODUCT)
     expected = matrix.astype("float64") @ matrix.astype("float64")
     found = []
     for name in names:
         row: dict[str, Any] = {"device": name, "place": "", "values": [], "difference": None, "error": None}
         try:
-            got, row["place"] = kit.run(kit.product(matrix), name)
+            got, row["place"] = backend.run(backend.product(matrix), name)
             row["values"] = [number(value) for value in got.ravel()[:: PRODUCT * PRODUCT // SHOWN]]
-            row["difference"] = difference(kit.np, got.astype("float64"), expected)
+            row["difference"] = difference(backend.np, got.astype("float64"), expected)
         except Exception as error:  # noqa: BLE001 - whatever a framework raises is evidence
             row["error"] = message(error)
         found.append(row)
     return found
 
 
-def rate(kit: Any, name: str) -> float:
+def rate(backend: Any, name: str) -> float:
     """Return the floating-point operations per second of a chain of products on a device."""
     rows, times = SPEED["GPU" if "GPU" in name else "CPU"]
-    with kit.on(name):
-        work = kit.powers(square(kit.np, rows), times)
+    with backend.on(name):
+        work = backend.powers(square(backend.np, rows), times)
         work()  # the first call loads, chooses and compiles
         begun = time.monotonic()
         work()
         return 2.0 * rows**3 * times / (time.monotonic() - begun)
 
 
-def speeds(kit: Any, names: list[str]) -> list[dict[str, Any]]:
+def speeds(backend: Any, names: list[str]) -> list[dict[str, Any]]:
     """Return the rate of every device."""
-    kit.exact(True)  # noqa: FBT003 - on: a peak is known for float32 in full
+    backend.exact(True)  # noqa: FBT003 - on: a peak is known for float32 in full
     found = []
     for name in names:
         row: dict[str, Any] = {"device": name, "flops": None, "error": None}
         try:
-            row["flops"] = number(rate(kit, name))
+            row["flops"] = number(rate(backend, name))
         except Exception as error:  # noqa: BLE001 - whatever a framework raises is evidence
             row["error"] = message(error)
         found.append(row)
@@ -67,60 +67,60 @@ def not_asked(name: str, device: str, why: str) -> dict[str, Any]:
     return {**library_row(name, device), "not_asked": why}
 
 
-def library_rows(kit: Any, names: list[str]) -> list[dict[str, Any]]:
+def library_rows(backend: Any, names: list[str]) -> list[dict[str, Any]]:
     """Return what each GPU library computes on each device, against the CPU."""
-    kit.exact(True)  # noqa: FBT003 - on
-    kit.before_fit()
+    backend.exact(True)  # noqa: FBT003 - on
+    backend.before_fit()
     found = []
     for name in names:
-        for what, function in kit.operations().items():
+        for what, function in backend.operations().items():
             row = library_row(what, name)
             try:
-                expected, base = kit.run(function, "/CPU:0")
+                expected, base = backend.run(function, "/CPU:0")
                 if "cpu" not in base.lower():
                     found.append(not_asked(what, name, f"nothing to compare with: the CPU's result came from {base}"))
                     continue
-                kit.run(function, name)  # the first call loads, chooses and compiles
+                backend.run(function, name)  # the first call loads, chooses and compiles
                 begun = time.monotonic()
-                got, row["place"] = kit.run(function, name)
+                got, row["place"] = backend.run(function, name)
                 row["seconds"] = time.monotonic() - begun
-                row["difference"] = difference(kit.np, got, expected)
+                row["difference"] = difference(backend.np, got, expected)
             except Exception as error:  # noqa: BLE001 - whatever a framework raises is evidence
                 row["error"] = message(error)
             found.append(row)
-        found += [not_asked(what, name, why) for what, why in kit.not_asked.items()]
-    return [*found, collective(kit, names)]
+        found += [not_asked(what, name, why) for what, why in backend.not_asked.items()]
+    return [*found, collective(backend, names)]
 
 
-def collective(kit: Any, names: list[str]) -> dict[str, Any]:
+def collective(backend: Any, names: list[str]) -> dict[str, Any]:
     """Return what all devices together make of a sum."""
     row = library_row("collective", " ".join(names))
     if len(names) == 1:
         return not_asked("collective", names[0], "one device has nothing to sum with")
     begun = time.monotonic()
     try:
-        got, expected, row["place"] = kit.collective(names)
-        row["difference"] = difference(kit.np, got, expected)
+        got, expected, row["place"] = backend.collective(names)
+        row["difference"] = difference(backend.np, got, expected)
         row["seconds"] = time.monotonic() - begun
     except Exception as error:  # noqa: BLE001 - whatever a framework raises is evidence
         row["error"] = message(error)
     return row
 
 
-def soak(kit: Any, name: str, minutes: float) -> dict[str, Any]:
+def soak(backend: Any, name: str, minutes: float) -> dict[str, Any]:
     """Work on a device for some minutes; return rounds, wrong results, and how its rate went."""
     row: dict[str, Any] = {"device": name, "rounds": 0, "wrong": 0, "rates": [], "seconds": 0.0, "error": None}
     begun = time.monotonic()
     size = BLOCK["GPU" if "GPU" in name else "CPU"]
     try:
-        first, _ = kit.run(kit.product(square(kit.np, PRODUCT)), name)
+        first, _ = backend.run(backend.product(square(backend.np, PRODUCT)), name)
         while time.monotonic() - begun < minutes * 60:
-            again, _ = kit.run(kit.product(square(kit.np, PRODUCT)), name)
-            with kit.on(name):
-                filled = kit.filled(size)
+            again, _ = backend.run(backend.product(square(backend.np, PRODUCT)), name)
+            with backend.on(name):
+                filled = backend.filled(size)
             # The mean of 0 .. size - 1 is exact to a few parts in 10 million in float32.
             row["wrong"] += int(not (again == first).all()) + int(abs(filled / ((size - 1) / 2) - 1) > 1e-3)  # noqa: PLR2004 - said above
-            row["rates"].append(rate(kit, name))
+            row["rates"].append(rate(backend, name))
             row["rounds"] += 1
     except Exception as error:  # noqa: BLE001 - a device that is lost raises anything
         row["error"] = message(error)
@@ -131,27 +131,27 @@ def soak(kit: Any, name: str, minutes: float) -> dict[str, Any]:
     return row
 
 
-def profile(kit: Any, spec: dict[str, Any], names: list[str], record: dict[str, Any]) -> None:
+def profile(backend: Any, spec: dict[str, Any], names: list[str], record: dict[str, Any]) -> None:
     """Record what the framework's profiler sees on the devices during one epoch on each."""
     try:
-        arrays, weights = data(kit.np, spec["seed"]), initial(kit.np, spec["seed"])
-        trainers = [kit.trainer(name, arrays, weights) for name in names]
-        record["planes"] = kit.profiled(lambda: [trainer.losses() for trainer in trainers])
+        arrays, weights = data(backend.np, spec["seed"]), initial(backend.np, spec["seed"])
+        trainers = [backend.trainer(name, arrays, weights) for name in names]
+        record["planes"] = backend.profiled(lambda: [trainer.losses() for trainer in trainers])
     except Exception as error:  # noqa: BLE001 - a profiler needs rights and libraries that a training does not
         record["planes_error"] = message(error)
 
 
-def more(kit: Any, spec: dict[str, Any], names: list[str], record: dict[str, Any]) -> None:
+def more(backend: Any, spec: dict[str, Any], names: list[str], record: dict[str, Any]) -> None:
     """Do the parts beyond the trainings that the spec asks for."""
     parts = spec["parts"]
     both = list(dict.fromkeys([*names, "/CPU:0"]))
     if "product" in parts:
-        record["products"] = products(kit, both)
+        record["products"] = products(backend, both)
     if "profile" in parts:
-        profile(kit, spec, names, record)
+        profile(backend, spec, names, record)
     if "speed" in parts:
-        record["speeds"] = speeds(kit, both)
+        record["speeds"] = speeds(backend, both)
     if "libraries" in parts:
-        record["libraries"] = library_rows(kit, names)
+        record["libraries"] = library_rows(backend, names)
     if spec["minutes"]:
-        record["soaks"] = [soak(kit, name, spec["minutes"]) for name in names]
+        record["soaks"] = [soak(backend, name, spec["minutes"]) for name in names]

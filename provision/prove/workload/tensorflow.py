@@ -3,40 +3,69 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 import tempfile
 from typing import Any, ClassVar
 
-from . import rows_tensorflow
-from .model import RATE, chain
-from .planes import planes
-from .train_tensorflow import TensorFlowTrainer
-from .words import message, place, rows_of
+from .library_inputs import inputs, layer, network, ranks
+from .model import RATE, batches, chain, sequential
+from .record import message, number, place, rows_of
+from .xplane import planes
 
 
-class Trace:
-    """Counts every operation that TensorFlow executes while it is active, by type, device and kind of result."""
+class TensorFlowTrainer:
+    """A model on one device, and the steps that train it there."""
 
-    def __init__(self) -> None:
-        self.counts: dict[tuple[str, str, bool], int] = {}
+    def __init__(self, backend: TensorFlow, name: str, arrays: tuple[Any, Any], weights: list[Any]) -> None:
+        self.backend, self.name = backend, name
+        # Making a model needs integers for its seeds, which have host kernels only; the steps themselves do not.
+        backend.tf.config.set_soft_device_placement(True)
+        with backend.tf.device(name):
+            self.model = sequential(backend.keras)
+            self.model.set_weights(weights)
+            self.batches = [(backend.tf.constant(x), backend.tf.constant(y)) for x, y in batches(arrays)]
+        self.weights = backend.variables(self.model)
+        backend.tf.config.set_soft_device_placement(False)
 
-    def __call__(  # noqa: PLR0913, PLR0917 - the six arguments that TensorFlow calls it with
-        self,
+    def losses(self) -> list[float | None]:
+        """Train one epoch and return the loss of each batch."""
+        with self.backend.tf.device(self.name):
+            return [number(self.backend.step(self.model, self.weights, batch)["loss"]) for batch in self.batches]
+
+    def witness(self, record: dict[str, Any]) -> None:
+        """Record where one more step has its weights, its tensors and its operations."""
+        backend = self.backend
+        with backend.tf.device(self.name):
+            last, record["ops"], record["ops_error"] = backend.traced(
+                lambda: backend.step(self.model, self.weights, self.batches[0])
+            )
+        names = [weight.name for weight in self.weights]
+        record["weights"] = [backend.place(weight.name, weight) for weight in self.weights]
+        record["tensors"] = [backend.place("output", last["output"]), backend.place("loss", last["loss"])]
+        record["gradients"] = [backend.place(names[i], gradient) for i, gradient in enumerate(last["gradients"])]
+
+
+def counter(counts: dict[tuple[str, str, bool], int]) -> Any:
+    """Return what counts every operation that TensorFlow executes, by type, device and kind of result."""
+
+    def count(  # noqa: PLR0913, PLR0917 - the six arguments that TensorFlow calls it with
         op_type: Any,
         inputs: Any,
-        attrs: Any,  # noqa: ARG002 - TensorFlow passes it
+        attrs: Any,  # noqa: ARG001 - TensorFlow passes it
         outputs: Any,
-        op_name: Any = None,  # noqa: ARG002 - by position from C++, by this name from Python
+        op_name: Any = None,  # noqa: ARG001 - by position from C++, by this name from Python
         graph: Any = None,
     ) -> None:
-        """Count one operation; TensorFlow calls this."""
         if graph is not None:
             return  # only being traced into a graph, not executed
         name = op_type.decode() if isinstance(op_type, bytes) else str(op_type)
         # An assignment has no result: it runs where the variable lies.
         tensor = outputs[0] if outputs else inputs[0]
         key = (name, str(tensor.device), bool(not outputs or tensor.dtype.is_floating))
-        self.counts[key] = self.counts.get(key, 0) + 1
+        counts[key] = counts.get(key, 0) + 1
+
+    return count
 
 
 class TensorFlow:
@@ -125,13 +154,14 @@ class TensorFlow:
             from tensorflow.python.framework import op_callbacks
         except ImportError as error:
             return work(), None, message(error)
-        trace = Trace()
-        op_callbacks.add_op_callback(trace)
+        counts: dict[tuple[str, str, bool], int] = {}
+        count = counter(counts)
+        op_callbacks.add_op_callback(count)
         try:
             result = work()
         finally:
-            op_callbacks.remove_op_callback(trace)
-        return result, rows_of(trace.counts), None
+            op_callbacks.remove_op_callback(count)
+        return result, rows_of(counts), None
 
     def trainer(self, name: str, arrays: tuple[Any, Any], weights: list[Any]) -> TensorFlowTrainer:
         """Return a training that was set up on a device."""
@@ -214,8 +244,47 @@ class TensorFlow:
 
     def operations(self) -> dict[str, Any]:
         """Return one function for each GPU library, by the name that its row gets."""
-        return rows_tensorflow.operations(self)
+        tf, keras, given = self.tf, self.keras, inputs(self.np)
+        compiled = tf.function(lambda x: tf.nn.relu(tf.matmul(x, x)) + 1.0, jit_compile=True, autograph=False)
+
+        def half() -> Any:
+            # Keras 2 takes the policy, not its name.
+            policy = keras.mixed_precision.Policy("mixed_float16")
+            return tf.cast(layer(keras.layers.Dense(32, dtype=policy), given.matrix), "float32")
+
+        def lstm() -> Any:
+            # Keras 3 takes cuDNN wherever TensorFlow lists a GPU, also for the result that the CPU is to compute.
+            here = "CPU" in tf.constant(0.0).device
+            plain = here and "use_cudnn" in inspect.signature(keras.layers.LSTM.__init__).parameters
+            return layer(keras.layers.LSTM(16, **({"use_cudnn": False} if plain else {})), given.series)
+
+        def sparse() -> Any:
+            there = tf.constant(given.thin)
+            csr = tf.raw_ops.DenseToCSRSparseMatrix(dense_input=there, indices=tf.where(tf.not_equal(there, 0.0)))
+            return tf.raw_ops.SparseMatrixMatMul(a=csr, b=tf.constant(given.matrix))
+
+        return {
+            "matmul": lambda: tf.matmul(tf.constant(given.matrix), tf.constant(given.matrix)),
+            "conv2d": lambda: tf.nn.conv2d(tf.constant(given.images), tf.constant(given.kernel), 1, "SAME"),
+            "conv2d network": lambda: network(keras, given.images),
+            "lstm": lstm,
+            "fft": lambda: tf.abs(tf.signal.rfft(tf.constant(given.matrix))),
+            "solver": lambda: tf.linalg.solve(tf.constant(given.regular), tf.constant(given.matrix)),
+            "sparse": sparse,
+            "xla": lambda: compiled(tf.constant(given.matrix)),
+            "mixed precision": half,
+        }
 
     def collective(self, names: list[str]) -> tuple[Any, Any, str]:
-        """Return the sum over all devices, the expected one, and where it is."""
-        return rows_tensorflow.collective(self, names)
+        """Return the last device's sum over all, which NCCL or RCCL made, the expected one, and its place."""
+        tf, (_, expected) = self.tf, ranks(self.np, len(names))
+        ops = tf.distribute.NcclAllReduce()
+        strategy = tf.distribute.MirroredStrategy([name.lstrip("/") for name in names], cross_device_ops=ops)
+
+        def work() -> Any:
+            context = tf.distribute.get_replica_context()
+            own = tf.cast(context.replica_id_in_sync_group, "float32") + 1.0
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, own * tf.ones(expected.shape))
+
+        result = strategy.experimental_local_results(strategy.run(tf.function(work, autograph=False)))[-1]
+        return result.numpy(), expected, str(result.device)

@@ -1,7 +1,7 @@
 """The most that a GPU can compute in float32: the catalogue's lanes of its architecture times what its driver tells."""
 
 from provision.model import Gpu, ProvedDevice
-from provision.prove.devices import capacity_of, devices, index_of, same_device
+from provision.prove.checks.devices import capacity_of, devices, index_of, same_device
 from provision.prove.evidence import Evidence
 from provision.prove.expectation import Expectation
 

@@ -21,9 +21,9 @@ def batches(host: Host, vendor: Vendor, gpus: str) -> tuple[str, ...]:
     """
     _, chosen = select(host, vendor, gpus)
     sliced = [gpu for gpu in chosen if gpu.partition]
-    if vendor is not Vendor.CUDA or not sliced or len(chosen) == 1:
+    if not sliced or len(chosen) == 1 or vendor.row.slices_together:
         return (gpus,)
-    known = host.gpus_of("nvidia")
+    known = host.gpus_of(vendor.row.maker)
     names = {gpu: gpu.uuid or str(known.index(gpu)) for gpu in chosen}
     whole = ",".join(names[gpu] for gpu in chosen if not gpu.partition)
     return (*((whole,) if whole else ()), *(names[gpu] for gpu in sliced))

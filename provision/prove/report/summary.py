@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from provision.model import TITLES, Proof, Status, Verdict
-from provision.prove.devices import counted
-from provision.prove.reason import FIX_LOG, ON_CPU
+from provision.prove.checks import table
+from provision.prove.checks.devices import counted
+from provision.prove.checks.row import READ_LOG
+from provision.prove.reason import ON_CPU
 
 INDENT = "      "
 LOSS = "loss"
 LOG_LINES = 8  # of the workload's own words, where they are the next step
-SHOWN = {"numerics", "speed", "soak", "control"}  # what a proof rests on beyond the device: said when they passed too
 
 
 def summary(proof: Proof) -> list[str]:
@@ -44,7 +45,8 @@ def _evidence(proof: Proof) -> Iterator[str]:
     if proof.libraries:
         yield f"{INDENT}libraries {', '.join(f'{name} {states}' for name, states in _libraries(proof))}"
     for check in proof.checks:
-        if check.name in SHOWN and check.status is Status.PASS:
+        row = table.row_of(check.name)
+        if row and row.told and check.status is Status.PASS:
             yield f"{INDENT}{check.name:<9} {_line(check.detail)}"
         elif check.status not in {Status.PASS, Status.SKIP}:
             yield f"{INDENT}{check.name:<9} {check.status}: {_line(check.detail)}"
@@ -77,7 +79,7 @@ def _mend(proof: Proof) -> Iterator[str]:
         yield f"{INDENT}seen      {_line(proof.seen)}"
     if proof.fix:
         yield f"{INDENT}mend      {proof.fix}"
-    if proof.fix == FIX_LOG:
+    if proof.fix == READ_LOG:
         yield from (f"{INDENT}log       {_line(line)}" for line in proof.log[-LOG_LINES:])
     if proof.code:
         yield f"{INDENT}check     kgpu-env doctor {proof.code}"

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from provision.model import Check, ExpectedDevice, Gpu, ProvedDevice, Status, Vendor
-from provision.prove.checks import check, listed_gpus, wanted
+from provision.model import ExpectedDevice, Gpu, ProvedDevice, Status, Vendor
+from provision.prove.checks.case import Case, Outcome
+from provision.prove.checks.container import listed_gpus, wanted
 from provision.prove.evidence import DriverDevice, Evidence, Listed
 from provision.prove.expectation import Expectation
 
@@ -65,19 +66,18 @@ def _architecture(device: Listed) -> str | None:
     return f"sm_{device.compute_capability.replace('.', '')}" if device.compute_capability else None
 
 
-def identity(expectation: Expectation, evidence: Evidence) -> Check:
+def identity(case: Case) -> Outcome:
     """Are the GPUs that trained those of the host that were asked for?"""
-    if expectation.vendor is Vendor.CPU:
-        return check("identity", Status.SKIP, "no GPU was asked for")
+    expectation, evidence = case.expectation, case.evidence
     trained = [item for item in devices(evidence) if index_of(item) in wanted(expectation, evidence)]
     known = [item for item in trained if any(_comparable(gpu, item) for gpu in expectation.gpus)]
     strangers = [item for item in known if not any(same_device(gpu, item) for gpu in expectation.gpus)]
     if strangers:
         names = ", ".join(f"{item.name} is {item.uuid or item.pci}" for item in strangers)
-        return check("identity", Status.FAIL, f"not a GPU that was asked for: {names}")
+        return Status.FAIL, f"not a GPU that was asked for: {names}"
     if not trained or len(known) < len(trained):
-        return check("identity", Status.UNKNOWN, "no UUID or PCI address is known on both sides")
-    return check("identity", Status.PASS, ", ".join(f"{item.name} is {item.pci or item.uuid}" for item in known))
+        return Status.UNKNOWN, "no UUID or PCI address is known on both sides"
+    return Status.PASS, ", ".join(f"{item.name} is {item.pci or item.uuid}" for item in known)
 
 
 def index_of(device: ProvedDevice) -> int:

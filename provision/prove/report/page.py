@@ -17,12 +17,24 @@ from markupsafe import Markup
 
 from provision import __version__
 from provision.compat import assert_never
-from provision.model import TITLES, Check, ExpectedDevice, Proof, ProvedDevice, Stack, Status, Training, Vendor, Verdict
+from provision.model import (
+    GPU_VENDORS,
+    TITLES,
+    Check,
+    ExpectedDevice,
+    Proof,
+    ProvedDevice,
+    Stack,
+    Status,
+    Training,
+    Vendor,
+    Verdict,
+)
 from provision.model.proof import LibraryRow
-from provision.prove.chart import chart, number
-from provision.prove.devices import counted
-from provision.prove.matrix import BEHIND
+from provision.prove.checks import libraries, table
+from provision.prove.checks.devices import counted
 from provision.prove.reason import ON_CPU
+from provision.prove.report.chart import chart, number
 from provision.resources import folder
 
 BRIEF = 400  # characters above the fold, so that the next step stays there
@@ -33,23 +45,6 @@ HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 COLOURING = re.compile(r"\x1b\[[0-9;:]*m")
 BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 NAMED = 4  # GPUs named above the fold
-ASKS = {
-    "started": "Did the workload start?",
-    "reported": "Did the workload end and report?",
-    "build": "Is the framework a build for that vendor?",
-    "visible": "Is the GPU there, and its driver?",
-    "identity": "Is it the GPU that was asked for?",
-    "placement": "Did it train where it was told to?",
-    "implicit": "Does plain compile and fit use it?",
-    "training": "Did the model learn?",
-    "numerics": "Does it compute what the CPU computes?",
-    "work": "Did it hold the model and run kernels?",
-    "outside": "Did the host see the process on it?",
-    "speed": "Is it as fast as it should be?",
-    "libraries": "Do the GPU libraries work?",
-    "soak": "Did it keep up for minutes?",
-    "control": "Does it fail without the GPU?",
-}
 
 
 class Answer(NamedTuple):
@@ -83,7 +78,7 @@ def page(proof: Proof, stack: Stack | None = None) -> str:
             gpus=gpus(proof.devices),
             counted=count(proof),
             missing=missing(proof),
-            asks=ASKS,
+            asks={row.name: row.question for row in table.rows()},
             named=named,
             loss=loss_range(proof.training),
             losses={name: loss_range(training) for name, training in trainings(proof).items()},
@@ -174,7 +169,9 @@ def gpus(found: tuple[ProvedDevice, ...]) -> str:
 
 def named(stack: Stack) -> str:
     """Return a stack in one line, for an image whose label has no summary."""
-    words: dict[str, str] = dict((*TITLES.items(), ("cuda", "CUDA"), ("rocm", "ROCm"), ("cpu", "for the CPU")))
+    runtimes = {vendor.value: row.runtime_title for vendor, row in GPU_VENDORS.items()}
+    words: dict[str, str] = {str(name): title for name, title in TITLES.items()}
+    words |= {**runtimes, Vendor.CPU.value: "for the CPU"}
     parts = (stack.framework, stack.runtime)
     known = [f"{words.get(one.name, one.name)} {one.version if one.name != 'cpu' else ''}".strip() for one in parts]
     return ", ".join([*known, f"Python {stack.python}"])
@@ -204,8 +201,8 @@ def control(proof: Proof) -> tuple[str, str]:
 
 def behind(row: LibraryRow, requested: str) -> str:
     """Return the vendor's library that a row tries; empty when it is not known."""
-    names = dict(zip((Vendor.CUDA, Vendor.ROCM), BEHIND.get(row.name, ()), strict=False))
-    return next((name for vendor, name in names.items() if vendor == requested.partition(" ")[0]), "")
+    asked = requested.partition(" ")[0]
+    return next((libraries.behind(row, vendor) for vendor in GPU_VENDORS if vendor == asked), "")
 
 
 def call(row: LibraryRow) -> str:
@@ -237,13 +234,13 @@ def commands(proof: Proof, stack: Stack | None) -> Iterator[str]:
     """Yield the commands that build the image and verify it again."""
     if stack is not None:
         wanted = {"--tensorflow": stack.framework.version, "--python": stack.python}
-        if stack.vendor in {Vendor.CUDA, Vendor.ROCM}:
+        if stack.vendor in GPU_VENDORS:
             wanted[f"--{stack.vendor}"] = stack.runtime.version
         options = " ".join(f"{name} {shlex.quote(value)}" for name, value in wanted.items())
         tag = f" --tag {shlex.quote(proof.image)}" if proof.image else ""
         yield f"kgpu-env build --vendor {stack.vendor} {options}{tag}"
     vendor = proof.requested.partition(" ")[0]
-    asked = f" --vendor {vendor}" if vendor in {Vendor.CUDA, Vendor.ROCM, Vendor.CPU} else ""
+    asked = f" --vendor {vendor}" if vendor in {*GPU_VENDORS, Vendor.CPU} else ""
     if proof.interpreter:
         yield f"kgpu-env verify --here --python {shlex.quote(proof.interpreter)}{asked}{_again(proof)}"
     elif proof.image:

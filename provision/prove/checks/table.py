@@ -1,0 +1,265 @@
+"""The table of checks, in the order in which one rests on the other. To add a check, add its row and its function.
+
+The judge asks them, `reason` takes codes, headlines and fixes from here, the page its questions, the summary what it
+tells, `kgpu-env doctor` its codes, and docs/proof.md its table (`tests/regenerate.py` writes it).
+"""
+
+from provision.model import LEVELS, Vendor, Verdict
+from provision.prove.checks import container, devices, libraries, load, numerics, placement
+from provision.prove.checks.case import nothing
+from provision.prove.checks.row import (
+    ALWAYS,
+    BOTH,
+    CONTROL_PASSED,
+    DISTRUST,
+    ELSEWHERE,
+    GPU,
+    NO_FRAMEWORK,
+    NO_GPU,
+    NO_PYTHON,
+    NO_REPORT,
+    NO_VERDICT,
+    NOT_CONTROLLED,
+    NOT_VISIBLE,
+    ON_GPUS,
+    PASSED_WITHOUT_GPU,
+    READ_LOG,
+    UPGRADE,
+    Asked,
+    Code,
+    Row,
+    table_of,
+)
+
+CHECKS: tuple[Row, ...] = table_of(
+    Row(
+        name="started",
+        question="Did the workload start?",
+        looks_at="did the engine start the container",
+        judged=container.started,
+        unrecorded=container.started,
+        asked=ALWAYS,
+        verdicts=BOTH,
+        code=Code("KGE-502", "Not proved: the engine did not start the container with the GPU."),
+        headline="the engine did not start the container",
+        fix="kgpu-env doctor checks engine and devices.",
+        told=False,
+    ),
+    Row(
+        name="reported",
+        question="Did the workload end and report?",
+        looks_at="did the workload end well (before the teardown of its framework), and print one result with this "
+        "run's number and a clock that can be right",
+        judged=container.reported,
+        unrecorded=container.reported,
+        asked=ALWAYS,
+        verdicts=BOTH,
+        code=NO_REPORT,
+        headline="{report}: {detail}",
+        fix=READ_LOG,
+        told=False,
+    ),
+    Row(
+        name="build",
+        question="Is the framework a build for that vendor?",
+        looks_at="is the framework a CUDA or ROCm build, of the version on the image's label",
+        judged=container.build,
+        unrecorded=nothing,
+        asked=Asked(only_gpus=True, levels=LEVELS, otherwise="every build trains on a CPU"),
+        verdicts=NO_VERDICT,
+        code=Code("KGE-506", "Not proved: the framework was not built for that GPU vendor."),
+        headline="{subject}'s {framework} is not built for {maker} GPUs{on_cpu}",
+        fix=container.build_fix,
+        told=False,
+    ),
+    Row(
+        name="visible",
+        question="Is the GPU there, and its driver?",
+        looks_at="device nodes that open, a driver library that loads, as many GPUs listed as were asked for",
+        judged=container.visible,
+        unrecorded=container.unasked,
+        asked=ON_GPUS,
+        verdicts=GPU,
+        code=NOT_VISIBLE,
+        headline="the GPU is not usable {inside}{on_cpu}",
+        fix=READ_LOG,
+        told=False,
+    ),
+    Row(
+        name="identity",
+        question="Is it the GPU that was asked for?",
+        looks_at="are UUID or PCI address inside those of the host; unknown where one side does not tell",
+        judged=devices.identity,
+        unrecorded=nothing,
+        asked=ON_GPUS,
+        verdicts=NO_VERDICT,
+        code=ELSEWHERE,
+        headline="it trained on another GPU than the one asked for",
+        fix="Name it by its UUID (--gpus GPU-...): the numbers count in PCI order.",
+        told=False,
+    ),
+    Row(
+        name="placement",
+        question="Did it train where it was told to?",
+        looks_at="every weight, gradient, loss and operation of the explicit step on the GPU, soft placement off",
+        judged=placement.placement,
+        unrecorded=nothing,
+        asked=ALWAYS,
+        verdicts=BOTH,
+        code=ELSEWHERE,
+        headline="not every part of the training was on the device asked for{on_cpu}",
+        fix=READ_LOG,
+        told=False,
+    ),
+    Row(
+        name="implicit",
+        question="Does plain compile and fit use it?",
+        looks_at="`compile` and `fit` without a device use the GPU too",
+        judged=placement.implicit,
+        unrecorded=nothing,
+        asked=ALWAYS,
+        verdicts=BOTH,
+        code=ELSEWHERE,
+        headline="a model that names no device does not train on the device asked for{on_cpu}",
+        fix=placement.implicit_fix,
+        told=False,
+    ),
+    Row(
+        name="training",
+        question="Did the model learn?",
+        looks_at="every loss curve falls below a bound that the data guarantee",
+        judged=placement.training,
+        unrecorded=nothing,
+        asked=ALWAYS,
+        verdicts=BOTH,
+        code=Code("KGE-509", "Not proved: the training did not learn what its data can teach."),
+        headline="the model did not learn",
+        fix="Run it again; if it stays so, try another GPU of the host, then upgrade driver and firmware.",
+        told=False,
+    ),
+    Row(
+        name="numerics",
+        question="Does it compute what the CPU computes?",
+        looks_at="the same training on the CPU of the same container agrees within 0.001 per epoch, a fixed product "
+        "within 0.0001",
+        judged=numerics.numerics,
+        unrecorded=nothing,
+        asked=Asked(only_gpus=True, levels=LEVELS, otherwise="the CPU has nothing to be compared with"),
+        verdicts=GPU,
+        code=Code("KGE-580", "Not proved: the GPU does not compute what the CPU computes."),
+        headline="the GPU does not compute what the CPU computes",
+        fix=UPGRADE,
+        told=True,
+    ),
+    Row(
+        name="work",
+        question="Did it hold the model and run kernels?",
+        looks_at="peak device memory above the model's 407 080 bytes; the profiler's kernels where it may look",
+        judged=load.work,
+        unrecorded=nothing,
+        asked=ON_GPUS,
+        verdicts=NO_VERDICT,
+        code=Code("KGE-581", "Not proved: the GPU was named, but did not hold the model."),
+        headline="the GPU was named, but it did not hold the model",
+        fix=READ_LOG,
+        told=False,
+    ),
+    Row(
+        name="outside",
+        question="Did the host see the process on it?",
+        looks_at="the host saw the process hold GPU memory (nvidia-smi, or amdgpu's KFD); unknown where it cannot tell",
+        judged=load.outside,
+        unrecorded=nothing,
+        asked=ON_GPUS,
+        verdicts=NO_VERDICT,
+        code=None,
+        headline="",
+        fix="",
+        told=False,
+    ),
+    Row(
+        name="speed",
+        question="Is it as fast as it should be?",
+        looks_at="float32 products against the CPU beside it, and against the GPU's own peak; slower, below a fifth of "
+        "the peak, or beyond it is a warning",
+        judged=load.speed,
+        unrecorded=nothing,
+        asked=ON_GPUS,
+        verdicts=NO_VERDICT,
+        code=None,
+        headline="",
+        fix="",
+        told=True,
+    ),
+    Row(
+        name="libraries",
+        question="Do the GPU libraries work?",
+        looks_at="BLAS, convolution, LSTM, FFT, solver, sparse, XLA, mixed precision, collectives: works, wrong, "
+        "missing, slow, not asked",
+        judged=libraries.libraries,
+        unrecorded=nothing,
+        asked=Asked(
+            only_gpus=True,
+            levels=("standard", "soak"),
+            otherwise="tried on GPUs at the levels standard and soak",
+        ),
+        verdicts=NO_VERDICT,
+        code=Code("KGE-582", "Not proved: a GPU library is missing or computes wrong."),
+        headline="a GPU library is missing or computes wrong",
+        fix="A missing library: install it in the version that the stack pins. A wrong result: kgpu-env resolve "
+        "--explain.",
+        told=False,
+    ),
+    Row(
+        name="soak",
+        question="Did it keep up for minutes?",
+        looks_at="with `--level soak`: results, memory patterns and rate over minutes",
+        judged=load.soak,
+        unrecorded=nothing,
+        asked=Asked(only_gpus=False, levels=("soak",), otherwise="asked for with --level soak --minutes N"),
+        verdicts=NO_VERDICT,
+        code=Code("KGE-583", "Not proved: the GPU did not keep up under load."),
+        headline="the GPU did not keep up under load",
+        fix=UPGRADE,
+        told=True,
+    ),
+    Row(
+        name="control",
+        question="Does it fail without the GPU?",
+        looks_at="the same without its GPU is judged not proved; when it passes, the verdict is `invalid`",
+        judged=None,
+        unrecorded=nothing,
+        asked=ON_GPUS,
+        verdicts=GPU,
+        code=CONTROL_PASSED,
+        headline=PASSED_WITHOUT_GPU,
+        fix=DISTRUST,
+        told=True,
+    ),
+)
+
+
+def rows() -> tuple[Row, ...]:
+    """Return the rows of the table, in its order."""
+    return CHECKS
+
+
+def row_of(name: str) -> Row | None:
+    """Return the row of a check; None for a name that a proof of another version may hold."""
+    return next((row for row in rows() if row.name == name), None)
+
+
+def success_of(vendor: Vendor) -> Verdict:
+    """Return the verdict of a training that did what was asked of it."""
+    return Verdict.CPU if vendor is Vendor.CPU else Verdict.PROVED
+
+
+def required(verdict: Verdict) -> frozenset[str]:
+    """Return the checks of one run that must pass for a verdict; the control is a run of its own."""
+    return frozenset(row.name for row in rows() if row.judged and verdict in row.verdicts)
+
+
+def meanings() -> dict[str, str]:
+    """Return what each code of a proof means."""
+    codes = (*(row.code for row in rows() if row.code), NO_GPU, NO_PYTHON, NO_FRAMEWORK, NOT_CONTROLLED)
+    return {code.id: code.meaning for code in sorted(set(codes))}
