@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 
-from provision.cli.output import plain, say
-from provision.cli.session import is_terminal
+from provision.cli.context import is_terminal
+from provision.cli.output import log, plain
 from provision.engine.protocol import BuildStep
 
 _HOUSEKEEPING = re.compile(r"\[internal\]|copy /context|\[[^]]*\] FROM ")  # steps that tell a person nothing
@@ -41,7 +41,7 @@ class Progress:
             else:
                 self._told.add(step.index)
                 self._clear()
-                say(f"  {step.seconds:6.1f} s  {_short(step.name)}" + ("  FAILED" if step.state == "failed" else ""))
+                log(f"  {step.seconds:6.1f} s  {_short(step.name)}" + ("  FAILED" if step.state == "failed" else ""))
 
     def close(self) -> None:
         """Remove the living line and end its clock."""
@@ -55,7 +55,7 @@ class Progress:
             self._running = (step, time.monotonic() - step.seconds)
         elif step.index not in self._started:
             self._started.add(step.index)
-            say(f"   started  {_short(step.name)}")
+            log(f"   started  {_short(step.name)}")
 
     def _tick(self) -> None:
         while not self._ended.wait(0.5):

@@ -4,21 +4,25 @@ from provision.model.access import Access
 from provision.model.base import Value, decode, encode
 from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
+from provision.model.option import Option, Setting
 from provision.model.proof import LEVELS, Check, ExpectedDevice, Level, Proof, ProvedDevice, Status, Training, Verdict
-from provision.model.request import TITLES, Backend, Network, Request, User
+from provision.model.request import KEYS, SETTINGS, TITLES, Backend, BuildOptions, Network, Request, User
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.vendor import GPU_VENDORS, MAKERS, VENDORS, GpuVendor, Maker, Vendor, vendor_of
 from provision.model.version import DriverVersion, version_key
 
 __all__ = [
     "GPU_VENDORS",
+    "KEYS",
     "LEVELS",
     "MAKERS",
+    "SETTINGS",
     "TITLES",
     "VENDORS",
     "Access",
     "Backend",
     "Base",
+    "BuildOptions",
     "BuildResult",
     "Change",
     "Check",
@@ -35,11 +39,13 @@ __all__ = [
     "Level",
     "Maker",
     "Network",
+    "Option",
     "Proof",
     "ProvedDevice",
     "Rejection",
     "Request",
     "Route",
+    "Setting",
     "Settings",
     "Severity",
     "Stack",

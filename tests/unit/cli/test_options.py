@@ -6,8 +6,8 @@ from typing import Annotated
 import pytest
 import typer
 
-from provision.cli.groups import Options, spread
-from provision.cli.options import ProofOptions, ReportOptions, StackOptions
+from provision.cli.options import BuildOptions, NetworkOptions, ProofOptions, ReportOptions, StackOptions
+from provision.cli.spread import Options, spread
 
 Size = Annotated[int, typer.Option(help="How large.")]
 Name = Annotated[str | None, typer.Option(help="What it is called.")]
@@ -45,10 +45,10 @@ def test_a_group_is_frozen() -> None:
         Box().size = 4  # type: ignore[misc] # what is tested
 
 
-@pytest.mark.parametrize("group", [StackOptions, ProofOptions, ReportOptions])
-def test_every_field_is_an_option_that_explains_itself(group: type[Options]) -> None:
-    for name, annotation in group.__annotations__.items():
-        (option,) = annotation.__metadata__
+@pytest.mark.parametrize("group", [StackOptions, NetworkOptions, BuildOptions, ProofOptions, ReportOptions])
+def test_every_option_explains_itself(group: type[Options]) -> None:
+    for name, one in group.parameters().items():
+        (option,) = one.annotation.__metadata__
         assert option.help, name
     group()  # each has its default
 
