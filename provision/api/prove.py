@@ -52,21 +52,23 @@ def verify(
     """
     from provision.prove import VerifyRequest  # noqa: PLC0415 - 27 ms
 
-    asked, known = request or VerifyRequest(), catalogue or facts.load()
-    asked = replace(asked, lanes=_lanes(known))
+    requested, known = request or VerifyRequest(), catalogue or facts.load()
+    requested = replace(requested, lanes=_lanes(known))
     here = host or probe_host(catalogue=known)
     now = host_now(known) if records else None
     with connection(engine) as connected:
-        found = _found(connected, image)
-        asked = _fitted(asked, image, found, here)
-        log(f"training in {image} on {asked.vendor}")
-        if records and now and asked.level == "quick":
-            asked = replace(asked, known_control=known_control(records, image, found.image_id, now, asked.backend))
+        found = _image_of(connected, image)
+        requested = _with_image(requested, image, found, here)
+        log(f"training in {image} on {requested.vendor}")
+        if records and now and requested.level == "quick":
+            requested = replace(
+                requested, known_control=known_control(records, image, found.image_id, now, requested.backend)
+            )
         proof = _train(
-            connected, (image, found), asked, replace(here, engine=here.engine or connected.describe()), known
+            connected, (image, found), requested, replace(here, engine=here.engine or connected.describe()), known
         )
     if records and now:
-        _keep(proof, records, now, plan=plan_of(found.labels), known=asked.known_control, log=log)
+        _keep(proof, records, now, plan=plan_of(found.labels), known=requested.known_control, log=log)
     return proof
 
 
@@ -97,23 +99,25 @@ def verify_here(
     from provision.prove.verify import verify_here as run  # noqa: PLC0415 - as above
     from provision.records import title  # noqa: PLC0415 - 5 ms
 
-    asked, known = request or VerifyRequest(), catalogue or facts.load()
+    requested, known = request or VerifyRequest(), catalogue or facts.load()
     here = host or probe_host(catalogue=known)
-    vendor = _vendor_of(here) if asked.vendor is Vendor.AUTO else asked.vendor
+    vendor = _vendor_of(here) if requested.vendor is Vendor.AUTO else requested.vendor
     if vendor is None:
         raise _nothing(here, "nothing says what this environment is for")
-    asked = replace(asked, vendor=vendor, lanes=_lanes(known), backend=asked.backend or "tensorflow")
-    device_access(here, vendor, asked.gpus)  # names of GPUs that the host does not have are told before the work
+    requested = replace(requested, vendor=vendor, lanes=_lanes(known), backend=requested.backend or "tensorflow")
+    device_access(here, vendor, requested.gpus)  # names of GPUs that the host does not have are told before the work
     now, subject = host_now(known), _environment(python, log) if records else None
-    if records and subject and asked.level == "quick":
-        asked = replace(asked, known_control=known_control(records, title(python), subject, now, asked.backend))
-    log(f"training with {python} on {asked.vendor}")
-    runs = [replace(asked, gpus=gpus) for gpus in together.batches(here, vendor, asked.gpus)]
+    if records and subject and requested.level == "quick":
+        requested = replace(
+            requested, known_control=known_control(records, title(python), subject, now, requested.backend)
+        )
+    log(f"training with {python} on {requested.vendor}")
+    runs = [replace(requested, gpus=gpus) for gpus in together.batches(here, vendor, requested.gpus)]
     proof = together.merged(
         [run(python, one, here, known.errors, new_nonce=_nonce, clock=time.monotonic) for one in runs]
     )
     if records and subject:
-        _keep(proof, records, now, log=log, known=asked.known_control, environment=subject)
+        _keep(proof, records, now, log=log, known=requested.known_control, environment=subject)
     return proof
 
 
@@ -127,7 +131,7 @@ def _environment(python: Path, log: Callable[[str], None]) -> "Environment | Non
         return None
 
 
-def _found(connected: "Engine", image: str) -> "Image":
+def _image_of(connected: "Engine", image: str) -> "Image":
     from provision.engine.images import no_image  # noqa: PLC0415 - 6 ms
 
     found = connected.image(image)
@@ -136,13 +140,13 @@ def _found(connected: "Engine", image: str) -> "Image":
     return found
 
 
-def _fitted(asked: "VerifyRequest", name: str, image: "Image", host: Host) -> "VerifyRequest":
+def _with_image(requested: "VerifyRequest", name: str, image: "Image", host: Host) -> "VerifyRequest":
     """Return the request with what the image tells of itself."""
     stack = stack_of(image.labels)
-    jit = stack.settings.jit_compile if stack else asked.jit_compile
-    vendor = _vendor(name, image, host) if asked.vendor is Vendor.AUTO else asked.vendor
-    backend = asked.backend or (stack.backend if stack else "tensorflow")
-    return replace(asked, vendor=vendor, jit_compile=jit, backend=backend)
+    jit = stack.settings.jit_compile if stack else requested.jit_compile
+    vendor = _vendor(name, image, host) if requested.vendor is Vendor.AUTO else requested.vendor
+    backend = requested.backend or (stack.backend if stack else "tensorflow")
+    return replace(requested, vendor=vendor, jit_compile=jit, backend=backend)
 
 
 def _vendor(name: str, image: "Image", host: Host) -> Vendor:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from provision.cli.documents import ErrorDocument
 from provision.errors import InputError, KgpuError, NoStackError
 from provision.model import encode
 
@@ -85,8 +86,6 @@ def fitted(line: str, width: int) -> str:
 def print_error(error: KgpuError, *, as_json: bool) -> None:
     """Print an error: for people on stderr, for scripts one JSON document on stdout as well."""
     if as_json:
-        from provision.cli.documents import ErrorDocument  # noqa: PLC0415 - 4 ms
-
         print_json(
             ErrorDocument(
                 code=error.code,

@@ -22,7 +22,7 @@ class Progress:
     """Prints each step once it is over; on a terminal also the one that runs, with the time it has taken."""
 
     def __init__(self) -> None:
-        self._told: set[int] = set()
+        self._printed: set[int] = set()
         self._started: set[int] = set()
         self._running: tuple[BuildStep, float] | None = None
         self._lock = threading.Lock()
@@ -33,13 +33,13 @@ class Progress:
 
     def __call__(self, step: BuildStep) -> None:
         """Take a report about a step."""
-        if _HOUSEKEEPING.match(step.name) or step.index in self._told or step.state == "cached":
+        if _HOUSEKEEPING.match(step.name) or step.index in self._printed or step.state == "cached":
             return
         with self._lock:
             if step.state == "running":
                 self._start(step)
             else:
-                self._told.add(step.index)
+                self._printed.add(step.index)
                 self._clear()
                 log(f"  {step.seconds:6.1f} s  {_short(step.name)}" + ("  FAILED" if step.state == "failed" else ""))
 
@@ -60,7 +60,7 @@ class Progress:
     def _tick(self) -> None:
         while not self._ended.wait(0.5):
             with self._lock:
-                if self._running and self._running[0].index not in self._told:
+                if self._running and self._running[0].index not in self._printed:
                     self._draw(*self._running)
 
     def _draw(self, step: BuildStep, begun: float) -> None:

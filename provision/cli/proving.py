@@ -71,17 +71,17 @@ def check_place(python: Path | None, *others: object, here: bool) -> None:
         raise UsageError("KGE-592", "--python belongs to --here.", fix="add --here, or leave it out")
 
 
-def interpreter(asked: Path | None) -> Path:
+def interpreter(requested: Path | None) -> Path:
     """Return the Python to prove: a virtual environment's name is kept, since its packages hang on the name.
 
     Raises:
         InputError: KGE-593, not a program.
     """
-    if asked:
-        if not os.access(asked, os.X_OK) or asked.is_dir():
+    if requested:
+        if not os.access(requested, os.X_OK) or requested.is_dir():
             fix = "name the interpreter itself, such as /opt/venv/bin/python"
-            raise InputError("KGE-593", f"{asked} is no Python that can be run.", fix=fix)
-        return asked.absolute()  # a record goes by this name, wherever it is asked for
+            raise InputError("KGE-593", f"{requested} is no Python that can be run.", fix=fix)
+        return requested.absolute()  # a record goes by this name, wherever it is asked for
     # The environment that is active is meant, not the one this tool may have for itself.
     active = os.environ.get("VIRTUAL_ENV")
     found = shutil.which("python3", path=f"{active}/bin") if active else None

@@ -1,70 +1,58 @@
 """From one plan to the files of other tools: the same image and the right GPU request, each in its own words.
 
-An output is one module with one function from an `Order` to its files, and one line in `OUTPUTS`.
+An output is one module, with a function of the same name from an `Order` to its files, and one line in `OUTPUTS`.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Final, TypeAlias
 
-from provision.emit.apptainer import apptainer
-from provision.emit.compose import compose
-from provision.emit.devcontainer import devcontainer
-from provision.emit.kubernetes import kubernetes
 from provision.emit.order import Order
-from provision.emit.quadlet import quadlet
-from provision.emit.shell import shell
 from provision.model import Value
+
+__all__ = ["OUTPUTS", "Order", "Output", "emit", "writer_of"]
 
 Writer: TypeAlias = Callable[[Order], dict[str, str]]  # gives text by relative path, the file to read first in front
 
 
-def _missing(order: Order) -> dict[str, str]:
-    """Stand for the function that a row does not name."""
-    raise NotImplementedError(order.title)
-
-
 class Output(Value):
-    """What the command line, the goldens and the tests know of an output.
+    """What the command line, the goldens and the tests know of an output."""
 
-    Raises:
-        TypeError: the row lacks its name, or the function that writes its files.
-    """
-
-    name: str = ""
-    write: Writer = _missing
+    name: str  # of its module, of the function in it, and on the command line
     builds: bool = False  # its files bring the Dockerfile, and the image is built from it where none is named
     nodes: bool = False  # it can name the nodes of a cluster
     no_memory: str = ""  # why it has no words for a limit of memory; empty: it has
 
-    def __post_init__(self) -> None:
-        """Refuse a row that could not be used."""
-        if not self.name or self.write is _missing:
-            raise TypeError(f"the output {self.name!r} is incomplete: it needs a name and a function")
 
-
-def table(*rows: Output) -> dict[str, Output]:
-    """Return the rows by name.
+def writer_of(name: str) -> Writer:
+    """Return the function that writes an output's files.
 
     Raises:
-        TypeError: two have the same name.
+        TypeError: the output has no module or no function of its name.
     """
-    found = {row.name: row for row in rows}
-    for row in rows:
-        if found[row.name] is not row:
-            raise TypeError(f"the output {row.name!r} is there twice")
-    return found
+    try:
+        found = getattr(import_module(f"{__name__}.{name}"), name, None)
+    except ModuleNotFoundError as error:
+        raise TypeError(f"the output {name!r} is incomplete: {error}") from error
+    if not callable(found):
+        raise TypeError(f"the output {name!r} is incomplete: its module has no function {name}")
+    write: Writer = found
+    return write
 
 
-OUTPUTS: Final = table(
-    Output(name="devcontainer", write=devcontainer, builds=True),
-    Output(name="compose", write=compose),
-    Output(name="kubernetes", write=kubernetes, nodes=True),
-    Output(
-        name="apptainer", write=apptainer, no_memory="Apptainer limits memory only where the site has set up cgroups"
-    ),
-    Output(name="quadlet", write=quadlet),
-    Output(name="shell", write=shell),
-)
+# In the order in which the help names them. A row that is incomplete fails here, when it is imported.
+OUTPUTS: Final = {
+    one.name: one
+    for one in (
+        Output(name="devcontainer", builds=True),
+        Output(name="compose"),
+        Output(name="kubernetes", nodes=True),
+        Output(name="apptainer", no_memory="Apptainer limits memory only where the site has set up cgroups"),
+        Output(name="quadlet"),
+        Output(name="shell"),
+    )
+}
+_WRITERS: Final = {name: writer_of(name) for name in OUTPUTS}
 
 
 def emit(kind: str, order: Order) -> dict[str, str]:
@@ -79,7 +67,4 @@ def emit(kind: str, order: Order) -> dict[str, str]:
     Raises:
         KeyError: there is no such output.
     """
-    return OUTPUTS[kind].write(order)
-
-
-__all__ = ["OUTPUTS", "Order", "Output", "emit", "table"]
+    return _WRITERS[kind](order)

@@ -183,8 +183,8 @@ def _plain(value: object) -> str:
             return str(value)
 
 
-def _vendors(asked: str | None) -> tuple[Vendor, ...]:
-    vendor = VENDORS[asked or "auto"]
+def _vendors(requested: str | None) -> tuple[Vendor, ...]:
+    vendor = VENDORS[requested or "auto"]
     if vendor is Vendor.CPU:
         raise UsageError("KGE-906", "A CPU environment depends on no driver: it has no matrix.", fix="cuda or rocm")
     return tuple(GPU_VENDORS) if vendor is Vendor.AUTO else (vendor,)

@@ -45,14 +45,14 @@ def lock(*, check: Check = False, stack: o.StackOptions, as_json: o.Json = False
         _report(path, old, now, as_json=as_json)
         return
     write_file(path, (encode(now) + "\n").encode())
-    log(f"wrote {path}: {_told(now)}")
+    log(f"wrote {path}: {_summary(now)}")
     if as_json:
         print_json(now)
     else:
         print_result(now.stack.summary)
 
 
-def _told(lock: "Lock") -> str:
+def _summary(lock: "Lock") -> str:
     size = sum(max(one.size_bytes or 0 for one in wheel.files) for wheel in lock.wheels)
     base = lock.stack.base.digest or "by name only"
     wheels = f"{len(lock.wheels)} wheels by hash ({size / 1e9:.1f} GB)" if lock.wheels else "no wheels"
