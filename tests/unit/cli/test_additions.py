@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +19,16 @@ FIELD = """
         bool, Option("Keep the C++ headers.", flag="--cpp-headers", help="Keep what extensions are compiled with.")
     ] = False
 """
-# Several command lines in one process: a word of its own ends each.
+# Several command lines in one process, variables in front; what tells their end stands behind each.
 SCRIPT = """
-import sys
+import os, sys
 from provision.cli.app import app, main
 for line in sys.argv[1].split(" ; "):
-    sys.argv = ["kgpu-env", *line.split()]
+    words = line.split()
+    while "=" in words[0]:
+        name, _, value = words.pop(0).partition("=")
+        os.environ[name] = value
+    sys.argv = ["kgpu-env", *words]
     app.registered_commands.clear()
     app.registered_groups.clear()
     try:
@@ -38,9 +41,6 @@ for line in sys.argv[1].split(" ; "):
 class Ended(NamedTuple):
     code: str
     out: str
-
-
-Copy = Callable[..., list[Ended]]
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def insert(path: Path, before: str, text: str) -> None:
     path.write_text(old.replace(before, text.strip("\n") + "\n" + before))
 
 
-def run(folder: Path, *lines: str, **variables: str) -> list[Ended]:
+def run(folder: Path, *lines: str) -> list[Ended]:
     """Run command lines with the copy."""
     command = [sys.executable, "-P", "-c", SCRIPT, " ; ".join(lines)]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KGPU_ENV_")}
-    environment = {**kept, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    environment = {**kept, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder / "work", env=environment)
     assert done.returncode == 0, done.stderr
     pieces = done.stdout.split("<end ")
@@ -76,23 +76,27 @@ def run(folder: Path, *lines: str, **variables: str) -> list[Ended]:
 
 def test_an_option_is_one_field(folder: Path) -> None:
     insert(folder / "provision" / "model" / "request.py", "    env: Annotated[", FIELD)
-    helps = run(folder, "build --help", "up --help", "render --help", "lock --help", "run --help")
-    assert ["--cpp-headers" in one.out and "extensions are compiled" in one.out for one in helps] == [True] * 5
+    (folder / "work" / "on.yaml").write_text("cpp_headers: true\nprofiles: {small: {cpp_headers: false}}\n")
+    (folder / "work" / "odd.yaml").write_text("cpp_headers: 7\n")
     show = "build --vendor cpu --show-config --json"
-    flag, no_flag, nothing = run(folder, f"{show} --cpp-headers", f"{show} --no-cpp-headers", show)
-    assert json.loads(flag.out)["options"]["cpp_headers"] == {"value": True, "origin": "flag --cpp-headers"}
-    assert json.loads(no_flag.out)["options"]["cpp_headers"]["value"] is False
+    *helps, flag, no_flag, nothing, file, profile, odd, variable = run(
+        folder,
+        *(f"{command} --help" for command in ("build", "up", "render", "lock", "run")),
+        *(f"{show} --cpp-headers", f"{show} --no-cpp-headers", show),
+        *(f"{show} --config on.yaml", f"{show} --config on.yaml --profile small", f"{show} --config odd.yaml"),
+        f"KGPU_ENV_CPP_HEADERS=true {show}",
+    )
+    assert ["--cpp-headers" in one.out and "extensions are compiled" in one.out for one in helps] == [True] * 5
+    assert (odd.code, json.loads(odd.out)["code"]) == ("3", "KGE-604")
     assert "cpp_headers" not in json.loads(nothing.out)["options"]
-    [variable] = run(folder, show, KGPU_ENV_CPP_HEADERS="true")
-    assert json.loads(variable.out)["options"]["cpp_headers"] == {"value": True, "origin": "KGPU_ENV_CPP_HEADERS"}
-    project = folder / "work" / "kgpu-env.yaml"
-    project.write_text("cpp_headers: true\nprofiles: {small: {cpp_headers: false}}\n")
-    file, profile = run(folder, show, f"{show} --profile small")
-    assert json.loads(file.out)["options"]["cpp_headers"] == {"value": True, "origin": str(project)}
-    assert json.loads(profile.out)["options"]["cpp_headers"]["value"] is False
-    project.write_text("cpp_headers: 7\n")
-    [wrong] = run(folder, "build --vendor cpu --json")
-    assert (wrong.code, json.loads(wrong.out)["code"]) == ("3", "KGE-604")
+    shown = [json.loads(one.out)["options"]["cpp_headers"] for one in (flag, no_flag, file, profile, variable)]
+    assert shown == [
+        {"value": True, "origin": "flag --cpp-headers"},
+        {"value": False, "origin": "flag --cpp-headers"},
+        {"value": True, "origin": "on.yaml"},
+        {"value": False, "origin": "on.yaml, profile small"},
+        {"value": True, "origin": "KGPU_ENV_CPP_HEADERS"},
+    ]
 
 
 def test_an_output_is_a_module_and_a_line(folder: Path) -> None:
