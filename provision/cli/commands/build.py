@@ -14,10 +14,10 @@ from provision.model import BuildResult
 
 def build(*, options: o.BuildOptions, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Build the image of the stack that suits the host."""
-    found = build_plan(options, stack, as_json=as_json)
+    found = plan_to_build(options, stack, as_json=as_json)
     log(f"Stack     {found.stack.summary}")
     log_warnings(found.stack)
-    result = build_image(found, options)
+    result = build_with_progress(found, options)
     if as_json:
         print_json(result)
         return
@@ -25,12 +25,12 @@ def build(*, options: o.BuildOptions, stack: o.StackOptions, as_json: o.Json = F
     print_result(result.image_id)
 
 
-def build_plan(options: o.BuildOptions, stack: o.StackOptions, *, as_json: bool) -> Plan:
+def plan_to_build(options: o.BuildOptions, stack: o.StackOptions, *, as_json: bool) -> Plan:
     """Return what is to be built: what the lock in this folder holds, or what is resolved for the host."""
     return locked_plan(stack, as_json=as_json) if options.locked else plan(stack, as_json=as_json)
 
 
-def build_image(found: Plan, options: o.BuildOptions, engine: Engine | None = None) -> BuildResult:
+def build_with_progress(found: Plan, options: o.BuildOptions, engine: Engine | None = None) -> BuildResult:
     """Build what was planned, with progress on stderr; `engine` is by default the first that answers."""
     wanted = replace(found.options, push=options.push)
     progress = Progress()

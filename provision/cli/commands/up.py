@@ -2,7 +2,7 @@
 
 from provision import api
 from provision.cli import options as o
-from provision.cli.commands.build import build_image, build_plan
+from provision.cli.commands.build import build_with_progress, plan_to_build
 from provision.cli.context import this_host
 from provision.cli.formatting.host import headline
 from provision.cli.output import log
@@ -20,7 +20,7 @@ def up(
 ) -> None:
     """Probe, resolve, render, build and verify."""
     records = prepare(proof, reports)
-    found = build_plan(options, stack, as_json=as_json)
+    found = plan_to_build(options, stack, as_json=as_json)
     # The image may be for another machine (--host); what verifies it is this one.
     here = this_host()
     log(f"Host      {headline(found.host if stack.host else here)}")
@@ -30,7 +30,7 @@ def up(
     log_warnings(found.stack)
     request = verify_request(proof, found.stack.vendor)
     with api.engine() as engine:
-        built = build_image(found, options, engine)
+        built = build_with_progress(found, options, engine)
         judged = api.verify(
             built.tag, request, host=here, records=records, engine=engine, catalogue=found.catalogue, log=log_verify
         )
