@@ -35,11 +35,17 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 def settings_of(kind: type[msgspec.Struct]) -> Iterator[Setting]:
-    """Yield what people can set of a value, in the order of its fields; fields without an `Option` are not theirs."""
+    """Yield what people can set of a value, in the order of its fields; fields without an `Option` are not theirs.
+
+    Raises:
+        TypeError: an option lacks the words that explain its key or its flag.
+    """
     for name, annotation in kind.__annotations__.items():
         own, option = _unpacked(annotation)
         if option is None:
             continue
+        if not option.meaning or bool(option.flag) != bool(option.help):
+            raise TypeError(f"the option {name!r} is incomplete: it needs a meaning, and help where it has a flag")
         if not _is_group(own):
             yield Setting(name, _as_written(own), option)
             continue

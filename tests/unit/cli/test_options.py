@@ -14,7 +14,8 @@ from provision.cli.commands.up import up
 from provision.cli.commands.verify import verify
 from provision.cli.options import BuildOptions, NetworkOptions, ProofOptions, ReportOptions, StackOptions
 from provision.cli.spread import Options, spread
-from provision.model import KEYS, SETTINGS, Request
+from provision.model import KEYS, SETTINGS, Option, Request, Value
+from provision.model.option import settings_of
 
 Size = Annotated[int, typer.Option(help="How large.")]
 Name = Annotated[str | None, typer.Option(help="What it is called.")]
@@ -93,6 +94,15 @@ def test_every_field_of_a_request_can_be_set_and_is_explained() -> None:
     assert set(Request.__struct_fields__) <= set(KEYS)
     assert [key for key, option in KEYS.items() if not option.meaning] == []
     assert [name for name, one in SETTINGS.items() if one.option.flag and not one.option.help] == []
+
+
+@pytest.mark.parametrize("option", [Option(flag="--size", help="How large."), Option("How large.", flag="--size")])
+def test_an_option_without_its_words_is_named(option: Option) -> None:
+    class Wish(Value):
+        size: Annotated[int, option] = 3
+
+    with pytest.raises(TypeError, match="the option 'size' is incomplete"):
+        list(settings_of(Wish))
 
 
 def test_the_group_gets_the_flags_that_were_given() -> None:
