@@ -14,7 +14,7 @@ from provision import model, records
 from provision.catalogue import Listing, load
 from provision.cli import documents
 from provision.config.starter import schema_text
-from provision.emit import EMITTERS, Order, emit
+from provision.emit import OUTPUTS, Order, emit
 from provision.engine.access import device_access
 from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, context_files, make_lock, read_lock
@@ -225,7 +225,7 @@ def exports() -> dict[Path, str]:
     return {
         DATA / "exports" / name / kind / path: text
         for name in EXPORTS
-        for kind in EMITTERS
+        for kind in OUTPUTS
         for path, text in emit(kind, order(name)).items()
         if Path(path).name not in CARRIED
     }

@@ -4,20 +4,20 @@ import functools
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from types import FrameType
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 
 import typer
 
 from provision import __version__
-from provision.cli.commands import register
-from provision.cli.groups import spread
-from provision.cli.output import answer, drop_stdout, report, say
+from provision.cli.commands import Command, requested
+from provision.cli.output import drop_stdout, log, print_error, print_result
+from provision.cli.spread import spread
 from provision.errors import Exit, InterruptError, KgpuError, UsageError
 from provision.variables import DEBUG, OWN, PREFIX
 
-C = TypeVar("C", bound=Callable[..., None])
 # What the parser raises for every wrong use; Typer exports only this one of its kinds.
 _WRONG_USE: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -39,7 +39,7 @@ class _Debug:
 
 def _version(value: bool) -> None:
     if value:
-        answer(f"kgpu-env {__version__}")
+        print_result(f"kgpu-env {__version__}")
         raise typer.Exit
 
 
@@ -53,10 +53,14 @@ def _main(
     _Debug.on = _Debug.on or debug
 
 
-def command(function: C) -> C:
-    """Register a command under its function's name."""
-    app.command(function.__name__)(catching(function))
-    return function
+def register(command: Command) -> None:
+    """Make a command, or a group of commands, known to the parser."""
+    module = command.module()
+    group = getattr(module, "group", None)
+    if group is not None:
+        app.add_typer(group, name=command.name)
+    else:
+        app.command(command.name)(catching(getattr(module, command.name), variables=command.variables))
 
 
 def catching(function: Callable[..., None], *, variables: bool = True) -> Callable[..., None]:
@@ -101,18 +105,16 @@ def check_environment() -> None:
     """
     names = [name for name in os.environ if name.startswith(PREFIX) and name not in OWN]
     if names:
-        from provision.config import check_variables  # most often there are none
+        from provision.config import check_variables  # noqa: PLC0415 - 6 ms, and most often there are none
 
         check_variables(names)
 
 
 def _end(error: KgpuError, *, as_json: bool) -> NoReturn:
     if _Debug.on:
-        import traceback  # rarely needed
-
         traceback.print_exc()  # of the error that is being handled, and of what caused it
     try:
-        report(error, as_json=as_json)
+        print_error(error, as_json=as_json)
     except BrokenPipeError:
         _silence()
     raise typer.Exit(int(error.exit_code))
@@ -129,11 +131,11 @@ def _misused(error: Exception, *, as_json: bool) -> int:
     what: str = error.format_message()  # type: ignore[attr-defined] # the parser's own words
     incomplete = what.startswith("Usage:")  # no command at all: the parser's words are the help
     if incomplete and not as_json:
-        say(what)
+        log(what)
         return int(Exit.USAGE)
     context = getattr(error, "ctx", None)
     fix = f"see {context.command_path if context else app.info.name} --help"
-    report(UsageError("KGE-902", "There is no command." if incomplete else what, fix=fix), as_json=as_json)
+    print_error(UsageError("KGE-902", "There is no command." if incomplete else what, fix=fix), as_json=as_json)
     return int(Exit.USAGE)
 
 
@@ -147,15 +149,16 @@ def main() -> None:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish
         signal.signal(signal.SIGHUP, _terminate)  # the same when its terminal is closed
     # Completion hands over the words in the environment, and needs all commands.
-    register(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:])
+    for command in requested(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:]):
+        register(command)
     try:
         code = app(prog_name="kgpu-env", standalone_mode=False)  # by whatever name it was started
     except _WRONG_USE as error:
         code = _misused(error, as_json="--json" in sys.argv[1:])
     except KgpuError as error:  # from --version; a command's own are reported where it ran
-        report(error, as_json=False)
+        print_error(error, as_json=False)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        say("Interrupted.")
+        log("Interrupted.")
         code = Exit.INTERRUPTED
     sys.exit(code or 0)

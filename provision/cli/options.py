@@ -1,108 +1,27 @@
-"""The options that several commands share, one by one and in groups."""
+"""The options that several commands share, one by one and in groups.
 
-import re
+An option of the environment is declared in `provision.model.request`: its flag is made here from what stands there,
+and is one of every command that takes its group.
+"""
+
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from provision.cli.groups import Options
-from provision.errors import nearest
-from provision.model import LEVELS, TITLES, VENDORS
+from provision.cli.parsers import flag, minutes, one_of, seconds
+from provision.cli.spread import Flags, Options
+from provision.model import LEVELS, TITLES
 from provision.model import Backend as BackendName
 from provision.model import Level as LevelName
-from provision.model import Vendor as VendorName
 from provision.variables import KEY
 
-Name = TypeVar("Name", bound=str)
-
-
-def _vendor(text: str) -> str:
-    if text in VENDORS:
-        return text
-    hint = nearest(text, [*VENDORS]) or f"choose from {', '.join(VendorName)}."
-    raise typer.BadParameter(f"{text!r} is no vendor: {hint}")
-
-
-def _version(text: str) -> str:
-    if re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
-        return text
-    raise typer.BadParameter(f"{text!r} is no version number, such as 2.21 or 12.5.1.")
-
-
-def _level(text: str) -> LevelName:
-    return _one_of(text, LEVELS, "level")
-
-
-def _backend(text: str) -> BackendName:
-    return _one_of(text, tuple(TITLES), "backend")
-
-
-def _one_of(text: str, known: tuple[Name, ...], kind: str) -> Name:
-    found = next((one for one in known if one == text), None)
-    if found is not None:
-        return found
-    hint = nearest(text, known) or f"choose from {', '.join(known)}."
-    raise typer.BadParameter(f"{text!r} is no {kind}: {hint}")
-
-
-def _seconds(text: str | float) -> float:
-    return _between(text, 1, 604_800, "time in seconds")
-
-
-def _minutes(text: str | float) -> float:
-    return _between(text, 0.01, 10_080, "time in minutes")
-
-
-def _between(text: str | float, least: float, most: float, kind: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if least <= value <= most:  # which no NaN is
-        return value
-    raise typer.BadParameter(f"{text!r} is no {kind} from {least:g} to {most:g}.")
-
-
-def _fallback(text: str) -> str:
-    if text == "cpu":
-        return text
-    raise typer.BadParameter(f"{text!r} is no fallback: the only one is cpu.")
-
-
-def _complete_vendor(incomplete: str) -> list[str]:
-    return [vendor for vendor in VendorName if vendor.startswith(incomplete)]
-
-
-Vendor = Annotated[
-    str | None,
-    typer.Option(
-        parser=_vendor,
-        metavar="|".join(VendorName),
-        help="GPU vendor of the environment; nvidia and amd mean cuda and rocm.",
-        autocompletion=_complete_vendor,
-    ),
-]
+Vendor = Annotated[str | None, flag("vendor")]
+Package = Annotated[list[str] | None, flag("packages")]
 Host = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Take the host from this file (kgpu-env probe --json) instead of probing."),
-]
-Fallback = Annotated[
-    str | None, typer.Option(parser=_fallback, metavar="cpu", help="What to build when the host has no GPU.")
-]
-TensorFlow = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This TensorFlow only.")]
-Python = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This Python only.")]
-Base = Annotated[str | None, typer.Option(metavar="IMAGE", help="This base image of the catalogue only.")]
-Cuda = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This CUDA only.")]
-Rocm = Annotated[str | None, typer.Option(parser=_version, metavar="VERSION", help="This ROCm only.")]
-Package = Annotated[
-    list[str] | None,
-    typer.Option("--package", metavar="REQUIREMENT", help="Python package to add (PEP 508); repeatable."),
-]
-Apt = Annotated[list[str] | None, typer.Option("--apt", metavar="NAME", help="Debian package to add; repeatable.")]
-Tag = Annotated[str | None, typer.Option(metavar="NAME:TAG", help="Name of the image.")]
-CaBundle = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="CA certificates that the build trusts; not kept in the image.")
 ]
 Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the project file.")]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Project file; otherwise the nearest kgpu-env.yaml.")]
@@ -112,10 +31,12 @@ Catalogue = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Add the rows of this folder to the catalogue, or replace rows by id."),
 ]
+Push = Annotated[bool, typer.Option("--push", help="Push the image to the registry that its tag names.")]
+Locked = Annotated[bool, typer.Option("--locked", help="Build what kgpu.lock says, every wheel checked by its hash.")]
 Gpus = Annotated[str, typer.Option(metavar="all|0,1|UUID", help="The GPUs to use.")]
 Report = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the whole proof to this file.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the proof as a page to this file.")]
-Timeout = Annotated[float, typer.Option(parser=_seconds, metavar="SECONDS", help="End the training after this time.")]
+Timeout = Annotated[float, typer.Option(parser=seconds, metavar="SECONDS", help="End the training after this time.")]
 Here = Annotated[
     bool, typer.Option("--here", help="The Python environment of this process instead of an image; needs no engine.")
 ]
@@ -126,25 +47,20 @@ Interpreter = Annotated[
     ),
 ]
 Level = Annotated[
-    LevelName, typer.Option(parser=_level, metavar="|".join(LEVELS), help="How much is tried.", show_default=True)
+    LevelName,
+    typer.Option(
+        parser=one_of("level", LEVELS), metavar="|".join(LEVELS), help="How much is tried.", show_default=True
+    ),
 ]
 Minutes = Annotated[
-    float | None, typer.Option(parser=_minutes, metavar="N", help="With --level soak: for how long, on each GPU.")
+    float | None, typer.Option(parser=minutes, metavar="N", help="With --level soak: for how long, on each GPU.")
 ]
 Backend = Annotated[
     BackendName | None,
     typer.Option(
-        parser=_backend,
+        parser=one_of("backend", tuple(TITLES)),
         metavar="|".join(TITLES),
         help="What Keras runs on; by default as the image's stack says, else tensorflow.",
-    ),
-]
-StackBackend = Annotated[
-    BackendName | None,
-    typer.Option(
-        parser=_backend,
-        metavar="|".join(TITLES),
-        help="What Keras runs on; by default TensorFlow, or what serves a GPU that no TensorFlow build serves.",
     ),
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write the checks as JUnit XML to this file.")]
@@ -156,25 +72,31 @@ Key = Annotated[
 
 
 class StackOptions(Options):
-    """What the environment is made of: one line of options serves `resolve`, `render`, `build`, `up` and the others."""
+    """What the environment is made of: `resolve`, `render`, `build`, `up` and the others take all of it."""
 
     vendor: Vendor = None
     host: Host = None
-    fallback: Fallback = None
-    tensorflow: TensorFlow = None
-    python: Python = None
-    base: Base = None
-    cuda: Cuda = None
-    rocm: Rocm = None
-    backend: StackBackend = None
-    package: Package = None
-    apt: Apt = None
-    tag: Tag = None
-    ca_bundle: CaBundle = None
+    settings: Annotated[dict[str, Any], Flags()] = msgspec.field(default_factory=dict)  # the others, by name
     profile: Profile = None
     config: Config = None
     catalogue: Catalogue = None
     show_config: ShowConfig = False
+
+
+class NetworkOptions(Options):
+    """How registries are reached, for commands that ask them about any image."""
+
+    settings: Annotated[dict[str, Any], Flags(group="network")] = msgspec.field(default_factory=dict)
+    profile: Profile = None
+    config: Config = None
+    catalogue: Catalogue = None
+
+
+class BuildOptions(Options):
+    """From what a build takes the environment, and where its image goes."""
+
+    push: Push = False
+    locked: Locked = False
 
 
 class ProofOptions(Options):

@@ -4,11 +4,13 @@ import errno
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from provision.cli.documents import ErrorDocument
 from provision.errors import InputError, KgpuError, NoStackError
 from provision.model import encode
 
@@ -23,7 +25,7 @@ def plain(text: str) -> str:
     return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
 
 
-def answer(text: str) -> None:
+def print_result(text: str) -> None:
     """Print the answer.
 
     Raises:
@@ -41,16 +43,16 @@ def answer(text: str) -> None:
         raise InputError("KGE-605", "The answer cannot be written to stdout.", why=error.strerror or "") from error
 
 
-def answer_lines(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
     """Print an answer that is prose; at a terminal in lines that fit."""
     width = _width(sys.stdout)
     for line in lines:
-        answer(fitted(line, width))
+        print_result(fitted(line, width))
 
 
-def answer_json(value: object) -> None:
+def print_json(value: object) -> None:
     """Print the answer as one JSON document."""
-    answer(encode(value))
+    print_result(encode(value))
 
 
 def drop_stdout() -> None:
@@ -58,7 +60,7 @@ def drop_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Talk, on stderr; at a terminal in lines that fit."""
     width = _width(sys.stderr)
     lines = [fitted(line, width) for line in plain(text).split("\n")]
@@ -75,20 +77,16 @@ def fitted(line: str, width: int) -> str:
     """Return a line broken between words where it is longer than `width`, the rest below its text; 0: no limit."""
     if not width or len(line) <= width:
         return line
-    import textwrap  # most lines fit
-
     found = textwrap.wrap(
         line, width, subsequent_indent=_BELOW, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     )
     return "\n".join(found)
 
 
-def report(error: KgpuError, *, as_json: bool) -> None:
+def print_error(error: KgpuError, *, as_json: bool) -> None:
     """Print an error: for people on stderr, for scripts one JSON document on stdout as well."""
     if as_json:
-        from provision.cli.documents import ErrorDocument
-
-        answer_json(
+        print_json(
             ErrorDocument(
                 code=error.code,
                 exit_code=int(error.exit_code),
@@ -102,12 +100,12 @@ def report(error: KgpuError, *, as_json: bool) -> None:
             )
         )
     for line in error.log:
-        say(f"  | {line}")
-    say(f"{error.code}: {error.what}")
+        log(f"  | {line}")
+    log(f"{error.code}: {error.what}")
     if error.why:
-        say(f"  cause     {error.why}")
+        log(f"  cause     {error.why}")
     if error.fix:
-        say(f"  next      {error.fix}")
+        log(f"  next      {error.fix}")
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -163,7 +161,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _temporary(place: Path, content: bytes) -> Path:
     """Write `content` to a new file beside `place`."""
-    import tempfile
+    import tempfile  # noqa: PLC0415 - 1 ms
 
     handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.")
     try:

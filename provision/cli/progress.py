@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 
-from provision.cli.output import plain, say
-from provision.cli.session import is_terminal
+from provision.cli.context import is_terminal
+from provision.cli.output import log, plain
 from provision.engine.protocol import BuildStep
 
 _HOUSEKEEPING = re.compile(r"\[internal\]|copy /context|\[[^]]*\] FROM ")  # steps that tell a person nothing
@@ -22,7 +22,7 @@ class Progress:
     """Prints each step once it is over; on a terminal also the one that runs, with the time it has taken."""
 
     def __init__(self) -> None:
-        self._told: set[int] = set()
+        self._printed: set[int] = set()
         self._started: set[int] = set()
         self._running: tuple[BuildStep, float] | None = None
         self._lock = threading.Lock()
@@ -33,15 +33,15 @@ class Progress:
 
     def __call__(self, step: BuildStep) -> None:
         """Take a report about a step."""
-        if _HOUSEKEEPING.match(step.name) or step.index in self._told or step.state == "cached":
+        if _HOUSEKEEPING.match(step.name) or step.index in self._printed or step.state == "cached":
             return
         with self._lock:
             if step.state == "running":
                 self._start(step)
             else:
-                self._told.add(step.index)
+                self._printed.add(step.index)
                 self._clear()
-                say(f"  {step.seconds:6.1f} s  {_short(step.name)}" + ("  FAILED" if step.state == "failed" else ""))
+                log(f"  {step.seconds:6.1f} s  {_short(step.name)}" + ("  FAILED" if step.state == "failed" else ""))
 
     def close(self) -> None:
         """Remove the living line and end its clock."""
@@ -55,12 +55,12 @@ class Progress:
             self._running = (step, time.monotonic() - step.seconds)
         elif step.index not in self._started:
             self._started.add(step.index)
-            say(f"   started  {_short(step.name)}")
+            log(f"   started  {_short(step.name)}")
 
     def _tick(self) -> None:
         while not self._ended.wait(0.5):
             with self._lock:
-                if self._running and self._running[0].index not in self._told:
+                if self._running and self._running[0].index not in self._printed:
                     self._draw(*self._running)
 
     def _draw(self, step: BuildStep, begun: float) -> None:

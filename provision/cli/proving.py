@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from provision import library
+from provision import api
 from provision.cli.options import ProofOptions, ReportOptions
-from provision.cli.output import answer, answer_json, answer_lines, check_writable, say, write_file
+from provision.cli.output import check_writable, log, print_json, print_lines, print_result, write_file
 from provision.errors import Exit, InputError, UsageError
 from provision.model import Proof, Stack, Vendor, Verdict, encode
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SOAK_MINUTES = 5.0  # on each GPU, when none are named
 
 
-def prepare(options: ProofOptions, reports: ReportOptions) -> library.Records:
+def prepare(options: ProofOptions, reports: ReportOptions) -> api.Records:
     """Refuse at once what would fail after the long work; return where the proof's record is kept.
 
     Raises:
@@ -35,16 +35,16 @@ def prepare(options: ProofOptions, reports: ReportOptions) -> library.Records:
     return records(options.key)
 
 
-def records(key: Path | None) -> library.Records:
+def records(key: Path | None) -> api.Records:
     """Return this user's records, with the key that signs them where one is named."""
-    from provision.records import state_folder
+    from provision.records import state_folder  # noqa: PLC0415 - 5 ms
 
-    return library.Records(folder=state_folder(os.environ), key=library.read_key(key) if key else None)
+    return api.Records(folder=state_folder(os.environ), key=api.read_key(key) if key else None)
 
 
 def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO) -> "VerifyRequest":
     """Return what is to be proved."""
-    from provision.prove import VerifyRequest
+    from provision.prove import VerifyRequest  # noqa: PLC0415 - 27 ms
 
     return VerifyRequest(
         vendor=vendor,
@@ -71,50 +71,50 @@ def check_place(python: Path | None, *others: object, here: bool) -> None:
         raise UsageError("KGE-592", "--python belongs to --here.", fix="add --here, or leave it out")
 
 
-def interpreter(asked: Path | None) -> Path:
+def interpreter(requested: Path | None) -> Path:
     """Return the Python to prove: a virtual environment's name is kept, since its packages hang on the name.
 
     Raises:
         InputError: KGE-593, not a program.
     """
-    if asked:
-        if not os.access(asked, os.X_OK) or asked.is_dir():
+    if requested:
+        if not os.access(requested, os.X_OK) or requested.is_dir():
             fix = "name the interpreter itself, such as /opt/venv/bin/python"
-            raise InputError("KGE-593", f"{asked} is no Python that can be run.", fix=fix)
-        return asked.absolute()  # a record goes by this name, wherever it is asked for
+            raise InputError("KGE-593", f"{requested} is no Python that can be run.", fix=fix)
+        return requested.absolute()  # a record goes by this name, wherever it is asked for
     # The environment that is active is meant, not the one this tool may have for itself.
     active = os.environ.get("VIRTUAL_ENV")
     found = shutil.which("python3", path=f"{active}/bin") if active else None
     return Path(found or sys.executable)
 
 
-def tell(text: str) -> None:
+def log_verify(text: str) -> None:
     """Say what a verification does."""
-    say(f"Verify    {text}")
+    log(f"Verify    {text}")
 
 
-def deliver(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: Stack | None = None) -> None:
+def write_report(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: Stack | None = None) -> None:
     """Print the verdict, write the reports, and end with the verdict's exit code."""
-    from provision.prove.report.summary import summary
+    from provision.prove.report.summary import summary  # noqa: PLC0415 - 27 ms
 
     for path, text in _texts(proof, reports, stack):
         write_file(path, text().encode())
     if as_json:
-        answer_json(proof)
+        print_json(proof)
     else:
-        answer_lines(summary(proof))
+        print_lines(summary(proof))
         if reports.files:
-            answer(f"Report    {' '.join(map(str, reports.files))}")
+            print_result(f"Report    {' '.join(map(str, reports.files))}")
     if proof.verdict not in {Verdict.PROVED, Verdict.CPU}:
         raise typer.Exit(int(Exit.NOT_PROVED))
 
 
 def _texts(proof: Proof, reports: ReportOptions, stack: Stack | None) -> list[tuple[Path, Callable[[], str]]]:
     """Return each file that was asked for with what makes its text."""
-    from provision.prove.report.formats import ctrf, junit
+    from provision.prove.report.formats import ctrf, junit  # noqa: PLC0415 - 33 ms
 
     def html() -> str:
-        from provision.prove.report.page import page
+        from provision.prove.report.page import page  # noqa: PLC0415 - 45 ms
 
         return page(proof, stack)
 

@@ -1,62 +1,62 @@
 """The project file `kgpu-env.yaml`: its keys, and reading it with suggestions for what it misspells."""
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
 from provision.catalogue.load import convert
 from provision.errors import InputError, nearest
+from provision.model import SETTINGS
 
 FILE_NAME = "kgpu-env.yaml"
 
 
-class UserKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`provision.model.User`, key by key. None: not set here."""
-
-    name: str | None = None
-    uid: int | None = None
-    gid: int | None = None
-
-
-class NetworkKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`provision.model.Network`, key by key. None: not set here."""
-
-    ca_bundle: str | None = None  # relative to the project file
-    index_url: str | None = None
-    extra_index_urls: tuple[str, ...] | None = None
-    proxy: str | None = None
-    registries: dict[str, str] | None = None
-
-
-class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a project file and each of its profiles may set. None: not set here."""
-
-    vendor: str | None = None
-    fallback: str | None = None
-    tensorflow: str | None = None
-    python: str | None = None
-    base: str | None = None
-    cuda: str | None = None
-    rocm: str | None = None
-    backend: str | None = None
-    packages: tuple[str, ...] | None = None
-    apt: tuple[str, ...] | None = None
-    user: UserKeys | None = None
-    labels: dict[str, str] | None = None
-    env: dict[str, str] | None = None
-    tag: str | None = None
-    network: NetworkKeys | None = None
+def _shape(
+    name: str, meaning: str, fields: dict[str, Any], bases: tuple[type[msgspec.Struct], ...] = ()
+) -> type[msgspec.Struct]:
+    """Return what a mapping of the file may hold; None: a key is not set there."""
+    return msgspec.defstruct(
+        name,
+        [(key, kind | None, None) for key, kind in fields.items()],
+        bases=bases,
+        module=__name__,
+        namespace={"__doc__": meaning},
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        omit_defaults=True,
+    )
 
 
-class Project(Keys, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A project file. A profile's keys replace the file's own."""
+def _group(name: str) -> type[msgspec.Struct]:
+    title = name.capitalize()
+    fields = {one.key: one.type for one in SETTINGS.values() if one.group == name}
+    return _shape(f"{title}Keys", f"`provision.model.{title}`, key by key. None: not set here.", fields)
 
-    profile: str | None = None
-    profiles: dict[str, Keys] | None = None
+
+_SHAPES = {one.group: _group(one.group) for one in SETTINGS.values() if one.group}
+_KEYS = _shape(
+    "Keys",
+    "What a project file and each of its profiles may set. None: not set here.",
+    {one.group or one.name: _SHAPES.get(one.group, one.type) for one in SETTINGS.values()},
+)
+# The file as msgspec reads it, and as its JSON Schema describes it.
+SHAPE = _shape(
+    "Project",
+    "A project file. A profile's keys replace the file's own.",
+    {"profile": str, "profiles": dict[str, _KEYS]},  # type: ignore[valid-type] # a type made from the settings
+    bases=(_KEYS,),
+)
 
 
-KEYS = Keys.__struct_fields__
-_NESTED = {"user": UserKeys.__struct_fields__, "network": NetworkKeys.__struct_fields__}
+class Project(NamedTuple):
+    """A project file: the settings by name, "network_ca_bundle" for `ca_bundle` of `network`."""
+
+    path: Path
+    settings: dict[str, Any]
+    profile: str | None  # the one that holds when none is named
+    profiles: dict[str, dict[str, Any]]
 
 
 def find_project(start: Path) -> Path | None:
@@ -70,19 +70,35 @@ def read_project(path: Path) -> Project:
     Raises:
         InputError: KGE-603, not YAML; KGE-604, a key or value that it cannot have, with a suggestion.
     """
-    from provision.catalogue.yaml_file import read_yaml  # noqa: PLC0415 - only where there is a project file
+    from provision.catalogue.yaml_file import read_yaml  # noqa: PLC0415 - 11 ms, only where there is a project file
 
     values = read_yaml(path, "KGE-603")
     if values is None:
-        return Project()
+        return Project(path, {}, None, {})
     if not isinstance(values, dict):
         raise InputError("KGE-604", f"{path} does not hold options", fix="write it as `key: value` lines")
-    _check_keys(values, Project.__struct_fields__, path, "")
+    _check_keys(values, SHAPE.__struct_fields__, path, "")
     profiles = values.get("profiles")
     for name, keys in profiles.items() if isinstance(profiles, dict) else ():
         if isinstance(keys, dict):
-            _check_keys(keys, KEYS, path, f"profiles.{name}.")
-    return convert(values, Project, path, "KGE-604")
+            _check_keys(keys, _KEYS.__struct_fields__, path, f"profiles.{name}.")
+    found = msgspec.structs.asdict(convert(values, SHAPE, path, "KGE-604"))
+    kept = {name: _flat(msgspec.structs.asdict(keys), path) for name, keys in (found["profiles"] or {}).items()}
+    return Project(path, _flat(found, path), found["profile"], kept)
+
+
+def _flat(keys: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the settings that a mapping of the file sets, by name."""
+    found: dict[str, Any] = {}
+    for one in SETTINGS.values():
+        holder = keys[one.group or one.name]
+        value = getattr(holder, one.key, None) if one.group else holder
+        if value is not None:
+            found[one.name] = value
+    bundle = found.get("network_ca_bundle")
+    if bundle:
+        found["network_ca_bundle"] = str(path.parent / bundle)  # the file may lie above the working directory
+    return found
 
 
 def _check_keys(values: dict[object, object], known: tuple[str, ...], path: Path, prefix: str) -> None:
@@ -90,5 +106,5 @@ def _check_keys(values: dict[object, object], known: tuple[str, ...], path: Path
         if key not in known:
             fix = nearest(str(key), known) or f"its keys are: {', '.join(known)}"
             raise InputError("KGE-604", f"{path}: there is no option {prefix}{key}", fix=fix)
-        if key in _NESTED and isinstance(value, dict):
-            _check_keys(value, _NESTED[str(key)], path, f"{prefix}{key}.")
+        if key in _SHAPES and isinstance(value, dict):
+            _check_keys(value, _SHAPES[str(key)].__struct_fields__, path, f"{prefix}{key}.")

@@ -2,31 +2,18 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from provision.config.project import KEYS, Keys, Project
+from provision.config.project import Project
 from provision.errors import InputError, nearest
-from provision.model import RUNTIMES, TITLES, VENDORS, Network, Request, User
+from provision.model import SETTINGS, VENDORS, Network, Request, User
 from provision.variables import OWN, PREFIX, PROFILE
 
 T = TypeVar("T")
-_VERSIONS = ("tensorflow", "python", *RUNTIMES)
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "vendor": tuple(VENDORS),
-    "fallback": ("cpu",),
-    "backend": tuple(TITLES),
-}
-_WORDS = ("base", "tag", "user_name", "network_ca_bundle", "network_index_url", "network_proxy")
-_TEXT = {*CHOICES, *_VERSIONS, *_WORDS}  # taken as they are written, not as YAML
-_NESTED: Mapping[str, type[User | Network]] = {"user": User, "network": Network}
-# A nested key is written with its parent's: KGPU_ENV_USER_UID.
-_FLAT = (
-    *(key for key in KEYS if key not in _NESTED),
-    *(f"{key}_{field}" for key, kind in _NESTED.items() for field in kind.__struct_fields__),
-)
+# A nested key is written with its group's: KGPU_ENV_USER_UID. Messages name these behind the others.
+_NAMES = sorted(SETTINGS, key=lambda name: bool(SETTINGS[name].group))
 
 
 def check_variables(names: Iterable[str]) -> None:
@@ -35,7 +22,7 @@ def check_variables(names: Iterable[str]) -> None:
     Raises:
         InputError: KGE-612, a name begins as ours do and is none of them.
     """
-    known = [*(key.upper() for key in _FLAT), *(name.removeprefix(PREFIX) for name in OWN)]
+    known = [*(name.upper() for name in _NAMES), *(name.removeprefix(PREFIX) for name in OWN)]
     for name in names:
         word = name.removeprefix(PREFIX)
         if name.startswith(PREFIX) and word not in known:
@@ -53,23 +40,20 @@ class Settings(NamedTuple):
     values: dict[str, Any]
 
 
-def settle(
-    flags: Mapping[str, object], environment: Mapping[str, str], project: Project | None, path: Path | None
-) -> Settings:
+def settle(flags: Mapping[str, object], environment: Mapping[str, str], project: Project | None) -> Settings:
     """Return the options that hold.
 
     Args:
-        flags: the command line's, by key; None for a flag that was not given.
+        flags: the command line's, by the name of the setting, and `profile`; None for a flag that was not given.
         environment: of which `KGPU_ENV_<KEY>` is read; lists and mappings are written there as YAML.
         project: the project file, if there is one.
-        path: where it lies, for messages.
 
     Raises:
         InputError: KGE-604, a variable's value or a profile that does not exist.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for layer, origin in _layers(flags, environment, project, path):
+    for layer, origin in _layers(flags, environment, project):
         for key, value in layer.items():
             values[key] = value
             origins[key] = origin.format(key=key, name=key.upper(), flag=key.replace("_", "-"))
@@ -77,53 +61,37 @@ def settle(
 
 
 def _layers(
-    flags: Mapping[str, object], environment: Mapping[str, str], project: Project | None, path: Path | None
+    flags: Mapping[str, object], environment: Mapping[str, str], project: Project | None
 ) -> list[tuple[dict[str, Any], str]]:
     variables = _variables(environment)
     layers: list[tuple[dict[str, Any], str]] = []
     if project:
-        layers.append((_flat(project, path), f"{path}"))
+        layers.append((project.settings, f"{project.path}"))
         name = flags.get("profile") or environment.get(PROFILE) or project.profile
         if name:
-            layers.append((_flat(_profile(project, str(name), path), path), f"{path}, profile {name}"))
+            layers.append((_profile(project, str(name)), f"{project.path}, profile {name}"))
     given = {key: value for key, value in flags.items() if value not in (None, (), [], {}) and key != "profile"}
     return [*layers, (variables, PREFIX + "{name}"), (given, "flag --{flag}")]
 
 
-def _profile(project: Project, name: str, path: Path | None) -> Keys:
-    profiles = project.profiles or {}
-    if name not in profiles:
-        known = ", ".join(profiles) or "none"
-        raise InputError("KGE-604", f"{path} has no profile {name!r}", fix=f"its profiles: {known}")
-    return profiles[name]
-
-
-def _flat(source: Keys, path: Path | None) -> dict[str, Any]:
-    """Return the keys that are set, those of user and network as user_name, network_ca_bundle and so on."""
-    found: dict[str, Any] = {}
-    for key in KEYS:
-        value = getattr(source, key)
-        if isinstance(value, msgspec.Struct):
-            found |= {f"{key}_{name}": one for name, one in msgspec.structs.asdict(value).items() if one is not None}
-        elif value is not None:
-            found[key] = value
-    bundle = found.get("network_ca_bundle")
-    if bundle and path:
-        found["network_ca_bundle"] = str(path.parent / bundle)  # the file may lie above the working directory
-    return found
+def _profile(project: Project, name: str) -> dict[str, Any]:
+    if name not in project.profiles:
+        known = ", ".join(project.profiles) or "none"
+        raise InputError("KGE-604", f"{project.path} has no profile {name!r}", fix=f"its profiles: {known}")
+    return project.profiles[name]
 
 
 def _variables(environment: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for key in _FLAT:
-        text = environment.get(PREFIX + key.upper())
+    for name in _NAMES:
+        text = environment.get(PREFIX + name.upper())
         if text:
-            found[key] = text if key in _TEXT else _parse(key, text)
+            found[name] = text if SETTINGS[name].type is str else _parse(name, text)  # words are no YAML
     return found
 
 
 def _parse(key: str, text: str) -> object:
-    import yaml  # noqa: PLC0415 - only for variables that hold lists or mappings
+    import yaml  # noqa: PLC0415 - 11 ms, only for variables that hold lists or mappings
 
     from provision.catalogue.yaml_file import YAML_ERRORS  # noqa: PLC0415 - as above
 
@@ -152,11 +120,12 @@ def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
 def _check(key: str, value: object, origin: str) -> None:
     """Raise InputError KGE-604 for a choice or a version that is none."""
     text = str(value)
-    choices = CHOICES.get(key)
+    option = SETTINGS[key].option
+    choices = option.choices
     if choices and text not in choices:
         fix = nearest(text, choices) or f"choose from {', '.join(choices)}"
         raise InputError("KGE-604", f"{origin}: {key} cannot be {text!r}.", fix=fix)
-    if key in _VERSIONS and not re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
+    if option.kind == "version" and not re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
         raise InputError(
             "KGE-604", f"{origin}: {key} cannot be {text!r}.", fix="give a version, such as 2.21 or 12.5.1"
         )

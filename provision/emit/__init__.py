@@ -1,27 +1,58 @@
 """From one plan to the files of other tools: the same image and the right GPU request, each in its own words.
 
-An output is one module with one function from an `Order` to its files, and one line in `EMITTERS`.
+An output is one module, with a function of the same name from an `Order` to its files, and one line in `OUTPUTS`.
 """
 
 from collections.abc import Callable
-from typing import Final
+from importlib import import_module
+from typing import Final, TypeAlias
 
-from provision.emit.apptainer import apptainer
-from provision.emit.compose import compose
-from provision.emit.devcontainer import devcontainer
-from provision.emit.kubernetes import kubernetes
 from provision.emit.order import Order
-from provision.emit.quadlet import quadlet
-from provision.emit.shell import shell
+from provision.model import Value
 
-EMITTERS: Final[dict[str, Callable[[Order], dict[str, str]]]] = {
-    "devcontainer": devcontainer,
-    "compose": compose,
-    "kubernetes": kubernetes,
-    "apptainer": apptainer,
-    "quadlet": quadlet,
-    "shell": shell,
+__all__ = ["OUTPUTS", "Order", "Output", "emit", "writer_of"]
+
+Writer: TypeAlias = Callable[[Order], dict[str, str]]  # gives text by relative path, the file to read first in front
+
+
+class Output(Value):
+    """What the command line, the goldens and the tests know of an output."""
+
+    name: str  # of its module, of the function in it, and on the command line
+    builds: bool = False  # its files bring the Dockerfile, and the image is built from it where none is named
+    nodes: bool = False  # it can name the nodes of a cluster
+    no_memory: str = ""  # why it has no words for a limit of memory; empty: it has
+
+
+def writer_of(name: str) -> Writer:
+    """Return the function that writes an output's files.
+
+    Raises:
+        TypeError: the output has no module or no function of its name.
+    """
+    try:
+        found = getattr(import_module(f"{__name__}.{name}"), name, None)
+    except ModuleNotFoundError as error:
+        raise TypeError(f"the output {name!r} is incomplete: {error}") from error
+    if not callable(found):
+        raise TypeError(f"the output {name!r} is incomplete: its module has no function {name}")
+    write: Writer = found
+    return write
+
+
+# In the order in which the help names them. A row that is incomplete fails here, when it is imported.
+OUTPUTS: Final = {
+    one.name: one
+    for one in (
+        Output(name="devcontainer", builds=True),
+        Output(name="compose"),
+        Output(name="kubernetes", nodes=True),
+        Output(name="apptainer", no_memory="Apptainer limits memory only where the site has set up cgroups"),
+        Output(name="quadlet"),
+        Output(name="shell"),
+    )
 }
+_WRITERS: Final = {name: writer_of(name) for name in OUTPUTS}
 
 
 def emit(kind: str, order: Order) -> dict[str, str]:
@@ -30,13 +61,10 @@ def emit(kind: str, order: Order) -> dict[str, str]:
     The same order always gives the same bytes.
 
     Args:
-        kind: a key of `EMITTERS`.
+        kind: a key of `OUTPUTS`.
         order: the plan, the image and how the GPUs reach a container.
 
     Raises:
         KeyError: there is no such output.
     """
-    return EMITTERS[kind](order)
-
-
-__all__ = ["EMITTERS", "Order", "emit"]
+    return _WRITERS[kind](order)

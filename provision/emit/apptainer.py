@@ -5,8 +5,6 @@ Source: https://apptainer.org/docs/user/latest/definition_files.html and .../gpu
 
 import shlex
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, check_script
 from provision.model import GpuVendor
@@ -29,6 +27,8 @@ def apptainer(order: Order) -> dict[str, str]:
 
 
 def _definition(order: Order) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 22 ms, for this output alone
+
     environment = Environment(
         loader=FileSystemLoader(folder("templates") / "apptainer"),
         undefined=StrictUndefined,

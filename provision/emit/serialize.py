@@ -3,30 +3,16 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import yaml
+if TYPE_CHECKING:
+    import yaml
 
 from provision.model import GPU_VENDORS
 
 CHECK_FILE = "quick_check.py"
-
-
-class _Dumper(yaml.SafeDumper):
-    """YAML for people: lists indented below their key, several lines of text as a block."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - PyYAML's signature
-        super().increase_indent(flow, indentless=False)
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def as_json(value: object) -> str:
@@ -37,7 +23,9 @@ def as_json(value: object) -> str:
 def as_yaml(comments: Iterable[str], *documents: object) -> str:
     """Return documents as YAML below lines of comment, keys in their order."""
     head = "".join(f"# {' '.join(line.split())}\n" for line in comments)
-    bodies = (yaml.dump(one, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True) for one in documents)
+    import yaml  # noqa: PLC0415 - 11 ms, which the help of `export` need not take
+
+    bodies = (yaml.dump(one, Dumper=_dumper(), sort_keys=False, width=1000, allow_unicode=True) for one in documents)
     return head + "---\n".join(bodies)
 
 
@@ -60,3 +48,23 @@ def check_script() -> str:
     text = re.sub(r"(?<=^NODES = )\(.*?\)", f"({nodes[1:-1]})", text, count=1, flags=re.MULTILINE)
     names = json.dumps(["gpu", *GPU_VENDORS])
     return re.sub(r"(?<= in )\(\"gpu\".*?\)", f"({names[1:-1]})", text, count=1)
+
+
+@cache
+def _dumper() -> "type[yaml.SafeDumper]":
+    import yaml  # noqa: PLC0415 - as above
+
+    class Dumper(yaml.SafeDumper):
+        """YAML for people: lists indented below their key, several lines of text as a block."""
+
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - PyYAML's signature
+            super().increase_indent(flow, indentless=False)
+
+        def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return Dumper

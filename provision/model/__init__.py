@@ -4,8 +4,9 @@ from provision.model.access import Access
 from provision.model.base import Value, decode, encode
 from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
+from provision.model.option import Option, Setting
 from provision.model.proof import LEVELS, Check, ExpectedDevice, Level, Proof, ProvedDevice, Status, Training, Verdict
-from provision.model.request import TITLES, Backend, Network, Request, User
+from provision.model.request import KEYS, SETTINGS, TITLES, Backend, BuildOptions, Network, Request, User
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.vendor import (
     GPU_VENDORS,
@@ -22,14 +23,17 @@ from provision.model.version import DriverVersion, version_key
 
 __all__ = [
     "GPU_VENDORS",
+    "KEYS",
     "LEVELS",
     "MAKERS",
     "RUNTIMES",
+    "SETTINGS",
     "TITLES",
     "VENDORS",
     "Access",
     "Backend",
     "Base",
+    "BuildOptions",
     "BuildResult",
     "Change",
     "Check",
@@ -46,12 +50,14 @@ __all__ = [
     "Level",
     "Maker",
     "Network",
+    "Option",
     "Proof",
     "ProvedDevice",
     "Rejection",
     "Request",
     "Route",
     "RuntimeName",
+    "Setting",
     "Settings",
     "Severity",
     "Stack",

@@ -1,11 +1,15 @@
-"""What the user asks for, from flags, environment and project file together."""
+"""What people ask for, from flags, variables and the project file together.
 
-from typing import Final, Literal
+A field with an `Option` is declared here alone: its flag, its key of the project file and its variable follow.
+"""
+
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from provision.model.base import Value
-from provision.model.vendor import Vendor
+from provision.model.option import Option, Setting, keys_of, settings_of
+from provision.model.vendor import VENDORS, Vendor
 
 Backend = Literal["tensorflow", "jax", "torch"]
 TITLES: Final[dict[Backend, str]] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}  # for people
@@ -22,7 +26,15 @@ class User(Value):
 class Network(Value):
     """How a build reaches package indexes and registries; nothing of it stays in the image."""
 
-    ca_bundle: str | None = None  # path of a PEM file on this host
+    ca_bundle: Annotated[
+        str | None,  # path of a PEM file on this host
+        Option(
+            flag="--ca-bundle",
+            help="CA certificates that the build trusts; not kept in the image.",
+            metavar="FILE",
+            kind="path",
+        ),
+    ] = None
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     proxy: str | None = None
@@ -32,16 +44,127 @@ class Network(Value):
 class Request(Value):
     """One wish for an environment. Empty fields leave the choice to the resolver."""
 
-    vendor: Vendor = Vendor.AUTO
-    fallback: Literal["cpu"] | None = None
-    tensorflow: str | None = None  # "2.21" or "2.21.0"
-    python: str | None = None  # "3.11"
-    base: str | None = None  # an image reference of the catalogue
-    cuda: str | None = None
-    rocm: str | None = None
-    backend: Backend | None = None
-    packages: tuple[str, ...] = ()  # PEP 508 requirements
-    apt: tuple[str, ...] = ()  # Debian package names
-    user: User = msgspec.field(default_factory=User)
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-    env: dict[str, str] = msgspec.field(default_factory=dict)
+    vendor: Annotated[
+        Vendor,
+        Option(
+            "GPU vendor of the environment; auto takes the host's.",
+            flag="--vendor",
+            help="GPU vendor of the environment; nvidia and amd mean cuda and rocm.",
+            metavar="auto|cuda|rocm|cpu",
+            choices=tuple(VENDORS),
+        ),
+    ] = Vendor.AUTO
+    fallback: Annotated[
+        Literal["cpu"] | None,
+        Option(
+            "What to build on a host without a GPU; without this it is an error.",
+            flag="--fallback",
+            help="What to build when the host has no GPU.",
+            metavar="cpu",
+            choices=("cpu",),
+        ),
+    ] = None
+    tensorflow: Annotated[
+        str | None,  # "2.21" or "2.21.0"
+        Option(
+            'This TensorFlow only: "2.21". Quote versions: YAML reads 2.10 as 2.1.',
+            flag="--tensorflow",
+            help="This TensorFlow only.",
+            metavar="VERSION",
+            kind="version",
+            example="2.21",
+        ),
+    ] = None
+    python: Annotated[
+        str | None,
+        Option(
+            'This Python only: "3.12".',
+            flag="--python",
+            help="This Python only.",
+            metavar="VERSION",
+            kind="version",
+            example="3.12",
+        ),
+    ] = None
+    base: Annotated[
+        str | None,  # an image reference of the catalogue
+        Option(
+            "This base image of the catalogue only (kgpu-env catalogue list).",
+            flag="--base",
+            help="This base image of the catalogue only.",
+            metavar="IMAGE",
+        ),
+    ] = None
+    cuda: Annotated[
+        str | None,
+        Option('This CUDA only: "12.5".', flag="--cuda", help="This CUDA only.", metavar="VERSION", kind="version"),
+    ] = None
+    rocm: Annotated[
+        str | None,
+        Option('This ROCm only: "7.2".', flag="--rocm", help="This ROCm only.", metavar="VERSION", kind="version"),
+    ] = None
+    backend: Annotated[
+        Backend | None,
+        Option(
+            "The backend of Keras.",
+            flag="--backend",
+            help="What Keras runs on; by default TensorFlow, or what serves a GPU that no TensorFlow build serves.",
+            metavar="|".join(TITLES),
+            choices=tuple(TITLES),
+        ),
+    ] = None
+    packages: Annotated[
+        tuple[str, ...],  # PEP 508 requirements
+        Option(
+            "Python packages to add, as PEP 508 writes them; the framework's own versions stay.",
+            flag="--package",
+            help="Python package to add (PEP 508); repeatable.",
+            metavar="REQUIREMENT",
+            example=("pandas>=2.2",),
+        ),
+    ] = ()
+    apt: Annotated[
+        tuple[str, ...],  # Debian package names
+        Option(
+            "Debian packages to add.",
+            flag="--apt",
+            help="Debian package to add; repeatable.",
+            metavar="NAME",
+            example=("git",),
+        ),
+    ] = ()
+    user: Annotated[User, Option("The account that the image runs as.")] = msgspec.field(default_factory=User)
+    labels: Annotated[dict[str, str], Option("Labels of the image.")] = msgspec.field(default_factory=dict)
+    env: Annotated[dict[str, str], Option("Environment variables of the image.", example={"TZ": "UTC"})] = (
+        msgspec.field(default_factory=dict)
+    )
+
+
+class BuildOptions(Value):
+    """What is put into an image beside the stack, its name, and how the build reaches what it needs."""
+
+    request: Request = msgspec.field(default_factory=Request)
+    tag: Annotated[
+        str | None,  # None: one that tells the stack
+        Option(
+            "The image's name.",
+            flag="--tag",
+            help="Name of the image.",
+            metavar="NAME:TAG",
+            example="registry.example/team/keras:1",
+        ),
+    ] = None
+    network: Annotated[
+        Network,
+        Option(
+            "How a build reaches registries and package indexes; nothing of it stays in the image.",
+            example={"ca_bundle": "ca.pem", "registries": {"docker.io": "mirror.example:5000"}},
+        ),
+    ] = msgspec.field(default_factory=Network)
+    push: bool = False  # to the registry that `tag` names
+    locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # what a lock adds: `provision.lock.context_files`
+
+
+# All that people can set, in the order in which help, project file and messages name it; and the file's keys.
+SETTINGS: Final[dict[str, Setting]] = {one.name: one for kind in (Request, BuildOptions) for one in settings_of(kind)}
+KEYS: Final[dict[str, Option]] = keys_of(Request) | keys_of(BuildOptions)

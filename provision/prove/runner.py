@@ -36,7 +36,7 @@ WRITABLE = {
 class VerifyRequest(Value):
     """What is to be proved, and within which limits."""
 
-    vendor: Vendor = Vendor.AUTO  # auto: `provision.library` decides before anything runs
+    vendor: Vendor = Vendor.AUTO  # auto: `provision.api` decides before anything runs
     gpus: str = "all"  # or the host's numbers and UUIDs: "0,1"
     jit_compile: bool | Literal["auto"] = "auto"
     seconds: float = 600.0

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from provision import __version__
+from provision.api.records import host_now
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Context
-from provision.library.keeping import host_now
 from provision.records import Record, load, save, seal, state_folder
 
 KgpuEnv = Any  # the class of conftest.py

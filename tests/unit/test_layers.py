@@ -25,7 +25,7 @@ LAYERS = {
     "prove": 5,
     "records": 5,
     "doctor": 5,
-    "library": 6,
+    "api": 6,
     "cli": 7,
 }
 PURE = {"errors", "model", "catalogue", "resolve", "render", "emit"}
@@ -85,7 +85,7 @@ WIRING = {
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "cli").rglob("*.py")), ids=lambda path: path.stem)
-def test_the_command_line_leaves_the_wiring_to_the_library(path: Path) -> None:
+def test_the_command_line_leaves_the_wiring_to_the_api(path: Path) -> None:
     assert [name for name in imports(path) for one in WIRING if f"{name}.".startswith(f"{one}.")] == []
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from provision import cli, model
 from provision.catalogue import load
-from provision.emit import EMITTERS, Order, emit
+from provision.emit import OUTPUTS, Order, emit
 from provision.emit.serialize import CHECK_FILE, check_script
 from provision.engine.access import device_access
 from provision.engine.protocol import Ran
@@ -165,7 +165,7 @@ def test_a_vendor_goes_from_the_probe_to_every_export(vendor: Vendor, tmp_path: 
     for engine in ENGINES:
         here = msgspec.structs.replace(host, engine=engine)
         order = Order(stack=stack, request=request, host=here, access=device_access(here, vendor), plan=plan)
-        for kind in EMITTERS:
+        for kind in OUTPUTS:
             assert all(emit(kind, order).values()), kind
 
 
@@ -280,7 +280,7 @@ def test_a_third_vendor_is_exported_in_its_own_words(third: GpuVendor, by: str, 
         "nobody": None,
     }[by]
     order = order_of(third, host_of(third, engine), gpus)
-    for kind in EMITTERS:
+    for kind in OUTPUTS:
         for name, text in emit(kind, order).items():
             if Path(name).name not in {CHECK_FILE, "Dockerfile"}:
                 assert not ANY_WORD.search(text), f"{kind}: {text}"

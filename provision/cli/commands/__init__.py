@@ -1,35 +1,49 @@
 """The commands, one module each (a group's commands share one). Only the module that is asked for is imported."""
 
-import importlib
 from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
 from typing import Final
 
+import msgspec
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A command: the function of this name in the module of this name; a group is `group` there."""
+
+    name: str
+    variables: bool = True  # whether a misspelt variable stops it
+
+    def module(self) -> ModuleType:
+        """Import the module."""
+        return import_module(f"{__name__}.{self.name}")
+
+
 # In the order in which the help lists them.
-MODULES: Final = {
-    "up": "up",
-    "probe": "probe",
-    "resolve": "resolve",
-    "check": "check",
-    "lock": "lock",
-    "render": "render",
-    "build": "build",
-    "verify": "verify",
-    "gate": "gate",
-    "init": "init",
-    "run": "run",
-    "shell": "shell",
-    "jupyter": "jupyter",
-    "export": "export",
-    "doctor": "doctor",
-    "base": "base",
-    "catalogue": "catalogue",
-}
+COMMANDS: Final = (
+    Command("up"),
+    Command("probe"),
+    Command("resolve"),
+    Command("check"),
+    Command("lock"),
+    Command("render"),
+    Command("build"),
+    Command("verify"),
+    Command("gate"),
+    Command("init"),
+    Command("run"),
+    Command("shell"),
+    Command("jupyter"),
+    Command("export"),
+    Command("doctor", variables=False),  # it tells of them
+    Command("base"),
+    Command("catalogue"),
+)
 
 
-def register(arguments: Sequence[str]) -> None:
-    """Import the module of the command that `arguments` name, or all of them for help and completion."""
+def requested(arguments: Sequence[str]) -> Sequence[Command]:
+    """Return the command that `arguments` name, or all of them for help and completion."""
     if "--version" in arguments:
-        return
+        return ()
     named = next((word for word in arguments if not word.startswith("-")), None)
-    for module in [MODULES[named]] if named in MODULES else MODULES.values():
-        importlib.import_module(f"{__name__}.{module}")
+    return [one for one in COMMANDS if one.name == named] or COMMANDS

@@ -4,14 +4,12 @@ from typing import Annotated
 
 import typer
 
-from provision import library
+from provision import api
 from provision.cli import options as o
-from provision.cli.app import command
 from provision.cli.documents import BaseDocument
-from provision.cli.output import answer, answer_json, say
+from provision.cli.output import log, print_json, print_result
 
 
-@command
 def base(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="Debian suite.")] = "bookworm",
     tag: Annotated[str | None, typer.Option(metavar="NAME:TAG", help="Name of the image.")] = None,
@@ -21,13 +19,13 @@ def base(
 
     It serves hosts that reach no registry.
     """
-    from provision.engine.base_image import LOCAL_PREFIX
-    from provision.engine.debian_base import make_base
+    from provision.engine.base_image import LOCAL_PREFIX  # noqa: PLC0415 - 8 ms
+    from provision.engine.debian_base import make_base  # noqa: PLC0415 - 2 ms
 
     name = tag or f"{LOCAL_PREFIX}{suite}"
-    with library.engine() as connected:
-        image = make_base(connected, suite, name, lambda text: say(f"base      {text}"))
+    with api.engine() as connected:
+        image = make_base(connected, suite, name, lambda text: log(f"base      {text}"))
     if as_json:
-        answer_json(BaseDocument(tag=name, image_id=image.image_id, size_bytes=image.size_bytes))
+        print_json(BaseDocument(tag=name, image_id=image.image_id, size_bytes=image.size_bytes))
     else:
-        answer(name)
+        print_result(name)

@@ -1,29 +1,55 @@
 """`kgpu-env build`."""
 
-from typing import Annotated
+from msgspec.structs import replace
 
-import typer
-
+from provision import api
 from provision.cli import options as o
-from provision.cli.app import command
-from provision.cli.building import build_plan
-from provision.cli.locking import locked_files, locked_plan
-from provision.cli.output import answer, answer_json, say
-from provision.cli.session import plan, tell_warnings
-
-Push = Annotated[bool, typer.Option("--push", help="Push the image to the registry that its tag names.")]
-Locked = Annotated[bool, typer.Option("--locked", help="Build what kgpu.lock says, every wheel checked by its hash.")]
+from provision.cli.commands.lock import locked_plan
+from provision.cli.output import log, print_json, print_result
+from provision.cli.planning import Plan, log_warnings, plan
+from provision.cli.progress import Progress
+from provision.engine.protocol import Engine
+from provision.model import BuildResult
 
 
-@command
-def build(*, push: Push = False, locked: Locked = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
+def build(*, options: o.BuildOptions, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Build the image of the stack that suits the host."""
-    found = locked_plan(stack, as_json=as_json) if locked else plan(stack, as_json=as_json)
-    say(f"Stack     {found.stack.summary}")
-    tell_warnings(found.stack)
-    result = build_plan(found, push=push, locked=locked_files() if locked else {})
+    found = plan_to_build(options, stack, as_json=as_json)
+    log(f"Stack     {found.stack.summary}")
+    log_warnings(found.stack)
+    result = build_with_progress(found, options)
     if as_json:
-        answer_json(result)
+        print_json(result)
         return
-    answer(f"{result.tag}")
-    answer(result.image_id)
+    print_result(f"{result.tag}")
+    print_result(result.image_id)
+
+
+def plan_to_build(options: o.BuildOptions, stack: o.StackOptions, *, as_json: bool) -> Plan:
+    """Return what is to be built: what the lock in this folder holds, or what is resolved for the host."""
+    return locked_plan(stack, as_json=as_json) if options.locked else plan(stack, as_json=as_json)
+
+
+def build_with_progress(found: Plan, options: o.BuildOptions, engine: Engine | None = None) -> BuildResult:
+    """Build what was planned, with progress on stderr; `engine` is by default the first that answers."""
+    wanted = replace(found.options, push=options.push)
+    progress = Progress()
+    try:
+        result = api.build(
+            found.stack,
+            wanted,
+            engine=engine,
+            catalogue=found.catalogue,
+            log=lambda text: log(f"Build     {text}"),
+            on_step=progress,
+        )
+    finally:
+        progress.close()
+    log(f"Build     {_summary(result)}")
+    return result
+
+
+def _summary(result: BuildResult) -> str:
+    """Return a build in one line."""
+    cached = f"cached: {result.steps_cached} of {result.steps_total} steps"
+    return f"{result.tag}  {result.size_bytes / 1e9:.2f} GB  {result.seconds:.1f} s  ({cached})"

@@ -3,26 +3,27 @@
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from provision.catalogue import Catalogue, Listing
 from provision.cli import options as o
-from provision.cli.app import app, catching
-from provision.cli.output import answer, answer_json, answer_lines, say, write_file
+from provision.cli.app import catching
+from provision.cli.context import load_catalogue
+from provision.cli.documents import DoctorDocument, MatrixDocument, WhyDocument
+from provision.cli.formatting.matrix import csv_table, html_page, text_table
+from provision.cli.output import log, print_json, print_lines, print_result, write_file
 from provision.errors import InputError, UsageError, nearest
+from provision.model import GPU_VENDORS, VENDORS, Severity, Vendor, encode
+from provision.model.matrix import Cell
+from provision.resolve.review import review
+from provision.resolve.sweep import matrix
+from provision.resolve.without import effects, named_by, served
 
-if TYPE_CHECKING:
-    from provision.catalogue import Catalogue
-    from provision.cli.documents import WhyDocument
-    from provision.model import Vendor
-    from provision.model.matrix import Cell
-
-_group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(_group, name="catalogue")
+group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_is_help=True, rich_markup_mode=None)
 
 _SCREEN = 40  # lines of consequences
-_TITLE = "{} on x86-64: what Keras runs on (a bare number is TensorFlow)"
 _FORMATS = ("table", "json", "csv", "html")
 RowId = Annotated[str, typer.Argument(metavar="ROW", help="Id of a row, such as r550 or tensorflow-2.21.0.")]
 Form = Annotated[str, typer.Option("--format", metavar="|".join(_FORMATS), help="The form of the answer.")]
@@ -30,7 +31,7 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", h
 MaxAge = Annotated[int, typer.Option(metavar="DAYS", min=1, help="Tell rows that were checked longer ago.")]
 
 
-@_group.command("list")
+@group.command("list")
 @catching
 def list_rows(
     table: Annotated[
@@ -40,9 +41,7 @@ def list_rows(
     as_json: o.Json = False,
 ) -> None:
     """Print every row with its source."""
-    from provision.catalogue import Listing
-
-    facts = _facts(catalogue)
+    facts = load_catalogue(catalogue)
     every = facts.listing().rows
     tables = sorted({str(row["table"]) for row in every})
     if table is not None and table not in tables:
@@ -50,52 +49,47 @@ def list_rows(
         raise UsageError("KGE-901", f"There is no table {table!r}.", fix=fix)
     rows = tuple(row for row in every if table in (None, row["table"]))
     if as_json:
-        answer_json(Listing(rows=rows, sources=facts.cited(*rows)))
+        print_json(Listing(rows=rows, sources=facts.cited(*rows)))
         return
     for row in rows:
-        answer(f"{row['table']:<13} {row['id']:<28} {row['confidence']:<11} {row['checked']}  {row['source']}")
-    _tell_legend(facts, rows)
+        print_result(f"{row['table']:<13} {row['id']:<28} {row['confidence']:<11} {row['checked']}  {row['source']}")
+    _log_legend(facts, rows)
 
 
-def _tell_legend(facts: "Catalogue", rows: tuple[dict[str, Any], ...]) -> None:
+def _log_legend(facts: Catalogue, rows: tuple[dict[str, Any], ...]) -> None:
     """Tell a person where the short names of sources are told in full; a file or a pipe gets the rows alone."""
     if not sys.stdout.isatty():
         return
     for row in rows:
         for one in facts.cited(row):
-            say(f"note      what {one.id} and its like stand for:\n          kgpu-env catalogue show {row['id']}")
+            log(f"note      what {one.id} and its like stand for:\n          kgpu-env catalogue show {row['id']}")
             return
 
 
-@_group.command("show")
+@group.command("show")
 @catching
 def show(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> None:
     """Print a row with all its fields."""
-    from provision.catalogue import Listing
-
-    facts = _facts(catalogue)
+    facts = load_catalogue(catalogue)
     found = _row(facts, row)
     legend = facts.cited(found)
     if as_json:
-        answer_json(Listing(rows=(found,), sources=legend))
+        print_json(Listing(rows=(found,), sources=legend))
         return
     for key, value in found.items():
-        answer(f"{key:<14} {_plain(value)}")
+        print_result(f"{key:<14} {_plain(value)}")
     for number, one in enumerate(legend):
-        answer(f"{'' if number else 'sources':<14} {one.line}")
+        print_result(f"{'' if number else 'sources':<14} {one.line}")
 
 
-@_group.command("why")
+@group.command("why")
 @catching
 def why(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> None:
     """Tell what a row rests on, and what it decides.
 
     That is: which hosts would get another stack without it.
     """
-    from provision.cli.documents import WhyDocument
-    from provision.resolve.without import effects, named_by, served
-
-    facts = _facts(catalogue)
+    facts = load_catalogue(catalogue)
     found = _row(facts, row)
     table = str(found["table"])
     document = WhyDocument(
@@ -106,15 +100,15 @@ def why(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> N
         sources=facts.cited(found),
     )
     if as_json:
-        answer_json(document)
+        print_json(document)
         return
     note = [f"Note      {found['note']}"] if found.get("note") else []
     lines = [f"{table}, {row}: {found['confidence']}, checked {found['checked']}", f"Source    {found['source']}"]
     legend = [f"          {one.line}" for one in document.sources]
-    answer_lines([*lines, *legend, *note, *_consequences(document)])
+    print_lines([*lines, *legend, *note, *_consequences(document)])
 
 
-def _consequences(document: "WhyDocument") -> list[str]:
+def _consequences(document: WhyDocument) -> list[str]:
     lines = [f"Needed    by {', '.join(document.named_by)}"] if document.named_by else []
     lines += [
         f"Gives     {cell.gpu} ({cell.name}) on driver {cell.driver}: {cell.summary or 'no stack'}"
@@ -128,7 +122,7 @@ def _consequences(document: "WhyDocument") -> list[str]:
     return lines or ["Decides   nothing by itself: no driver and GPU of the catalogue gets another stack without it."]
 
 
-@_group.command("matrix")
+@group.command("matrix")
 @catching
 def print_matrix(
     vendor: o.Vendor = None,
@@ -145,40 +139,30 @@ def print_matrix(
         raise UsageError(
             "KGE-904", f"There is no form {form!r}.", fix=nearest(form, _FORMATS) or f"choose from {_FORMATS}"
         )
-    text = _matrix_text(_facts(catalogue), _vendors(vendor), "json" if as_json else form)
+    text = _matrix_text(load_catalogue(catalogue), _vendors(vendor), "json" if as_json else form)
     if output is None:
-        answer(text)
+        print_result(text)
         return
     write_file(output, text.encode())
-    say(f"wrote {output}")
+    log(f"wrote {output}")
 
 
-@_group.command("check")
+@group.command("check")
 @catching
 def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.Json = False) -> None:
     """Find rows that are old, contradictory, or of no use."""
-    from provision.cli.documents import DoctorDocument
-    from provision.model import Severity
-    from provision.resolve.review import review
-
-    found = review(_facts(catalogue), time.strftime("%Y-%m-%d"), max_age)
+    found = review(load_catalogue(catalogue), time.strftime("%Y-%m-%d"), max_age)
     wrong = [one for one in found if one.severity is Severity.ERROR]
     if not as_json:
-        answer(f"{len(found)} findings, {f'{len(wrong)} of them errors' if wrong else 'none of them an error'}.")
-        answer_lines(f"{one.severity:<8} {one.code} {one.text}; {one.fix}" for one in found)
+        print_result(f"{len(found)} findings, {f'{len(wrong)} of them errors' if wrong else 'none of them an error'}.")
+        print_lines(f"{one.severity:<8} {one.code} {one.text}; {one.fix}" for one in found)
     if wrong:
         raise InputError("KGE-250", f"The catalogue contradicts itself in {len(wrong)} places.", why=wrong[0].text)
     if as_json:
-        answer_json(DoctorDocument(findings=found))
+        print_json(DoctorDocument(findings=found))
 
 
-def _facts(overlay: Path | None) -> "Catalogue":
-    from provision.cli.session import facts
-
-    return facts(overlay)
-
-
-def _row(facts: "Catalogue", name: str) -> dict[str, Any]:
+def _row(facts: Catalogue, name: str) -> dict[str, Any]:
     rows = facts.listing().rows
     found = next((row for row in rows if row["id"] == name), None)
     if found is None:
@@ -199,29 +183,26 @@ def _plain(value: object) -> str:
             return str(value)
 
 
-def _vendors(asked: str | None) -> "tuple[Vendor, ...]":
-    from provision.model import GPU_VENDORS, VENDORS, Vendor
-
-    vendor = VENDORS[asked or "auto"]
+def _vendors(requested: str | None) -> tuple[Vendor, ...]:
+    vendor = VENDORS[requested or "auto"]
     if vendor is Vendor.CPU:
         raise UsageError("KGE-906", "A CPU environment depends on no driver: it has no matrix.", fix="cuda or rocm")
     return tuple(GPU_VENDORS) if vendor is Vendor.AUTO else (vendor,)
 
 
-def _matrix_text(facts: "Catalogue", vendors: "tuple[Vendor, ...]", form: str) -> str:
-    from provision.cli import tables
-    from provision.cli.documents import MatrixDocument
-    from provision.model import encode
-    from provision.resolve.sweep import matrix
-
-    found: dict[str, tuple[Cell, ...]] = {_TITLE.format(vendor.maker): matrix(facts, vendor) for vendor in vendors}
+def _matrix_text(facts: Catalogue, vendors: tuple[Vendor, ...], form: str) -> str:
+    found: dict[str, tuple[Cell, ...]] = {_title(vendor): matrix(facts, vendor) for vendor in vendors}
     every = tuple(cell for cells in found.values() for cell in cells)
     match form:
         case "json":
             return encode(MatrixDocument(cells=every)) + "\n"
         case "csv":
-            return tables.csv_table(every)
+            return csv_table(every)
         case "html":
-            return tables.html_page(list(found.items()), time.strftime("%Y-%m-%d"))
+            return html_page(list(found.items()), time.strftime("%Y-%m-%d"))
         case _:
-            return "\n\n".join(f"{title}\n{tables.text_table(cells)}" for title, cells in found.items()) + "\n"
+            return "\n\n".join(f"{title}\n{text_table(cells)}" for title, cells in found.items()) + "\n"
+
+
+def _title(vendor: Vendor) -> str:
+    return f"{vendor.maker} on x86-64: what Keras runs on (a bare number is TensorFlow)"

@@ -1,23 +1,22 @@
 """`kgpu-env doctor`."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from provision import library
+from provision import api
 from provision.catalogue import load
 from provision.cli import options as o
-from provision.cli.app import app, catching, check_environment
+from provision.cli.app import check_environment
+from provision.cli.context import load_catalogue, this_host
 from provision.cli.documents import CodeDocument, DoctorDocument
-from provision.cli.output import answer, answer_json, answer_lines
+from provision.cli.output import print_json, print_lines, print_result
+from provision.doctor import examine, explain
 from provision.errors import InputError, UsageError
 from provision.model import Finding, Severity
 
 
-@app.command("doctor")
-@partial(catching, variables=False)  # what stops the others is what it tells of
 def doctor(
     code: Annotated[str | None, typer.Argument(metavar="CODE", help="Explain this code, such as KGE-512.")] = None,
     as_json: o.Json = False,
@@ -28,21 +27,18 @@ def doctor(
     """
     if code:
         found = _explained(code)
-        answer_json(CodeDocument(code=code, text=found)) if as_json else answer_lines(found.split("\n"))
+        print_json(CodeDocument(code=code, text=found)) if as_json else print_lines(found.split("\n"))
         return
     findings = _found()
     if as_json:
-        answer_json(DoctorDocument(findings=findings))
+        print_json(DoctorDocument(findings=findings))
     else:
-        _tell(findings)
+        _print(findings)
 
 
 def _explained(code: str) -> str:
-    from provision.cli.session import facts
-    from provision.doctor import explain
-
     try:
-        found = explain(code, facts())
+        found = explain(code, load_catalogue())
     except InputError:  # a site's catalogue that cannot be read: its codes are among those to be explained
         found = explain(code, load())
     if not found:
@@ -52,9 +48,6 @@ def _explained(code: str) -> str:
 
 def _found() -> tuple[Finding, ...]:
     """Return what is wrong with the variables, the site's catalogue and the host, in this order."""
-    from provision.cli.session import this_host
-    from provision.doctor import examine
-
     wrong: list[Finding] = []
     try:
         check_environment()
@@ -64,7 +57,7 @@ def _found() -> tuple[Finding, ...]:
         host = this_host()
     except InputError as error:
         wrong.append(_finding(error))
-        host = library.probe_host(catalogue=load())
+        host = api.probe_host(catalogue=load())
     return (*wrong, *examine(host))
 
 
@@ -73,10 +66,10 @@ def _finding(error: InputError) -> Finding:
     return Finding(code=error.code, severity=Severity.ERROR, text=text, fix=error.fix)
 
 
-def _tell(findings: Sequence[Finding]) -> None:
+def _print(findings: Sequence[Finding]) -> None:
     if not findings:
-        answer("Nothing is wrong with this host.")
+        print_result("Nothing is wrong with this host.")
     for finding in findings:
-        answer_lines([f"{finding.code}   {finding.severity}: {finding.text}"])
+        print_lines([f"{finding.code}   {finding.severity}: {finding.text}"])
         if finding.fix:
-            answer_lines([f"          mend: {finding.fix}"])
+            print_lines([f"          mend: {finding.fix}"])

@@ -3,33 +3,26 @@
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
-from provision import library
+from provision import api
 from provision.cli import options as o
-from provision.cli.app import command
 from provision.cli.documents import ExportDocument, ExportedFile
-from provision.cli.groups import Options
-from provision.cli.output import answer, answer_json, check_writable, say, write_file
-from provision.cli.session import Plan, plan, tell_warnings
-from provision.errors import BuildError, UsageError, nearest
-from provision.model import Host, Vendor
+from provision.cli.output import check_writable, log, print_json, print_result, write_file
+from provision.cli.parsers import one_of
+from provision.cli.planning import Plan, log_warnings, plan
+from provision.cli.spread import Options
+from provision.emit import OUTPUTS, Order, Output, emit
+from provision.engine.access import device_access
+from provision.errors import BuildError, UsageError
+from provision.model import Host, Network, Vendor
+from provision.model.reference import parse_reference
 
-if TYPE_CHECKING:
-    from provision.emit import Order
-
-KINDS = ("devcontainer", "compose", "kubernetes", "apptainer", "quadlet", "shell")
 _NODE_NAME = 253  # characters, as DNS has it
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-
-
-def _kind(text: str) -> str:
-    if text in KINDS:
-        return text
-    hint = nearest(text, KINDS) or f"choose from {', '.join(KINDS)}."
-    raise typer.BadParameter(f"{text!r} is no output: {hint}")
 
 
 def _node(text: str) -> str:
@@ -47,10 +40,11 @@ def _size(text: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
+KINDS = tuple(OUTPUTS)
 Kind = Annotated[
     str,
     typer.Argument(
-        parser=_kind,
+        parser=one_of("output", KINDS),
         metavar="KIND",
         help=f"What to write: {', '.join(KINDS[:-1])} or {KINDS[-1]}.",
         autocompletion=lambda: list(KINDS),
@@ -86,7 +80,6 @@ class ExportOptions(Options):
     node: Node = None
 
 
-@command
 def export(
     kind: Kind,
     *,
@@ -99,87 +92,81 @@ def export(
 
     All of them name the same image, and ask for the GPU each in its own words.
     """
-    from provision.emit import emit
-
-    _check_kind(kind, target)
+    wanted = OUTPUTS[kind]
+    _check_options(wanted, target)
     found = plan(stack, as_json=as_json)
-    order = _order(found, kind, target)
+    order = _order(found, wanted, target)
     files = emit(kind, order)
-    tell_warnings(found.stack)
-    _tell_gpu(order)
+    log_warnings(found.stack)
+    _log_gpu(order)
     if output:
         _write(output, files)
     if as_json:
         exported = tuple(ExportedFile(path=path, text=text) for path, text in files.items())
-        answer_json(ExportDocument(kind=kind, image=order.reference, plan_digest=order.plan.digest, files=exported))
+        print_json(ExportDocument(kind=kind, image=order.reference, plan_digest=order.plan.digest, files=exported))
     elif output:
         for path in files:
-            answer(str(output / path))
+            print_result(str(output / path))
     else:
         _print(files)
 
 
-def _check_kind(kind: str, target: ExportOptions) -> None:
+def _check_options(wanted: Output, target: ExportOptions) -> None:
     """Raise UsageError KGE-592 for an option that the output has no words for."""
-    if target.node and kind != "kubernetes":
-        raise UsageError("KGE-592", "--node belongs to export kubernetes.", fix="leave it out")
-    if target.memory and kind == "apptainer":
-        why = "Apptainer limits memory only where the site has set up cgroups"
-        raise UsageError("KGE-592", "export apptainer takes no --memory.", why=why, fix="leave it out")
+    if target.node and not wanted.nodes:
+        able = ", ".join(one.name for one in OUTPUTS.values() if one.nodes)
+        raise UsageError("KGE-592", f"--node belongs to export {able}.", fix="leave it out")
+    if target.memory and wanted.no_memory:
+        what = f"export {wanted.name} takes no --memory."
+        raise UsageError("KGE-592", what, why=wanted.no_memory, fix="leave it out")
 
 
-def _order(found: Plan, kind: str, target: ExportOptions) -> "Order":
-    from msgspec.structs import replace
-
-    from provision.emit import Order
-    from provision.engine.access import device_access
-    from provision.model.reference import parse_reference
-
+def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
     if target.image:
         parse_reference(target.image)
     user = found.request.user
-    has_context = kind == "devcontainer" and not target.image  # a Dockerfile, and what it reads
-    network = found.settings.network if has_context else None
-    plan_ = library.render(found.stack, found.request, network=network, catalogue=found.catalogue)
-    brought = [name for name in plan_.files if name != "Dockerfile"]
+    # A Dockerfile, and what it reads, goes along where the image is built from it.
+    options = found.options if wanted.builds and not target.image else replace(found.options, network=Network())
+    rendered = api.render(found.stack, options, catalogue=found.catalogue)
+    brought = [name for name in rendered.files if name != "Dockerfile"]
     if brought:
-        say(f"note      holds your network settings, passwords in them too: {', '.join(brought)}")
+        log(f"note      holds your network settings, passwords in them too: {', '.join(brought)}")
     return Order(
         stack=found.stack,
         request=found.request,
         host=found.host,
         access=device_access(found.host, found.stack.vendor, target.gpus),
-        plan=replace(plan_, tag=found.tag),
-        image=_reference(found, kind, target),
+        plan=replace(rendered, tag=found.tag),
+        image=_reference(found, wanted, target),
         memory_bytes=target.memory,
         nodes=tuple(dict.fromkeys(target.node or ())),
         developer=(user.uid, user.gid) if "user_uid" in found.settings.origins else (os.geteuid(), os.getegid()),
     )
 
 
-def _reference(found: Plan, kind: str, target: ExportOptions) -> str | None:
+def _reference(found: Plan, wanted: Output, target: ExportOptions) -> str | None:
     """Return the image as its users fetch it, with its digest where one is known; None: the tag of the build."""
-    if target.by_tag or (kind == "devcontainer" and not target.image):  # that one builds its image
+    if target.by_tag or (wanted.builds and not target.image):  # that one builds its image
         return target.image
     named = target.image or found.settings.tag
     why = "as far as this host knows, no registry has it"
     try:
-        reference = library.pinned(
+        reference = api.pinned(
             named or found.tag, found.host.architecture, found.settings.network, remote=named is not None
         )
         if "@" in reference:
             return reference
     except BuildError as error:
         why = error.what
-    say(f"note      the image is named by its tag alone: {why}")
+    log(f"note      the image is named by its tag alone: {why}")
     return target.image
 
 
-def _tell_gpu(order: "Order") -> None:
+def _log_gpu(order: Order) -> None:
     if order.stack.vendor is Vendor.CPU:
-        say("note      this is the CPU's environment: no GPU is asked for, and none will be used")
+        log("note      this is the CPU's environment: no GPU is asked for, and none will be used")
     elif order.has_gpu:
-        say(f"GPU       {order.access.method}: {_names(order.host, order.stack.vendor)}")
+        log(f"GPU       {order.access.method}: {_names(order.host, order.stack.vendor)}")
 
 
 def _names(host: Host, vendor: Vendor) -> str:
@@ -197,6 +184,6 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 def _print(files: dict[str, str]) -> None:
     """Print the first file, and tell of the others, which -o writes."""
     first, *others = files
-    answer(files[first])
+    print_result(files[first])
     if others:
-        say(f"note      with -o DIR also: {', '.join(others)}")
+        log(f"note      with -o DIR also: {', '.join(others)}")

@@ -4,19 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision import library
+from provision import api
 from provision.cli import options as o
-from provision.cli.app import command
-from provision.cli.output import answer_json, answer_lines
+from provision.cli.context import load_catalogue
+from provision.cli.output import print_json, print_lines
 from provision.cli.proving import check_place, interpreter, records
-from provision.cli.session import facts
 from provision.errors import Exit
 
 if TYPE_CHECKING:
     from provision.records import Answer
 
 
-@command
 def gate(
     image: Annotated[
         str | None, typer.Argument(metavar="IMAGE", help="The image; by default the one verified last on this host.")
@@ -30,18 +28,18 @@ def gate(
 
     It trains nothing, and answers in under a second.
     """
-    from provision.records import State
+    from provision.records import State  # noqa: PLC0415 - 5 ms
 
     check_place(python, *filter(None, (image,)), here=here)
     kept = records(key)
     if here:
-        found = library.gate_here(interpreter(python), kept, catalogue=facts())
+        found = api.gate_here(interpreter(python), kept, catalogue=load_catalogue())
     else:
-        found = library.gate(image, kept, catalogue=facts())
+        found = api.gate(image, kept, catalogue=load_catalogue())
     if as_json:
-        answer_json(found)
+        print_json(found)
     else:
-        answer_lines(_lines(found))
+        print_lines(_lines(found))
     if found.state is not State.PROVED:
         raise typer.Exit(int(Exit.NOT_PROVED))
 

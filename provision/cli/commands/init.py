@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from provision.cli import options as o
-from provision.cli.app import command
-from provision.cli.describing import headline
+from provision.cli.context import this_host
 from provision.cli.documents import InitDocument
-from provision.cli.output import answer, answer_json, check_writable, say, write_file
+from provision.cli.formatting.host import headline
+from provision.cli.output import check_writable, log, print_json, print_result, write_file
+from provision.config import FILE_NAME, read_project
 from provision.errors import InputError, InterruptError, UsageError, nearest
-from provision.model import VENDORS, Host, vendor_of
+from provision.model import VENDORS, Host, Request, Vendor, vendor_of
+from provision.resolve.request import check_request
 
 NOTHING = "none"
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take what this host suggests.")]
@@ -21,7 +23,6 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a project file tha
 Folder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The project's folder.")]
 
 
-@command
 def init(
     output: Folder = Path(),
     vendor: o.Vendor = None,
@@ -34,9 +35,7 @@ def init(
 
     Its JSON Schema, by which editors complete and check it, is written beside it.
     """
-    from provision.cli.session import this_host
-    from provision.config import FILE_NAME, read_project
-    from provision.config.starter import SCHEMA_NAME, Answers, schema_text, starter_file
+    from provision.config.starter import SCHEMA_NAME, Answers, schema_text, starter_file  # noqa: PLC0415 - 8 ms
 
     file, schema = output / FILE_NAME, output / SCHEMA_NAME
     if file.exists() and not force:
@@ -58,26 +57,26 @@ def init(
     write_file(file, starter_file(answers, headline(host)).encode())
     read_project(file)  # what was written is what will be read
     if as_json:
-        answer_json(InitDocument(files=(str(file), str(schema)), vendor=answers.vendor, packages=answers.packages))
+        print_json(InitDocument(files=(str(file), str(schema)), vendor=answers.vendor, packages=answers.packages))
         return
-    answer(f"{file}\n{schema}")
-    say("next      kgpu-env up")
+    print_result(f"{file}\n{schema}")
+    log("next      kgpu-env up")
 
 
 def _suggested(host: Host) -> str:
     """Return what fits this host: its vendor where it has one kind of GPU, auto where it has none or both."""
-    kinds = {gpu.vendor for gpu in host.gpus}
-    return vendor_of(kinds.pop()).value if len(kinds) == 1 else "auto"
+    kinds = {vendor_of(gpu.vendor) for gpu in host.gpus}
+    return (kinds.pop() if len(kinds) == 1 else Vendor.AUTO).value
 
 
 def _ask_vendor(host: Host) -> str:
-    say(f"Host      {headline(host)}")
+    log(f"Host      {headline(host)}")
     while True:
         found = _ask("Vendor: auto (as each host has it), cuda, rocm or cpu", _suggested(host))
         if found in VENDORS:
             return found
         hint = nearest(found, [*VENDORS]) or "choose from these four."
-        say(f"          {found!r} is no vendor: {hint}")
+        log(f"          {found!r} is no vendor: {hint}")
 
 
 def _ask_packages() -> tuple[str, ...]:
@@ -87,7 +86,7 @@ def _ask_packages() -> tuple[str, ...]:
         try:
             _check(found)
         except InputError as error:
-            say(f"          {error.what} {error.why}".rstrip())
+            log(f"          {error.what} {error.why}".rstrip())
         else:
             return found
 
@@ -96,13 +95,10 @@ def _ask(question: str, suggested: str) -> str:
     try:
         found: str = typer.prompt(question, default=suggested, err=True)
     except typer.Abort:  # Ctrl-C, or the end of the input: the cursor still stands behind the question
-        say("")
+        log("")
         raise InterruptError("KGE-900", "Interrupted: nothing was written.") from None
     return found
 
 
 def _check(packages: tuple[str, ...]) -> None:
-    from provision.model import Request
-    from provision.render import check_request
-
     check_request(Request(packages=packages))

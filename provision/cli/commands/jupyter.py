@@ -1,7 +1,6 @@
 """`kgpu-env jupyter`."""
 
-import http.client
-import secrets
+import os
 import sys
 import threading
 import time
@@ -10,12 +9,11 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
-from provision import library
+from provision import api
 from provision.cli import options as o
-from provision.cli import working as w
-from provision.cli.app import command
+from provision.cli.commands import work as w
 from provision.cli.documents import JupyterDocument
-from provision.cli.output import answer, answer_json, say
+from provision.cli.output import log, print_json, print_result
 from provision.errors import EngineError, InterruptError
 
 INSIDE = 8888
@@ -55,12 +53,14 @@ class Announcement:
         while not self.ended.wait(POLL_SECONDS):
             if self._answers():
                 if self.as_json:
-                    answer_json(self.document)
+                    print_json(self.document)
                 else:
-                    answer(f"Jupyter   {self.document.url}")
+                    print_result(f"Jupyter   {self.document.url}")
                 return
 
     def _answers(self) -> bool:
+        import http.client  # noqa: PLC0415 - 14 ms
+
         connection = http.client.HTTPConnection("127.0.0.1", self.document.port, timeout=2)
         try:
             connection.request("GET", "/api", headers={"Authorization": f"token {self.document.token}"})
@@ -71,7 +71,6 @@ class Announcement:
             connection.close()
 
 
-@command
 def jupyter(
     *,
     port: Port = INSIDE,
@@ -83,21 +82,21 @@ def jupyter(
 
     It gets the GPU, and this folder at /work; Ctrl-C ends and removes it.
     """
-    token = secrets.token_hex(24)
+    token = os.urandom(24).hex()
     options = ["--ip=0.0.0.0", f"--port={INSIDE}", "--no-browser", "--allow-root", "--ServerApp.log_level=WARN"]
     begun = time.monotonic()
-    with library.engine() as connected:
+    with api.engine() as connected:
         job = w.prepare(connected, work, stack, ("python3", "-c", START, *options), terminal=False)
         # Not among the arguments, which every user of the host sees in its list of processes.
         job = replace(job, stdin=False, ports={INSIDE: port}, env={**job.env, "JUPYTER_TOKEN": token})
-        say(f"Starting  JupyterLab in {job.image}, {w.way(job)}; Ctrl-C ends and removes it")
+        log(f"Starting  JupyterLab in {job.image}, {w.access_method(job)}; Ctrl-C ends and removes it")
         announcement = Announcement(job.image, port, token, as_json=as_json)
         try:
             code = w.work(connected, job, on_start=announcement.start, to=2)
         except KeyboardInterrupt:
             seconds = time.monotonic() - begun
             if sys.stderr.isatty():
-                say("")  # behind the ^C that the terminal shows
+                log("")  # behind the ^C that the terminal shows
             raise InterruptError(
                 "KGE-900", f"Jupyter has ended after {seconds:.0f} s; its container is removed."
             ) from None

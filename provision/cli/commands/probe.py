@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from provision.cli.app import command
-from provision.cli.describing import describe
+from provision.cli.context import this_host
+from provision.cli.formatting.host import describe
 from provision.cli.options import Json
-from provision.cli.output import answer_json, answer_lines
+from provision.cli.output import print_json, print_lines
 
 
-@command
 def probe(
     root: Annotated[
         Path | None,
@@ -20,10 +19,8 @@ def probe(
     as_json: Json = False,
 ) -> None:
     """Tell which GPUs, drivers, engine and toolkits this host has."""
-    from provision.cli.session import this_host
-
     host = this_host(root)
     if as_json:
-        answer_json(host)
+        print_json(host)
         return
-    answer_lines(describe(host, captured=root is not None))
+    print_lines(describe(host, captured=root is not None))

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from provision import library
+from provision import api
 from provision.cli import options as o
-from provision.cli.app import command
-from provision.cli.output import answer, answer_json, is_folder, say, write_file
-from provision.cli.session import plan, tell_warnings
+from provision.cli.documents import RenderDocument
+from provision.cli.output import is_folder, log, print_json, print_result, write_file
+from provision.cli.planning import log_warnings, plan
 
 Output = Annotated[
     str | None,
@@ -19,23 +19,20 @@ Output = Annotated[
 ]
 
 
-@command
 def render(*, output: Output = None, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Write the Dockerfile of the stack.
 
     In a folder (-o DIR) the whole build context.
     """
     found = plan(stack, as_json=as_json)
-    result = library.render(found.stack, found.request, network=found.settings.network, catalogue=found.catalogue)
-    tell_warnings(found.stack)
+    result = api.render(found.stack, found.options, catalogue=found.catalogue)
+    log_warnings(found.stack)
     if output:
         whole = output.endswith("/") or is_folder(Path(output)) or len(result.files) > 1
         for name, content in result.files.items() if whole else [("", result.files["Dockerfile"])]:
             write_file(Path(output) / name, content)
-        say(f"wrote {output}")
+        log(f"wrote {output}")
     if as_json:
-        from provision.cli.documents import RenderDocument
-
-        answer_json(RenderDocument(plan_digest=result.digest, tag=result.tag, dockerfile=result.dockerfile))
+        print_json(RenderDocument(plan_digest=result.digest, tag=result.tag, dockerfile=result.dockerfile))
     elif not output:
-        answer(result.dockerfile)
+        print_result(result.dockerfile)

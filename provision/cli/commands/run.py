@@ -6,15 +6,13 @@ from typing import Annotated
 
 import typer
 
-from provision import library
+from provision import api
 from provision.cli import options as o
-from provision.cli import working as w
-from provision.cli.app import command
+from provision.cli.commands import work as w
 
 Words = Annotated[list[str], typer.Argument(metavar="CMD...", help="The command and its arguments, after --.")]
 
 
-@command
 def run(
     words: Words,
     *,
@@ -28,9 +26,9 @@ def run(
     """
     terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     begun = time.monotonic()
-    with library.engine() as connected:
+    with api.engine() as connected:
         job = w.prepare(connected, work, stack, tuple(words), terminal=terminal)
         code = w.work(connected, job, to=2 if as_json else 1)  # stdout is the document's
     if as_json:
-        w.tell_end(job, code, begun)
+        w.print_end(job, code, begun)
     raise typer.Exit(code)

@@ -5,17 +5,15 @@ import time
 
 import typer
 
-from provision import library
+from provision import api
 from provision.cli import options as o
-from provision.cli import working as w
-from provision.cli.app import command
-from provision.cli.output import say
+from provision.cli.commands import work as w
+from provision.cli.output import log
 
 # The image's own bash where it has one; the prompt tells where one is.
 START = 'export PS1="(kgpu-env) \\w \\$ "; if command -v bash >/dev/null; then exec bash --norc; else exec sh; fi'
 
 
-@command
 def shell(
     *,
     work: w.WorkOptions,
@@ -28,10 +26,10 @@ def shell(
     """
     w.need_terminal(sys.stderr if as_json else sys.stdout)
     begun = time.monotonic()
-    with library.engine() as connected:
+    with api.engine() as connected:
         job = w.prepare(connected, work, stack, ("sh", "-c", START), terminal=True)
-        say(f"Shell     {job.image}, {w.way(job)}; exit ends it")
+        log(f"Shell     {job.image}, {w.access_method(job)}; exit ends it")
         code = w.work(connected, job, to=2 if as_json else 1)  # stdout is the document's
     if as_json:
-        w.tell_end(job, code, begun)
+        w.print_end(job, code, begun)
     raise typer.Exit(code)

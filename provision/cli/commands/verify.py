@@ -4,15 +4,14 @@ from typing import Annotated
 
 import typer
 
-from provision import library
+from provision import api
 from provision.cli import options as o
-from provision.cli.app import command
-from provision.cli.proving import check_place, deliver, interpreter, prepare, tell, verify_request
-from provision.cli.session import facts, plan, this_host
+from provision.cli.context import load_catalogue, this_host
+from provision.cli.planning import plan
+from provision.cli.proving import check_place, interpreter, log_verify, prepare, verify_request, write_report
 from provision.model import VENDORS
 
 
-@command
 def verify(
     image: Annotated[
         str | None,
@@ -34,11 +33,13 @@ def verify(
     check_place(python, *filter(None, (image, host)), here=here)
     records = prepare(proof, reports)
     chosen = interpreter(python) if here else None
-    this = library.read_host(host) if host else this_host()
+    this = api.read_host(host) if host else this_host()
     request = verify_request(proof, VENDORS[vendor or "auto"])
     if chosen:
-        judged = library.verify_here(chosen, request, host=this, records=records, catalogue=facts(), say=tell)
+        judged = api.verify_here(
+            chosen, request, host=this, records=records, catalogue=load_catalogue(), log=log_verify
+        )
     else:
-        name = image or plan(o.StackOptions(vendor=vendor, host=host, backend=proof.backend)).tag
-        judged = library.verify(name, request, host=this, records=records, catalogue=facts(), say=tell)
-    deliver(judged, reports, as_json=as_json)
+        name = image or plan(o.StackOptions(vendor=vendor, host=host, settings={"backend": proof.backend})).tag
+        judged = api.verify(name, request, host=this, records=records, catalogue=load_catalogue(), log=log_verify)
+    write_report(judged, reports, as_json=as_json)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from provision.catalogue import load
 from provision.cli.options import StackOptions
-from provision.cli.session import plan
+from provision.cli.planning import plan
 from provision.errors import InputError, NoStackError
 from provision.model import Gpu, Host, Request, User, Vendor
 from provision.model.host import Driver
@@ -249,8 +249,7 @@ def test_keys_are_names(key: str, value: str) -> None:
 
 # Where a text comes from, in the option that each place knows for it.
 def from_flag(key: str, value: str, _: pytest.MonkeyPatch) -> dict[str, Any]:
-    flags = {"packages": "package"}
-    return {flags.get(key, key): [value] if key in {"packages", "apt"} else value}
+    return {"settings": {key: [value] if key in {"packages", "apt"} else value}}
 
 
 def from_variable(key: str, value: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

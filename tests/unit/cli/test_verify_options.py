@@ -55,7 +55,7 @@ def test_the_options_reach_the_request(kgpu_env: Call, monkeypatch: pytest.Monke
         seen.append((python, request))
         return Proof(verdict=Verdict.CPU, reason="as asked", image="here")
 
-    monkeypatch.setattr("provision.library.verify_here", verify_here)
+    monkeypatch.setattr("provision.api.verify_here", verify_here)
     files = [str(tmp_path / name) for name in ("p.json", "p.html", "j.xml", "c.json")]
     words = ("--report", files[0], "--html", files[1], "--junit", files[2], "--ctrf", files[3])
     code, out, _ = kgpu_env(

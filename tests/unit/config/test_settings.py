@@ -36,29 +36,29 @@ def fails(content: str, tmp_path: Path) -> InputError:
     path = tmp_path / "kgpu-env.yaml"
     path.write_text(content)
     with pytest.raises(InputError) as caught:
-        settle({}, {}, read_project(path), path)
+        settle({}, {}, read_project(path))
     return caught.value
 
 
 def test_a_flag_wins_over_a_variable_over_a_profile_over_the_file(file: Path) -> None:
     flags = {"base": "flag-base", "python": None, "profile": "ci"}
-    found = settle(flags, {"KGPU_ENV_BASE": "variable-base", "KGPU_ENV_TAG": "t:1"}, read_project(file), file)
+    found = settle(flags, {"KGPU_ENV_BASE": "variable-base", "KGPU_ENV_TAG": "t:1"}, read_project(file))
     request = found.request
     assert (request.base, request.python, request.tensorflow, found.tag) == ("flag-base", "3.12", "2.20", "t:1")
     assert found.origins["base"] == "flag --base"
     assert found.origins["tag"] == "KGPU_ENV_TAG"
     assert found.origins["python"] == f"{file}, profile ci"
     assert found.origins["tensorflow"] == str(file)
-    without_flag = settle({"profile": "ci"}, {"KGPU_ENV_BASE": "variable-base"}, read_project(file), file)
+    without_flag = settle({"profile": "ci"}, {"KGPU_ENV_BASE": "variable-base"}, read_project(file))
     assert without_flag.request.base == "variable-base"
-    without_variable = settle({"profile": "ci"}, {}, read_project(file), file)
+    without_variable = settle({"profile": "ci"}, {}, read_project(file))
     assert without_variable.request.base == "profile-base"
-    assert settle({}, {}, read_project(file), file).request.base == "file-base"
-    assert settle({}, {}, None, None).request.base is None
+    assert settle({}, {}, read_project(file)).request.base == "file-base"
+    assert settle({}, {}, None).request.base is None
 
 
 def test_a_profile_changes_only_the_keys_that_it_has(file: Path) -> None:
-    found = settle({}, {"KGPU_ENV_PROFILE": "ci"}, read_project(file), file)
+    found = settle({}, {"KGPU_ENV_PROFILE": "ci"}, read_project(file))
     user = found.request.user
     assert (user.name, user.uid, user.gid) == ("filer", 1000, 1000)
     assert found.origins["user_name"] == str(file)
@@ -71,21 +71,21 @@ def test_the_file_can_name_its_profile(tmp_path: Path) -> None:
     path = tmp_path / "kgpu-env.yaml"
     path.write_text("profile: a\nprofiles: {a: {tag: x:a}, b: {tag: x:b}}\n")
     project = read_project(path)
-    assert settle({}, {}, project, path).tag == "x:a"
-    assert settle({}, {"KGPU_ENV_PROFILE": "b"}, project, path).tag == "x:b"
-    assert settle({"profile": "a"}, {"KGPU_ENV_PROFILE": "b"}, project, path).tag == "x:a"
+    assert settle({}, {}, project).tag == "x:a"
+    assert settle({}, {"KGPU_ENV_PROFILE": "b"}, project).tag == "x:b"
+    assert settle({"profile": "a"}, {"KGPU_ENV_PROFILE": "b"}, project).tag == "x:a"
 
 
 def test_a_profile_that_does_not_exist(file: Path) -> None:
     with pytest.raises(InputError) as caught:
-        settle({"profile": "cd"}, {}, read_project(file), file)
+        settle({"profile": "cd"}, {}, read_project(file))
     assert caught.value.code == "KGE-604"
     assert caught.value.fix == "its profiles: ci"
 
 
 def test_the_ca_bundle_lies_beside_the_file_that_names_it(file: Path) -> None:
-    assert settle({}, {}, read_project(file), file).network.ca_bundle == str(file.parent / "ca.pem")
-    by_flag = settle({"network_ca_bundle": "x.pem"}, {}, read_project(file), file)
+    assert settle({}, {}, read_project(file)).network.ca_bundle == str(file.parent / "ca.pem")
+    by_flag = settle({"network_ca_bundle": "x.pem"}, {}, read_project(file))
     assert by_flag.network.ca_bundle == "x.pem"
     assert by_flag.network.index_url == "https://file.example/simple"
 
@@ -101,7 +101,7 @@ def test_variables_of_every_shape() -> None:
         "KGPU_ENV_NETWORK_REGISTRIES": "{docker.io: 'mirror.example:5000'}",
         "KGPU_ENV_TAG": "",
     }
-    found = settle({}, environment, None, None)
+    found = settle({}, environment, None)
     request = found.request
     assert request.vendor is Vendor.ROCM
     assert request.python == "3.10"  # not the number 3.1
@@ -154,7 +154,7 @@ def test_variables_that_are_ours_or_not_ours() -> None:
 )
 def test_a_variable_that_cannot_be(name: str, value: str, told: str) -> None:
     with pytest.raises(InputError) as caught:
-        settle({}, {f"KGPU_ENV_{name}": value}, None, None)
+        settle({}, {f"KGPU_ENV_{name}": value}, None)
     assert caught.value.code == "KGE-604"
     assert f"KGPU_ENV_{name}" in caught.value.what
     assert told in caught.value.fix
@@ -222,7 +222,7 @@ def test_a_key_given_twice_is_named(tmp_path: Path) -> None:
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
     path = tmp_path / "kgpu-env.yaml"
     path.write_text("# nothing yet\n")
-    assert settle({}, {}, read_project(path), path).values == {}
+    assert settle({}, {}, read_project(path)).values == {}
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

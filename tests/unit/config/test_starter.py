@@ -21,7 +21,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_it_says_what_was_answered(tmp_path: Path) -> None:
     path = written(tmp_path, starter_file(ANSWERS, "1 x H100"))
-    found = settle({}, {}, read_project(path), path).request
+    found = settle({}, {}, read_project(path)).request
     assert (found.vendor, found.packages) == (Vendor.CUDA, ANSWERS.packages)
     assert (found.user.uid, found.user.gid) == (1000055, 1000056)
 
@@ -29,7 +29,7 @@ def test_it_says_what_was_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", ["team", "ci", "laptop"])
 def test_each_profile_holds(tmp_path: Path, profile: str) -> None:
     path = written(tmp_path, starter_file(Answers(), "no GPU"))
-    found = settle({"profile": profile}, {}, read_project(path), path).request
+    found = settle({"profile": profile}, {}, read_project(path)).request
     assert found.vendor is (Vendor.CPU if profile == "ci" else Vendor.AUTO)
 
 

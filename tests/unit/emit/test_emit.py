@@ -12,7 +12,7 @@ import yaml
 
 from provision import model
 from provision.catalogue import load
-from provision.emit import EMITTERS, Order, emit
+from provision.emit import OUTPUTS, Order, emit
 from provision.emit.kubernetes import job_name
 from provision.emit.order import requirement_name
 from provision.emit.serialize import as_unit, as_yaml
@@ -65,13 +65,13 @@ def run_line(made: Order) -> list[str]:
     return shlex.split(emit("shell", made)["run.sh"], comments=True)
 
 
-@pytest.mark.parametrize("kind", EMITTERS)
+@pytest.mark.parametrize("kind", OUTPUTS)
 @pytest.mark.parametrize("host", ["h100-580", "mi300x-spx", None])
 def test_the_same_order_gives_the_same_bytes(kind: str, host: str | None) -> None:
     assert emit(kind, order(host)) == emit(kind, order(host))
 
 
-@pytest.mark.parametrize("kind", EMITTERS)
+@pytest.mark.parametrize("kind", OUTPUTS)
 @pytest.mark.parametrize("host", ["h100-580", "mi300x-spx", None])
 def test_every_output_names_the_image_that_was_given(kind: str, host: str | None) -> None:
     image = f"registry.example:5000/keras@sha256:{'ab' * 32}"
@@ -291,7 +291,7 @@ def test_kubernetes_pods_have_no_rights(host: str | None) -> None:
     }
 
 
-@pytest.mark.parametrize("kind", EMITTERS)
+@pytest.mark.parametrize("kind", OUTPUTS)
 @pytest.mark.parametrize("host", ["h100-580", "mi300x-spx", None])
 def test_never_privileged(kind: str, host: str | None) -> None:
     text = "".join(text for path, text in emit(kind, order(host)).items() if not path.endswith(".py"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.library import gate_here
-from provision.library.keeping import Records, host_now, keep, known_control
+from provision.api import gate_here
+from provision.api.records import Records, host_now, keep, known_control
 from provision.model import Check, Proof, Status, Verdict
 from provision.records import State, environment, title
 

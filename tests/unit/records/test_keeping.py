@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from provision.api.records import Records, keep, known_control, read_key
 from provision.errors import InputError
-from provision.library.keeping import Records, keep, known_control, read_key
 from provision.model import Check, Proof, Status, Verdict
 from provision.records import HostKey, Record, load, problem
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provision.catalogue import Catalogue, load
-from provision.cli.tables import csv_table, html_page, text_table
+from provision.cli.formatting.matrix import csv_table, html_page, text_table
 from provision.model import Severity, Vendor
 from provision.resolve.review import review
 from provision.resolve.sweep import matrix

@@ -6,19 +6,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
-from provision import library
+from provision import api
 from provision.cli import options as o
-from provision.cli.groups import Options
-from provision.cli.output import answer_json, say
-from provision.cli.session import facts, plan
+from provision.cli.context import load_catalogue
+from provision.cli.documents import RunDocument
+from provision.cli.output import log, print_json
+from provision.cli.planning import plan
+from provision.cli.spread import Options
+from provision.engine.protocol import Engine, Job, Streams
 from provision.errors import UsageError
-
-if TYPE_CHECKING:
-    from provision.engine.protocol import Engine, Job
 
 _ID_LIMIT = 2**32 - 2  # the kernel keeps the last id for "none"
 
@@ -50,44 +50,40 @@ class WorkOptions(Options):
 
 
 def prepare(
-    engine: "Engine", given: WorkOptions, stack: o.StackOptions, command: tuple[str, ...], *, terminal: bool
-) -> "Job":
+    engine: Engine, given: WorkOptions, stack: o.StackOptions, command: tuple[str, ...], *, terminal: bool
+) -> Job:
     """Return the job that the options describe, in the image of the stack unless one is named."""
     if given.image:
         image, vendor = given.image, None
     else:
         found = plan(stack)
         image, vendor = found.tag, found.stack.vendor
-    work = library.Work(image=image, vendor=vendor, gpus=given.gpus, user=given.user, project=given.project)
-    return library.job(
+    work = api.Work(image=image, vendor=vendor, gpus=given.gpus, user=given.user, project=given.project)
+    return api.job(
         work,
         command,
         engine=engine,
         terminal=terminal,
-        catalogue=facts(stack.catalogue),
-        say=lambda text: say(f"note      {text}"),
+        catalogue=load_catalogue(stack.catalogue),
+        log=lambda text: log(f"note      {text}"),
     )
 
 
-def way(job: "Job") -> str:
+def access_method(job: Job) -> str:
     """Return how the GPU gets into a job's container, in a word or two."""
     return "no GPU" if job.access.method == "none" else f"GPU by {job.access.method}"
 
 
-def work(engine: "Engine", job: "Job", *, on_start: Callable[[], None] = lambda: None, to: int = 1) -> int:
+def work(engine: Engine, job: Job, *, on_start: Callable[[], None] = lambda: None, to: int = 1) -> int:
     """Run a job on this process's own streams, its output to descriptor `to`, and return its exit code."""
-    from provision.engine.protocol import Streams
-
     sys.stdout.flush()
     return engine.run_job(job, Streams(stdout=to), on_start)
 
 
-def tell_end(job: "Job", code: int, begun: float) -> None:
+def print_end(job: Job, code: int, begun: float) -> None:
     """Print how a job ended that began at `begun` of the monotonic clock, as JSON."""
-    from provision.cli.documents import RunDocument
-
     seconds = round(time.monotonic() - begun, 3)
-    answer_json(RunDocument(image=job.image, exit_code=code, seconds=seconds, access=job.access.method))
+    print_json(RunDocument(image=job.image, exit_code=code, seconds=seconds, access=job.access.method))
 
 
 def need_terminal(out: TextIO) -> None:

@@ -1,6 +1,5 @@
 """The records of proofs: kept by a verification, read by the next one and by the gate."""
 
-import hashlib
 import os
 import platform
 from datetime import datetime, timezone
@@ -11,8 +10,8 @@ from msgspec.structs import replace
 
 import provision.catalogue as facts
 from provision import __version__
+from provision.api.hosts import local_image, probe_host
 from provision.errors import EngineError, InputError
-from provision.library.hosts import probe_host
 from provision.model import Proof, Status, Value, Verdict, encode
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def read_key(path: Path) -> bytes:
 
 def host_now(catalogue: facts.Catalogue | None = None) -> "HostKey":
     """Return what a proof on this machine depends on, from files alone."""
-    from provision.records import host_key
+    from provision.records import host_key  # noqa: PLC0415 - 5 ms
 
     return host_key(probe_host(Path("/"), catalogue=catalogue), platform.node())
 
@@ -67,7 +66,7 @@ def gate(image: str | None, records: Records, *, catalogue: facts.Catalogue | No
     Raises:
         EngineError: KGE-590, no engine answers on a local socket.
     """
-    from provision.records import Record, answer, load, load_last
+    from provision.records import Record, answer, load, load_last  # noqa: PLC0415 - 5 ms
 
     node = platform.node()
     record = load(records.folder, node, image) if image else load_last(records.folder, node)
@@ -89,7 +88,7 @@ def gate_here(python: Path, records: Records, *, catalogue: facts.Catalogue | No
     Raises:
         InputError: KGE-594, the interpreter does not tell its packages.
     """
-    from provision.records import answer, environment, load, title
+    from provision.records import answer, environment, load, title  # noqa: PLC0415 - 5 ms
 
     name = title(python)
     record = load(records.folder, platform.node(), name)
@@ -107,8 +106,8 @@ def known_control(records: Records, image: str, subject: "Subject", host: "HostK
         host: this host, from `host_now`.
         backend: what Keras runs on: each has its own way to the GPU.
     """
-    from provision.records import Record, load, problem
-    from provision.records.gate import changes
+    from provision.records import Record, load, problem  # noqa: PLC0415 - 5 ms
+    from provision.records.gate import changes  # noqa: PLC0415 - as above
 
     record = load(records.folder, host.node, image)
     if not isinstance(record, Record) or problem(record, records.key) or record.backend != backend:
@@ -140,7 +139,7 @@ def keep(
     Raises:
         InputError: KGE-589, the folder cannot be written.
     """
-    from provision.records import Record, load, save, seal
+    from provision.records import Record, load, save, seal  # noqa: PLC0415 - 5 ms
 
     if proof.verdict is Verdict.CPU:
         earlier = load(records.folder, host.node, proof.image)
@@ -150,7 +149,9 @@ def keep(
 
 
 def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
-    from provision.records import Record
+    from hashlib import sha256  # noqa: PLC0415 - 3 ms
+
+    from provision.records import Record  # noqa: PLC0415 - 5 ms
 
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     control = next((check for check in proof.checks if check.name == "control"), None)
@@ -169,16 +170,13 @@ def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
         reason=proof.reason,
         at=now,
         controlled=known or (now if tried else ""),
-        proof=f"sha256:{hashlib.sha256(encode(proof).encode()).hexdigest()}",
+        proof=f"sha256:{sha256(encode(proof).encode()).hexdigest()}",
     )
 
 
 def _image_id(image: str) -> str | None:
-    from provision.engine.connection import candidates
-    from provision.engine.image_probe import probe_image
-
     try:
-        found = probe_image(image, candidates(os.environ, os.getuid()))
+        found = local_image(image)
     except OSError as error:
         raise EngineError(
             "KGE-590",

@@ -1,7 +1,6 @@
 """Proving that an image, or an environment of this machine, trains on the GPU."""
 
 import os
-import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import provision.catalogue as facts
+from provision.api.hosts import engine as connection
+from provision.api.hosts import probe_host
+from provision.api.records import Records, host_now, keep, known_control
+from provision.engine.access import device_access
 from provision.errors import InputError, NoStackError
-from provision.library.hosts import engine as lent
-from provision.library.hosts import probe_host
-from provision.library.keeping import Records, host_now, keep, known_control
 from provision.model import GPU_VENDORS, Host, Proof, Vendor
 from provision.model.labels import plan_of, stack_of
 
@@ -31,7 +31,7 @@ def verify(
     records: Records | None = None,
     engine: "Engine | None" = None,
     catalogue: facts.Catalogue | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> Proof:
     """Train in a container of `image` and return the proof; `verdict` is "proved" only if the GPU did the work.
 
@@ -42,7 +42,7 @@ def verify(
         records: where the proof is kept for `gate`; by default nowhere.
         engine: by default the first that answers.
         catalogue: explains messages and names GPUs; by default the one that ships.
-        say: hears in a line what is tried, and why a record could not be kept.
+        log: gets a line of text about what is tried, and why a record could not be kept.
 
     Raises:
         BuildError: KGE-408, the engine has no such image.
@@ -50,23 +50,25 @@ def verify(
         UsageError: KGE-306, the host has no such GPU.
         NoStackError: KGE-214, neither the image nor the host tells what there is to prove.
     """
-    from provision.prove import VerifyRequest
+    from provision.prove import VerifyRequest  # noqa: PLC0415 - 27 ms
 
-    asked, known = request or VerifyRequest(), catalogue or facts.load()
-    asked = replace(asked, lanes=_lanes(known))
+    requested, known = request or VerifyRequest(), catalogue or facts.load()
+    requested = replace(requested, lanes=_lanes(known))
     here = host or probe_host(catalogue=known)
     now = host_now(known) if records else None
-    with lent(engine) as connected:
-        found = _found(connected, image)
-        asked = _fitted(asked, image, found, here)
-        say(f"training in {image} on {asked.vendor}")
-        if records and now and asked.level == "quick":
-            asked = replace(asked, known_control=known_control(records, image, found.image_id, now, asked.backend))
+    with connection(engine) as connected:
+        found = _image_of(connected, image)
+        requested = _with_image(requested, image, found, here)
+        log(f"training in {image} on {requested.vendor}")
+        if records and now and requested.level == "quick":
+            requested = replace(
+                requested, known_control=known_control(records, image, found.image_id, now, requested.backend)
+            )
         proof = _train(
-            connected, (image, found), asked, replace(here, engine=here.engine or connected.describe()), known
+            connected, (image, found), requested, replace(here, engine=here.engine or connected.describe()), known
         )
     if records and now:
-        _keep(proof, records, now, plan=plan_of(found.labels), known=asked.known_control, say=say)
+        _keep(proof, records, now, plan=plan_of(found.labels), known=requested.known_control, log=log)
     return proof
 
 
@@ -77,7 +79,7 @@ def verify_here(
     host: Host | None = None,
     records: Records | None = None,
     catalogue: facts.Catalogue | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> Proof:
     """Train in a process of this machine and return the proof, judged as that of a container.
 
@@ -87,48 +89,50 @@ def verify_here(
         host: this machine, if it was probed before.
         records: where the proof is kept for `gate_here`; by default nowhere.
         catalogue: explains messages and names GPUs; by default the one that ships.
-        say: hears in a line what is tried, and why a record could not be kept.
+        log: gets a line of text about what is tried, and why a record could not be kept.
 
     Raises:
         UsageError: KGE-306, the host has no such GPU.
         NoStackError: KGE-214, this host has no GPU, and nothing says that the CPU is meant.
     """
-    from provision.engine.access import device_access
-    from provision.prove import VerifyRequest
-    from provision.prove.mig_runs import batches, merged
-    from provision.prove.runner import verify_here as run
-    from provision.records import title
+    from provision.prove import VerifyRequest, mig_runs  # noqa: PLC0415 - 27 ms
+    from provision.prove.runner import verify_here as run  # noqa: PLC0415 - as above
+    from provision.records import title  # noqa: PLC0415 - 5 ms
 
-    asked, known = request or VerifyRequest(), catalogue or facts.load()
+    requested, known = request or VerifyRequest(), catalogue or facts.load()
     here = host or probe_host(catalogue=known)
-    vendor = _vendor_of(here) if asked.vendor is Vendor.AUTO else asked.vendor
+    vendor = _vendor_of(here) if requested.vendor is Vendor.AUTO else requested.vendor
     if vendor is None:
         raise _nothing(here, "nothing says what this environment is for")
-    asked = replace(asked, vendor=vendor, lanes=_lanes(known), backend=asked.backend or "tensorflow")
-    device_access(here, vendor, asked.gpus)  # names of GPUs that the host does not have are told before the work
-    now, subject = host_now(known), _environment(python, say) if records else None
-    if records and subject and asked.level == "quick":
-        asked = replace(asked, known_control=known_control(records, title(python), subject, now, asked.backend))
-    say(f"training with {python} on {asked.vendor}")
-    runs = [replace(asked, gpus=gpus) for gpus in batches(here, vendor, asked.gpus)]
-    proof = merged([run(python, one, here, known.errors, new_nonce=_nonce, clock=time.monotonic) for one in runs])
+    requested = replace(requested, vendor=vendor, lanes=_lanes(known), backend=requested.backend or "tensorflow")
+    device_access(here, vendor, requested.gpus)  # names of GPUs that the host does not have are told before the work
+    now, subject = host_now(known), _environment(python, log) if records else None
+    if records and subject and requested.level == "quick":
+        requested = replace(
+            requested, known_control=known_control(records, title(python), subject, now, requested.backend)
+        )
+    log(f"training with {python} on {requested.vendor}")
+    runs = [replace(requested, gpus=gpus) for gpus in mig_runs.batches(here, vendor, requested.gpus)]
+    proof = mig_runs.merged(
+        [run(python, one, here, known.errors, new_nonce=_nonce, clock=time.monotonic) for one in runs]
+    )
     if records and subject:
-        _keep(proof, records, now, say=say, known=asked.known_control, environment=subject)
+        _keep(proof, records, now, log=log, known=requested.known_control, environment=subject)
     return proof
 
 
-def _environment(python: Path, say: Callable[[str], None]) -> "Environment | None":
-    from provision.records import environment
+def _environment(python: Path, log: Callable[[str], None]) -> "Environment | None":
+    from provision.records import environment  # noqa: PLC0415 - 5 ms
 
     try:
         return environment(python, os.environ)
     except InputError as error:  # what does not even start ends the proof in its own words
-        say(f"warning: no record is kept: {error.what} {error.why}")
+        log(f"warning: no record is kept: {error.what} {error.why}")
         return None
 
 
-def _found(connected: "Engine", image: str) -> "Image":
-    from provision.engine.images import no_image
+def _image_of(connected: "Engine", image: str) -> "Image":
+    from provision.engine.images import no_image  # noqa: PLC0415 - 6 ms
 
     found = connected.image(image)
     if found is None:
@@ -136,18 +140,18 @@ def _found(connected: "Engine", image: str) -> "Image":
     return found
 
 
-def _fitted(asked: "VerifyRequest", name: str, image: "Image", host: Host) -> "VerifyRequest":
+def _with_image(requested: "VerifyRequest", name: str, image: "Image", host: Host) -> "VerifyRequest":
     """Return the request with what the image tells of itself."""
     stack = stack_of(image.labels)
-    jit = stack.settings.jit_compile if stack else asked.jit_compile
-    vendor = _vendor(name, image, host) if asked.vendor is Vendor.AUTO else asked.vendor
-    backend = asked.backend or (stack.backend if stack else "tensorflow")
-    return replace(asked, vendor=vendor, jit_compile=jit, backend=backend)
+    jit = stack.settings.jit_compile if stack else requested.jit_compile
+    vendor = _vendor(name, image, host) if requested.vendor is Vendor.AUTO else requested.vendor
+    backend = requested.backend or (stack.backend if stack else "tensorflow")
+    return replace(requested, vendor=vendor, jit_compile=jit, backend=backend)
 
 
 def _vendor(name: str, image: "Image", host: Host) -> Vendor:
     """Return what is to be proved. A GPU that is there is meant, unless the CPU is asked for by name."""
-    from provision.prove import image_vendor
+    from provision.prove import image_vendor  # noqa: PLC0415 - 27 ms
 
     made_for = image_vendor(image)
     if made_for in GPU_VENDORS:
@@ -161,7 +165,7 @@ def _vendor(name: str, image: "Image", host: Host) -> Vendor:
 
 
 def _vendor_of(host: Host) -> Vendor | None:
-    return next((vendor for vendor, row in GPU_VENDORS.items() if host.gpus_of(row.maker)), None)
+    return next((vendor for vendor in GPU_VENDORS if host.gpus_of(vendor.row.maker)), None)
 
 
 def _nothing(host: Host, why: str) -> NoStackError:
@@ -176,11 +180,10 @@ def _nothing(host: Host, why: str) -> NoStackError:
 def _train(
     connected: "Engine", image: tuple[str, "Image"], request: "VerifyRequest", host: Host, known: facts.Catalogue
 ) -> Proof:
-    from provision.engine.access import device_access
-    from provision.prove.mig_runs import batches, merged
-    from provision.prove.runner import verify as run
+    from provision.prove import mig_runs  # noqa: PLC0415 - 27 ms
+    from provision.prove.runner import verify as run  # noqa: PLC0415 - as above
 
-    return merged(
+    return mig_runs.merged(
         [
             run(
                 connected,
@@ -192,7 +195,7 @@ def _train(
                 new_nonce=_nonce,
                 clock=time.monotonic,
             )
-            for gpus in batches(host, request.vendor, request.gpus)
+            for gpus in mig_runs.batches(host, request.vendor, request.gpus)
         ]
     )
 
@@ -202,7 +205,7 @@ def _keep(
     records: Records,
     host: "HostKey",
     *,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     plan: str = "",
     known: str = "",
     environment: "Environment | None" = None,
@@ -210,7 +213,7 @@ def _keep(
     try:
         keep(proof, records, host, plan=plan, known=known, environment=environment)
     except InputError as error:  # the proof stands without its record; only the gate will not know it
-        say(f"warning: {error.what} {error.why}")
+        log(f"warning: {error.what} {error.why}")
 
 
 def _lanes(known: facts.Catalogue) -> dict[str, int]:
@@ -219,4 +222,4 @@ def _lanes(known: facts.Catalogue) -> dict[str, int]:
 
 def _nonce() -> str:
     """Return a number that no other run has."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()

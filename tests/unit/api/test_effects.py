@@ -8,14 +8,14 @@ import msgspec
 import pytest
 
 import provision.engine.debian_base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
-from provision import library, model
+from provision import api, model
 from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
 from provision.errors import BuildError, EngineError, NoStackError, UsageError
-from provision.model import Gpu, Host, Request, Vendor
+from provision.model import BuildOptions, Gpu, Host, Request, Vendor
 from provision.prove import VerifyRequest
 from provision.records import Record, load
 
-CPU = Request(vendor=Vendor.CPU)
+CPU = BuildOptions(request=Request(vendor=Vendor.CPU))
 NO_GPU = Host(looked_at=("/sys/bus/pci/devices",))
 
 
@@ -61,10 +61,11 @@ def test_a_build_is_told_and_nothing_is_printed(capfd: pytest.CaptureFixture[str
     engine = words(image())
     told: list[str] = []
     steps: list[BuildStep] = []
-    stack = library.resolve(Host(), CPU)
-    result = library.build(stack, CPU, tag="team/x:1", engine=engine, say=told.append, on_step=steps.append)
+    stack = api.resolve(Host(), CPU.request)
+    options = msgspec.structs.replace(CPU, tag="team/x:1")
+    result = api.build(stack, options, engine=engine, log=told.append, on_step=steps.append)
     assert (result.tag, result.image_id, engine.tags) == ("team/x:1", "sha256:1234", ["team/x:1"])
-    assert result.plan_digest == library.render(stack, CPU).digest  # this host's network is no part of the plan
+    assert result.plan_digest == api.render(stack, CPU).digest  # this host's network is no part of the plan
     assert result.plan_digest in engine.contexts[0].files["Dockerfile"].decode()
     assert [step.name for step in steps] == ["RUN true"]
     assert engine.closed is False  # it belongs to the caller
@@ -79,7 +80,7 @@ def test_an_engine_that_was_connected_is_closed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("provision.engine.docker.connect", lambda: engine)
     monkeypatch.setattr(engine, "build", fail)
     with pytest.raises(BuildError):
-        library.build(library.resolve(Host(), CPU), CPU)
+        api.build(api.resolve(Host(), CPU.request), CPU)
     assert engine.closed
 
 
@@ -92,7 +93,7 @@ def test_no_engine_is_no_reason_not_to_probe(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("provision.engine.docker.connect", refuse)
     monkeypatch.setattr("provision.probe.probe_host", probe)
-    assert library.probe_host() == NO_GPU
+    assert api.probe_host() == NO_GPU
 
 
 @pytest.mark.parametrize(
@@ -105,42 +106,42 @@ def test_no_engine_is_no_reason_not_to_probe(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_proved_when_nothing_is_said(fields: dict[str, Any], gpus: tuple[Gpu, ...], vendor: str) -> None:
     told: list[str] = []
     host = msgspec.structs.replace(NO_GPU, gpus=gpus)
-    proof = library.verify("x:1", host=host, engine=words(image(**fields)), say=told.append)
+    proof = api.verify("x:1", host=host, engine=words(image(**fields)), log=told.append)
     assert (proof.verdict, told[0]) == ("not-proved", f"training in x:1 on {vendor}")
 
 
 def test_nothing_tells_what_there_is_to_prove(tmp_path: Path) -> None:
     engine = words(image())
     with pytest.raises(NoStackError) as caught:
-        library.verify("x:1", host=NO_GPU, engine=engine)
+        api.verify("x:1", host=NO_GPU, engine=engine)
     assert (caught.value.code, engine.runs) == ("KGE-214", [])
     with pytest.raises(NoStackError):
-        library.verify_here(tmp_path / "python", host=NO_GPU)
+        api.verify_here(tmp_path / "python", host=NO_GPU)
 
 
 @pytest.mark.parametrize("gpus", ["7", "", "-1", "GPU-other"])
 def test_a_gpu_that_this_machine_does_not_have(gpus: str, tmp_path: Path) -> None:
     host = msgspec.structs.replace(NO_GPU, gpus=(Gpu(vendor="nvidia", uuid="GPU-1"),))
     with pytest.raises(UsageError) as caught:
-        library.verify_here(tmp_path / "python", VerifyRequest(gpus=gpus), host=host)
+        api.verify_here(tmp_path / "python", VerifyRequest(gpus=gpus), host=host)
     assert caught.value.code == "KGE-306"
 
 
 def test_an_image_that_is_not_there() -> None:
     engine, told = words(), list[str]()
     with pytest.raises(BuildError) as caught:
-        library.verify("x:1", VerifyRequest(vendor=Vendor.CPU), host=NO_GPU, engine=engine, say=told.append)
+        api.verify("x:1", VerifyRequest(vendor=Vendor.CPU), host=NO_GPU, engine=engine, log=told.append)
     assert (caught.value.code, engine.runs, told) == ("KGE-408", [], [])
 
 
 def test_a_record_is_kept_only_where_one_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provision.library.keeping.probe_host", lambda *_, **__: NO_GPU)
+    monkeypatch.setattr("provision.api.records.probe_host", lambda *_, **__: NO_GPU)
     request = VerifyRequest(vendor=Vendor.CPU)
-    records = library.Records(folder=tmp_path / "records")
-    library.verify("x:1", request, host=NO_GPU, engine=words(image()))
+    records = api.Records(folder=tmp_path / "records")
+    api.verify("x:1", request, host=NO_GPU, engine=words(image()))
     assert not records.folder.exists()
     labels = {"io.kgpu-env.plan": "sha256:plan"}
-    library.verify("x:1", request, host=NO_GPU, engine=words(image(labels=labels)), records=records)
+    api.verify("x:1", request, host=NO_GPU, engine=words(image(labels=labels)), records=records)
     [file] = records.folder.iterdir()
     record = load(records.folder, model.decode(file.read_bytes(), Record).host.node, "x:1")
     assert isinstance(record, Record)
@@ -148,11 +149,11 @@ def test_a_record_is_kept_only_where_one_is_wanted(tmp_path: Path, monkeypatch: 
 
 
 def test_a_proof_stands_without_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provision.library.keeping.probe_host", lambda *_, **__: NO_GPU)
+    monkeypatch.setattr("provision.api.records.probe_host", lambda *_, **__: NO_GPU)
     (tmp_path / "file").touch()
     told: list[str] = []
-    records = library.Records(folder=tmp_path / "file" / "records")
+    records = api.Records(folder=tmp_path / "file" / "records")
     request = VerifyRequest(vendor=Vendor.CPU)
-    proof = library.verify("x:1", request, host=NO_GPU, engine=words(image()), records=records, say=told.append)
+    proof = api.verify("x:1", request, host=NO_GPU, engine=words(image()), records=records, log=told.append)
     assert proof.verdict == "not-proved"
     assert told[-1].startswith("warning: ")

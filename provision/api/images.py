@@ -1,19 +1,20 @@
 """Images: built here, or looked up without a pull."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import provision.catalogue as facts
 from provision import model
+from provision.api.hosts import engine as connection
+from provision.api.hosts import local_image
 from provision.errors import EngineError
-from provision.library.hosts import engine as lent
+from provision.model.reference import Reference, parse_reference, reference_of, rewrite
 
 if TYPE_CHECKING:
     from provision.engine.image_probe import LocalImage
     from provision.engine.protocol import BuildStep, Engine, Image
-    from provision.model.reference import Reference
     from provision.registry import RemoteImage
 
 _QUICK = (2.0, 4.0)  # seconds to connect and to wait, where an answer is welcome and not needed
@@ -21,32 +22,24 @@ _QUICK = (2.0, 4.0)  # seconds to connect and to wait, where an answer is welcom
 
 def build(
     stack: model.Stack,
-    request: model.Request | None = None,
+    options: model.BuildOptions | None = None,
     *,
-    tag: str | None = None,
-    network: model.Network | None = None,
-    push: bool = False,
-    locked: Mapping[str, bytes] | None = None,
     engine: "Engine | None" = None,
     catalogue: facts.Catalogue | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
     on_step: "Callable[[BuildStep], None]" = lambda _: None,
 ) -> model.BuildResult:
     """Build and tag the image of `stack`. An unchanged plan takes a second or two.
 
-    What `network` leaves open is taken from this host: its pip, uv and proxy settings, in files and in this process's
-    environment.
+    What the options' network leaves open is taken from this host: its pip, uv and proxy settings, in files and in
+    this process's environment.
 
     Args:
         stack: what goes into the image.
-        request: packages, user, labels and environment.
-        tag: the image's name; by default one that tells the stack.
-        network: CA bundle, package index, proxy and registries.
-        push: send the image to the registry that `tag` names.
-        locked: what a lock adds to the build, from `provision.lock.context_files`.
+        options: what is put in beside it, the image's name, the network, and whether it is pushed.
         engine: by default the first that answers.
         catalogue: the facts; by default those that ship.
-        say: hears in a line what is done about the base image and the network.
+        log: gets a line of text about what is done about the base image and the network.
         on_step: hears each step of the build, more than once while it runs.
 
     Raises:
@@ -54,26 +47,26 @@ def build(
         BuildError: the base is not to be had, a step failed, or the push was refused; no tag is left behind.
         InputError: the request or the network settings cannot be used.
     """
-    from provision.engine.image_build import BuildOrder, build_stack_image
-    from provision.engine.network import build_network
-    from provision.resolve.request import check_names, check_request
+    from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
+    from provision.engine.network import build_network  # noqa: PLC0415 - 3 ms
+    from provision.resolve.request import check_names, check_request  # noqa: PLC0415 - 5 ms
 
-    asked = network or model.Network()
-    check_names(tag, asked.registries)
-    reached = build_network(asked, os.environ)
+    wanted = options or model.BuildOptions()
+    check_names(wanted.tag, wanted.network.registries)
+    reached = build_network(wanted.network, os.environ)
     for name in dict.fromkeys(reached.left_out):
-        say(f"{name}, which a build cannot reach, is left out")
+        log(f"{name}, which a build cannot reach, is left out")
     order = BuildOrder(
         stack=stack,
-        request=check_request(request or model.Request()),
+        request=check_request(wanted.request),
         network=reached,
-        registries=asked.registries,
-        tag=tag,
-        push=push,
-        locked=dict(locked or {}),
+        registries=wanted.network.registries,
+        tag=wanted.tag,
+        push=wanted.push,
+        locked=wanted.locked,
     )
-    with lent(engine) as connected:
-        return build_stack_image(connected, catalogue or facts.load(), order, say, on_step)
+    with connection(engine) as connected:
+        return build_stack_image(connected, catalogue or facts.load(), order, log, on_step)
 
 
 def look_up(
@@ -95,18 +88,15 @@ def look_up(
         BuildError: KGE-421, the registry does not answer; KGE-422, it refuses or does not
             have the image; KGE-423, its answer is no image's.
     """
-    from provision.model.reference import parse_reference, rewrite
-    from provision.registry import read_image
-    from provision.registry.http import SECONDS, Http
-    from provision.registry.token import stored_login
+    from provision.registry import http, read_image, token  # noqa: PLC0415 - 4 ms
 
-    asked = network or model.Network()
+    reached = network or model.Network()
     logins = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    bundle = asked.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
-    transport = Http(bundle, seconds or SECONDS)
+    bundle = reached.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    transport = http.Http(bundle, seconds or http.SECONDS)
     try:
-        reference = parse_reference(rewrite(image, asked.registries))
-        return read_image(reference, machine, transport, lambda name: stored_login(name, logins))
+        reference = parse_reference(rewrite(image, reached.registries))
+        return read_image(reference, machine, transport, lambda name: token.stored_login(name, logins))
     finally:
         transport.close()
 
@@ -131,13 +121,11 @@ def pinned(image: str, machine: str, network: model.Network | None = None, *, re
         UsageError: KGE-411, that is no reference.
         BuildError: KGE-421 to KGE-423, the registry does not tell the digest.
     """
-    from provision.model.reference import parse_reference
-
-    asked = parse_reference(image)
-    if asked.digest:
+    requested = parse_reference(image)
+    if requested.digest:
         return image
-    local = _local_image(image)
-    digest = _own_digest(local, asked) if local else None
+    local = _reported(image)
+    digest = _own_digest(local, requested) if local else None
     # With containerd's image store a digest is an image's id, and proves neither a pull nor a push.
     doubtful = local is not None and digest == local.image_id
     if digest and not doubtful:
@@ -148,22 +136,17 @@ def pinned(image: str, machine: str, network: model.Network | None = None, *, re
     return f"{image}@{digest or found.digest}"
 
 
-def _own_digest(local: "LocalImage", asked: "Reference") -> str | None:
+def _own_digest(local: "LocalImage", requested: Reference) -> str | None:
     """Return the digest by which the registry of the reference that was asked for knows the image."""
-    from provision.model.reference import reference_of
-
     for known in filter(None, map(reference_of, local.digests)):  # an image without a name is "<none>@<none>"
-        if (known.registry, known.repository) == (asked.registry, asked.repository):
+        if (known.registry, known.repository) == (requested.registry, requested.repository):
             return known.digest
     return None
 
 
-def _local_image(image: str) -> "LocalImage | None":
-    from provision.engine.connection import candidates
-    from provision.engine.image_probe import probe_image
-
+def _reported(image: str) -> "LocalImage | None":
     try:
-        return probe_image(image, candidates(os.environ, os.getuid()))
+        return local_image(image)
     except OSError:  # no engine: the registry may answer
         return None
 
@@ -191,8 +174,6 @@ def read_configuration(
     Raises:
         UsageError, BuildError: as of `look_up`.
     """
-    from provision.model.reference import parse_reference, rewrite
-
     name = rewrite(image, (network or model.Network()).registries)
     reference = parse_reference(name)
     local = _local(name, engine)
@@ -210,7 +191,7 @@ def read_configuration(
 
 def _local(image: str, engine: "Engine | None") -> "Image | None":
     try:
-        with lent(engine) as connected:
+        with connection(engine) as connected:
             return connected.image(image)
     except EngineError:  # no engine: a registry answers as well
         return None

@@ -1,15 +1,19 @@
 """The host, probed or read from a file, and its container engine."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 import provision.catalogue as facts
 from provision import model
 from provision.errors import EngineError, InputError
 
 if TYPE_CHECKING:
+    from provision.engine.image_probe import LocalImage
     from provision.engine.protocol import Engine
 
 
@@ -23,15 +27,14 @@ def probe_host(root: Path | None = None, *, catalogue: facts.Catalogue | None = 
     Raises:
         InputError: KGE-119, `root` is not the tree of a host.
     """
-    from provision.probe import Lookups, probe_files
-    from provision.probe import probe_host as probe
+    from provision import probe  # noqa: PLC0415 - 14 ms
 
     found = catalogue or facts.load()
-    lookups = Lookups(
+    lookups = probe.Lookups(
         amd_releases={version: row.release for row in found.amd.drivers for version in row.sysfs},
         capabilities={device: chip.capability for chip in found.chips for device in chip.devices},
     )
-    return probe_files(root, lookups) if root else probe(lookups, engine=_describe)
+    return probe.probe_files(root, lookups) if root else probe.probe_host(lookups, engine=_describe)
 
 
 def read_host(path: Path) -> model.Host:
@@ -40,8 +43,6 @@ def read_host(path: Path) -> model.Host:
     Raises:
         InputError: KGE-606, unreadable; KGE-607, not a host document.
     """
-    import msgspec
-
     fix = "make one with kgpu-env probe --json > host.json on that machine"
     try:
         text = path.read_bytes()
@@ -64,7 +65,7 @@ def engine(given: "Engine | None" = None) -> "Iterator[Engine]":
     Raises:
         EngineError: KGE-301, none answers; KGE-302, its socket may not be opened.
     """
-    from provision.engine.docker import connect
+    from provision.engine.docker import connect  # noqa: PLC0415 - 14 ms
 
     found = given or connect()
     try:
@@ -80,3 +81,14 @@ def _describe() -> model.Engine | None:
             return found.describe()
     except EngineError:
         return None
+
+
+def local_image(image: str) -> "LocalImage | None":
+    """Return what an engine at a local socket tells of an image at once; None: it has no such image.
+
+    Raises:
+        OSError: no engine answers at DOCKER_HOST or a usual socket.
+    """
+    from provision.engine import connection, image_probe  # noqa: PLC0415 - 14 ms
+
+    return image_probe.probe_image(image, connection.candidates(os.environ, os.getuid()))

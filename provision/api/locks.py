@@ -2,15 +2,14 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import provision.catalogue as facts
 from provision import model
+from provision.api.images import look_up
 from provision.errors import BuildError, UsageError
-from provision.library.images import look_up
 
 if TYPE_CHECKING:
     from provision.lock import Lock, Wheel
@@ -20,12 +19,11 @@ _AMD_GLIBC = "2.28"  # AMD's wheels are for manylinux_2_28; its own images have 
 
 def lock(
     stack: model.Stack,
-    request: model.Request | None = None,
+    options: model.BuildOptions | None = None,
     *,
     machine: str = "x86_64",
-    network: model.Network | None = None,
     catalogue: facts.Catalogue | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> "Lock":
     """Return the lock of `stack`: uv pins its wheels by hash, and the base's registry tells its digest.
 
@@ -33,21 +31,20 @@ def lock(
 
     Args:
         stack: what goes into the image.
-        request: packages, user, labels and environment.
+        options: what is put in beside it, and the network: CA bundle, package indexes, proxy and registries.
         machine: the processor that the wheels are for, as the kernel names it.
-        network: CA bundle, package indexes, proxy and registries.
         catalogue: the facts; by default those that ship.
-        say: hears in a line why the base has no digest.
+        log: gets a line of text about why the base has no digest.
 
     Raises:
         UsageError: KGE-907, packages in an image with its own Python environment.
         InputError: KGE-621, there is no uv; KGE-622, the packages cannot be resolved together; KGE-623, uv's answer
             is no list of pinned packages.
     """
-    from provision.lock import Pinned, make_lock, platform_of
+    from provision.lock import Pinned, make_lock, platform_of  # noqa: PLC0415 - 8 ms
 
-    wanted, asked, known = request or model.Request(), network or model.Network(), catalogue or facts.load()
-    if stack.framework_in_base and wanted.packages:
+    wanted, known = options or model.BuildOptions(), catalogue or facts.load()
+    if stack.framework_in_base and wanted.request.packages:
         raise UsageError(
             "KGE-907",
             f"{stack.base.image} brings its own Python environment: packages added to it cannot be locked.",
@@ -57,29 +54,38 @@ def lock(
     glibc = {row.image: row.glibc for row in bases} | {row.image: row.glibc for row in cuda_bases}
     platform = platform_of(machine, glibc.get(stack.base.image, _AMD_GLIBC))
     versions = {tool.id: tool.version for tool in known.images.tools}
-    wheels, tools = _wheels(stack, wanted, platform, versions, asked)
-    return make_lock(known, stack, wanted, Pinned(wheels, tools, platform, _base_digest(stack, machine, asked, say)))
+    wheels, tools = _wheels(stack, wanted, platform, versions)
+    digest = _base_digest(stack, machine, wanted.network, log)
+    return make_lock(known, stack, wanted.request, Pinned(wheels, tools, platform, digest))
 
 
 def _wheels(
-    stack: model.Stack, request: model.Request, platform: str, tools: dict[str, str], network: model.Network
+    stack: model.Stack, options: model.BuildOptions, platform: str, tools: dict[str, str]
 ) -> "tuple[tuple[Wheel, ...], tuple[Wheel, ...]]":
-    from provision.engine.network import build_network
-    from provision.lock import Uv, compile_tools, compile_wheels, find_uv, network_environment
+    import tempfile  # noqa: PLC0415 - 1 ms
+
+    from provision.engine.network import build_network  # noqa: PLC0415 - 3 ms
+    from provision.lock import (  # noqa: PLC0415 - as above
+        Uv,
+        compile_tools,
+        compile_wheels,
+        find_uv,
+        network_environment,
+    )
 
     if not stack.packages:
         return (), ()
     with tempfile.TemporaryDirectory() as folder:
-        files = build_network(network, os.environ).files
-        environment = network_environment(files, os.environ, network.ca_bundle, Path(folder))
+        files = build_network(options.network, os.environ).files
+        environment = network_environment(files, os.environ, options.network.ca_bundle, Path(folder))
         uv = Uv(find_uv(shutil.which), environment)
-        return compile_wheels(stack, request, platform, uv), compile_tools(stack, tools, platform, uv)
+        return compile_wheels(stack, options.request, platform, uv), compile_tools(stack, tools, platform, uv)
 
 
-def _base_digest(stack: model.Stack, machine: str, network: model.Network, say: Callable[[str], None]) -> str | None:
+def _base_digest(stack: model.Stack, machine: str, network: model.Network, log: Callable[[str], None]) -> str | None:
     """Return the digest of the base in its registry, or None with a word why."""
     try:
         return look_up(stack.base.image, machine, network).digest
     except BuildError as error:
-        say(f"the base {stack.base.image} is locked by name only: {error.what}")
+        log(f"the base {stack.base.image} is locked by name only: {error.what}")
         return None

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 import provision.catalogue as facts
+from provision.api.hosts import probe_host
+from provision.engine.access import device_access
 from provision.errors import InputError
-from provision.library.hosts import probe_host
 from provision.model import Access, Host, Value, Vendor
 from provision.model.inside import CACHE, HOST_CACHE, PROJECT, SCRATCH, cache_environment
 
@@ -32,7 +35,7 @@ def job(
     engine: "Engine",
     terminal: bool = False,
     catalogue: facts.Catalogue | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> "Job":
     """Return the job for `engine.run_job`.
 
@@ -44,16 +47,16 @@ def job(
         engine: has the image.
         terminal: whether a terminal is given to the command.
         catalogue: names GPUs for the probe; by default the one that ships.
-        say: hears in a line what will not work as one may expect.
+        log: gets a line of text about what will not work as one may expect.
 
     Raises:
         BuildError: KGE-408, the image is not there.
         InputError: KGE-608, the project's folder is none, or the user may not enter it; KGE-605, there can be no cache.
         UsageError: KGE-306, the host has no such GPU.
     """
-    from provision.engine.images import no_image
-    from provision.engine.protocol import Job
-    from provision.prove import image_vendor
+    from provision.engine.images import no_image  # noqa: PLC0415 - 6 ms
+    from provision.engine.protocol import Job  # noqa: PLC0415 - 6 ms with the next
+    from provision.prove import image_vendor  # noqa: PLC0415 - 27 ms
 
     there = engine.image(work.image)
     if there is None:
@@ -69,27 +72,23 @@ def job(
         # A rootless engine's root is the user outside; every other id inside owns none of their files.
         user="0:0" if own and engine.describe().rootless else user,
         directory=PROJECT,
-        access=_access(wanted, work.gpus, engine, catalogue, say),
+        access=_access(wanted, work.gpus, engine, catalogue, log),
         env=_environment(CACHE if own else SCRATCH, wanted),
-        mounts={str(_project(work.project, user, say)): PROJECT, **cache},
+        mounts={str(_project(work.project, user, log)): PROJECT, **cache},
         terminal=terminal,
     )
 
 
 def _access(
-    wanted: Vendor, gpus: str, engine: "Engine", catalogue: facts.Catalogue | None, say: Callable[[str], None]
+    wanted: Vendor, gpus: str, engine: "Engine", catalogue: facts.Catalogue | None, log: Callable[[str], None]
 ) -> Access:
-    from msgspec.structs import replace
-
-    from provision.engine.access import device_access
-
     if wanted is Vendor.CPU:
         return device_access(Host(), Vendor.CPU)
     here = probe_host(catalogue=catalogue)
     here = replace(here, engine=here.engine or engine.describe())
     access = device_access(here, wanted, gpus)
     if access.method == "none":
-        say(f"this host has no GPU for a {wanted} image: what runs in it runs on the CPU")
+        log(f"this host has no GPU for a {wanted} image: what runs in it runs on the CPU")
     return access
 
 
@@ -98,7 +97,7 @@ def _environment(home: str, vendor: Vendor) -> dict[str, str]:
     return found | {key: os.environ[key] for key in ("TERM", "COLORTERM") if key in os.environ}
 
 
-def _project(folder: Path, user: str, say: Callable[[str], None]) -> Path:
+def _project(folder: Path, user: str, log: Callable[[str], None]) -> Path:
     place = folder.resolve()
     if not place.is_dir():
         raise InputError("KGE-608", f"{folder} is no folder.", fix="name the project's folder with --project")
@@ -114,7 +113,7 @@ def _project(folder: Path, user: str, say: Callable[[str], None]) -> Path:
             fix=f"take the owner's ids: --user {status.st_uid}:{status.st_gid}",
         )
     if not status.st_mode & bits & 0o222:
-        say(f"user {user} cannot write to {place}, which belongs to {status.st_uid}:{status.st_gid}")
+        log(f"user {user} cannot write to {place}, which belongs to {status.st_uid}:{status.st_gid}")
     return place
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from provision import library, model
+from provision import api, model
 from provision.emit import Order, emit
 from provision.engine.protocol import Image
 from provision.model import Host, Request, Stack, labels
@@ -38,7 +38,13 @@ def holding(stack: Stack) -> Any:  # noqa: ANN401 - as much of an engine as a jo
 def exported(host: Host, stack: Stack) -> dict[str, str]:
     request = Request(vendor=stack.vendor)
     access = model.Access()  # its own variables are the engine's, not the environment's
-    made = Order(stack=stack, request=request, host=host, access=access, plan=library.render(stack, request))
+    made = Order(
+        stack=stack,
+        request=request,
+        host=host,
+        access=access,
+        plan=api.render(stack, api.BuildOptions(request=request)),
+    )
     words = shlex.split(emit("shell", made)["run.sh"], comments=True)
     found = [word.removeprefix("--env=").partition("=") for word in words if word.startswith("--env=")]
     return {name: value for name, _, value in found}
@@ -58,9 +64,9 @@ def test_run_and_export_shell_set_the_same_variables(
 ) -> None:
     host = model.decode((HOSTS / f"{name}.json").read_bytes(), Host)
     probe: Callable[..., Host] = lambda **_: host  # noqa: E731 - one line says it
-    monkeypatch.setattr("provision.library.jobs.probe_host", probe)
-    stack = library.resolve(host, Request(fallback="cpu"))
-    job = library.job(library.Work(image="x:1", project=tmp_path), ("true",), engine=holding(stack))
+    monkeypatch.setattr("provision.api.jobs.probe_host", probe)
+    stack = api.resolve(host, Request(fallback="cpu"))
+    job = api.job(api.Work(image="x:1", project=tmp_path), ("true",), engine=holding(stack))
     there = exported(host, stack)
     # HOME differs on purpose: a person's history lives on in the cache, a script's home does not.
     assert job.env.keys() == there.keys()

@@ -37,45 +37,46 @@ def resolve(
         NoStackError: no stack satisfies both; it tells the rules in conflict.
         InputError: KGE-610 or KGE-611, the request has a name or version that cannot be one.
     """
-    from provision.resolve import resolve as pick
-    from provision.resolve.request import check_request
+    from provision.resolve import resolve as pick  # noqa: PLC0415 - 5 ms
+    from provision.resolve.request import check_request  # noqa: PLC0415 - as above
 
     return pick(catalogue or facts.load(), host, check_request(request or model.Request()), today=today)
 
 
 def render(
     stack: model.Stack,
-    request: model.Request | None = None,
+    options: model.BuildOptions | None = None,
     *,
-    network: model.Network | None = None,
     catalogue: facts.Catalogue | None = None,
 ) -> "Plan":
     """Return the Dockerfile and build context of `stack`, its digest and its tag.
 
-    >>> from provision.model import Host, Request, Vendor
+    >>> from provision.model import BuildOptions, Host, Request, Vendor
     >>> request = Request(vendor=Vendor.CPU, packages=("pandas",))
-    >>> plan = render(resolve(Host(), request), request)
+    >>> options = BuildOptions(request=request)
+    >>> plan = render(resolve(Host(), request), options)
     >>> plan.tag.startswith("kgpu-env/cpu:tf"), plan.digest.startswith("sha256:"), list(plan.files)
     (True, True, ['Dockerfile'])
-    >>> plan == render(resolve(Host(), request), request)
+    >>> plan == render(resolve(Host(), request), options)
     True
 
     Args:
         stack: what goes into the image.
-        request: packages, user, labels and environment.
-        network: a CA bundle and package indexes that the context brings along; this host's own belong to `build`.
+        options: their request has packages, user, labels and environment; their network a CA bundle and package
+            indexes that the context brings along (this host's own belong to `build`).
         catalogue: the facts; by default those that ship.
 
     Raises:
         InputError: KGE-610 or KGE-611, the request has text that cannot stand in a Dockerfile; KGE-601 or KGE-602,
             the network settings cannot be used.
     """
-    from provision.render import render as write
-    from provision.resolve.request import check_request
+    from provision.render import render as write  # noqa: PLC0415 - 4 ms
+    from provision.resolve.request import check_request  # noqa: PLC0415 - 5 ms
 
-    files: dict[str, bytes] = {}
-    if network and (network.ca_bundle or network.index_url or network.extra_index_urls):
-        from provision.engine.network import build_network
+    wanted = options or model.BuildOptions()
+    network, files = wanted.network, dict[str, bytes]()
+    if network.ca_bundle or network.index_url or network.extra_index_urls:
+        from provision.engine.network import build_network  # noqa: PLC0415 - 3 ms
 
         files = build_network(network, {}).files
-    return write(catalogue or facts.load(), stack, check_request(request or model.Request()), network=files)
+    return write(catalogue or facts.load(), stack, check_request(wanted.request), network=files)

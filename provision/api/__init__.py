@@ -1,0 +1,38 @@
+"""What programs and the command line call: the way from a host to a proof, in functions that take whole values.
+
+Each does what the command of its name does, and raises `provision.errors.KgpuError` where the command would end with
+a code. Nothing is printed: what a person may want to hear goes to the callbacks. What of this process's environment
+is read, the functions say. A function imports the room that does its work when it is called, so that who resolves
+does not pay for proving.
+"""
+
+from provision.api.hosts import engine, probe_host, read_host
+from provision.api.images import build, look_up, pinned, read_configuration
+from provision.api.jobs import Work, job
+from provision.api.locks import lock
+from provision.api.prove import verify, verify_here
+from provision.api.records import Records, gate, gate_here, read_key
+from provision.api.stacks import render, resolve
+from provision.model import BuildOptions
+
+__all__ = [
+    "BuildOptions",
+    "Records",
+    "Work",
+    "build",
+    "engine",
+    "gate",
+    "gate_here",
+    "job",
+    "lock",
+    "look_up",
+    "pinned",
+    "probe_host",
+    "read_configuration",
+    "read_host",
+    "read_key",
+    "render",
+    "resolve",
+    "verify",
+    "verify_here",
+]

@@ -1,0 +1,32 @@
+"""What the commands have in common: the catalogue, this host, and what stderr is."""
+
+import os
+import sys
+from pathlib import Path
+
+from provision import api
+from provision.catalogue import Catalogue, load
+from provision.model import Host
+from provision.variables import CATALOGUE
+
+
+def cache_folder() -> Path:
+    """Return where copies are kept that only save time; it may be removed at any moment."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "kgpu-env"
+
+
+def load_catalogue(overlay: Path | None = None) -> Catalogue:
+    """Return the catalogue, with the site's own rows of --catalogue or KGPU_ENV_CATALOGUE."""
+    own = overlay or os.environ.get(CATALOGUE)
+    return load(cache=cache_folder(), overlay=Path(own) if own else None)
+
+
+def this_host(root: Path | None = None) -> Host:
+    """Return this machine, or the captured tree at `root`, as probed."""
+    return api.probe_host(root, catalogue=load_catalogue())
+
+
+def is_terminal() -> bool:
+    """Tell whether stderr is a terminal that a line can be rewritten on."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")

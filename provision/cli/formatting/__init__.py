@@ -1,0 +1,1 @@
+"""Values in words, for people: a host, a matrix of hosts."""

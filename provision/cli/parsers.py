@@ -1,0 +1,99 @@
+"""What makes a value of an option's text, or says why it is none; and a flag from the declaration of a setting."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from provision.errors import nearest
+from provision.model import SETTINGS, Option
+
+Name = TypeVar("Name", bound=str)
+
+
+def flag(name: str) -> Any:  # noqa: ANN401 - Typer's own type is not public
+    """Return the flag of a setting of `provision.model.SETTINGS`, for `Annotated`."""
+    option = SETTINGS[name].option
+    return typer.Option(
+        f"{option.flag}/--no-{option.flag.removeprefix('--')}" if SETTINGS[name].type is bool else option.flag,
+        parser=_parser(name, option),
+        metavar=option.metavar or None,
+        help=option.help,
+        autocompletion=_completion(option) if option.choices else None,
+    )
+
+
+def flag_type(name: str) -> Any:  # noqa: ANN401 - a type of any kind
+    """Return the type of the flag of a setting, as Typer knows it."""
+    setting = SETTINGS[name]
+    if setting.option.kind == "path":
+        return Path | None
+    return list[str] | None if setting.type == tuple[str, ...] else setting.type | None
+
+
+def one_of(noun: str, known: tuple[Name, ...], suggested: str = "") -> Callable[[str], Name]:
+    """Return a parser that takes one of the `known` words.
+
+    Args:
+        noun: what they are, for the message.
+        known: the words.
+        suggested: those to name in the message; by default all.
+    """
+
+    def parse(text: str) -> Name:
+        found = next((one for one in known if one == text), None)
+        if found is not None:
+            return found
+        if len(known) == 1:
+            raise typer.BadParameter(f"{text!r} is no {noun}: the only one is {known[0]}.")
+        hint = nearest(text, known) or f"choose from {suggested or ', '.join(known)}."
+        raise typer.BadParameter(f"{text!r} is no {noun}: {hint}")
+
+    return parse
+
+
+def version(text: str) -> str:
+    """Return a version number as it is written."""
+    if re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
+        return text
+    raise typer.BadParameter(f"{text!r} is no version number, such as 2.21 or 12.5.1.")
+
+
+def seconds(text: str | float) -> float:
+    """Return a time of at least a second and at most a week."""
+    return _between(text, 1, 604_800, "time in seconds")
+
+
+def minutes(text: str | float) -> float:
+    """Return a time of at most a week in minutes."""
+    return _between(text, 0.01, 10_080, "time in minutes")
+
+
+def _between(text: str | float, least: float, most: float, kind: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if least <= value <= most:  # which no NaN is
+        return value
+    raise typer.BadParameter(f"{text!r} is no {kind} from {least:g} to {most:g}.")
+
+
+def _parser(name: str, option: Option) -> Callable[[str], str] | None:
+    if option.choices:
+        return one_of(name, option.choices, ", ".join(_words(option)))
+    return version if option.kind == "version" else None
+
+
+def _completion(option: Option) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in _words(option) if word.startswith(incomplete)]
+
+    return complete
+
+
+def _words(option: Option) -> list[str]:
+    """Return the words to suggest: an alias is taken, and not named."""
+    return option.metavar.split("|")

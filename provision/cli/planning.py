@@ -1,0 +1,110 @@
+"""What a command is asked for: the settled options, the host, and the stack that suits both."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import typer
+
+from provision import api
+from provision.catalogue import Catalogue
+from provision.cli.context import load_catalogue, this_host
+from provision.cli.documents import ConfigDocument, Option
+from provision.cli.options import NetworkOptions, StackOptions
+from provision.cli.output import log, print_json, print_result
+from provision.config import Settings, find_project, read_project, settle
+from provision.model import SETTINGS, BuildOptions, Host, Request, Stack, Vendor
+from provision.resolve.request import check_names, check_request
+from provision.variables import CONFIG
+
+
+def settings(options: StackOptions | NetworkOptions, *, as_json: bool = False) -> Settings:
+    """Return the settled options of a command, or print them and stop for --show-config."""
+    path = options.config or os.environ.get(CONFIG) or find_project(Path.cwd())
+    project = read_project(Path(path)) if path else None
+    found = settle({**_given(options), "profile": options.profile}, os.environ, project)
+    if isinstance(options, StackOptions) and options.show_config:
+        _show(found, as_json=as_json)
+        raise typer.Exit
+    return found
+
+
+def _given(options: StackOptions | NetworkOptions) -> dict[str, object]:
+    """Return the flags of settings, in the order of their declaration."""
+    flags = {**options.settings, "vendor": options.vendor} if isinstance(options, StackOptions) else options.settings
+    return {name: _plain(flags[name]) for name in SETTINGS if name in flags}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case list():
+            return tuple(value)
+        case Path():
+            return str(value)
+        case _:
+            return value
+
+
+def _show(found: Settings, *, as_json: bool) -> None:
+    shown = {
+        key: Option(value=msgspec.to_builtins(value), origin=found.origins[key])
+        for key, value in sorted(found.values.items())
+    }
+    if as_json:
+        print_json(ConfigDocument(options=shown))
+        return
+    for key, one in shown.items():
+        print_result(f"{key:<20} {json.dumps(one.value):<30} {one.origin}")
+    if not shown:
+        print_result("every option has its default")
+
+
+class Plan(NamedTuple):
+    """What a command works on."""
+
+    catalogue: Catalogue
+    settings: Settings
+    host: Host
+    request: Request
+    stack: Stack
+    locked: dict[str, bytes]  # what a lock adds to the build
+
+    @property
+    def options(self) -> BuildOptions:
+        """What is put into the image beside the stack, its name, and how its build reaches what it needs."""
+        settled = self.settings
+        return BuildOptions(request=self.request, tag=settled.tag, network=settled.network, locked=self.locked)
+
+    @property
+    def tag(self) -> str:
+        """The image's name: the one that was asked for, or the one that tells the stack."""
+        from provision.render.dockerfile import default_tag  # noqa: PLC0415 - 4 ms
+
+        return self.settings.tag or default_tag(self.stack)
+
+
+def plan(options: StackOptions, *, as_json: bool = False) -> Plan:
+    """Settle the options, get the host, and resolve the stack; `as_json` is how --show-config would answer."""
+    found = settings(options, as_json=as_json)
+    request = check_request(found.request)
+    check_names(found.tag, found.network.registries)
+    host = _host_for(request, options.host)
+    catalogue = load_catalogue(options.catalogue)
+    stack = api.resolve(host, request, catalogue=catalogue, today=time.strftime("%Y-%m-%d"))
+    return Plan(catalogue, found, host, request, stack, locked={})
+
+
+def _host_for(request: Request, path: Path | None) -> Host:
+    if path:
+        return api.read_host(path)
+    # Nothing about a CPU stack depends on the host's GPUs.
+    return Host(architecture=os.uname().machine) if request.vendor is Vendor.CPU else this_host()
+
+
+def log_warnings(stack: Stack) -> None:
+    """Print the stack's warnings on stderr."""
+    for warning in stack.warnings:
+        log(f"warning   {warning.text}")

@@ -1,0 +1,97 @@
+"""Groups of options: Typer has no parameters that commands share, so a group's fields are spread into each command."""
+
+from collections.abc import Callable, Mapping
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+
+from provision.cli.parsers import flag, flag_type
+from provision.model import SETTINGS, Value
+
+
+class Flags(msgspec.Struct, frozen=True):
+    """The annotation of a group's field that stands for flags of settings, those of one key or all.
+
+    A setting that the group has as a field of its own is not among them.
+    """
+
+    group: str = ""
+
+    def names(self, others: tuple[str, ...]) -> list[str]:
+        """Return the settings that the field stands for; `others` are the group's fields."""
+        return [
+            name
+            for name, one in SETTINGS.items()
+            if one.option.flag and self.group in ("", one.group) and name not in others
+        ]
+
+
+class Options(Value):
+    """A group of options: each field is an annotated option with its default, or stands for `Flags`."""
+
+    @classmethod
+    def parameters(cls) -> dict[str, Parameter]:
+        """Return the options as parameters of a command."""
+        found: dict[str, Parameter] = {}
+        defaults = zip(cls.__struct_fields__, cls.__struct_defaults__, strict=True)  # every option has one
+        for field, default in defaults:
+            annotation = cls.__annotations__[field]
+            flags = _flags(annotation)
+            names = flags.names(cls.__struct_fields__) if flags else ()
+            found |= {name: _parameter(name, None, Annotated[flag_type(name), flag(name)]) for name in names}
+            if not flags:
+                found[field] = _parameter(field, default, annotation)
+        return found
+
+    @classmethod
+    def taken(cls, given: Mapping[str, Any]) -> "Options":
+        """Return the group with its part of the arguments that Typer gives."""
+        found: dict[str, Any] = {}
+        for field in cls.__struct_fields__:
+            flags = _flags(cls.__annotations__[field])
+            names = flags.names(cls.__struct_fields__) if flags else ()
+            found[field] = {name: given[name] for name in names if given[name] is not None} if flags else given[field]
+        return cls(**found)
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """A command's parameters as Typer sees them, and the groups that the command itself takes."""
+
+    signature: Signature
+    groups: dict[str, type[Options]]
+    own: frozenset[str]  # the parameters that are in no group
+
+    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the command's arguments for those that Typer gives."""
+        own = {name: value for name, value in given.items() if name in self.own}
+        return own | {name: group.taken(given) for name, group in self.groups.items()}
+
+
+def spread(function: Callable[..., None]) -> Spread:
+    """Return the parameters of a command, each group replaced by its options at its place.
+
+    An option that two groups share stands once, and both get it.
+    """
+    parameters: dict[str, Parameter] = {}
+    groups: dict[str, type[Options]] = {}
+    own: set[str] = set()
+    for name, one in signature(function).parameters.items():
+        if isinstance(one.annotation, type) and issubclass(one.annotation, Options):
+            groups[name] = one.annotation
+            parameters |= one.annotation.parameters() | parameters
+        else:
+            own.add(name)
+            # By keyword only: then no order of defaults is wrong.
+            parameters[name] = one.replace(kind=Parameter.KEYWORD_ONLY)
+    return Spread(Signature(list(parameters.values())), groups, frozenset(own))
+
+
+def _flags(annotation: Any) -> Flags | None:  # noqa: ANN401 - a type of any kind
+    if get_origin(annotation) is not Annotated:
+        return None
+    return next((one for one in get_args(annotation) if isinstance(one, Flags)), None)
+
+
+def _parameter(name: str, default: object, annotation: Any) -> Parameter:  # noqa: ANN401 - a type of any kind
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

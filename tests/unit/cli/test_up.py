@@ -1,0 +1,43 @@
+"""`up` builds as `build` does, whatever is asked for; the engine is made of words."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Call = Callable[..., Any]
+LOCK = Path(__file__).parents[3] / "images" / "locks" / "cuda.lock"
+
+
+def test_it_pushes(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN401 - conftest's FakeEngine
+    kgpu_env("up", "--vendor", "cpu", "--tag", "site/x:1", "--push")
+    assert engine.pushed == ["site/x:1"]
+
+
+def test_it_builds_the_lock(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN401 - conftest's FakeEngine
+    shutil.copy(LOCK, "kgpu.lock")
+    assert kgpu_env("build", "--locked").code == 0
+    ended = kgpu_env("up", "--locked")
+    assert (ended.code, "Verify    training in kgpu-env/cuda:" in ended.err) == (7, True)
+    (built, _), (again, _) = engine.built
+    assert built.files == again.files
+    assert b"--hash=sha256:" in b"".join(built.files.values())
+
+
+@pytest.mark.parametrize("command", ["build", "up"])
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (("--vendor", "cuda"), "--vendor"),
+        (("--host", "h.json", "--python", "3.12"), "--host"),
+        (("--tensorflow", "2.20"), "--tensorflow"),
+        (("--package", "pandas"), "--package"),
+    ],
+)
+@pytest.mark.usefixtures("engine")
+def test_a_lock_has_decided(kgpu_env: Call, command: str, words: tuple[str, ...], flag: str) -> None:
+    document = kgpu_env(command, "--locked", *words, "--json").document()
+    assert (document["code"], document["exit_code"]) == ("KGE-908", 2)
+    assert document["what"] == f"--locked builds what kgpu.lock says: {flag} cannot change it."
