@@ -273,8 +273,8 @@ def checks_table() -> str:
     """Return the table of checks as docs/proof.md has it."""
     lines = ["| check | what it asks | required |", "|---|---|---|"]
     for row in table.rows():
-        required = "yes" if row.verdicts else "at that level" if row.asked.levels == ("soak",) else "no"
-        lines.append(f"| {row.name} | {row.looks_at} | {required} |")
+        required = "yes" if row.required_for else "at that level" if row.scope.levels == ("soak",) else "no"
+        lines.append(f"| {row.name} | {row.description} | {required} |")
     return "\n".join(lines)
 
 

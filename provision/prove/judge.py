@@ -31,16 +31,16 @@ def verdict_of(vendor: Vendor, found: Iterable[Check]) -> Verdict:
 
 def checks_of(case: Case) -> tuple[Check, ...]:
     """Return every check of one run, in the order of the table."""
-    return tuple(_check(row, case) for row in table.rows() if row.judged)
+    return tuple(_check(row, case) for row in table.rows() if row.function)
 
 
 def _check(row: Row, case: Case) -> Check:
     if not case.recorded:
-        status, detail = row.unrecorded(case)
-    elif row.judged is None or not row.asked.of(case.expectation):
-        status, detail = Status.SKIP, row.asked.otherwise
+        status, detail = row.without_record(case)
+    elif row.function is None or not row.scope.includes(case.expectation):
+        status, detail = Status.SKIP, row.scope.otherwise
     else:
-        status, detail = row.judged(case)
+        status, detail = row.function(case)
     return Check(name=row.name, status=status, detail=detail)
 
 

@@ -120,7 +120,7 @@ def check(name: str) -> Cause:
         if item.status is Status.FAIL:
             text = row.headline.format_map(found.words(item.detail))
             return Reason(text, row.code.id, row.fix_of(found.case), item.detail)
-        if item.status is Status.UNKNOWN and Verdict.PROVED in row.verdicts:
+        if item.status is Status.UNKNOWN and Verdict.PROVED in row.required_for:
             return Reason(f"{name} could not be judged", row.code.id, READ_LOG, item.detail)
         return None
 

@@ -39,7 +39,7 @@ class Case(Value):
         raise LookupError(self.found.what)
 
 
-Judged: TypeAlias = Callable[[Case], Outcome]
+CheckFunction: TypeAlias = Callable[[Case], Outcome]
 
 
 def nothing(case: Case) -> Outcome:  # noqa: ARG001 - the signature of every check

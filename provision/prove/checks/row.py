@@ -6,7 +6,7 @@ from string import Formatter
 from typing import Final, NamedTuple
 
 from provision.model import LEVELS, Level, Vendor, Verdict
-from provision.prove.checks.case import Case, Judged
+from provision.prove.checks.case import Case, CheckFunction
 from provision.prove.expectation import Expectation
 
 # What a headline may name in braces; `reason.Findings.words` has the values.
@@ -45,20 +45,20 @@ CONTROL_PASSED: Final = Code(
 NOT_CONTROLLED: Final = Code("KGE-585", "Not proved: the control run without the GPU did not report.")
 
 
-class Asked(NamedTuple):
+class Scope(NamedTuple):
     """When a check is asked, and what is said where it is not."""
 
     only_gpus: bool
     levels: tuple[Level, ...]
     otherwise: str
 
-    def of(self, expectation: Expectation) -> bool:
+    def includes(self, expectation: Expectation) -> bool:
         """Tell whether it is asked of this proof."""
         return expectation.level in self.levels and not (self.only_gpus and expectation.vendor is Vendor.CPU)
 
 
-ALWAYS: Final = Asked(only_gpus=False, levels=LEVELS, otherwise="")
-ON_GPUS: Final = Asked(only_gpus=True, levels=LEVELS, otherwise="no GPU was asked for")
+ALWAYS: Final = Scope(only_gpus=False, levels=LEVELS, otherwise="")
+ON_GPUS: Final = Scope(only_gpus=True, levels=LEVELS, otherwise="no GPU was asked for")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +67,15 @@ class Row:
 
     name: str
     question: str  # for people: on the page
-    looks_at: str  # for people: in docs/proof.md
-    judged: Judged | None  # None: a further run decides, see `control`
-    unrecorded: Judged  # what is said when the framework recorded nothing
-    asked: Asked
-    verdicts: frozenset[Verdict]  # those that rest on its passing; a check that fails ends every proof
+    description: str  # for people: in docs/proof.md
+    function: CheckFunction | None  # None: a further run decides, see `control`
+    without_record: CheckFunction  # what is said when the framework recorded nothing
+    scope: Scope
+    required_for: frozenset[Verdict]  # those that rest on its passing; a check that fails ends every proof
     code: Code | None  # of its failure; None: it may warn, and never fails
     headline: str  # what is said when it failed and nothing more basic explains that; a template of `WORDS`
     fix: str | Callable[[Case], str]
-    told: bool  # the summary tells it when it passed, too
+    in_summary: bool  # the summary tells it when it passed, too
 
     def __new__(cls, **given: object) -> "Row":  # noqa: PYI034 - a row has no subclass
         """Name the row that is incomplete.
@@ -93,18 +93,18 @@ class Row:
         Raises:
             ValueError: a text is empty, a headline names an unknown word, or a proof rests on what is not always asked.
         """
-        texts = {"name": self.name, "question": self.question, "looks_at": self.looks_at}
+        texts = {"name": self.name, "question": self.question, "description": self.description}
         if self.code:
             texts |= {"meaning": self.code.meaning, "headline": self.headline, "fix": self.fix and "given"}
         faults = [f"no {name}" for name, text in texts.items() if not text]
         named = {name for _, name, _, _ in Formatter().parse(self.headline) if name is not None}
         faults += [f"{{{name}}} in its headline is no word" for name in sorted(named - WORDS)]
-        some_levels = set(self.asked.levels) != set(LEVELS)
-        if (self.asked.only_gpus or some_levels) and not self.asked.otherwise:
+        some_levels = set(self.scope.levels) != set(LEVELS)
+        if (self.scope.only_gpus or some_levels) and not self.scope.otherwise:
             faults.append("no word for where it is not asked")
-        if self.verdicts and self.code is None:
+        if self.required_for and self.code is None:
             faults.append("a verdict rests on it, and it has no code for when it fails")
-        if (self.verdicts and some_levels) or (Verdict.CPU in self.verdicts and self.asked.only_gpus):
+        if (self.required_for and some_levels) or (Verdict.CPU in self.required_for and self.scope.only_gpus):
             faults.append("a verdict rests on it, and it is not always asked")
         if faults:
             raise ValueError(f"the check {self.name or 'without a name'}: {'; '.join(faults)}")

@@ -46,7 +46,7 @@ def _evidence(proof: Proof) -> Iterator[str]:
         yield f"{INDENT}libraries {', '.join(f'{name} {states}' for name, states in _libraries(proof))}"
     for check in proof.checks:
         row = table.row_of(check.name)
-        if row and row.told and check.status is Status.PASS:
+        if row and row.in_summary and check.status is Status.PASS:
             yield f"{INDENT}{check.name:<9} {_line(check.detail)}"
         elif check.status not in {Status.PASS, Status.SKIP}:
             yield f"{INDENT}{check.name:<9} {check.status}: {_line(check.detail)}"

@@ -15,7 +15,7 @@ from provision.prove.checks import table
 from provision.prove.judge import judge, verdict_of
 
 CPU = Expectation(vendor=Vendor.CPU, indices=(0,))
-NAMES = [row.name for row in table.rows() if row.judged]
+NAMES = [row.name for row in table.rows() if row.function]
 REQUIRED, REQUIRED_ON_CPU = table.required(Verdict.PROVED), table.required(Verdict.CPU)
 
 

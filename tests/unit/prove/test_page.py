@@ -202,7 +202,7 @@ def test_each_check_of_the_judge_has_its_question(proved: Proof) -> None:
     # The control is a run of its own, judged after the checks of the first.
     assert [*(check.name for check in proved.checks), "control"] == [row.name for row in table.rows()]
     asked = [text for inside, text in read(page(proved)).texts if inside == "span" and text.endswith("?")]
-    assert asked == [row.question for row in table.rows() if row.judged]
+    assert asked == [row.question for row in table.rows() if row.function]
 
 
 def test_an_empty_proof_claims_nothing() -> None:

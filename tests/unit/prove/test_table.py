@@ -19,7 +19,7 @@ from provision.prove import Evidence, Expectation, Problem
 from provision.prove.checks import table
 from provision.prove.checks.case import Case, Outcome, nothing
 from provision.prove.checks.libraries import BEHIND
-from provision.prove.checks.row import ALWAYS, ELSEWHERE, GPU, ON_GPUS, WORDS, Asked, Code, Row, table_of
+from provision.prove.checks.row import ALWAYS, ELSEWHERE, GPU, ON_GPUS, WORDS, Code, Row, Scope, table_of
 from provision.prove.host_monitor import SOURCES
 from provision.prove.judge import judge
 from provision.prove.reason import Findings
@@ -40,15 +40,15 @@ def made_up(status: Status = Status.PASS) -> Row:
     return Row(
         name="moon",
         question="Is the moon full?",
-        looks_at="the moon",
-        judged=moon(status),
-        unrecorded=nothing,
-        asked=ON_GPUS,
-        verdicts=GPU,
+        description="the moon",
+        function=moon(status),
+        without_record=nothing,
+        scope=ON_GPUS,
+        required_for=GPU,
         code=Code("KGE-598", "Not proved: the moon was not full."),
         headline="the moon over {subject} is not full",
         fix="Wait for two weeks.",
-        told=True,
+        in_summary=True,
     )
 
 
@@ -111,7 +111,7 @@ def test_without_a_record_it_is_not_asked(monkeypatch: pytest.MonkeyPatch, cuda:
 def test_a_check_of_a_level_is_skipped_at_the_others(
     monkeypatch: pytest.MonkeyPatch, cuda: Expectation, done: Ran, gpu_evidence: Evidence
 ) -> None:
-    given = {**vars(made_up(Status.FAIL)), "verdicts": frozenset(), "asked": Asked(False, ("soak",), "at night")}  # noqa: FBT003 - on the CPU, too
+    given = {**vars(made_up(Status.FAIL)), "required_for": frozenset(), "scope": Scope(False, ("soak",), "at night")}  # noqa: FBT003 - on the CPU, too
     with_row(monkeypatch, Row(**given))
     assert of(judge(cuda, done, gpu_evidence), "moon") == (Status.SKIP, "at night")
     soak = msgspec.structs.replace(cuda, level="soak")
@@ -135,15 +135,15 @@ def test_the_table_itself_fails_at_import() -> None:
 
 WRONG: dict[str, dict[str, Any]] = {
     "no question": {"question": ""},
-    "no looks_at": {"looks_at": ""},
+    "no description": {"description": ""},
     "no meaning": {"code": Code("KGE-598", "")},
     "no headline": {"headline": ""},
     "no fix": {"fix": ""},
     "{moon} in its headline is no word": {"headline": "the {moon}"},
     "a verdict rests on it, and it has no code": {"code": None},
-    "no word for where it is not asked": {"asked": Asked(True, ("quick",), "")},  # noqa: FBT003 - on GPUs only
-    "and it is not always asked": {"asked": Asked(False, ("soak",), "at night")},  # noqa: FBT003 - on the CPU, too
-    "it is not always asked": {"verdicts": frozenset({Verdict.CPU})},
+    "no word for where it is not asked": {"scope": Scope(True, ("quick",), "")},  # noqa: FBT003 - on GPUs only
+    "and it is not always asked": {"scope": Scope(False, ("soak",), "at night")},  # noqa: FBT003 - on the CPU, too
+    "it is not always asked": {"required_for": frozenset({Verdict.CPU})},
 }
 
 
@@ -175,7 +175,7 @@ def test_where_nothing_was_recorded_there_is_no_evidence(cuda: Expectation, done
 
 def test_a_word_is_owed_only_where_a_check_is_not_asked() -> None:
     assert ALWAYS.otherwise == ""
-    assert all(row.asked.otherwise for row in table.rows() if row.asked is not ALWAYS)
+    assert all(row.scope.otherwise for row in table.rows() if row.scope is not ALWAYS)
 
 
 @pytest.mark.parametrize("vendor", GPU_VENDORS)
