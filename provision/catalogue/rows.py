@@ -266,6 +266,7 @@ class KnownError(Row, frozen=True):
     cause: Text
     fix: Text
     vendor: Literal["cuda", "rocm", "any"] = "any"
+    examples: tuple[Text, ...] = ()  # lines as they are printed: each leads to this row, and to none before it
 
 
 class HouseRule(Row, frozen=True):
