@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.catalogue import load
+from provision.catalogue import Catalogue, load
 from provision.errors import NoStackError
 from provision.model import Driver, DriverVersion, Gpu, Host, Request, Stack, Vendor, version_key
 from provision.resolve import resolve, upgrades
@@ -25,14 +25,14 @@ def amd(release: str | None, *targets: str, partition: str | None = None) -> Hos
     return Host(gpus=gpus, drivers=(driver,))
 
 
-def pick(host: Host, **wishes: str) -> Stack:
+def pick(host: Host, catalogue: Catalogue = MINIATURE, **wishes: str) -> Stack:
     vendor = Vendor.CUDA if host.gpus_of("nvidia") else Vendor.ROCM
-    return resolve(MINIATURE, host, Request(vendor=vendor, **wishes))  # type: ignore[arg-type] # text fields only
+    return resolve(catalogue, host, Request(vendor=vendor, **wishes))  # type: ignore[arg-type] # text fields only
 
 
 def refusal(host: Host, **wishes: str) -> NoStackError:
     with pytest.raises(NoStackError) as caught:
-        pick(host, **wishes)
+        pick(host, MINIATURE, **wishes)
     return caught.value
 
 
@@ -242,6 +242,7 @@ def test_the_upgrade_that_is_named_really_resolves_to_more() -> None:
     assert pick(nvidia("555.42.02", "sm_90")).framework.version == "2.21.0"
 
 
+# What must hold for every host holds for the shipped catalogue, whatever its rows.
 DRIVERS = [row.driver for row in load().nvidia.branches if row.driver]
 ARCHITECTURES = [f"sm_{row.capability.replace('.', '')}" for row in load().nvidia.capabilities]
 RELEASES = [row.release for row in load().amd.drivers]
@@ -250,7 +251,7 @@ TARGETS = [row.target for row in load().amd.targets]
 
 def attempt(host: Host, **wishes: str) -> Stack | NoStackError:
     try:
-        return pick(host, **wishes)
+        return pick(host, load(), **wishes)
     except NoStackError as error:
         return error
 
