@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from provision.catalogue import load
 from provision.model import version_key
 
@@ -120,6 +122,7 @@ def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.timeout(900)  # the unit tests once more: half a minute alone, more beside others
 def test_regenerate_alone_makes_the_tests_green(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
