@@ -4,9 +4,14 @@
 """
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import yaml
+from kinds import goldens  # type: ignore[import-not-found] # it lies beside this file, and no package holds them
 from msgspec.structs import replace
 from packaging.requirements import Requirement
 
@@ -106,54 +111,15 @@ EXPORTS: dict[str, tuple[str | None, model.Engine, Request]] = {
 # Files of every export that are goldens elsewhere, or no golden at all.
 CARRIED = ("Dockerfile", "quick_check.py")
 
-CUDA_IMAGE = "nvidia/cuda:12.6.3-cudnn-runtime-ubuntu24.04"
-# Explanations of requests, beside one for each host without any: host file and what was asked for.
-ASKED: dict[str, tuple[str, dict[str, str]]] = {
-    "h100-580 asks for an unknown TensorFlow": ("h100-580", {"tensorflow": "9.9"}),
-    "h100-580 asks for Python 3.14": ("h100-580", {"python": "3.14"}),
-    "h100-580 asks for an unknown base": ("h100-580", {"base": "alpine:3"}),
-    "h100-580 asks for CUDA 11.2": ("h100-580", {"cuda": "11.2"}),
-    "h100-580 asks for TensorFlow 2.12": ("h100-580", {"tensorflow": "2.12"}),
-    "h100-580 asks for CUDA 11.8 on Ubuntu 20.04": (
-        "h100-580",
-        {"base": "nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu20.04"},
-    ),
-    "h100-580 asks for TensorFlow 2.10 on CUDA 11.8": (
-        "h100-580",
-        {"tensorflow": "2.10", "base": "nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04"},
-    ),
-    "h100-580 asks for a base with an old cuDNN": (
-        "h100-580",
-        {"base": "nvidia/cuda:12.5.1-cudnn-runtime-ubuntu22.04", "tensorflow": "2.21"},
-    ),
-    "v100-580 asks for a CUDA image": ("v100-580", {"base": CUDA_IMAGE, "tensorflow": "2.21"}),
-    "rtx5090-580 asks for a CUDA image": ("rtx5090-580", {"base": CUDA_IMAGE, "tensorflow": "2.21"}),
-    "h100-535 asks for an image with cuda-compat": (
-        "h100-535",
-        {"base": "nvidia/cuda:12.9.1-cudnn-runtime-ubuntu24.04"},
-    ),
-    "a6000-545 asks for a CUDA image": ("a6000-545", {"base": CUDA_IMAGE}),
-    "t4-440 asks for TensorFlow 2.21": ("t4-440", {"tensorflow": "2.21"}),
-    "v100-old-driver asks for TensorFlow 2.21 and Python 3.13": (
-        "v100-old-driver",
-        {"tensorflow": "2.21", "python": "3.13"},
-    ),
-    "mi300x-30.10 asks for an unknown ROCm": ("mi300x-30.10", {"rocm": "9.0"}),
-    "mi300x-cpx-6.3 asks for ROCm 6.3": ("mi300x-cpx-6.3", {"rocm": "6.3"}),
-    "mi300x-inbox asks for ROCm 10.1": ("mi300x-inbox", {"rocm": "10.1"}),
-    "h100-535 asks for JAX": ("h100-535", {"backend": "jax"}),
-    "h100-580 asks for torch": ("h100-580", {"backend": "torch"}),
-    "t4-525 asks for JAX on CUDA 13": ("t4-525", {"backend": "jax", "cuda": "13.0"}),
-    "mi300x-30.10 asks for JAX": ("mi300x-30.10", {"backend": "jax"}),
-    "gh200-580 asks for TensorFlow alone": ("gh200-580", {"backend": "tensorflow"}),
-    "rx7600-30.30 asks for TensorFlow 2.20": ("rx7600-30.30", {"tensorflow": "2.20"}),
-}
+# Explanations of requests, beside one for each host without any.
+ASKED: dict[str, dict[str, Any]] = yaml.safe_load((DATA / "asked.yaml").read_text())
 
 # The Dockerfiles at the top and their locks: the newest stack of each vendor, on a host that gets it.
 REFERENCE = {Vendor.CUDA: "h100-580", Vendor.ROCM: "mi300x-30.10"}
 LOCKS = ROOT / "images" / "locks"
 
 IMAGE_LOCKS = ROOT / "tests" / "engine" / "locks"
+Files = Callable[[], dict[Path, str]]
 
 
 class StaleLockError(Exception):
@@ -173,7 +139,11 @@ def dockerfile(name: str) -> str:
 
 
 def reference(vendor: Vendor) -> dict[Path, str]:
-    """Return a vendor's Dockerfile at the top and its lock: the newest stack with the wheels locked for it."""
+    """Return a vendor's Dockerfile at the top and its lock: the newest stack with the wheels locked for it.
+
+    Raises:
+        StaleLockError: the lock lacks a wheel that the newest stack needs.
+    """
     path = LOCKS / f"{vendor}.lock"
     old = read_lock(path)
     new = relocked(path, old, host(REFERENCE[vendor]), Request(vendor=vendor), old.stack.base.digest)
@@ -220,15 +190,10 @@ def order(name: str) -> Order:
     )
 
 
-def exports() -> dict[Path, str]:
-    """Return the golden exports: tests/data/exports/HOST/KIND/FILE."""
-    return {
-        DATA / "exports" / name / kind / path: text
-        for name in EXPORTS
-        for kind in OUTPUTS
-        for path, text in emit(kind, order(name)).items()
-        if Path(path).name not in CARRIED
-    }
+def exported(name: str, kind: str) -> dict[Path, str]:
+    """Return the golden exports of one kind: tests/data/exports/HOST/KIND/FILE."""
+    files = emit(kind, order(name)).items()
+    return {DATA / "exports" / name / kind / path: text for path, text in files if Path(path).name not in CARRIED}
 
 
 def explanation(name: str) -> str:
@@ -243,8 +208,8 @@ def explanation(name: str) -> str:
 
 def answer_to(name: str) -> str:
     """Return what a request of `ASKED` gets, and why."""
-    file, wishes = ASKED[name]
-    here = host(file)
+    wishes = ASKED[name]["ask"]
+    here = host(ASKED[name]["host"])
     vendor = Vendor.CUDA if here.gpus_of("nvidia") else Vendor.ROCM
     asked = " ".join(f"--{option} {value}" for option, value in wishes.items())
     request = msgspec.convert({"vendor": vendor, **wishes}, Request)
@@ -285,25 +250,31 @@ def proof_document(text: str) -> str:
     return f"{before}{CHECKS_BEGIN}\n{checks_table()}\n{CHECKS_END}{after}"
 
 
-def derived() -> dict[Path, str]:
-    """Return every derived file with its content."""
-    found = {DATA / "dockerfiles" / f"{name}.Dockerfile": dockerfile(name) for name in GOLDEN}
-    for vendor in REFERENCE:
-        found |= reference(vendor)
-    found |= {path: image_lock(path) for path in sorted(IMAGE_LOCKS.glob("*.lock"))}
-    found |= {
-        DATA / "explained" / f"{path.stem}.txt": explanation(path.stem)
-        for path in sorted((DATA / "hosts").glob("*.json"))
+def derived() -> dict[Path, Files]:
+    """Return what writes each derived file, or those of each folder; nothing is made before it is called.
+
+    A row of the catalogue that one of them cannot digest is so told by that one alone.
+    """
+    explained = DATA / "explained"
+    texts: dict[Path, Callable[[], str]] = {
+        **{DATA / "dockerfiles" / f"{name}.Dockerfile": partial(dockerfile, name) for name in GOLDEN},
+        **{explained / f"{path.stem}.txt": partial(explanation, path.stem) for path in (DATA / "hosts").glob("*.json")},
+        **{explained / f"{name.replace(' ', '-')}.txt": partial(answer_to, name) for name in ASKED},
+        **{SCHEMA_FOLDER / f"{name}.schema.json": partial(schema, kind) for name, kind in SCHEMAS.items()},
+        SCHEMA_FOLDER / "project-1.schema.json": schema_text,
+        PROOF: lambda: proof_document(PROOF.read_text()),
+        **{path: partial(image_lock, path) for path in IMAGE_LOCKS.glob("*.lock")},
+        **goldens(),
     }
-    found |= exports()
-    found[PROOF] = proof_document(PROOF.read_text())
-    found[ROOT / "provision" / "schemas" / "project-1.schema.json"] = schema_text()
-    found |= {DATA / "explained" / f"{name.replace(' ', '-')}.txt": answer_to(name) for name in ASKED}
-    found |= {
-        ROOT / "provision" / "schemas" / f"{name}.schema.json": schema(kind)
-        for name, kind in {**SCHEMAS, **documents.SCHEMAS}.items()
+    found: dict[Path, Files] = {path: partial(_one, path, text) for path, text in sorted(texts.items())}
+    found |= {LOCKS / f"{vendor}.lock": partial(reference, vendor) for vendor in REFERENCE}
+    return found | {
+        DATA / "exports" / name / kind: partial(exported, name, kind) for name in EXPORTS for kind in OUTPUTS
     }
-    return found
+
+
+def _one(path: Path, text: Callable[[], str]) -> dict[Path, str]:
+    return {path: text()}
 
 
 SCHEMAS: dict[str, type[msgspec.Struct]] = {
@@ -315,7 +286,9 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "lock-1": Lock,
     "gate-1": records.Answer,
     "record-1": records.Record,
+    **documents.SCHEMAS,
 }
+SCHEMA_FOLDER = ROOT / "provision" / "schemas"
 
 
 def schema(kind: type[msgspec.Struct]) -> str:
@@ -323,13 +296,22 @@ def schema(kind: type[msgspec.Struct]) -> str:
     return json.dumps(json_schema(kind), indent=2) + "\n"
 
 
-if __name__ == "__main__":
-    try:
-        found = derived()
-    except StaleLockError as error:
-        raise SystemExit(str(error)) from error
-    for path, text in found.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-            print(f"wrote {path.relative_to(ROOT)}")  # noqa: T201 - a script's answer
+def write() -> list[str]:
+    """Write what is stale and tell it; return what could not be made, with the command that mends it."""
+    left = []
+    for files in derived().values():
+        try:
+            found = files()
+        except StaleLockError as error:
+            left.append(str(error))
+            continue
+        for path, text in found.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists() or path.read_text() != text:
+                path.write_text(text)
+                print(f"wrote {path.relative_to(ROOT)}")  # noqa: T201 - a script's answer
+    return left
+
+
+if __name__ == "__main__" and (left := write()):
+    raise SystemExit("\n".join(left))

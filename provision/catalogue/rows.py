@@ -267,6 +267,7 @@ class KnownError(Row, frozen=True):
     cause: Text
     fix: Text
     vendor: Literal[RuntimeName, "any"] = "any"
+    examples: tuple[Text, ...] = ()  # lines as they are printed: each leads to this row, and to none before it
 
 
 class HouseRule(Row, frozen=True):

@@ -50,7 +50,7 @@ class Request(Value):
             "GPU vendor of the environment; auto takes the host's.",
             flag="--vendor",
             help="GPU vendor of the environment; nvidia and amd mean cuda and rocm.",
-            metavar="auto|cuda|rocm|cpu",
+            metavar="|".join(Vendor),
             choices=tuple(VENDORS),
         ),
     ] = Vendor.AUTO

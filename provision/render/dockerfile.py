@@ -1,11 +1,12 @@
 """Renders `templates/dockerfile/<vendor>.j2`; the same stack and request always give the same text."""
 
+import functools
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -16,6 +17,9 @@ from provision.model.base import Value
 from provision.model.inside import VENV
 from provision.render.quoting import comment, quoted, shell
 from provision.resources import folder, keep
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TEMPLATES = folder("templates") / "dockerfile"
 # A lock's requirements, one a line: of the image, and of what installs them. The Dockerfile holds them itself.
@@ -123,7 +127,14 @@ def _composed(vendor: Vendor, values: Mapping[str, object], cache: Path | None) 
 
 
 def _compose(vendor: Vendor, values: Mapping[str, object]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 50 ms, measured, which a cached Dockerfile need not pay
+    text = _templates().get_template(f"{vendor}.j2").render(values)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+@functools.cache
+def _templates() -> "Environment":
+    """Return the templates, each compiled once a process: that takes ten times as long as filling it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 50 ms, which a cached Dockerfile need not pay
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -133,8 +144,7 @@ def _compose(vendor: Vendor, values: Mapping[str, object]) -> str:
         autoescape=False,  # noqa: S701 - a Dockerfile is no HTML; the filters below quote for each place
     )
     environment.filters.update(quoted=quoted, shell=shell, comment=comment)
-    text = environment.get_template(f"{vendor}.j2").render(values)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return environment
 
 
 def _lines(text: bytes | None) -> tuple[str, ...] | None:

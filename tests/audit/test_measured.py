@@ -51,6 +51,8 @@ def capabilities(version: str, kind: str) -> dict[str, int]:
 
 
 def test_every_release_was_measured() -> None:
+    missing = [f"tensorflow=={version}" for version in set(ROWS) - set(CUDA)]
+    assert not missing, f"run: nox -s measure -- {' '.join(missing)}"
     assert set(ROWS) == set(CUDA)
     assert all(row.measured for row in ROWS.values())
 

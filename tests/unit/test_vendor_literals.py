@@ -18,6 +18,7 @@ ALLOWED = {
     "model/vendor.py": "the table",
     "catalogue/__init__.py": "the readers of a vendor's facts",
     "catalogue/overlay.py": "the files of a vendor's facts",
+    "model/request.py": "the flags --cuda and --rocm, which are the command line's contract",
     "probe/vendors.py": "a vendor's probe by its name",
     "probe/nvidia.py": "NVIDIA's own",
     "probe/nvidia_parsers.py": "NVIDIA's own",

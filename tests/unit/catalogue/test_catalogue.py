@@ -9,13 +9,13 @@ from provision.catalogue import Catalogue, load, rows
 from provision.errors import InputError
 from provision.model import Driver, DriverVersion, Gpu, Host, Request, Vendor, version_key
 from provision.resolve import resolve
-from provision.resources import folder
 
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 GOOD_ROW = '- {id: "a", branch: "450", cuda: "11.0", source: "s", checked: "2026-11-22"}'
 
 
 def broken(tmp_path: Path, change: Callable[[str], str], name: str = "nvidia.yaml") -> InputError:
-    text = (folder("images") / name).read_text()
+    text = (MINIATURE.directory / name).read_text()
     changed = change(text)
     assert changed != text
     (tmp_path / name).write_text(changed)
@@ -41,7 +41,7 @@ def test_the_listing_has_the_contract_keys() -> None:
 def test_a_float_version_names_file_row_and_field(tmp_path: Path) -> None:
     error = broken(tmp_path, lambda text: text.replace('version: "13.2.2"', "version: 13.2"))
     assert "nvidia.yaml" in error.what
-    assert "row 3 (cuda-13.2.2)" in error.what
+    assert "row 1 (cuda-13.2.2)" in error.what
     assert "field version" in error.what
     assert "quote" in error.fix
 
@@ -84,13 +84,19 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("driver", "cuda"),
-    [("450.80.02", "11.0"), ("535.104.05", "12.2"), ("550.54.15", "12.4"), ("580.95.05", "13.0"), ("999.1", "13.4")],
+    ("driver", "cuda"), [("450.80.02", "11.0"), ("535.104.05", "12.2"), ("550.54.15", "12.4"), ("580.95.05", "13.0")]
 )
-def test_a_driver_reports_the_cuda_of_its_branch(driver: str, cuda: str) -> None:
-    branch = load().branch_of(DriverVersion(driver))
+@pytest.mark.parametrize("catalogue", [load(), MINIATURE], ids=["shipped", "miniature"])
+def test_a_driver_reports_the_cuda_of_its_branch(catalogue: Catalogue, driver: str, cuda: str) -> None:
+    branch = catalogue.branch_of(DriverVersion(driver))
     assert branch
     assert branch.cuda == cuda
+
+
+def test_a_driver_newer_than_every_branch_reports_that_of_the_newest() -> None:
+    branch = MINIATURE.branch_of(DriverVersion("999.1"))
+    assert branch
+    assert branch.cuda == "13.4"
 
 
 def test_a_driver_older_than_every_branch_reports_none() -> None:
@@ -152,7 +158,7 @@ def test_what_keras_runs_on_is_pinned_exactly() -> None:
 
 
 def test_only_a_request_that_needs_keras_reads_its_facts(tmp_path: Path) -> None:
-    for file in folder("images").glob("*.yaml"):
+    for file in MINIATURE.directory.glob("*.yaml"):
         if file.name != "keras.yaml":
             (tmp_path / file.name).write_text(file.read_text())
     host = Host(

@@ -40,8 +40,11 @@ KgpuEnv = Callable[..., Ended]
 
 
 @pytest.fixture
-def kgpu_env(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[KgpuEnv]:
-    """Call main() with words, in an empty folder and without the machine's own settings."""
+def kgpu_env(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, miniature: object
+) -> Iterator[KgpuEnv]:
+    """Call main() with words, in an empty folder, without the machine's own settings and on the miniature catalogue."""
+    assert miniature
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("KGPU_ENV_")]:
         monkeypatch.delenv(name)

@@ -21,6 +21,8 @@ from provision.model import Request, Vendor
 from provision.render import render
 from provision.resolve import resolve
 
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
+
 HOSTS = Path(__file__).parents[2] / "data" / "hosts"
 DOCKER = model.Engine(name="docker", version="24.0.7")
 CDI = model.Engine(name="docker", version="28.5.2", cdi=("nvidia.com/gpu=all", "nvidia.com/gpu=0"))
@@ -39,9 +41,9 @@ def order(
     if isinstance(host, str):
         here = model.decode((HOSTS / f"{host}.json").read_bytes(), model.Host)
     here = msgspec.structs.replace(here, engine=engine)
-    stack = resolve(load(), here, request)
+    stack = resolve(MINIATURE, here, request)
     gpus = more.pop("gpus", "all")
-    plan = render(load(), stack, request)
+    plan = render(MINIATURE, stack, request)
     access = device_access(here, stack.vendor, gpus)
     return Order(stack=stack, request=request, host=here, access=access, plan=plan, **more)
 

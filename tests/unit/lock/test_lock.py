@@ -28,6 +28,8 @@ from provision.model import Driver, Gpu, Host, Request, Stack, User, Vendor, dec
 from provision.render import render
 from provision.resolve import resolve
 
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
+
 ROOT = Path(__file__).parents[3]
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 DIGEST = f"sha256:{'d' * 64}"
@@ -50,18 +52,18 @@ TOOLS = (Wheel(name="uv", version="0.13.9", files=(WheelFile(file="uv-0.13.9-py3
 
 
 def stack() -> Stack:
-    return resolve(load(), HOST, REQUEST)
+    return resolve(MINIATURE, HOST, REQUEST)
 
 
 def lock(**changes: object) -> Lock:
     values = {"wheels": WHEELS, "tools": TOOLS, "platform": "x86_64-manylinux_2_36", "base_digest": DIGEST, **changes}
-    return make_lock(load(), stack(), REQUEST, Pinned(**values))  # type: ignore[arg-type] # given by name
+    return make_lock(MINIATURE, stack(), REQUEST, Pinned(**values))  # type: ignore[arg-type] # given by name
 
 
 def test_the_same_lock_gives_the_same_context_byte_for_byte() -> None:
     def context(text: str) -> bytes:
         found = decode(text, Lock)
-        plan = render(load(), found.stack, found.request, network=context_files(found))
+        plan = render(MINIATURE, found.stack, found.request, network=context_files(found))
         assert plan.digest == found.plan_digest
         return tarball(Context(files=plan.files))
 
@@ -75,7 +77,7 @@ def test_the_same_lock_gives_the_same_context_byte_for_byte() -> None:
 
 def test_a_locked_dockerfile_installs_by_hash_and_nothing_else() -> None:
     found = lock()
-    plan = render(load(), found.stack, found.request, network=context_files(found))
+    plan = render(MINIATURE, found.stack, found.request, network=context_files(found))
     assert f"FROM debian:bookworm-slim@{DIGEST}" in plan.dockerfile
     assert "--require-hashes" in plan.dockerfile
     assert "--requirement=/opt/venv/requirements.lock" in plan.dockerfile
@@ -198,9 +200,9 @@ def test_a_lock_that_was_edited_is_not_built(tmp_path: Path) -> None:
     path = tmp_path / "kgpu.lock"
     path.write_text(encode(lock()).replace('"2.5.1"', '"2.5.0"'))
     with pytest.raises(InputError) as caught:
-        check_plan(load(), read_lock(path), path)
+        check_plan(MINIATURE, read_lock(path), path)
     assert caught.value.code == "KGE-625"
-    check_plan(load(), lock(), path)
+    check_plan(MINIATURE, lock(), path)
 
 
 def test_a_lock_that_is_not_there(tmp_path: Path) -> None:
@@ -209,7 +211,7 @@ def test_a_lock_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_locked_dockerfile_takes_uv_by_hash_too() -> None:
-    text = render(load(), stack(), REQUEST, network=context_files(lock())).dockerfile
+    text = render(MINIATURE, stack(), REQUEST, network=context_files(lock())).dockerfile
     assert f"      'uv==0.13.9 --hash={ONE}' " in text
     assert "/opt/uv/bin/pip install uv==" not in text
 
@@ -228,4 +230,4 @@ def test_the_reference_dockerfiles_are_their_locks(vendor: str) -> None:
 def test_the_reference_lock_says_what_it_does_not_fix() -> None:
     text = (ROOT / "Dockerfile.rocm").read_text()
     assert "0 wheels by hash, the base by name only (no registry answered when it was locked)" in text
-    assert "the base by digest" in render(load(), lock().stack, REQUEST, network=context_files(lock())).dockerfile
+    assert "the base by digest" in render(MINIATURE, lock().stack, REQUEST, network=context_files(lock())).dockerfile

@@ -12,6 +12,8 @@ from provision.lock import Uv, Wheel, WheelFile, compile_tools, compile_wheels, 
 from provision.model import Driver, Gpu, Host, Request, Stack, User, Vendor
 from provision.resolve import resolve
 
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
+
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 HOST = Host(gpus=(Gpu(vendor="nvidia", architecture="sm_90"),), drivers=(Driver(vendor="nvidia", version="580.65.06"),))
 REQUEST = Request(vendor=Vendor.CUDA, packages=("pandas",), apt=("git", "less=590-2"), user=User(name="dev"))
@@ -46,7 +48,7 @@ WHEELS = (
 
 
 def stack() -> Stack:
-    return resolve(load(), HOST, REQUEST)
+    return resolve(MINIATURE, HOST, REQUEST)
 
 
 def uv(code: int = 0, out: str = ANSWER, problem: str = "", seen: list[Sequence[str]] | None = None) -> Uv:

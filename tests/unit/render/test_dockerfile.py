@@ -12,13 +12,15 @@ from provision.model import Backend, Host, Request, User, Vendor
 from provision.render import Plan, check_request, render
 from provision.resolve import resolve
 
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
+
 DOCKERFILES = sorted((Path(__file__).parents[2] / "data" / "dockerfiles").iterdir())
 CPU = Request(vendor=Vendor.CPU)
 
 
 def plan(request: Request = CPU, network: dict[str, bytes] | None = None) -> Plan:
     checked = check_request(request)
-    return render(load(), resolve(load(), Host(), checked), checked, network=network)
+    return render(MINIATURE, resolve(MINIATURE, Host(), checked), checked, network=network)
 
 
 @pytest.mark.process

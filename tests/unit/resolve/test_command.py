@@ -8,6 +8,8 @@ import pytest
 
 from provision.cli.app import main
 
+pytestmark = pytest.mark.usefixtures("miniature")
+
 HOST = Path(__file__).parents[2] / "data" / "hosts" / "h100-535.json"
 
 

@@ -16,7 +16,8 @@ from provision.resolve.common import missing
 from provision.resolve.conflict import smallest_cover
 from provision.resolve.rule_names import RuleName
 from provision.resolve.telling import explanation, grouped, rejections, sources
-from provision.resources import folder
+
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 
 
 def nvidia(driver: str, *architectures: str, name: str | None = None, wsl: bool = False) -> Host:
@@ -26,7 +27,7 @@ def nvidia(driver: str, *architectures: str, name: str | None = None, wsl: bool 
 
 def refused(host: Host, **wishes: str) -> NoStackError:
     with pytest.raises(NoStackError) as caught:
-        resolve(load(), host, Request(vendor=Vendor.CUDA, **wishes))  # type: ignore[arg-type] # text fields only
+        resolve(MINIATURE, host, Request(vendor=Vendor.CUDA, **wishes))  # type: ignore[arg-type] # text fields only
     return caught.value
 
 
@@ -48,25 +49,25 @@ def test_without_a_wish_none_is_spoken_of() -> None:
 
 def test_without_a_gpu_the_conflict_is_named_too() -> None:
     with pytest.raises(NoStackError) as caught:
-        resolve(load(), Host(), Request(vendor=Vendor.CPU, tensorflow="2.21", base="alpine:3"))
+        resolve(MINIATURE, Host(), Request(vendor=Vendor.CPU, tensorflow="2.21", base="alpine:3"))
     assert caught.value.conflict == ("requested-base",)
     assert "Every candidate breaks this rule: requested-base (the base image asked for)" in caught.value.why
 
 
 def test_the_newest_stack_is_told_as_such() -> None:
     request = Request(vendor=Vendor.CUDA)
-    assert explanation(resolve(load(), nvidia("580.65.06", "sm_90"), request)) == [
+    assert explanation(resolve(MINIATURE, nvidia("580.65.06", "sm_90"), request)) == [
         "Newest    nothing newer is in the catalogue"
     ]
-    asked = resolve(load(), nvidia("580.65.06", "sm_90"), replace(request, tensorflow="2.19"))
+    asked = resolve(MINIATURE, nvidia("580.65.06", "sm_90"), replace(request, tensorflow="2.18"))
     assert explanation(asked)[-1] == "Upgrade   no driver upgrade changes this."
 
 
 def test_the_short_names_in_brackets_are_explained() -> None:
-    lines = sources(load(), ["not taken: CORE and WINDOW [RN table 2, MVC]", "a warning [ARCH]"])
+    lines = sources(MINIATURE, ["not taken: CORE and WINDOW [RN table 2, MVC]", "a warning [ARCH]"])
     assert [line[:10].strip() for line in lines] == ["Sources", "", ""]
     assert [line[10:].partition(":")[0] for line in lines] == ["RN", "MVC", "ARCH"]
-    assert sources(load(), ["RN outside of brackets"]) == []
+    assert sources(MINIATURE, ["RN outside of brackets"]) == []
 
 
 @pytest.mark.parametrize(
@@ -129,13 +130,13 @@ def test_a_base_with_cuda_is_named_for_wheels_that_need_one() -> None:
 
 
 def test_an_unconfirmed_release_is_named_where_it_alone_fits(tmp_path: Path) -> None:
-    for file in folder("images").glob("*.yaml"):
-        text = re.sub(r'(version: "2\.1[0-3]\.1")', r'\1\n    confidence: "unconfirmed"', file.read_text())
+    for file in MINIATURE.directory.glob("*.yaml"):
+        text = re.sub(r'(version: "2\.12\.1")', r'\1\n    confidence: "unconfirmed"', file.read_text())
         (tmp_path / file.name).write_text(text)
     request = Request(vendor=Vendor.CUDA, base="nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu20.04")
     with pytest.raises(NoStackError) as caught:
         resolve(Catalogue(tmp_path), nvidia("580.65.06", "sm_90"), request)
-    assert "--tensorflow 2.13" in [one.change for one in caught.value.changes]
+    assert "--tensorflow 2.12" in [one.change for one in caught.value.changes]
 
 
 def test_gpus_that_no_stack_serves_together_are_told_apart() -> None:
@@ -148,15 +149,15 @@ def test_gpus_that_no_stack_serves_together_are_told_apart() -> None:
 @pytest.mark.parametrize(("driver", "fits"), [("528.33", True), ("528.32", False)])
 def test_wsl_counts_the_windows_driver(driver: str, *, fits: bool) -> None:
     request = Request(vendor=Vendor.CUDA)
-    found = resolve(load(), nvidia(driver, "sm_75", wsl=True), request)
+    found = resolve(MINIATURE, nvidia(driver, "sm_75", wsl=True), request)
     assert (found.framework.version == "2.21.0") is fits
-    assert upgrades(load(), nvidia("527.56", "sm_75", wsl=True), request, found) == () or not fits
+    assert upgrades(MINIATURE, nvidia("527.56", "sm_75", wsl=True), request, found) == () or not fits
 
 
 def test_windows_drivers_alone_are_named_below_wsl() -> None:
     host = nvidia("527.56", "sm_75", wsl=True)
-    stack = resolve(load(), host, Request(vendor=Vendor.CUDA))
-    assert [one.change for one in upgrades(load(), host, Request(vendor=Vendor.CUDA), stack)] == [
+    stack = resolve(MINIATURE, host, Request(vendor=Vendor.CUDA))
+    assert [one.change for one in upgrades(MINIATURE, host, Request(vendor=Vendor.CUDA), stack)] == [
         "driver 528.33 or newer"
     ]
 
@@ -164,13 +165,13 @@ def test_windows_drivers_alone_are_named_below_wsl() -> None:
 def test_what_has_ended_is_said_by_the_callers_date() -> None:
     host, request = nvidia("535.104.05", "sm_80"), Request(vendor=Vendor.CUDA, base="ubuntu:22.04")
     codes = {
-        date: {one.code for one in resolve(load(), host, request, today=date).warnings}
+        date: {one.code for one in resolve(MINIATURE, host, request, today=date).warnings}
         for date in ("2026-06-30", "2026-07-01", "2027-05-01")
     }
     assert not codes["2026-06-30"] & {"driver-ended", "base-ended"}
     assert codes["2026-07-01"] & {"driver-ended", "base-ended"} == {"driver-ended"}
     assert codes["2027-05-01"] >= {"driver-ended", "base-ended"}
-    assert not {one.code for one in resolve(load(), host, request).warnings} & {"driver-ended", "base-ended"}
+    assert not {one.code for one in resolve(MINIATURE, host, request).warnings} & {"driver-ended", "base-ended"}
 
 
 def forward(stack: Stack) -> str:
@@ -182,18 +183,18 @@ def forward(stack: Stack) -> str:
     [("NVIDIA H100 80GB HBM3", True), ("NVIDIA GeForce RTX 4090", False), ("NVIDIA RTX A6000", False)],
 )
 def test_forward_compatibility_is_for_data_centre_gpus(name: str, *, told: bool) -> None:
-    stack = resolve(load(), nvidia("550.54.15", "sm_90", name=name), Request(vendor=Vendor.CUDA))
+    stack = resolve(MINIATURE, nvidia("550.54.15", "sm_90", name=name), Request(vendor=Vendor.CUDA))
     assert bool(forward(stack)) is told
 
 
 @pytest.mark.parametrize(("driver", "plain"), [("535.183.06", "2.16.2"), ("550.54.15", "2.18.1")])
 def test_the_base_that_is_offered_really_gives_what_is_said(driver: str, plain: str) -> None:
     host = nvidia(driver, "sm_90", name="NVIDIA H100 80GB HBM3")
-    stack = resolve(load(), host, Request(vendor=Vendor.CUDA))
+    stack = resolve(MINIATURE, host, Request(vendor=Vendor.CUDA))
     assert stack.framework.version == plain
     offered = re.match(r"--base (\S+) gives TensorFlow (\S+), CUDA (\S+) on", forward(stack))
     assert offered
-    better = resolve(load(), host, Request(vendor=Vendor.CUDA, base=offered[1]))
+    better = resolve(MINIATURE, host, Request(vendor=Vendor.CUDA, base=offered[1]))
     assert (better.framework.version, better.runtime.version) == (offered[2], offered[3])
     assert "stands in for the libcuda of driver" in forward(better)
 
@@ -202,27 +203,27 @@ def test_on_another_product_the_same_base_gives_no_newer_ptx() -> None:
     geforce = nvidia("535.183.06", "sm_90", name="NVIDIA GeForce RTX 4090")
     base = "nvidia/cuda:12.9.1-cudnn-runtime-ubuntu24.04"
     with pytest.raises(NoStackError) as caught:
-        resolve(load(), geforce, Request(vendor=Vendor.CUDA, base=base, tensorflow="2.21"))
+        resolve(MINIATURE, geforce, Request(vendor=Vendor.CUDA, base=base, tensorflow="2.21"))
     assert "ptx-driver" in {one.rule for one in caught.value.rejected}
 
 
 def test_what_is_only_inferred_is_told_and_not_used() -> None:
     host = nvidia("470.256.02", "sm_70", name="Tesla V100-SXM2-16GB")
-    text = forward(resolve(load(), host, Request(vendor=Vendor.CUDA)))
+    text = forward(resolve(MINIATURE, host, Request(vendor=Vendor.CUDA)))
     offered = re.match(r"--base (\S+) may give .* inferred, so it is not used", text)
     assert offered
     with pytest.raises(NoStackError) as caught:
-        resolve(load(), host, Request(vendor=Vendor.CUDA, base=offered[1]))
+        resolve(MINIATURE, host, Request(vendor=Vendor.CUDA, base=offered[1]))
     assert "driver-minimum" in {one.rule for one in caught.value.rejected}
 
 
 def test_forward_compatibility_is_not_offered_where_more_than_the_driver_stands_in_the_way() -> None:
-    stack = resolve(load(), nvidia("470.256.02", "sm_37", name="Tesla K80"), Request(vendor=Vendor.CUDA))
+    stack = resolve(MINIATURE, nvidia("470.256.02", "sm_37", name="Tesla K80"), Request(vendor=Vendor.CUDA))
     assert "forward-compatibility" not in {one.code for one in stack.warnings}
 
 
 def test_a_base_with_an_old_c_library_is_refused(tmp_path: Path) -> None:
-    for file in folder("images").glob("*.yaml"):
+    for file in MINIATURE.directory.glob("*.yaml"):
         (tmp_path / file.name).write_text(file.read_text().replace('glibc: "2.36"', 'glibc: "2.17"'))
     old = Catalogue(tmp_path)
     request = Request(vendor=Vendor.CUDA, base="debian:bookworm-slim")

@@ -1,5 +1,7 @@
 """Forward compatibility: the products, the branches, and that only what is confirmed counts."""
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
@@ -8,15 +10,17 @@ from provision.model import DriverVersion, Gpu, Request, Vendor
 from provision.resolve.cuda_candidate import Facts
 from provision.resolve.forward import compat_of, data_centre, driver_cuda
 
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
+
 H100 = Gpu(vendor="nvidia", name="NVIDIA H100 80GB HBM3", architecture="sm_90")
 
 
 def facts(driver: str = "535.183.06", gpu: Gpu = H100, reads: str = "12.2", *, wsl: bool = False) -> Facts:
-    return Facts(load(), Request(vendor=Vendor.CUDA), DriverVersion(driver), reads, (gpu,), "x86_64", wsl)
+    return Facts(MINIATURE, Request(vendor=Vendor.CUDA), DriverVersion(driver), reads, (gpu,), "x86_64", wsl)
 
 
 def base(cuda: str = "12.9.1") -> rows.CudaBase:
-    return next(row for row in load().images.cuda_bases if row.cuda == cuda)
+    return next(row for row in MINIATURE.images.cuda_bases if row.cuda == cuda)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,7 @@ def with_rows(**changes: object) -> Facts:
     """Facts whose catalogue has other values in every row of `compat`."""
 
     class Changed:
-        nvidia = replace(load().nvidia, compat=tuple(replace(row, **changes) for row in load().nvidia.compat))
+        nvidia = replace(MINIATURE.nvidia, compat=tuple(replace(row, **changes) for row in MINIATURE.nvidia.compat))
 
     return facts()._replace(catalogue=Changed())  # type: ignore[arg-type] # the part of a catalogue that is read
 

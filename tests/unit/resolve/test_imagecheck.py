@@ -1,11 +1,15 @@
 """Whether an image starts, and what is named when it does not."""
 
+from pathlib import Path
+
 import pytest
 
 from provision.catalogue import load
 from provision.errors import NoStackError
 from provision.model import Driver, Gpu, Host
 from provision.resolve.imagecheck import check_image, newest_image, seen
+
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 
 OLD_BRANDS = "cuda>=12.6 brand=tesla,driver>=535,driver<536 brand=nvidia,driver>=535,driver<536"
 
@@ -16,13 +20,17 @@ def host(driver: str, name: str = "NVIDIA A100-SXM4-80GB") -> Host:
 
 
 def test_an_image_that_starts_tells_its_conditions() -> None:
-    found = check_image(load(), host("560.35.03"), "x", {"NVIDIA_REQUIRE_CUDA": OLD_BRANDS, "CUDA_VERSION": "12.6.3"})
+    found = check_image(
+        MINIATURE, host("560.35.03"), "x", {"NVIDIA_REQUIRE_CUDA": OLD_BRANDS, "CUDA_VERSION": "12.6.3"}
+    )
     assert found.conditions == ("NVIDIA_REQUIRE_CUDA: cuda>=12.6 or driver>=535 and driver<536 (tesla, nvidia)",)
     assert found.notes == ()
 
 
 def test_minor_version_compatibility_is_noted() -> None:
-    found = check_image(load(), host("535.104.05"), "x", {"NVIDIA_REQUIRE_CUDA": OLD_BRANDS, "CUDA_VERSION": "12.6.3"})
+    found = check_image(
+        MINIATURE, host("535.104.05"), "x", {"NVIDIA_REQUIRE_CUDA": OLD_BRANDS, "CUDA_VERSION": "12.6.3"}
+    )
     assert "minor-version compatibility" in found.notes[0]
 
 
@@ -37,12 +45,12 @@ def test_minor_version_compatibility_is_noted() -> None:
 )
 def test_a_cuda_compat_library_is_noted_where_it_serves(driver: str, name: str, told: str) -> None:
     environment = {"NVIDIA_REQUIRE_CUDA": "cuda>=11.0", "CUDA_VERSION": "12.9.1"}
-    assert told in check_image(load(), host(driver, name), "x", environment).notes[0]
+    assert told in check_image(MINIATURE, host(driver, name), "x", environment).notes[0]
 
 
 def test_a_refusal_names_condition_host_newest_image_and_driver() -> None:
     with pytest.raises(NoStackError) as caught:
-        check_image(load(), host("550.54.15"), "far/image:1", {"NVIDIA_REQUIRE_CUDA": OLD_BRANDS})
+        check_image(MINIATURE, host("550.54.15"), "far/image:1", {"NVIDIA_REQUIRE_CUDA": OLD_BRANDS})
     error = caught.value
     assert (error.code, error.exit_code) == ("KGE-242", 4)
     assert "far/image:1 does not start" in error.what
@@ -62,12 +70,12 @@ def test_a_refusal_names_condition_host_newest_image_and_driver() -> None:
     ],
 )
 def test_the_newest_image_of_the_catalogue(driver: str, name: str, image: str | None) -> None:
-    assert newest_image(load(), seen(load(), host(driver, name))) == image
+    assert newest_image(MINIATURE, seen(MINIATURE, host(driver, name))) == image
 
 
 def test_a_host_without_a_driver_is_told() -> None:
     with pytest.raises(NoStackError) as caught:
-        check_image(load(), Host(), "x", {"NVIDIA_REQUIRE_CUDA": "cuda>=11.0"})
+        check_image(MINIATURE, Host(), "x", {"NVIDIA_REQUIRE_CUDA": "cuda>=11.0"})
     assert caught.value.code == "KGE-243"
 
 
@@ -76,7 +84,7 @@ def test_a_host_without_a_driver_is_told() -> None:
     [({}, "states no condition"), ({"NVIDIA_DISABLE_REQUIRE": "1", "CUDA_VERSION": "12.6"}, "switches")],
 )
 def test_what_was_not_checked_is_said(environment: dict[str, str], note: str) -> None:
-    found = check_image(load(), host("440.33.01"), "x", environment)
+    found = check_image(MINIATURE, host("440.33.01"), "x", environment)
     assert found.conditions == ()
     assert note in found.notes[0]
 
@@ -85,8 +93,8 @@ def test_amds_images_are_judged_by_the_catalogue() -> None:
     image = "rocm/tensorflow:rocm7.2-py3.12-tf2.20-dev"
     gpu = Gpu(vendor="amd", architecture="gfx942")
     good = Host(gpus=(gpu,), drivers=(Driver(vendor="amd", release="30.30", flavour="dkms"),))
-    assert "ROCm 7.2" in check_image(load(), good, image, {}).conditions[0]
+    assert "ROCm 7.2" in check_image(MINIATURE, good, image, {}).conditions[0]
     old = Host(gpus=(gpu,), drivers=(Driver(vendor="amd", release="6.1", flavour="dkms"),))
     with pytest.raises(NoStackError) as caught:
-        check_image(load(), old, image, {})
+        check_image(MINIATURE, old, image, {})
     assert "driver-window" in caught.value.conflict

@@ -17,6 +17,8 @@ from provision.resolve.sweep import matrix
 from provision.resolve.telling import rejections
 from provision.resolve.without import named_by
 
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
+
 CUDA, ROCM, CPU = (Request(vendor=vendor) for vendor in (Vendor.CUDA, Vendor.ROCM, Vendor.CPU))
 
 
@@ -32,7 +34,7 @@ def amd(release: str | None, *targets: str) -> Host:
 
 def refused(host: Host, request: Request) -> NoStackError:
     with pytest.raises(NoStackError) as caught:
-        resolve(load(), host, request)
+        resolve(MINIATURE, host, request)
     return caught.value
 
 
@@ -55,7 +57,7 @@ def codes(stack: Stack) -> set[str]:
 def test_where_tensorflow_has_no_build_another_backend_stands_in(
     host: Host, request_: Request, backend: str, runtime: str, rule: str
 ) -> None:
-    stack = resolve(load(), host, request_)
+    stack = resolve(MINIATURE, host, request_)
     assert (stack.backend, stack.framework.name, stack.runtime.version) == (backend, backend, runtime)
     warning = next(one for one in stack.warnings if one.code == "keras-fallback")
     assert rule in warning.text
@@ -67,7 +69,7 @@ def test_where_tensorflow_has_no_build_another_backend_stands_in(
     ("host", "request_"), [(nvidia("580.95.05", "sm_90"), CUDA), (amd("30.30", "gfx942"), ROCM), (Host(), CPU)]
 )
 def test_where_tensorflow_serves_nothing_stands_in(host: Host, request_: Request) -> None:
-    stack = resolve(load(), host, request_)
+    stack = resolve(MINIATURE, host, request_)
     assert stack.backend == "tensorflow"
     assert "keras-fallback" not in codes(stack)
 
@@ -92,7 +94,7 @@ def test_a_wish_that_tensorflow_could_not_meet_is_not_met_by_another_backend(wis
 
 
 def test_a_wish_beside_a_gpu_that_tensorflow_does_not_serve_is_kept() -> None:
-    stack = resolve(load(), nvidia("580.95.05", "sm_90", machine="aarch64"), replace(CUDA, python="3.11"))
+    stack = resolve(MINIATURE, nvidia("580.95.05", "sm_90", machine="aarch64"), replace(CUDA, python="3.11"))
     assert (stack.framework.version, stack.python) == ("0.10.2", "3.11")
 
 
@@ -100,26 +102,26 @@ def test_a_rule_of_the_site_against_tensorflow_is_not_gone_round(tmp_path: Path)
     rule = '- {id: "old", subject: "tensorflow", newest: "2.9", source: "s", checked: "2026-11-01"}\n'
     (tmp_path / "house.yaml").write_text(f"rules:\n  {rule}")
     with pytest.raises(NoStackError):
-        resolve(Catalogue(load().directory, overlay=tmp_path), nvidia("580.95.05", "sm_90"), CUDA)
+        resolve(Catalogue(MINIATURE.directory, overlay=tmp_path), nvidia("580.95.05", "sm_90"), CUDA)
 
 
 def test_a_rule_of_the_site_holds_for_a_backend(tmp_path: Path) -> None:
     rule = '- {id: "vetted", subject: "jax", newest: "0.10", source: "s", checked: "2026-11-01"}\n'
     (tmp_path / "house.yaml").write_text(f"rules:\n  {rule}")
-    own = Catalogue(load().directory, overlay=tmp_path)
+    own = Catalogue(MINIATURE.directory, overlay=tmp_path)
     for host, request in ((nvidia("580.95.05", "sm_90"), CUDA), (amd("30.30", "gfx942"), ROCM), (Host(), CPU)):
         stack = resolve(own, host, replace(request, backend="jax"))
         assert stack.framework.version.startswith("0.10.")
 
 
 def test_an_unconfirmed_build_is_taken_by_its_runtimes_name_alone(tmp_path: Path) -> None:
-    text = (load().directory / "keras.yaml").read_text()
+    text = (MINIATURE.directory / "keras.yaml").read_text()
     start = text.index('  - id: "torch-2.15.0-cuda13"')
     row = text[start : text.index('  - id: "torch-2.10.0-cuda12"')].replace(
         "    packages:", '    confidence: "unconfirmed"\n    packages:'
     )
     (tmp_path / "keras.yaml").write_text(f"keras_cuda:\n{row}")
-    own = Catalogue(load().directory, overlay=tmp_path)
+    own = Catalogue(MINIATURE.directory, overlay=tmp_path)
     asked, host = replace(CUDA, backend="torch"), nvidia("580.95.05", "sm_90")
     assert resolve(own, host, asked).framework.version == "2.10.0"
     stack = resolve(own, host, replace(asked, cuda="13.2"))
@@ -130,26 +132,26 @@ def test_an_unconfirmed_build_is_taken_by_its_runtimes_name_alone(tmp_path: Path
 def test_two_makers_get_tensorflow_before_what_stands_in_for_it() -> None:
     one, two = nvidia("470.256.02", "sm_80"), amd("30.30", "gfx942")
     both = Host(gpus=one.gpus + two.gpus, drivers=one.drivers + two.drivers)
-    assert resolve(load(), both, Request()).vendor is Vendor.ROCM
-    assert resolve(load(), both, Request(backend="torch")).vendor is Vendor.CUDA
+    assert resolve(MINIATURE, both, Request()).vendor is Vendor.ROCM
+    assert resolve(MINIATURE, both, Request(backend="torch")).vendor is Vendor.CUDA
 
 
 def test_the_cpu_has_jax_and_torch() -> None:
-    jax = resolve(load(), Host(), replace(CPU, backend="jax"))
+    jax = resolve(MINIATURE, Host(), replace(CPU, backend="jax"))
     assert jax.packages[:2] == (f"jax=={jax.framework.version}", f"jaxlib=={jax.framework.version}")
     assert not [one for one in jax.packages if "tensorflow" in one]
-    torch = resolve(load(), Host(), replace(CPU, backend="torch"))
+    torch = resolve(MINIATURE, Host(), replace(CPU, backend="torch"))
     assert torch.indexes == ("https://download.pytorch.org/whl/cpu",)
     assert refused(Host(architecture="aarch64"), replace(CPU, backend="torch")).rejected[0].rule == "machine"
 
 
 def test_every_gpu_of_an_amd_host_is_installed_for() -> None:
-    stack = resolve(load(), amd(None, "gfx1103", "gfx1151"), ROCM)
+    stack = resolve(MINIATURE, amd(None, "gfx1103", "gfx1151"), ROCM)
     assert "torch[device-gfx1103,device-gfx1151]==2.13.0+rocm10.0.0" in stack.packages
 
 
 def test_jax_on_rocm_finds_the_core_sdk() -> None:
-    assert "_rocm_sdk_core/lib" in resolve(load(), amd("30.30", "gfx1102"), ROCM).settings.env["LD_LIBRARY_PATH"]
+    assert "_rocm_sdk_core/lib" in resolve(MINIATURE, amd("30.30", "gfx1102"), ROCM).settings.env["LD_LIBRARY_PATH"]
 
 
 def test_a_tensorflow_and_another_backend_exclude_each_other() -> None:
@@ -159,13 +161,13 @@ def test_a_tensorflow_and_another_backend_exclude_each_other() -> None:
 
 def test_the_upgrade_of_a_fallback_is_tensorflow() -> None:
     host = nvidia("470.256.02", "sm_80")
-    found = upgrades(load(), host, CUDA, resolve(load(), host, CUDA))
+    found = upgrades(MINIATURE, host, CUDA, resolve(MINIATURE, host, CUDA))
     assert [one.change for one in found] == ["driver 520.61.05 or newer", "driver 525.60.13 or newer"]
     assert all(one.gives.startswith("TensorFlow") for one in found)
 
 
 def test_the_matrix_tells_what_stands_in() -> None:
-    cells = {(one.driver, one.gpu): one for one in matrix(load(), Vendor.CUDA)}
+    cells = {(one.driver, one.gpu): one for one in matrix(MINIATURE, Vendor.CUDA)}
     assert cells["470.42.01", "sm_80"].framework == "torch 2.0.1"
     assert cells["470.42.01", "sm_80"].backend == "torch"
     assert cells["525.60.13", "sm_80"].backend == "tensorflow"
@@ -178,8 +180,8 @@ def test_equal_reasons_of_two_frameworks_stand_apart() -> None:
 
 
 def test_rows_of_keras_tell_what_they_need() -> None:
-    row = next(row for row in load().listing().rows if row["id"] == "cudnn-9.26.0.51")
-    assert named_by(load(), "cudnn", row) == ("torch-2.15.0-cuda13",)
+    row = next(row for row in MINIATURE.listing().rows if row["id"] == "cudnn-9.26.0.51")
+    assert named_by(MINIATURE, "cudnn", row) == ("torch-2.15.0-cuda13",)
 
 
 DRIVERS = [row.driver for row in load().nvidia.branches if row.driver]

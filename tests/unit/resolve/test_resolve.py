@@ -1,13 +1,17 @@
 """The picks that the field's traps decide, one by one; then what must hold for every host."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.catalogue import load
+from provision.catalogue import Catalogue, load
 from provision.errors import NoStackError
 from provision.model import Driver, DriverVersion, Gpu, Host, Request, Stack, Vendor, version_key
 from provision.resolve import resolve, upgrades
+
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 
 
 def nvidia(driver: str, *architectures: str, name: str | None = None) -> Host:
@@ -21,14 +25,14 @@ def amd(release: str | None, *targets: str, partition: str | None = None) -> Hos
     return Host(gpus=gpus, drivers=(driver,))
 
 
-def pick(host: Host, **wishes: str) -> Stack:
+def pick(host: Host, catalogue: Catalogue = MINIATURE, **wishes: str) -> Stack:
     vendor = Vendor.CUDA if host.gpus_of("nvidia") else Vendor.ROCM
-    return resolve(load(), host, Request(vendor=vendor, **wishes))  # type: ignore[arg-type] # text fields only
+    return resolve(catalogue, host, Request(vendor=vendor, **wishes))  # type: ignore[arg-type] # text fields only
 
 
 def refusal(host: Host, **wishes: str) -> NoStackError:
     with pytest.raises(NoStackError) as caught:
-        pick(host, **wishes)
+        pick(host, MINIATURE, **wishes)
     return caught.value
 
 
@@ -142,27 +146,27 @@ def test_a_driver_that_is_not_loaded_is_said() -> None:
 
 def test_no_gpu_says_where_it_was_looked_for() -> None:
     with pytest.raises(NoStackError, match="The host has no GPU") as caught:
-        resolve(load(), Host(looked_at=("/sys/bus/pci/devices",)), Request())
+        resolve(MINIATURE, Host(looked_at=("/sys/bus/pci/devices",)), Request())
     assert "/sys/bus/pci/devices" in caught.value.why
 
 
 def test_fallback_cpu_is_taken_only_without_a_gpu_stack() -> None:
-    assert resolve(load(), Host(), Request(fallback="cpu")).vendor is Vendor.CPU
-    assert resolve(load(), nvidia("580.65.06", "sm_90"), Request(fallback="cpu")).vendor is Vendor.CUDA
+    assert resolve(MINIATURE, Host(), Request(fallback="cpu")).vendor is Vendor.CPU
+    assert resolve(MINIATURE, nvidia("580.65.06", "sm_90"), Request(fallback="cpu")).vendor is Vendor.CUDA
 
 
 def test_a_wish_that_says_nothing_about_the_stack_is_told() -> None:
-    stack = resolve(load(), nvidia("580.65.06", "sm_90"), Request(rocm="6.4"))
+    stack = resolve(MINIATURE, nvidia("580.65.06", "sm_90"), Request(rocm="6.4"))
     assert [one.text for one in stack.warnings if one.code == "wish-unheeded"] == [
         "--rocm 6.4 says nothing about a stack for cuda"
     ]
-    heeded = resolve(load(), nvidia("580.65.06", "sm_90"), Request(cuda="12.5"))
+    heeded = resolve(MINIATURE, nvidia("580.65.06", "sm_90"), Request(cuda="12.5"))
     assert not [one for one in heeded.warnings if one.code == "wish-unheeded"]
 
 
 def test_two_makers_choose_nvidia_and_say_how_to_get_the_other() -> None:
     one, two = nvidia("580.65.06", "sm_90"), amd("30.30", "gfx942")
-    stack = resolve(load(), Host(gpus=one.gpus + two.gpus, drivers=one.drivers + two.drivers), Request())
+    stack = resolve(MINIATURE, Host(gpus=one.gpus + two.gpus, drivers=one.drivers + two.drivers), Request())
     assert stack.vendor is Vendor.CUDA
     assert "--vendor rocm" in next(one.text for one in stack.warnings if one.code == "mixed-vendors")
 
@@ -232,12 +236,13 @@ def test_a_wish_that_nothing_meets_is_named_with_what_exists(wishes: dict[str, s
 
 def test_the_upgrade_that_is_named_really_resolves_to_more() -> None:
     host, request = nvidia("550.54.15", "sm_90"), Request(vendor=Vendor.CUDA)
-    better = upgrades(load(), host, request, resolve(load(), host, request))
+    better = upgrades(MINIATURE, host, request, resolve(MINIATURE, host, request))
     assert [one.change for one in better] == ["driver 555.42.02 or newer"]
     assert better[0].gives == pick(nvidia("555.42.02", "sm_90")).summary
     assert pick(nvidia("555.42.02", "sm_90")).framework.version == "2.21.0"
 
 
+# What must hold for every host holds for the shipped catalogue, whatever its rows.
 DRIVERS = [row.driver for row in load().nvidia.branches if row.driver]
 ARCHITECTURES = [f"sm_{row.capability.replace('.', '')}" for row in load().nvidia.capabilities]
 RELEASES = [row.release for row in load().amd.drivers]
@@ -246,7 +251,7 @@ TARGETS = [row.target for row in load().amd.targets]
 
 def attempt(host: Host, **wishes: str) -> Stack | NoStackError:
     try:
-        return pick(host, **wishes)
+        return pick(host, load(), **wishes)
     except NoStackError as error:
         return error
 

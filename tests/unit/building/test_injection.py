@@ -27,6 +27,8 @@ from provision.render import render
 from provision.resolve import resolve
 from provision.resolve.request import check_request
 
+MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
+
 SHELL = "$`;&|<>()*?[]#~!{}\n"  # what means something to a shell outside of quotes
 DOCKER = "$"
 
@@ -161,8 +163,8 @@ text = st.one_of(st.sampled_from(NASTY), st.text(max_size=20), st.text("ab'\"\\$
 
 def rendered(request: Request) -> list[Instruction]:
     checked = check_request(request)
-    stack = resolve(load(), HOSTS[checked.vendor], checked)
-    return read(render(load(), stack, checked).dockerfile)
+    stack = resolve(MINIATURE, HOSTS[checked.vendor], checked)
+    return read(render(MINIATURE, stack, checked).dockerfile)
 
 
 def with_text(vendor: Vendor, values: dict[str, str]) -> Request:
