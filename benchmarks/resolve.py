@@ -12,7 +12,7 @@ from provision.catalogue import load
 from provision.errors import NoStackError
 from provision.model import Host, Request, Vendor
 from provision.resolve import resolve
-from provision.resolve.sweep import hosts
+from provision.resolve.matrix import hosts
 
 COUNT = 10_000
 LIMIT_FLEET, LIMIT_ONE = 5.0, 0.030  # seconds

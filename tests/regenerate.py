@@ -21,8 +21,8 @@ from provision.lock import Lock, Pinned, context_files, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
-from provision.resolve.telling import explanation as explanation_of
-from provision.resolve.telling import rejections
+from provision.resolve.explain import explanation as explanation_of
+from provision.resolve.explain import rejections
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"

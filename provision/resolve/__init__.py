@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from provision.catalogue import Catalogue
 from provision.errors import NoStackError
 from provision.model import Change, Host, Request, Stack, StackWarning, Vendor
-from provision.resolve.ageing import end_of_life
+from provision.resolve.end_of_life import end_of_life
 from provision.resolve.outcome import Failure, told
 from provision.resolve.vendors import resolve_vendor
 
@@ -34,9 +34,9 @@ def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | 
 
 def upgrades(catalogue: Catalogue, host: Host, request: Request, stack: Stack) -> tuple[Change, ...]:
     """Return the newer drivers that would each give a newer framework than `stack`, the oldest first."""
-    from provision.resolve import advice  # noqa: PLC0415 - only an explanation pays for it
+    from provision.resolve import suggestions  # noqa: PLC0415 - only an explanation pays for it
 
-    found = advice.upgrades(catalogue, host, request, stack.vendor, better_than=stack)
+    found = suggestions.upgrades(catalogue, host, request, stack.vendor, better_than=stack)
     return tuple(Change(change=f"driver {one.driver} or newer", gives=one.stack.summary) for one in found)
 
 
@@ -76,10 +76,10 @@ def _stack(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -
 
 
 def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failure) -> NoStackError:
-    from provision.resolve import advice, conflict  # noqa: PLC0415 - only a failure pays for them
+    from provision.resolve import conflict, suggestions  # noqa: PLC0415 - only a failure pays for them
 
     rules = conflict.smallest_cover(failure.broken())
-    found = () if failure.fix else advice.changes(catalogue, host, request, request.vendor)
+    found = () if failure.fix else suggestions.changes(catalogue, host, request, request.vendor)
     words = f". {conflict.in_words(rules)}" if rules else ""
     # The newest that breaks one of them; what was asked for is told where nothing else stands in the way.
     telling = [one for one in failure.rejected if one.rule in rules]
@@ -89,7 +89,7 @@ def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failu
         failure.code,
         failure.what,
         why=why + words,
-        fix=failure.fix or advice.in_words(found),
+        fix=failure.fix or suggestions.in_words(found),
         rejected=failure.rejected,
     )
     error.conflict, error.changes = tuple(rule.value for rule in rules), found

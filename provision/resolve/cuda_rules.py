@@ -3,8 +3,8 @@
 from provision.catalogue import rows
 from provision.model import DriverVersion, Gpu, version_key
 from provision.resolve.cuda_candidate import AnyCandidate, TensorFlow, capability_of, runs_as_machine_code
-from provision.resolve.forward import compat_of, driver_cuda
-from provision.resolve.require import brands_of
+from provision.resolve.forward_compat import compat_of, driver_cuda
+from provision.resolve.nvidia_require import brands_of
 from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import REQUESTED, Broken, Rule, house, matches
 

@@ -18,7 +18,7 @@ from provision.resolve.bases import choose_base, glibc, house_allows
 from provision.resolve.common import confidence, machine, missing, site
 from provision.resolve.cuda_candidate import AnyCandidate
 from provision.resolve.cuda_rules import RELEASE_RULES, RUNTIME_RULES
-from provision.resolve.forward import compat_of, data_centre
+from provision.resolve.forward_compat import compat_of, data_centre
 from provision.resolve.outcome import Failure
 from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import Broken, all_broken

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from provision.catalogue import Catalogue, rows
 from provision.model import Vendor
 from provision.model.matrix import Cell, Effect
-from provision.resolve.sweep import decided_by, matrix
+from provision.resolve.matrix import decided_by, matrix
 
 _SECTIONS = {
     "nvidia": ("families", "toolkits", "branches", "capabilities", "ptx", "cudnn", "wheels"),

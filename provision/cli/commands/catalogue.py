@@ -162,7 +162,7 @@ def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.
     """Find rows that are old, contradictory, or of no use."""
     from provision.cli.documents import DoctorDocument
     from provision.model import Severity
-    from provision.resolve.review import review
+    from provision.resolve.catalogue_check import review
 
     found = review(_facts(catalogue), time.strftime("%Y-%m-%d"), max_age)
     wrong = [one for one in found if one.severity is Severity.ERROR]
@@ -215,7 +215,7 @@ def _matrix_text(facts: "Catalogue", vendors: "tuple[Vendor, ...]", form: str) -
     from provision.cli import tables
     from provision.cli.documents import MatrixDocument
     from provision.model import encode
-    from provision.resolve.sweep import matrix
+    from provision.resolve.matrix import matrix
 
     found: dict[str, tuple[Cell, ...]] = {_TITLES[vendor.value]: matrix(facts, vendor) for vendor in vendors}
     every = tuple(cell for cells in found.values() for cell in cells)

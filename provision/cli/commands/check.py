@@ -30,7 +30,7 @@ def check(
     Its configuration alone is read, from the engine or from the registry.
     """
     from provision.cli.documents import CheckDocument
-    from provision.resolve.imagecheck import check_image
+    from provision.resolve.image_check import check_image
 
     network = settings(o.StackOptions(ca_bundle=ca_bundle, profile=profile, config=config)).network
     where = library.read_host(host) if host else this_host()

@@ -35,7 +35,7 @@ def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json 
         return
     lines = [f"          {chosen.why}"] if chosen.why else []
     if explain:
-        from provision.resolve.telling import explanation, sources
+        from provision.resolve.explain import explanation, sources
 
         lines = explanation(chosen)
         lines += sources(found.catalogue, [*lines, *(warning.text for warning in chosen.warnings)])
@@ -44,7 +44,7 @@ def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json 
 
 
 def _print_rejections(error: NoStackError, catalogue: Catalogue) -> None:
-    from provision.resolve.telling import rejections, sources
+    from provision.resolve.explain import rejections, sources
 
     lines = rejections(error.rejected)
     nearest = (f"Nearest   {change.change} gives {change.gives}" for change in error.changes)

@@ -14,8 +14,8 @@ from provision.model import VENDORS, Driver, Gpu, Host, Rejection, Request, Stac
 from provision.resolve import resolve, upgrades
 from provision.resolve.common import missing
 from provision.resolve.conflict import smallest_cover
+from provision.resolve.explain import explanation, grouped, rejections, sources
 from provision.resolve.rule_names import RuleName
-from provision.resolve.telling import explanation, grouped, rejections, sources
 from provision.resources import folder
 
 

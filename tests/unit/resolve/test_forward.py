@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from provision.catalogue import load, rows
 from provision.model import DriverVersion, Gpu, Request, Vendor
 from provision.resolve.cuda_candidate import Facts
-from provision.resolve.forward import compat_of, data_centre, driver_cuda
+from provision.resolve.forward_compat import compat_of, data_centre, driver_cuda
 
 H100 = Gpu(vendor="nvidia", name="NVIDIA H100 80GB HBM3", architecture="sm_90")
 

@@ -5,7 +5,7 @@ import pytest
 from provision.catalogue import load
 from provision.errors import NoStackError
 from provision.model import Driver, Gpu, Host
-from provision.resolve.imagecheck import check_image, newest_image, seen
+from provision.resolve.image_check import check_image, newest_image, seen
 
 OLD_BRANDS = "cuda>=12.6 brand=tesla,driver>=535,driver<536 brand=nvidia,driver>=535,driver<536"
 

@@ -13,10 +13,10 @@ from provision.catalogue import load
 from provision.model import Backend, Driver, Gpu, Host, Request, Stack, Vendor
 from provision.resolve import cuda_trial, rule_names
 from provision.resolve.cuda_candidate import Candidate
+from provision.resolve.matrix import hosts
 from provision.resolve.outcome import STAND_INS, Failure
 from provision.resolve.rule_names import Of, RuleName
 from provision.resolve.rules import Asked, Broken
-from provision.resolve.sweep import hosts
 from provision.resolve.vendors import resolve_tensorflow, resolve_vendor
 
 MODULES = sorted(Path(rule_names.__file__).parent.glob("*.py"))

@@ -9,8 +9,8 @@ import pytest
 from provision.catalogue import Catalogue, load
 from provision.cli.tables import csv_table, html_page, text_table
 from provision.model import Severity, Vendor
-from provision.resolve.review import review
-from provision.resolve.sweep import matrix
+from provision.resolve.catalogue_check import review
+from provision.resolve.matrix import matrix
 from provision.resolve.without import effects, named_by, served
 from provision.resources import folder
 

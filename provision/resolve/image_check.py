@@ -7,8 +7,8 @@ from provision.errors import NoStackError
 from provision.model import DriverVersion, Host, Request, Stack, Vendor, version_key
 from provision.model.base import Value
 from provision.resolve.cuda_candidate import capability_of
-from provision.resolve.forward import library
-from provision.resolve.require import Requirement, Seen, brands_of, parse, requirements, unmet
+from provision.resolve.forward_compat import library
+from provision.resolve.nvidia_require import Requirement, Seen, brands_of, parse, requirements, unmet
 
 
 class ImageCheck(Value):

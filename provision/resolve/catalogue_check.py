@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Finding, Host, Request, Severity, Stack, Vendor, version_key
+from provision.resolve.matrix import hosts
 from provision.resolve.outcome import Failure
 from provision.resolve.rule_names import RuleName
-from provision.resolve.sweep import hosts
 from provision.resolve.vendors import resolve_tensorflow, resolve_vendor
 
 MAX_AGE_DAYS = 180  # a release of TensorFlow, CUDA or ROCm appears in every such span
