@@ -1,49 +1,45 @@
 """The smallest changes that would help, each found by resolving again with it."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import combinations
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
-from provision.model import Backend, Change, Driver, DriverVersion, Host, Request, Stack, Vendor, version_key
-from provision.resolve.outcome import STAND_INS, WISHES
-from provision.resolve.rules import matches
-from provision.resolve.split import split
-from provision.resolve.vendors import resolve_vendor
+from provision.model import Backend, Change, Driver, DriverVersion, Host, Stack, Vendor, version_key
+from provision.resolve.candidate import Wishes
+from provision.resolve.search import find
+from provision.resolve.vendors import ALTERNATIVES, BACKENDS, KNOWLEDGE, builds_of, runtime_images
 
-
-class Upgrade(NamedTuple):
-    """A driver that would be enough, and the stack it gives."""
-
-    driver: str
-    stack: Stack
+_MOST_KINDS = 5  # of GPUs in one host; beyond that the subsets are too many to try
 
 
 def upgrades(
-    catalogue: Catalogue, host: Host, request: Request, vendor: Vendor, *, better_than: Stack | None = None
-) -> Iterator[Upgrade]:
+    catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor, better_than: Stack | None = None
+) -> Iterator[tuple[str, Stack]]:
     """Yield the newer drivers that each give a newer framework than every older one, the oldest first."""
     best = better_than
-    for driver, changed in _newer_drivers(catalogue, host, vendor):
-        stack = resolve_vendor(catalogue, changed, request, vendor)
-        if isinstance(stack, Stack) and (best is None or _newer(stack, best)):
-            yield Upgrade(driver, stack)
+    driver = host.driver(vendor.gpu or "")
+    for newer in KNOWLEDGE[vendor].newer_drivers(catalogue, host, driver) if driver else ():
+        stack = find(catalogue, _with(host, newer), wishes, vendor)
+        if isinstance(stack, Stack) and (best is None or _age(stack) > _age(best)):
+            yield newer.version or newer.release or "", stack
             best = stack
 
 
-def changes(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> tuple[Change, ...]:
-    """Return the smallest changes of the driver or of the request that lead to a stack."""
+@lru_cache(maxsize=1024)
+def changes(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> tuple[Change, ...]:
+    """Return the smallest changes of the driver or of the request that lead to a stack, for a class of hosts."""
     found: list[Change] = []
-    better = next(upgrades(catalogue, host, request, vendor), None)
+    better = next(upgrades(catalogue, host, wishes, vendor), None)
     if better:
-        found.append(Change(change=f"driver {better.driver} or newer", gives=better.stack.summary))
-    elif older := _last_branch(catalogue, host, request, vendor):
-        found.append(Change(change=f"a driver of branch R{older[0]}", gives=older[1].summary))
+        found.append(Change(change=f"driver {better[0]} or newer", gives=better[1].summary))
+    elif older := _last_branch(catalogue, host, wishes, vendor):
+        found.append(older)
     for attempt in (_without, _with_backend, _with_base, _by_name):
-        found += attempt(catalogue, host, request, vendor)
-    return tuple(found) or split(catalogue, host, request, vendor)
+        found += attempt(catalogue, host, wishes, vendor)
+    return tuple(found) or _apart(catalogue, host, wishes, vendor)
 
 
 def in_words(found: tuple[Change, ...]) -> str:
@@ -62,87 +58,28 @@ def _sentence(change: str) -> str:
     return f"ask for {change}" if change.startswith("--") else f"serve {change}, from a host file with these GPUs"
 
 
-def _without(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
+def _without(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> list[Change]:
     """Return the requests that fit when one wish is given up, or two where one is not enough."""
-    asked = [option for option in WISHES if getattr(request, option) is not None]
+    asked = [option for option in Wishes._fields if getattr(wishes, option) is not None]
     for count in (1, 2):
         found: list[Change] = []
         for given_up in combinations(asked, count):
-            stack = resolve_vendor(catalogue, host, replace(request, **dict.fromkeys(given_up)), vendor)
+            stack = find(catalogue, host, wishes.having(**dict.fromkeys(given_up)), vendor)
             if isinstance(stack, Stack):
-                change = _asking(stack, given_up)
-                found.append(Change(change=change, gives=stack.summary))
+                found.append(Change(change=_asking(stack, given_up), gives=stack.summary))
         if found:
             return found
     return []
 
 
 def _asking(stack: Stack, options: tuple[str, ...]) -> str:
-    """Return the options with the values that a stack has; what stands in for TensorFlow is asked for as a backend."""
+    """Return the options with the values that a stack has; what replaces TensorFlow is asked for as a backend."""
     instead = f"--backend {stack.backend} instead of --tensorflow"
     found = [
         instead if option == "tensorflow" and stack.backend != "tensorflow" else f"--{option} {_value(stack, option)}"
         for option in options
     ]
     return " ".join(found)
-
-
-def _with_backend(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
-    """Return Keras on another backend: it may fit a wish for a Python or a CUDA that no TensorFlow fits."""
-    if request.backend or request.tensorflow:
-        return []
-    for backend in STAND_INS:
-        stack = resolve_vendor(catalogue, host, replace(request, backend=backend), vendor)
-        if isinstance(stack, Stack):
-            return [Change(change=f"--backend {backend}", gives=stack.summary)]
-    return []
-
-
-def _with_base(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
-    """Return the newest CUDA image for a release that takes CUDA from its base alone."""
-    if vendor is not Vendor.CUDA or request.base is not None or request.backend in STAND_INS:
-        return []
-    asked = [row for row in catalogue.tensorflow if not row.cuda_wheels and matches(row.version, request.tensorflow)]
-    majors = {row.cuda.split(".")[0] for row in asked}
-    for row in (row for row in catalogue.images.cuda_bases if row.cuda.split(".")[0] in majors):
-        stack = resolve_vendor(catalogue, host, replace(request, base=row.image, backend="tensorflow"), vendor)
-        if isinstance(stack, Stack):
-            return [Change(change=f"--base {row.image}", gives=stack.summary)]
-    return []
-
-
-def _by_name(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> list[Change]:
-    """Return the newest unconfirmed release that fits: it is taken only by its name, and may need a CUDA image."""
-    option = "tensorflow" if vendor is Vendor.CUDA else "rocm"
-    if vendor is Vendor.CPU or request.backend in STAND_INS or getattr(request, option) is not None:
-        return []
-    rows = catalogue.tensorflow if vendor is Vendor.CUDA else catalogue.amd.builds
-    for row in (row for row in rows if row.confidence == "unconfirmed"):
-        version = ".".join(row.version.split(".")[:2])
-        named = replace(request, **{option: version})
-        stack = resolve_vendor(catalogue, host, named, vendor)
-        if isinstance(stack, Stack):
-            return [Change(change=f"--{option} {version}", gives=stack.summary)]
-        on_image = _with_base(catalogue, host, named, vendor)
-        if on_image:
-            return [replace(on_image[0], change=f"--{option} {version} {on_image[0].change}")]
-    return []
-
-
-def _last_branch(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> tuple[str, Stack] | None:
-    """Return the newest older NVIDIA branch with a stack: drivers leave old GPUs behind."""
-    driver = host.driver("nvidia")
-    if vendor is not Vendor.CUDA or driver is None or driver.version is None:
-        return None
-    have = DriverVersion(driver.version)
-    for row in sorted(catalogue.nvidia.branches, key=lambda row: int(row.branch), reverse=True):
-        if int(row.branch) >= int(have.branch):
-            continue
-        older = _with(host, replace(driver, version=row.driver or f"{row.branch}.0"))
-        stack = resolve_vendor(catalogue, older, request, vendor)
-        if isinstance(stack, Stack):
-            return row.branch, stack
-    return None
 
 
 def _value(stack: Stack, option: str) -> str:
@@ -159,8 +96,81 @@ def _value(stack: Stack, option: str) -> str:
             return ".".join(stack.runtime.version.split(".")[:2])
 
 
-def _newer(stack: Stack, other: Stack) -> bool:
-    return _age(stack) > _age(other)
+def _with_backend(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> list[Change]:
+    """Return Keras on another backend: it may fit a wish for a Python or a CUDA that no TensorFlow fits."""
+    if wishes.backend or wishes.tensorflow:
+        return []
+    for backend in ALTERNATIVES:
+        stack = find(catalogue, host, wishes._replace(backend=backend), vendor)
+        if isinstance(stack, Stack):
+            return [Change(change=f"--backend {backend}", gives=stack.summary)]
+    return []
+
+
+def _with_base(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> list[Change]:
+    """Return the newest image with the runtime for a release that takes it from its base alone."""
+    if wishes.base is not None or wishes.backend in ALTERNATIVES:
+        return []
+    for image in runtime_images(catalogue, vendor, wishes.tensorflow):
+        stack = find(catalogue, host, wishes._replace(base=image, backend="tensorflow"), vendor)
+        if isinstance(stack, Stack):
+            return [Change(change=f"--base {image}", gives=stack.summary)]
+    return []
+
+
+def _by_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> list[Change]:
+    """Return the newest unconfirmed release that fits: it is taken only by its name, and may need an image."""
+    if wishes.backend in ALTERNATIVES:
+        return []
+    builds = builds_of(catalogue, vendor, "tensorflow", None)
+    doubtful = [build.named_by[-1] for build in builds if build.row.confidence == "unconfirmed" and build.named_by]
+    for option, version in doubtful:
+        if getattr(wishes, option) is not None:
+            return []
+        named = wishes.having(**{option: version})
+        stack = find(catalogue, host, named, vendor)
+        if isinstance(stack, Stack):
+            return [Change(change=f"--{option} {version}", gives=stack.summary)]
+        if on_image := _with_base(catalogue, host, named, vendor):
+            return [replace(on_image[0], change=f"--{option} {version} {on_image[0].change}")]
+    return []
+
+
+def _last_branch(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> Change | None:
+    """Return the newest older branch of drivers with a stack."""
+    driver = host.driver(vendor.gpu or "")
+    for older in KNOWLEDGE[vendor].older_drivers(catalogue, driver) if driver else ():
+        stack = find(catalogue, _with(host, older), wishes, vendor)
+        if isinstance(stack, Stack) and older.version:
+            return Change(change=f"a driver of branch R{DriverVersion(older.version).branch}", gives=stack.summary)
+    return None
+
+
+def _apart(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> tuple[Change, ...]:
+    """Return the smallest set of stacks that serves GPUs which no single stack serves, each for some kinds of them.
+
+    Empty when the host has one kind. When some kind is served by none, the largest part that is served comes back.
+    """
+    kinds = tuple(sorted({gpu.architecture or "" for gpu in host.gpus_of(vendor.gpu or "")}))
+    if not 1 < len(kinds) <= _MOST_KINDS:
+        return ()
+    served: dict[tuple[str, ...], Stack] = {}
+    for size in range(len(kinds) - 1, 0, -1):
+        for part in combinations(kinds, size):
+            gpus = tuple(gpu for gpu in host.gpus if gpu.architecture in part)
+            stack = find(catalogue, replace(host, gpus=gpus), wishes, vendor)
+            if isinstance(stack, Stack):
+                served[part] = stack
+    parts = _smallest_set(tuple(served), len(kinds))
+    return tuple(Change(change=f"{', '.join(part)} alone", gives=served[part].summary) for part in parts)
+
+
+def _smallest_set(served: tuple[tuple[str, ...], ...], kinds: int) -> tuple[tuple[str, ...], ...]:
+    for count in range(1, kinds + 1):
+        for parts in combinations(served, count):
+            if sum(map(len, parts)) == kinds == len({kind for part in parts for kind in part}):
+                return parts
+    return served[:1]
 
 
 def _age(stack: Stack) -> tuple[int, tuple[int, ...]]:
@@ -168,37 +178,9 @@ def _age(stack: Stack) -> tuple[int, tuple[int, ...]]:
 
 
 def rank(backend: Backend) -> int:
-    """Return a number that is the higher, the more a backend is preferred: TensorFlow before what stands in for it."""
-    return -("tensorflow", *STAND_INS).index(backend)
-
-
-def _newer_drivers(catalogue: Catalogue, host: Host, vendor: Vendor) -> list[tuple[str, Host]]:
-    driver = host.driver(vendor.gpu or "")
-    if driver is None:
-        return []
-    if vendor is Vendor.CUDA and driver.version:
-        have = DriverVersion(driver.version)
-        known = _windows_drivers(catalogue) if host.wsl else _linux_drivers(catalogue)
-        versions = sorted((one for one in known if DriverVersion(one) > have), key=version_key)
-        return [(one, _with(host, replace(driver, version=one))) for one in versions]
-    have_release = version_key(driver.release) if driver.release else ()
-    releases = sorted((row.release for row in catalogue.amd.drivers), key=version_key)
-    return [
-        (one, _with(host, replace(driver, version=None, release=one, flavour="dkms")))
-        for one in releases
-        if version_key(one) > have_release
-    ]
-
-
-def _linux_drivers(catalogue: Catalogue) -> set[str]:
-    branches = {row.driver for row in catalogue.nvidia.branches if row.driver}
-    return branches | {row.driver for row in catalogue.nvidia.families}
-
-
-def _windows_drivers(catalogue: Catalogue) -> set[str]:
-    return {row.windows for row in catalogue.nvidia.families if row.windows}
+    """Return a number that is the higher, the more a backend is preferred."""
+    return -BACKENDS.index(backend)
 
 
 def _with(host: Host, driver: Driver) -> Host:
-    drivers = tuple(driver if one.vendor == driver.vendor else one for one in host.drivers)
-    return replace(host, drivers=drivers)
+    return replace(host, drivers=(driver,))

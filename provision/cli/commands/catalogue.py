@@ -96,7 +96,7 @@ def why(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> N
     That is: which hosts would get another stack without it.
     """
     from provision.cli.documents import WhyDocument
-    from provision.resolve.without import effects, named_by, served
+    from provision.resolve.matrix import effects, named_by, served
 
     facts = _facts(catalogue)
     found = _row(facts, row)

@@ -4,15 +4,16 @@ import pytest
 from msgspec.structs import replace
 
 from provision.catalogue import load, rows
-from provision.model import DriverVersion, Gpu, Request, Vendor
-from provision.resolve.cuda_candidate import Facts
+from provision.model import DriverVersion, Gpu, Vendor
+from provision.resolve.candidate import Facts, Wishes
 from provision.resolve.forward_compat import compat_of, data_centre, driver_cuda
 
 H100 = Gpu(vendor="nvidia", name="NVIDIA H100 80GB HBM3", architecture="sm_90")
 
 
 def facts(driver: str = "535.183.06", gpu: Gpu = H100, reads: str = "12.2", *, wsl: bool = False) -> Facts:
-    return Facts(load(), Request(vendor=Vendor.CUDA), DriverVersion(driver), reads, (gpu,), "x86_64", wsl)
+    known = Facts(load(), Vendor.CUDA, Wishes(), "x86_64", "x86_64", wsl, (gpu,))
+    return known._replace(version=DriverVersion(driver), cuda=reads)
 
 
 def base(cuda: str = "12.9.1") -> rows.CudaBase:
@@ -103,5 +104,5 @@ def test_a_list_that_is_not_confirmed_changes_nothing(confidence: str) -> None:
 
 @pytest.mark.parametrize(("driver", "served"), [("575.51.03", True), ("575.57.08", False), ("575.64.03", False)])
 def test_of_the_librarys_own_branch_older_drivers_alone_are_served(driver: str, *, served: bool) -> None:
-    known = with_rows(branches=("575",))._replace(driver=DriverVersion(driver))
+    known = with_rows(branches=("575",))._replace(version=DriverVersion(driver))
     assert (compat_of(known, base()) is not None) is served

@@ -12,10 +12,9 @@ from provision.errors import NoStackError, UsageError
 from provision.model import Driver, DriverVersion, Gpu, Host, Request, Stack, Vendor, version_key
 from provision.resolve import resolve, upgrades
 from provision.resolve.explain import rejections
-from provision.resolve.matrix import matrix
+from provision.resolve.matrix import matrix, named_by
 from provision.resolve.request import check_request
 from provision.resolve.suggestions import rank
-from provision.resolve.without import named_by
 
 CUDA, ROCM, CPU = (Request(vendor=vendor) for vendor in (Vendor.CUDA, Vendor.ROCM, Vendor.CPU))
 

@@ -10,8 +10,7 @@ from provision.catalogue import Catalogue, load
 from provision.cli.tables import csv_table, html_page, text_table
 from provision.model import Severity, Vendor
 from provision.resolve.catalogue_check import review
-from provision.resolve.matrix import matrix
-from provision.resolve.without import effects, named_by, served
+from provision.resolve.matrix import effects, matrix, named_by, served
 from provision.resources import folder
 
 CUDA = matrix(load(), Vendor.CUDA)
