@@ -1,6 +1,7 @@
 """From a host and a request to the newest stack that satisfies every rule, and why nothing newer does."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -9,7 +10,7 @@ from provision.errors import NoStackError
 from provision.model import GPU_VENDORS, Change, Host, Request, Stack, StackWarning, Vendor
 from provision.resolve import suggestions
 from provision.resolve.candidate import Wishes, wishes_of
-from provision.resolve.end_of_life import end_of_life
+from provision.resolve.end_of_life import support_warnings
 from provision.resolve.explain import conflict, smallest_cover, told
 from provision.resolve.facts import Failure, class_of
 from provision.resolve.search import broken_by, find, find_all
@@ -36,7 +37,11 @@ def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | 
     if not stacks:
         raise _no_stack(catalogue, host, wishes_of(request), *failures[0]) if failures else _no_gpu(host)
     stack = stacks[0]
-    more = (*_notes(stacks), *_unheeded(request, stack), *(end_of_life(catalogue, host, stack, today) if today else ()))
+    more = (
+        *_notes(stacks),
+        *_unheeded(request, stack),
+        *(support_warnings(catalogue, host, stack, today) if today else ()),
+    )
     return replace(stack, warnings=stack.warnings + more) if more else stack
 
 
@@ -102,21 +107,32 @@ def _unheeded(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
 
 
 def _no_stack(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor, failure: Failure) -> NoStackError:
-    rules = smallest_cover(broken_by(failure))
-    found = () if failure.fix else suggestions.changes(catalogue, class_of(host, vendor), wishes, vendor)
+    if failure.facts is None:  # the host lacks something, whatever is asked for
+        fix = failure.fix or suggestions.in_words(())
+        return NoStackError(failure.code, failure.what, why=failure.why, fix=fix)
+    rules, why, found = _reasons(catalogue, class_of(host, vendor), wishes, vendor)
+    fix = suggestions.in_words(found)
+    error = NoStackError(failure.code, failure.what, why=why, fix=fix, rejected=failure.rejected)
+    error.conflict, error.changes = rules, found
+    return error
+
+
+@lru_cache(maxsize=1024)
+def _reasons(
+    catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor
+) -> tuple[tuple[str, ...], str, tuple[Change, ...]]:
+    """Return the rules in conflict, the same in words, and the changes that would help, for a class of hosts."""
+    failure = find(catalogue, host, wishes, vendor)
+    if isinstance(failure, Stack):
+        raise TypeError("there is a stack")
+    broken = broken_by(failure)
+    rules = smallest_cover(broken)
     # The newest that breaks one of them; what was asked for is told where nothing else stands in the way.
     telling = [one for one in failure.rejected if one.rule in rules]
     telling.sort(key=lambda one: one.rule.startswith("requested-"))
     why = told(telling[0]) if telling else failure.why
-    error = NoStackError(
-        failure.code,
-        failure.what,
-        why=f"{why}. {conflict(rules)}" if rules else why,
-        fix=failure.fix or suggestions.in_words(found),
-        rejected=failure.rejected,
-    )
-    error.conflict, error.changes = tuple(rule.value for rule in rules), found
-    return error
+    why = f"{why}. {conflict(rules)}" if rules else why
+    return tuple(rule.value for rule in rules), why, suggestions.changes(catalogue, host, wishes, vendor, broken)
 
 
 def _no_gpu(host: Host) -> NoStackError:

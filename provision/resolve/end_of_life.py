@@ -5,7 +5,7 @@ from provision.model import Host, Stack, StackWarning
 from provision.resolve.vendors import KNOWLEDGE
 
 
-def end_of_life(catalogue: Catalogue, host: Host, stack: Stack, today: str) -> tuple[StackWarning, ...]:
+def support_warnings(catalogue: Catalogue, host: Host, stack: Stack, today: str) -> tuple[StackWarning, ...]:
     """Return a warning for the base image and the driver branch whose support has ended.
 
     Args:

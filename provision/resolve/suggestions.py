@@ -1,7 +1,6 @@
 """The smallest changes that would help, each found by resolving again with it."""
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from msgspec.structs import replace
@@ -9,6 +8,8 @@ from msgspec.structs import replace
 from provision.catalogue import Catalogue
 from provision.model import Backend, Change, Driver, DriverVersion, Host, Stack, Vendor, version_key
 from provision.resolve.candidate import Wishes
+from provision.resolve.rule_names import Of, RuleName
+from provision.resolve.rules import Rules
 from provision.resolve.search import find
 from provision.resolve.vendors import ALTERNATIVES, BACKENDS, KNOWLEDGE, builds_of, runtime_images
 
@@ -28,18 +29,42 @@ def upgrades(
             best = stack
 
 
-@lru_cache(maxsize=1024)
-def changes(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> tuple[Change, ...]:
-    """Return the smallest changes of the driver or of the request that lead to a stack, for a class of hosts."""
+def changes(
+    catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor, broken: Sequence[Rules]
+) -> tuple[Change, ...]:
+    """Return the smallest changes of the driver or of the request that lead to a stack.
+
+    Args:
+        catalogue: the facts.
+        host: has no stack.
+        wishes: what is asked for.
+        vendor: not auto.
+        broken: all rules that each candidate breaks.
+    """
     found: list[Change] = []
-    better = next(upgrades(catalogue, host, wishes, vendor), None)
-    if better:
-        found.append(Change(change=f"driver {better[0]} or newer", gives=better[1].summary))
-    elif older := _last_branch(catalogue, host, wishes, vendor):
-        found.append(older)
+    # Without a wish that may be met by another backend only then, a driver helps what breaks rules about it alone.
+    if any(wishes) or catalogue.house or any(all(map(_about_driver, rules)) for rules in broken):
+        found += _with_driver(catalogue, host, wishes, vendor)
     for attempt in (_without, _with_backend, _with_base, _by_name):
         found += attempt(catalogue, host, wishes, vendor)
     return tuple(found) or _apart(catalogue, host, wishes, vendor)
+
+
+def _about_driver(rule: RuleName) -> bool:
+    return rule.of is Of.DRIVER or rule is RuleName.DRIVER_DRIVES_GPU
+
+
+def _with_driver(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> list[Change]:
+    """Return the oldest newer driver with a stack, or else the newest older branch: drivers leave old GPUs behind."""
+    for version, stack in upgrades(catalogue, host, wishes, vendor):
+        return [Change(change=f"driver {version} or newer", gives=stack.summary)]
+    driver = host.driver(vendor.gpu or "")
+    for older in KNOWLEDGE[vendor].older_drivers(catalogue, driver) if driver else ():
+        found = find(catalogue, _with(host, older), wishes, vendor)
+        if isinstance(found, Stack) and older.version:
+            branch = DriverVersion(older.version).branch
+            return [Change(change=f"a driver of branch R{branch}", gives=found.summary)]
+    return []
 
 
 def in_words(found: tuple[Change, ...]) -> str:
@@ -134,16 +159,6 @@ def _by_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -
         if on_image := _with_base(catalogue, host, named, vendor):
             return [replace(on_image[0], change=f"--{option} {version} {on_image[0].change}")]
     return []
-
-
-def _last_branch(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> Change | None:
-    """Return the newest older branch of drivers with a stack."""
-    driver = host.driver(vendor.gpu or "")
-    for older in KNOWLEDGE[vendor].older_drivers(catalogue, driver) if driver else ():
-        stack = find(catalogue, _with(host, older), wishes, vendor)
-        if isinstance(stack, Stack) and older.version:
-            return Change(change=f"a driver of branch R{DriverVersion(older.version).branch}", gives=stack.summary)
-    return None
 
 
 def _apart(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> tuple[Change, ...]:
