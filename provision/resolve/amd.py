@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from provision.catalogue import Catalogue, rows
 from provision.model import TITLES, Backend, Driver, Gpu, Host, Vendor, version_key
 from provision.resolve.candidate import Build, Candidate, Facts, Image, Knowledge, Runtime
@@ -84,9 +86,10 @@ def _on_base(_: Catalogue, build: Build, base: str) -> Build:
     wheel = build.row.wheel if isinstance(build.row, rows.RocmBuild) else None
     if wheel is None or build.image is None or wheel.base != base:
         return build
-    return build._replace(
+    return replace(
+        build,
         # Without an index the base brings ROCm.
-        runtimes=(build.runtimes[0]._replace(in_base=not wheel.indexes),),
+        runtimes=(replace(build.runtimes[0], in_base=not wheel.indexes),),
         image=Image(base, build.image.python, build.row.source),
         packages=wheel.packages,
         indexes=wheel.indexes,
@@ -108,7 +111,7 @@ def _complete(facts: Facts) -> Facts:
     """Return the facts with the row of the driver, and without a processor's own graphics beside a card."""
     cards = tuple(gpu for gpu in facts.gpus if not gpu.integrated)
     window = _window(facts.catalogue, facts.driver) if facts.driver else None
-    return facts._replace(gpus=cards or facts.gpus, window=window)
+    return replace(facts, gpus=cards or facts.gpus, window=window)
 
 
 def _window(catalogue: Catalogue, driver: Driver) -> rows.AmdDriver | None:

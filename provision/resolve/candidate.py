@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from provision.catalogue import Catalogue, rows
 from provision.model import TITLES, Backend, Driver, DriverVersion, Gpu, Host, Request, Vendor
 from provision.resolve.rule_names import RuleName
@@ -33,7 +35,7 @@ def wishes_of(request: Request) -> Wishes:
     return Wishes(*(getattr(request, name) for name in Wishes._fields))
 
 
-class Facts(NamedTuple):
+class Facts(Struct, frozen=True):
     """A class of hosts for one vendor, and what is asked for. What does not apply to a vendor is empty."""
 
     catalogue: Catalogue
@@ -55,7 +57,7 @@ class Facts(NamedTuple):
         return tuple(sorted({gpu.architecture or "" for gpu in self.gpus}))
 
 
-class Image(NamedTuple):
+class Image(Struct, frozen=True):
     """An image to start from: a plain one, one that brings the GPU runtime, or one with the framework in it."""
 
     image: str
@@ -69,7 +71,7 @@ class Image(NamedTuple):
     requirement: rows.Requirement | None = None  # the condition under which that one starts
 
 
-class Runtime(NamedTuple):
+class Runtime(Struct, frozen=True):
     """A release of the GPU runtime for a build; nothing of it applies to the CPU."""
 
     version: str = ""
@@ -89,7 +91,7 @@ class Runtime(NamedTuple):
         return self.image.row if self.image else None
 
 
-class Build(NamedTuple):
+class Build(Struct, frozen=True):
     """A published build of a framework: the one shape for the rows of all tables. What does not apply is empty."""
 
     row: rows.Row  # whose source, confidence and note hold
@@ -123,7 +125,7 @@ class Build(NamedTuple):
         return f"{TITLES[self.backend]} {self.version}"
 
 
-class Candidate(NamedTuple):
+class Candidate(Struct, frozen=True, gc=False):
     """One way to get a framework onto the hosts: build x runtime x base."""
 
     facts: Facts
@@ -151,7 +153,7 @@ class Candidate(NamedTuple):
         return self.image
 
 
-class Knowledge(NamedTuple):
+class Knowledge(Struct, frozen=True):
     """What resolving has to know of a vendor. No field has a default: a row that lacks one fails at import time."""
 
     builds: Callable[[Catalogue, Backend], tuple[Build, ...]]  # the preferred first

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from provision.catalogue import Catalogue, rows
 from provision.model import Backend, Vendor, version_key
 from provision.resolve.candidate import Build, Candidate, Knowledge, Runtime
@@ -18,11 +20,12 @@ def _builds(catalogue: Catalogue, backend: Backend) -> tuple[Build, ...]:
 
 def _tensorflow(row: rows.TensorFlowRelease) -> Build:
     name = ("tensorflow", ".".join(row.version.split(".")[:2]))
-    return _build(row)._replace(named_by=(name,), packages=row.requires)
+    return replace(_build(row), named_by=(name,), packages=row.requires)
 
 
 def _alternative(row: rows.KerasCpu) -> Build:
-    return _build(row)._replace(
+    return replace(
+        _build(row),
         machines=row.machines,
         machines_told=("its wheels are for {machines}, not {machine}", row.source),
         packages=row.packages,

@@ -1,6 +1,6 @@
 """From a host to the class of hosts that it belongs to, and from that to the facts that the rules look at."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from provision.catalogue import Catalogue
 from provision.model import Driver, Gpu, Host, Rejection, Vendor
@@ -8,7 +8,7 @@ from provision.resolve.candidate import Build, Facts, Wishes
 from provision.resolve.vendors import KNOWLEDGE
 
 
-class Failure(NamedTuple):
+class Failure(Struct, frozen=True):
     """No stack: `fix` is set when it does not depend on trying other hosts or requests."""
 
     code: str

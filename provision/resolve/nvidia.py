@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Final
 
+from msgspec.structs import replace
+
 from provision.catalogue import Catalogue, rows
 from provision.model import Backend, Driver, DriverVersion, Gpu, Host, Vendor, version_key
 from provision.resolve.candidate import Build, Candidate, Facts, Image, Knowledge, Runtime
@@ -65,7 +67,7 @@ def _tensorflow(catalogue: Catalogue, row: rows.TensorFlowRelease) -> Build:
         runtimes = [_runtime(catalogue, row.cuda, row.cudnn)]
     named_by = (("tensorflow", ".".join(row.version.split(".")[:2])),)
     build = _build(row, runtimes, named_by, (f"tensorflow=={row.version}", *row.requires))
-    return build._replace(needs_image=not row.cuda_wheels, nccl=row.nccl, links_needed=row.links_needed)
+    return replace(build, needs_image=not row.cuda_wheels, nccl=row.nccl, links_needed=row.links_needed)
 
 
 def _alternative(catalogue: Catalogue, row: rows.KerasCuda) -> Build:
@@ -103,7 +105,7 @@ def _on_base(catalogue: Catalogue, build: Build, base: str) -> Build:
     requirement = next((one for one in catalogue.images.requirements if one.image_cuda == row.cuda), None)
     image = Image(row.image, row.python, row.source, row.glibc, row=row, requirement=requirement)
     # The runtime images have no compiler: XLA takes ptxas and libdevice from the wheel of the build's own CUDA.
-    return build._replace(runtimes=(_runtime(catalogue, row.cuda, row.cudnn, build.runtimes[0].wheels, image),))
+    return replace(build, runtimes=(_runtime(catalogue, row.cuda, row.cudnn, build.runtimes[0].wheels, image),))
 
 
 def _runtime(
@@ -130,7 +132,7 @@ def _complete(facts: Facts) -> Facts:
     version = DriverVersion(facts.driver.version) if facts.driver and facts.driver.version else None
     branch = facts.catalogue.branch_of(version) if version else None
     known = tuple(facts.catalogue.capability(gpu.architecture or "") for gpu in facts.gpus)
-    return facts._replace(version=version, cuda=branch.cuda if branch else "0", capabilities=known)
+    return replace(facts, version=version, cuda=branch.cuda if branch else "0", capabilities=known)
 
 
 def _packages(candidate: Candidate) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Every rule by name: what it speaks of, and what it says. A rule that is not here cannot be broken."""
 
 from enum import Enum, StrEnum, auto
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
+
+from msgspec import Struct
 
 REQUESTED: Final = "what was asked for"  # the source of a rule that speaks of the request alone
 
@@ -76,7 +78,7 @@ class RuleName(StrEnum):
     PARTITIONS = "partitions", Of.GPU, "ROCm must see the partitions of a GPU"
 
 
-class Broken(NamedTuple):
+class Broken(Struct, frozen=True, gc=False):
     """A rule that a candidate does not satisfy, why, and where that is from."""
 
     rule: RuleName

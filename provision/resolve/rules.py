@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
+
+from msgspec import Struct
 
 from provision.resolve import rules_request as request
 from provision.resolve import rules_support as support
@@ -20,7 +22,7 @@ Part = Literal["build", "runtime", "base"]
 When = Literal["always", "wish", "policy", "wsl"]
 
 
-class Rule(NamedTuple):
+class Rule(Struct, frozen=True):
     """A predicate over candidates, and the names under which it tells that it is broken."""
 
     part: Part

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from typing import Final
 
+from msgspec.structs import replace
+
 from provision.catalogue import rows
 from provision.model import Base, DriverVersion, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.inside import VENV
@@ -155,8 +157,8 @@ def _serves(candidate: Candidate, library: rows.ForwardCompat) -> bool:
     """Tell whether nothing but the age of the driver's libcuda stands in the way."""
     if any(broken.rule not in _OF_LIBCUDA for broken in all_broken(candidate)):
         return False
-    replaced = candidate.facts._replace(version=DriverVersion(library.driver), cuda=library.cuda)
-    return not any(all_broken(candidate._replace(facts=replaced)))
+    replaced = replace(candidate.facts, version=DriverVersion(library.driver), cuda=library.cuda)
+    return not any(all_broken(replace(candidate, facts=replaced)))
 
 
 def _offer(candidate: Candidate, library: rows.ForwardCompat, branch: str) -> StackWarning:

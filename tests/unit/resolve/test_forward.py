@@ -13,7 +13,7 @@ H100 = Gpu(vendor="nvidia", name="NVIDIA H100 80GB HBM3", architecture="sm_90")
 
 def facts(driver: str = "535.183.06", gpu: Gpu = H100, reads: str = "12.2", *, wsl: bool = False) -> Facts:
     known = Facts(load(), Vendor.CUDA, Wishes(), "x86_64", "x86_64", wsl, (gpu,))
-    return known._replace(version=DriverVersion(driver), cuda=reads)
+    return replace(known, version=DriverVersion(driver), cuda=reads)
 
 
 def base(cuda: str = "12.9.1") -> rows.CudaBase:
@@ -82,7 +82,7 @@ def test_the_library_is_in_a_cuda_image_alone() -> None:
 
 def test_neither_wsl_nor_one_other_gpu_among_several() -> None:
     assert compat_of(facts(wsl=True), base()) is None
-    mixed = facts()._replace(gpus=(H100, replace(H100, name="NVIDIA GeForce RTX 4090")))
+    mixed = replace(facts(), gpus=(H100, replace(H100, name="NVIDIA GeForce RTX 4090")))
     assert compat_of(mixed, base()) is None
 
 
@@ -92,7 +92,7 @@ def with_rows(**changes: object) -> Facts:
     class Changed:
         nvidia = replace(load().nvidia, compat=tuple(replace(row, **changes) for row in load().nvidia.compat))
 
-    return facts()._replace(catalogue=Changed())  # type: ignore[arg-type] # the part of a catalogue that is read
+    return replace(facts(), catalogue=Changed())  # the part of a catalogue that is read
 
 
 @pytest.mark.parametrize("confidence", ["inferred", "unconfirmed"])
@@ -104,5 +104,5 @@ def test_a_list_that_is_not_confirmed_changes_nothing(confidence: str) -> None:
 
 @pytest.mark.parametrize(("driver", "served"), [("575.51.03", True), ("575.57.08", False), ("575.64.03", False)])
 def test_of_the_librarys_own_branch_older_drivers_alone_are_served(driver: str, *, served: bool) -> None:
-    known = with_rows(branches=("575",))._replace(version=DriverVersion(driver))
+    known = replace(with_rows(branches=("575",)), version=DriverVersion(driver))
     assert (compat_of(known, base()) is not None) is served

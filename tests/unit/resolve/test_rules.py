@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from provision.catalogue import Catalogue, load, rows
 from provision.model import GPU_VENDORS, Driver, Gpu, Host, Stack, Vendor
@@ -89,7 +89,7 @@ def test_an_unconfirmed_row_is_taken_by_its_name_alone_whatever_the_vendor(vendo
 
 def test_every_vendor_is_known_and_a_row_that_lacks_a_field_cannot_be_made() -> None:
     assert set(KNOWLEDGE) == {*GPU_VENDORS, Vendor.CPU}
-    fields = nvidia.NVIDIA._asdict()
+    fields = asdict(nvidia.NVIDIA)
     for name in fields:
         with pytest.raises(TypeError, match=name):
             Knowledge(**{key: value for key, value in fields.items() if key != name})
