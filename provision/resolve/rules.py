@@ -1,14 +1,13 @@
 """The one list of rules that a candidate has to satisfy, whatever its framework and vendor, in the order of telling."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
 from provision.resolve import rules_request as request
 from provision.resolve import rules_support as support
-from provision.resolve.candidate import Candidate, Facts
+from provision.resolve.candidate import Candidate
 from provision.resolve.rule_names import Broken, RuleName
 
 Check = Callable[[Candidate], Broken | None]
@@ -18,15 +17,10 @@ Rules = frozenset[RuleName]  # all that one candidate breaks
 Part = Literal["build", "runtime", "base"]
 
 
-# Where a rule can be broken: always, or only with wishes, with a site's policy, in WSL2. Elsewhere it is not asked.
-When = Literal["always", "wish", "policy", "wsl"]
-
-
 class Rule(Struct, frozen=True):
     """A predicate over candidates, and the names under which it tells that it is broken."""
 
     part: Part
-    when: When
     broken: Check
     names: tuple[RuleName, ...]
 
@@ -36,53 +30,44 @@ _ACCEPTS: Final = (_N.TENSORFLOW_ACCEPTS_GPU, _N.JAX_ACCEPTS_GPU, _N.TORCH_ACCEP
 _RUNTIME: Final = (_N.REQUESTED_CUDA, _N.REQUESTED_ROCM)
 
 RULES: Final[tuple[Rule, ...]] = (
-    Rule("build", "wish", request.requested_tensorflow, (_N.REQUESTED_TENSORFLOW,)),
-    Rule("build", "wish", request.published_runtime, _RUNTIME),
-    Rule("build", "wish", request.published_python, (_N.REQUESTED_PYTHON,)),
-    Rule("build", "wish", request.published_base, (_N.REQUESTED_BASE,)),
-    Rule("build", "policy", request.published_policy, (_N.SITE_POLICY,)),
-    Rule("build", "policy", request.framework_policy, (_N.SITE_POLICY,)),
-    Rule("build", "always", support.tegra, (_N.TEGRA,)),
-    Rule("build", "always", support.machine, (_N.MACHINE,)),
-    Rule("build", "wsl", support.wsl, (_N.WSL,)),
-    Rule("build", "always", support.runtime_supports_gpu, (_N.ROCM_SUPPORTS_GPU,)),
-    Rule("build", "always", support.build_accepts_gpu, _ACCEPTS),
-    Rule("build", "always", support.driver_minimum, (_N.DRIVER_MINIMUM, _N.WSL_DRIVER)),
-    Rule("build", "always", support.driver_window, (_N.DRIVER_WINDOW,)),
-    Rule("build", "always", support.partitions, (_N.PARTITIONS,)),
-    Rule("build", "always", support.driver_drives_gpu, (_N.DRIVER_DRIVES_GPU,)),
-    Rule("build", "always", support.gpu_code, (_N.GPU_CODE, _N.PTX_SPECIFIC, _N.PTX_DRIVER)),
-    Rule("build", "always", support.runtime_from_base, (_N.CUDA_FROM_BASE,)),
-    Rule("build", "always", support.confirmed, (_N.CONFIRMED,)),
-    Rule("runtime", "always", support.toolkit_knows_gpu, (_N.TOOLKIT_KNOWS_GPU,)),
-    Rule("runtime", "wish", request.requested_runtime, _RUNTIME),
-    Rule("runtime", "policy", request.runtime_policy, (_N.SITE_POLICY,)),
-    Rule("runtime", "always", support.cuda_fits, (_N.CUDA_VERSION,)),
-    Rule("runtime", "always", support.cudnn_fits, (_N.CUDNN_VERSION,)),
-    Rule("runtime", "always", support.cudnn_code, (_N.CUDNN_CODE,)),
-    Rule("runtime", "wish", support.image_starts, (_N.REQUIRE_CUDA,)),
-    Rule("base", "wish", request.wheels_for_python, (_N.REQUESTED_PYTHON,)),
-    Rule("base", "wish", request.image_python, (_N.REQUESTED_PYTHON, _N.PYTHON)),
-    Rule("base", "wish", request.requested_base, (_N.REQUESTED_BASE,)),
-    Rule("base", "wish", request.requested_python, (_N.REQUESTED_PYTHON,)),
-    Rule("base", "policy", request.base_policy, (_N.SITE_POLICY,)),
-    Rule("base", "always", request.base_python, (_N.PYTHON,)),
-    Rule("base", "always", request.base_glibc, (_N.GLIBC,)),
+    Rule("build", request.requested_tensorflow, (_N.REQUESTED_TENSORFLOW,)),
+    Rule("build", request.published_runtime, _RUNTIME),
+    Rule("build", request.published_python, (_N.REQUESTED_PYTHON,)),
+    Rule("build", request.published_base, (_N.REQUESTED_BASE,)),
+    Rule("build", request.published_policy, (_N.SITE_POLICY,)),
+    Rule("build", request.framework_policy, (_N.SITE_POLICY,)),
+    Rule("build", support.tegra, (_N.TEGRA,)),
+    Rule("build", support.machine, (_N.MACHINE,)),
+    Rule("build", support.wsl, (_N.WSL,)),
+    Rule("build", support.runtime_supports_gpu, (_N.ROCM_SUPPORTS_GPU,)),
+    Rule("build", support.build_accepts_gpu, _ACCEPTS),
+    Rule("build", support.driver_minimum, (_N.DRIVER_MINIMUM, _N.WSL_DRIVER)),
+    Rule("build", support.driver_window, (_N.DRIVER_WINDOW,)),
+    Rule("build", support.partitions, (_N.PARTITIONS,)),
+    Rule("build", support.driver_drives_gpu, (_N.DRIVER_DRIVES_GPU,)),
+    Rule("build", support.gpu_code, (_N.GPU_CODE, _N.PTX_SPECIFIC, _N.PTX_DRIVER)),
+    Rule("build", support.runtime_from_base, (_N.CUDA_FROM_BASE,)),
+    Rule("build", support.confirmed, (_N.CONFIRMED,)),
+    Rule("runtime", support.toolkit_knows_gpu, (_N.TOOLKIT_KNOWS_GPU,)),
+    Rule("runtime", request.requested_runtime, _RUNTIME),
+    Rule("runtime", request.runtime_policy, (_N.SITE_POLICY,)),
+    Rule("runtime", support.cuda_fits, (_N.CUDA_VERSION,)),
+    Rule("runtime", support.cudnn_fits, (_N.CUDNN_VERSION,)),
+    Rule("runtime", support.cudnn_code, (_N.CUDNN_CODE,)),
+    Rule("runtime", support.image_starts, (_N.REQUIRE_CUDA,)),
+    Rule("base", request.wheels_for_python, (_N.REQUESTED_PYTHON,)),
+    Rule("base", request.image_python, (_N.REQUESTED_PYTHON, _N.PYTHON)),
+    Rule("base", request.requested_base, (_N.REQUESTED_BASE,)),
+    Rule("base", request.requested_python, (_N.REQUESTED_PYTHON,)),
+    Rule("base", request.base_policy, (_N.SITE_POLICY,)),
+    Rule("base", request.base_python, (_N.PYTHON,)),
+    Rule("base", request.base_glibc, (_N.GLIBC,)),
 )
 if unused := set(RuleName) - {name for rule in RULES for name in rule.names}:
     raise TypeError(f"no rule breaks {', '.join(sorted(unused))}: RULES needs a row for each name")
-
-
-def rules_of(facts: Facts) -> Mapping[Part, tuple[Check, ...]]:
-    """Return the rules that can be broken on a class of hosts, in their order."""
-    return _of(wish=any(facts.wishes), policy=bool(facts.catalogue.house), wsl=facts.wsl)
-
-
-@cache
-def _of(**told: bool) -> Mapping[Part, tuple[Check, ...]]:
-    met = {"always", *(when for when, is_met in told.items() if is_met)}
-    parts: tuple[Part, ...] = ("build", "runtime", "base")
-    return {part: tuple(rule.broken for rule in RULES if rule.part == part and rule.when in met) for part in parts}
+OF_PART: Final[Mapping[Part, tuple[Check, ...]]] = {
+    part: tuple(rule.broken for rule in RULES if rule.part == part) for part in get_args(Part)
+}
 
 
 def all_broken(candidate: Candidate) -> Iterator[Broken]:

@@ -12,7 +12,7 @@ from provision.resolve.candidate import Build, Candidate, Facts, Wishes
 from provision.resolve.explain import smallest_cover, telling, told, why_not_newer
 from provision.resolve.facts import Failure, class_of, facts_of, lacking, names
 from provision.resolve.rule_names import REQUESTED, Broken, Of, RuleName
-from provision.resolve.rules import Asked, Part, Rules, rules_of
+from provision.resolve.rules import OF_PART, Asked, Part, Rules
 from provision.resolve.stack import assemble
 from provision.resolve.vendors import ALTERNATIVES, KNOWLEDGE, builds_of, plain_images, runtime_images
 
@@ -27,11 +27,11 @@ class Attempt:
         build: what is tried.
     """
 
-    __slots__ = ("_bases", "_facts", "_rejection", "_rules", "_runtimes", "_start", "build")
+    __slots__ = ("_bases", "_facts", "_rejection", "_runtimes", "_start", "build")
 
     def __init__(self, facts: Facts, build: Build) -> None:
-        self.build, self._facts, self._rules = build, facts, rules_of(facts)
-        self._start = Asked(self._rules["build"], Candidate(facts, build, build.runtimes[0]))
+        self.build, self._facts = build, facts
+        self._start = Asked(OF_PART["build"], Candidate(facts, build, build.runtimes[0]))
         self._runtimes: list[Asked] = []  # those that were asked, in the build's order
         self._bases: list[Asked] = []  # the same
         self._rejection: Rejection | None = None
@@ -102,7 +102,7 @@ class Attempt:
         """Yield what each candidate was told; it is asked where it was not yet."""
         for place, candidate in enumerate(candidates):
             if place == len(asked):
-                asked.append(Asked(self._rules[part], candidate))
+                asked.append(Asked(OF_PART[part], candidate))
             yield asked[place]
 
 

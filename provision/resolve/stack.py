@@ -14,7 +14,7 @@ from provision.resolve.explain import why_not_newer
 from provision.resolve.forward_compat import compat_of, data_centre
 from provision.resolve.nvidia import capability_of, runs_as_machine_code
 from provision.resolve.rule_names import RuleName
-from provision.resolve.rules import Asked, all_broken, rules_of
+from provision.resolve.rules import OF_PART, Asked, all_broken
 from provision.resolve.vendors import KNOWLEDGE
 
 # What a newer libcuda may mend, and with it the image that brings it.
@@ -145,7 +145,7 @@ def _on_images(facts: Facts, builds: Sequence[Build]) -> Iterator[tuple[Candidat
     """Yield builds on each image whose cuda-compat library serves the hosts, or may do so."""
     known, catalogue = KNOWLEDGE[facts.vendor], facts.catalogue
     served = [(row.image, one) for row in known.images(catalogue) if (one := compat_of(facts, row, doubtful=True))]
-    rules = rules_of(facts)["build"]
+    rules = OF_PART["build"]
     doubted = (one for one in builds if Asked(rules, Candidate(facts, one, one.runtimes[0])).broken <= _OF_LIBCUDA)
     for build, (name, library) in product(doubted, served):
         on_image = known.on_base(catalogue, build, name)

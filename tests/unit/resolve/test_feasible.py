@@ -56,7 +56,7 @@ def test_each_is_had_by_asking_for_its_versions(name: str) -> None:
 @pytest.mark.parametrize(
     "wish", [{}, {"python": "3.12"}, {"base": "debian:trixie-slim"}, {"cuda": "12.9", "rocm": "7.2"}]
 )
-def test_none_breaks_a_rule_even_of_those_that_need_not_be_asked(vendor: Vendor, wish: dict[str, str]) -> None:
+def test_none_breaks_a_rule_of_the_whole_list(vendor: Vendor, wish: dict[str, str]) -> None:
     gpus = (Gpu(vendor="nvidia", architecture="sm_80"), Gpu(vendor="amd", architecture="gfx942"))
     drivers = (Driver(vendor="nvidia", version="580.95.05"), Driver(vendor="amd", release="30.30", flavour="dkms"))
     host = class_of(Host(gpus=gpus, drivers=drivers), vendor)

@@ -11,11 +11,11 @@ import pytest
 from provision.catalogue import Catalogue, load
 from provision.model import Backend, Driver, Gpu, Host, Stack, Vendor
 from provision.resolve import rule_names, search
-from provision.resolve.candidate import Candidate, Facts, Wishes
+from provision.resolve.candidate import Candidate, Wishes
 from provision.resolve.facts import Failure
 from provision.resolve.matrix import hosts
 from provision.resolve.rule_names import Broken, Of, RuleName
-from provision.resolve.rules import Asked, Check, Part, rules_of
+from provision.resolve.rules import OF_PART, Asked, Check
 from provision.resolve.search import broken_by, find
 from provision.resolve.vendors import ALTERNATIVES, BACKENDS
 
@@ -78,11 +78,8 @@ def counting(rule: Check, asked: Counter[tuple[object, ...]]) -> Check:
 
 def test_what_stands_in_asks_no_rule_of_tensorflow_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: Counter[tuple[object, ...]] = Counter()
-
-    def counted(facts: Facts) -> dict[Part, tuple[Check, ...]]:
-        return {part: tuple(counting(rule, asked) for rule in rules) for part, rules in rules_of(facts).items()}
-
-    monkeypatch.setattr(search, "rules_of", counted)
+    counted = {part: tuple(counting(rule, asked) for rule in rules) for part, rules in OF_PART.items()}
+    monkeypatch.setattr(search, "OF_PART", counted)
     monkeypatch.setattr(search, "_on_image", lambda _: None)  # asks about other bases
     gpu = Gpu(vendor="nvidia", architecture="sm_80")
     host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="470.256.02"),))
