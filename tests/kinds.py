@@ -17,9 +17,9 @@ from provision.cli.formatting.matrix import csv_table
 from provision.errors import NoStackError
 from provision.model import Driver, Gpu, Host, Request, Stack, Vendor
 from provision.resolve import resolve, upgrades
-from provision.resolve.imagecheck import check_image
-from provision.resolve.review import review
-from provision.resolve.sweep import matrix
+from provision.resolve.catalogue_check import review
+from provision.resolve.image_check import check_image
+from provision.resolve.matrix import matrix
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"

@@ -28,8 +28,8 @@ from provision.model.json_schema import json_schema
 from provision.prove.checks import table
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
-from provision.resolve.telling import explanation as explanation_of
-from provision.resolve.telling import rejections
+from provision.resolve.explain import explanation as explanation_of
+from provision.resolve.explain import rejections
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"

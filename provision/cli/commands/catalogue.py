@@ -17,9 +17,8 @@ from provision.cli.output import log, print_json, print_lines, print_result, wri
 from provision.errors import InputError, UsageError, nearest
 from provision.model import GPU_VENDORS, VENDORS, Severity, Vendor, encode
 from provision.model.matrix import Cell
-from provision.resolve.review import review
-from provision.resolve.sweep import matrix
-from provision.resolve.without import effects, named_by, served
+from provision.resolve.catalogue_check import review
+from provision.resolve.matrix import effects, matrix, named_by, served
 
 group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -7,7 +7,7 @@ import pytest
 from provision.catalogue import load
 from provision.errors import NoStackError
 from provision.model import Driver, Gpu, Host
-from provision.resolve.imagecheck import check_image, newest_image, seen
+from provision.resolve.image_check import check_image, newest_image, seen
 
 MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 

@@ -10,7 +10,7 @@ from provision.catalogue.references import check_references
 from provision.errors import NoStackError
 from provision.model import Driver, Gpu, Host, Rejection, Request, Severity, Vendor, decode
 from provision.resolve import resolve
-from provision.resolve.review import review
+from provision.resolve.catalogue_check import review
 from provision.resolve.rule_names import RuleName
 
 DATA = Path(__file__).parents[2] / "data"

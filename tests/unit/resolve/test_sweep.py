@@ -9,9 +9,8 @@ import pytest
 from provision.catalogue import Catalogue, load
 from provision.cli.formatting.matrix import csv_table, html_page, text_table
 from provision.model import Severity, Vendor
-from provision.resolve.review import review
-from provision.resolve.sweep import matrix
-from provision.resolve.without import effects, named_by, served
+from provision.resolve.catalogue_check import review
+from provision.resolve.matrix import effects, matrix, named_by, served
 
 DATA = Path(__file__).parents[2] / "data"
 MINIATURE = load(DATA / "catalogue")

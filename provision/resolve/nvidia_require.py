@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from provision.errors import InputError
-from provision.model import Gpu, version_key
+from provision.model import version_key
 
-# Text, compiled when an image is checked: resolving needs the brands alone.
 _TERM = r"(?P<name>[a-z]+)(?P<operator><=|>=|!=|<|>|=)(?P<value>[A-Za-z0-9.]+)"
 _VERSIONS = ("cuda", "driver", "arch")
 _COMPARE: Final[Mapping[str, Callable[[object, object], bool]]] = {
@@ -128,25 +127,3 @@ def _padded(one: str, two: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     length = max(map(len, keys))
     left, right = (key + (0,) * (length - len(key)) for key in keys)
     return left, right
-
-
-# The words of a product's name and the brands that NVML may give it; a name alone does not tell which of a pair.
-_BRANDS = (
-    ("geforce", ("geforce", "geforcertx")),
-    ("titan", ("titan", "titanrtx")),
-    ("quadro", ("quadro", "quadrortx")),
-    ("tesla", ("tesla",)),
-    ("grid", ("grid", "vapps", "vpc", "vcs", "vws", "cloudgaming")),
-)
-
-
-def brands_of(gpu: Gpu) -> frozenset[str]:
-    """Return the brands that a GPU's name stands for; {"unknown"} without a name."""
-    name = (gpu.name or "").lower()
-    if not name:
-        return frozenset({"unknown"})
-    for word, brands in _BRANDS:
-        if word in name:
-            return frozenset(brands)
-    # Workstation cards (RTX A6000, RTX PRO 6000) and data-centre cards (A100, L40S), which lost the name Tesla.
-    return frozenset({"nvidiartx", "nvidia"} if "rtx" in name else {"nvidia", "tesla"})

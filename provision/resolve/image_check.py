@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from provision.catalogue import Catalogue, rows
 from provision.errors import NoStackError
-from provision.model import DriverVersion, Host, Request, Stack, Vendor, version_key
+from provision.model import DriverVersion, Host, Request, Vendor, version_key
 from provision.model.base import Value
-from provision.resolve.cuda_candidate import capability_of
-from provision.resolve.forward import library
-from provision.resolve.require import Requirement, Seen, brands_of, parse, requirements, unmet
+from provision.resolve import resolve
+from provision.resolve.forward_compat import library
+from provision.resolve.nvidia import brands_of, capability_of
+from provision.resolve.nvidia_require import Requirement, Seen, parse, requirements, unmet
 
 
 class ImageCheck(Value):
@@ -27,7 +28,8 @@ def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mappi
         InputError: KGE-241, a condition of the image cannot be read.
     """
     if any(image == build.image for build in catalogue.amd.builds):
-        stack = resolve_for_image(catalogue, host, Request(vendor=Vendor.ROCM, base=image))
+        # It states no condition, but the catalogue knows driver and GPUs for it.
+        stack = resolve(catalogue, host, Request(vendor=Vendor.ROCM, base=image))
         return ImageCheck(conditions=(f"by the catalogue: {stack.summary}",))
     wanted = requirements(environment)
     if not wanted:
@@ -44,13 +46,6 @@ def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mappi
     if broken:
         raise _refusal(catalogue, image, broken, gpus)
     return ImageCheck(conditions=tuple(_words(one) for one in wanted), notes=_notes(catalogue, host, environment, gpus))
-
-
-def resolve_for_image(catalogue: Catalogue, host: Host, request: Request) -> Stack:
-    """Return the stack of AMD's own image: it states no condition, but the catalogue knows driver and GPUs for it."""
-    from provision.resolve import resolve  # noqa: PLC0415 - this module is part of that package
-
-    return resolve(catalogue, host, request)
 
 
 def seen(catalogue: Catalogue, host: Host) -> tuple[Seen, ...]:

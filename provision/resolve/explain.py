@@ -1,27 +1,61 @@
-"""An explanation that a person can read: candidates that fell for the same reason stand together."""
+"""Explanations that a person can read: why nothing newer, why nothing at all, and what fell for the same reason."""
 
 import re
 import textwrap
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 from provision.catalogue import Catalogue
 from provision.catalogue.sources import cited
 from provision.model import Rejection, Stack
-from provision.resolve.rules import bracketed
+from provision.resolve.rule_names import RuleName, bracketed
 
 _WIDTH = 120
 _INDENT = " " * len("Upgrade   ")
 
 
-class Group(NamedTuple):
-    """A rejection, and the candidates after it that fell for the same reason."""
-
-    first: Rejection
-    others: tuple[str, ...]
+def told(one: Rejection) -> str:
+    """Return a refused candidate in words, with the source."""
+    return f"{one.candidate}: {one.reason}{bracketed(one.source)}"
 
 
-def grouped(rejected: tuple[Rejection, ...]) -> list[Group]:
+def telling(rejected: Sequence[Rejection]) -> Rejection | None:
+    """Return the newest candidate that the request itself does not exclude."""
+    return next((one for one in rejected if not one.rule.startswith("requested-")), None)
+
+
+def why_not_newer(rejected: Sequence[Rejection]) -> str:
+    """Return why the newest candidate is not the answer, or nothing when only the request excludes it."""
+    one = telling(rejected)
+    return f"not {one.candidate}: {one.reason}" if one else ""
+
+
+def smallest_cover(broken: Sequence[frozenset[RuleName]]) -> tuple[RuleName, ...]:
+    """Return the smallest set that has a rule of each candidate's, in the order of `RuleName`.
+
+    Empty when there is no candidate, or one breaks none.
+    """
+    kinds = set(broken)
+    if not kinds or not all(kinds):
+        return ()
+    every = frozenset().union(*kinds)
+    names = [name for name in RuleName if name in every]
+    covers = (
+        chosen
+        for size in range(1, len(names) + 1)
+        for chosen in combinations(names, size)
+        if not any(kind.isdisjoint(chosen) for kind in kinds)
+    )
+    return next(covers, ())
+
+
+def conflict(rules: Sequence[RuleName]) -> str:
+    """Return the rules of a cover with their meaning, as a sentence."""
+    meanings = "; ".join(f"{rule} ({rule.words})" for rule in rules)
+    return f"Every candidate breaks {'this rule' if len(rules) == 1 else 'one of these rules'}: {meanings}"
+
+
+def grouped(rejected: tuple[Rejection, ...]) -> list[list[Rejection]]:
     """Return the rejections by reason, in the order in which each reason first appears.
 
     The source told is the first one's; every candidate's own is in the JSON.
@@ -29,7 +63,7 @@ def grouped(rejected: tuple[Rejection, ...]) -> list[Group]:
     found: dict[tuple[str, str, str], list[Rejection]] = {}
     for one in rejected:
         found.setdefault((_framework(one.candidate), one.rule, _general(one)), []).append(one)
-    return [Group(same[0], tuple(one.candidate for one in same[1:])) for same in found.values()]
+    return list(found.values())
 
 
 def explanation(stack: Stack) -> list[str]:
@@ -40,11 +74,10 @@ def explanation(stack: Stack) -> list[str]:
 def rejections(rejected: tuple[Rejection, ...]) -> list[str]:
     """Return the candidates that fell, each reason once, as lines."""
     lines: list[str] = []
-    for group in grouped(rejected):
-        one = group.first
+    for one, *others in grouped(rejected):
         lines += [f"Not       {one.candidate}: {one.reason}", f"          {one.rule}{bracketed(one.source)}"]
-        if group.others:
-            same = f"the same: {_framework(one.candidate)} {_folded(group.others)}"
+        if others:
+            same = f"the same: {_framework(one.candidate)} {_folded([other.candidate for other in others])}"
             lines += textwrap.wrap(same, _WIDTH, initial_indent=_INDENT, subsequent_indent=f"{_INDENT}  ")
     return lines
 
@@ -62,9 +95,9 @@ def gains(stack: Stack) -> list[str]:
     return lines
 
 
-def sources(catalogue: Catalogue, told: Iterable[str]) -> list[str]:
+def sources(catalogue: Catalogue, lines: Iterable[str]) -> list[str]:
     """Return what the abbreviations in the brackets of an explanation's lines stand for, as lines."""
-    found = cited(catalogue.sources, *re.findall(r"\[([^][]*)\]", "\n".join(told)))
+    found = cited(catalogue.sources, *re.findall(r"\[([^][]*)\]", "\n".join(lines)))
     return [f"{'' if number else 'Sources':<10}{one.line}" for number, one in enumerate(found)]
 
 
@@ -82,7 +115,7 @@ def _general(one: Rejection) -> str:
     return text
 
 
-def _folded(candidates: tuple[str, ...]) -> str:
+def _folded(candidates: Sequence[str]) -> str:
     """Return candidates as "2.20.0, 2.19.1 (CUDA 12.5.1); 2.17.1 (CUDA 12.3.1)"."""
     runtimes: dict[str, list[str]] = {}
     for candidate in candidates:

@@ -1,11 +1,15 @@
-"""What a row decides: the hosts that would get another stack if it were not there."""
+"""Every driver of the catalogue with every GPU: what each would get, and what a row of the catalogue decides of it."""
+
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue, rows
-from provision.model import Vendor
+from provision.model import GPU_VENDORS, TITLES, Host, Stack, Vendor
 from provision.model.matrix import Cell, Effect
-from provision.resolve.sweep import decided_by, matrix
+from provision.resolve.candidate import Wishes
+from provision.resolve.search import Outcome, find
+from provision.resolve.vendors import KNOWLEDGE
 
 _SECTIONS = {
     "nvidia": ("families", "toolkits", "branches", "capabilities", "ptx", "cudnn", "wheels"),
@@ -34,6 +38,42 @@ _NAMING = {
 }
 
 
+def hosts(catalogue: Catalogue, vendor: Vendor) -> Iterable[tuple[str, str, Host]]:
+    """Return driver, product and host for every driver and GPU, the oldest driver first."""
+    return KNOWLEDGE[vendor].hosts(catalogue)
+
+
+def matrix(catalogue: Catalogue, vendor: Vendor) -> tuple[Cell, ...]:
+    """Return what every kind of host of a vendor gets when nothing is asked for."""
+    return tuple(
+        _cell(vendor, driver, name, host, find(catalogue, host, Wishes(), vendor))
+        for driver, name, host in hosts(catalogue, vendor)
+    )
+
+
+def _cell(vendor: Vendor, driver: str, name: str, host: Host, found: Outcome) -> Cell:
+    gpu = host.gpus[0].architecture or ""
+    if not isinstance(found, Stack):
+        return Cell(vendor=vendor, driver=driver, gpu=gpu, name=name)
+    runtime = f"{found.runtime.name} {found.runtime.version}"
+    return Cell(
+        vendor=vendor,
+        driver=driver,
+        gpu=gpu,
+        name=name,
+        backend=found.backend,
+        framework=_framework(found),
+        runtime=runtime,
+        route=found.route,
+        summary=found.summary,
+    )
+
+
+def _framework(stack: Stack) -> str:
+    version = stack.framework.version
+    return version if stack.backend == "tensorflow" else f"{TITLES[stack.backend]} {version}"
+
+
 def effects(catalogue: Catalogue, table: str, name: str) -> tuple[Effect, ...]:
     """Return the kinds of hosts that get another stack without a row.
 
@@ -45,7 +85,8 @@ def effects(catalogue: Catalogue, table: str, name: str) -> tuple[Effect, ...]:
     before, after = matrix(catalogue, vendor), matrix(_without(catalogue, table, name), vendor)
     return tuple(
         Effect(driver=one.driver, gpu=one.gpu, name=one.name, stack=one.summary, without=two.summary)
-        for one, two in decided_by(before, after)
+        for one, two in zip(before, after, strict=True)
+        if one.summary != two.summary
     )
 
 
@@ -89,7 +130,13 @@ def _named(table: str, row: rows.Row) -> tuple[object, ...]:
 
 
 def _vendor(table: str) -> Vendor:
-    return Vendor.ROCM if table in {*_SECTIONS["amd"], "keras_rocm"} else Vendor.CUDA
+    """Return the vendor whose table it is; the first for those of all."""
+    own = (
+        vendor
+        for vendor, row in GPU_VENDORS.items()
+        if table in _SECTIONS.get(row.maker, ()) or table.endswith(f"_{vendor}")
+    )
+    return next(own, next(iter(GPU_VENDORS)))
 
 
 def _without(catalogue: Catalogue, table: str, name: str) -> Catalogue:

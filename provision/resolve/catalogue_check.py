@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Finding, Host, Request, Severity, Stack, Vendor, version_key
-from provision.resolve.outcome import Failure
+from provision.resolve.candidate import wishes_of
+from provision.resolve.facts import Failure
+from provision.resolve.matrix import hosts
 from provision.resolve.rule_names import RuleName
-from provision.resolve.sweep import hosts
-from provision.resolve.vendors import resolve_tensorflow, resolve_vendor
+from provision.resolve.search import broken_by, find
 
 MAX_AGE_DAYS = 180  # a release of TensorFlow, CUDA or ROCm appears in every such span
 
@@ -103,7 +104,7 @@ def _useless(catalogue: Catalogue) -> Iterator[Finding]:
     for table, name, vendor, requests in wanted:
         machines = _machines(catalogue, vendor)
         served = (
-            isinstance(resolve_vendor(catalogue, host, request, vendor), Stack)
+            isinstance(find(catalogue, host, wishes_of(request), vendor), Stack)
             for request in requests
             for host in machines
         )
@@ -116,8 +117,9 @@ def _useless(catalogue: Catalogue) -> Iterator[Finding]:
 
 def _nearest(catalogue: Catalogue, machines: list[Host], request: Request, vendor: Vendor) -> list[RuleName]:
     """Return the fewest rules that keep a row from a machine."""
-    found = (resolve_tensorflow(catalogue, host, request, vendor) for host in machines)
-    every = (sorted(rules) for one in found if isinstance(one, Failure) for rules in one.broken())
+    wishes = wishes_of(request)._replace(backend="tensorflow")
+    found = (find(catalogue, host, wishes, vendor) for host in machines)
+    every = (sorted(rules) for one in found if isinstance(one, Failure) for rules in broken_by(one))
     return min(every, key=lambda rules: (len(rules), rules), default=[])
 
 
@@ -133,7 +135,7 @@ def _useless_keras(catalogue: Catalogue) -> Iterator[Finding]:
     for table, row, asked, runtime in wanted:
         requests = [replace(asked, backend=row.backend, python=python) for python in row.python]
         machines = _machines(catalogue, asked.vendor)
-        found = (resolve_vendor(catalogue, host, one, asked.vendor) for one in requests for host in machines)
+        found = (find(catalogue, host, wishes_of(one), asked.vendor) for one in requests for host in machines)
         version = (row.version, runtime)
         if not any(isinstance(one, Stack) and (one.framework.version, one.runtime.version) == version for one in found):
             text = f"{table}, {row.id}: no driver and GPU of the catalogue gets it"

@@ -1,15 +1,16 @@
 """What has ended, or ends soon, on a date that the caller gives: resolving itself knows no clock."""
 
 from provision.catalogue import Catalogue
-from provision.model import DriverVersion, Host, Stack, StackWarning
+from provision.model import Host, Stack, StackWarning
+from provision.resolve.vendors import KNOWLEDGE
 
 
-def end_of_life(catalogue: Catalogue, host: Host, stack: Stack, today: str) -> tuple[StackWarning, ...]:
+def support_warnings(catalogue: Catalogue, host: Host, stack: Stack, today: str) -> tuple[StackWarning, ...]:
     """Return a warning for the base image and the driver branch whose support has ended.
 
     Args:
         catalogue: has the dates, as months.
-        host: its NVIDIA driver counts when the stack is for NVIDIA.
+        host: its driver counts, of the maker that the stack is for.
         stack: its base counts.
         today: the date as "2026-11-23".
     """
@@ -18,10 +19,10 @@ def end_of_life(catalogue: Catalogue, host: Host, stack: Stack, today: str) -> t
     if base and ended(base.eol, today):
         text = f"{base.image} {_since(base.eol)}: no more security updates [{base.source}]"
         found.append(StackWarning(code="base-ended", text=text))
-    driver = host.driver("nvidia") if stack.vendor == "cuda" else None
-    if driver and driver.version and not host.wsl:
-        branch = catalogue.branch_of(DriverVersion(driver.version))
-        if branch and branch.branch == DriverVersion(driver.version).branch and ended(branch.eol, today):
+    driver = host.driver(stack.vendor.gpu or "")
+    if driver and not host.wsl:
+        branch = KNOWLEDGE[stack.vendor].branch_of(catalogue, driver)
+        if branch and ended(branch.eol, today):
             text = f"driver branch R{branch.branch} {_since(branch.eol)}: no more security updates [{branch.source}]"
             found.append(StackWarning(code="driver-ended", text=text))
     return tuple(found)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from provision.catalogue import Catalogue, rows
 from provision.model import DriverVersion, Gpu, version_key
-from provision.resolve.cuda_candidate import Facts
+from provision.resolve.candidate import Facts
 
 # Text, compiled when a driver is older than what an image asks for. A100-SXM4-40GB, Tesla T4, L40S, GH200 480GB
 _DATA_CENTRE = r"\bTesla\b|\b(?:[ABHLV]\d{1,3}[A-Z]*|P(?:4|6|40|100)|T(?:4G?|10|40)|G[BH]\d{3})\b"
@@ -36,15 +36,15 @@ def library(
 
 def compat_of(facts: Facts, base: rows.CudaBase | None, *, doubtful: bool = False) -> rows.ForwardCompat | None:
     """Return the library in a base image that replaces the host's libcuda, as `library` does."""
-    if base is None or facts.wsl:
+    if base is None or facts.version is None or facts.wsl:
         return None
-    return library(facts.catalogue, base.cuda, facts.driver, facts.gpus, doubtful=doubtful)
+    return library(facts.catalogue, base.cuda, facts.version, facts.gpus, doubtful=doubtful)
 
 
 def driver_cuda(facts: Facts, base: rows.CudaBase | None) -> str:
     """Return the newest CUDA that the driver's API has in a container of `base`, so the newest PTX that it loads."""
     row = compat_of(facts, base)
-    return max(facts.driver_cuda, row.cuda, key=version_key) if row else facts.driver_cuda
+    return max(facts.cuda, row.cuda, key=version_key) if row else facts.cuda
 
 
 def data_centre(gpu: Gpu) -> bool:
