@@ -17,6 +17,7 @@ WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(sorted(NAMES))})(?![a-z0-9])", re.I
 ALLOWED = {
     "model/vendor.py": "the table",
     "catalogue/__init__.py": "the readers of a vendor's facts",
+    "catalogue/drives.py": "the generations of each maker",
     "catalogue/overlay.py": "the files of a vendor's facts",
     "probe/vendors.py": "a vendor's probe by its name",
     "probe/nvidia.py": "NVIDIA's own",
