@@ -150,7 +150,7 @@ class Catalogue:
 
     def cited(self, *found: dict[str, Any]) -> tuple[Source, ...]:
         """Return what the short names in the sources of rows of `listing` stand for."""
-        fields = ("source", "windows_source")
+        fields = ("source", "windows_source", "flavour_source")
         return cited(self.sources, *(str(row[field]) for row in found for field in fields if field in row))
 
     @cached_property

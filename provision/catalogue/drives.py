@@ -69,7 +69,7 @@ def _of_other_flavour(row: rows.Capability, version: str) -> NotDriven:
     reason = f"is {nvidia_generation(row)}, which the {other} kernel module does not drive (driver {version})"
     last = f" (branch {row.last_branch} is the last for {row.name})" if row.last_branch else ""
     fix = f"Install the {row.flavour} flavour of the driver{last}, then reboot."
-    return NotDriven(reason, fix, row.source)
+    return NotDriven(reason, fix, row.flavour_source)
 
 
 def amd_not_driven(row: rows.AmdChip, driver: Driver, kernel: str | None) -> NotDriven | None:

@@ -61,6 +61,7 @@ class Capability(Row, frozen=True):
     last_cuda: Version | None = None
     last_branch: Version | None = None
     flavour: Literal["open", "proprietary"] | None = None  # the only one of the kernel module that drives it
+    flavour_source: str = ""
     xla: bool = True  # False: XLA of today's TensorFlow fails there
     tegra: bool = False  # the GPU of a Jetson board, which no wheel on PyPI serves
 
