@@ -6,7 +6,7 @@ import msgspec
 
 from provision.errors import UsageError
 from provision.model.host import Gpu, Host
-from provision.model.vendor import GpuVendor, Maker, vendor_of
+from provision.model.vendor import GPU_VENDORS, GpuVendor, Maker
 
 Chosen = tuple[tuple[int, Gpu], ...]  # (place among the maker's GPUs as `probe` lists them, GPU)
 
@@ -54,13 +54,13 @@ def only(host: Host, maker: Maker, words: str = ALL) -> Host:
 
 
 def number(host: Host, gpu: Gpu) -> int:
-    """Return the number by which a maker's own tools know a usable GPU; those that nothing drives have none.
+    """Return the number by which a maker's own tools know `gpu`, one of the usable ones of `host`.
 
     NVIDIA's tools count whole GPUs in PCI order, ROCr counts KFD's nodes, of which each partition has one.
     """
     usable = sorted(host.usable_of(gpu.vendor), key=lambda one: -1 if one.kfd_node is None else one.kfd_node)
     place = next(index for index, one in enumerate(usable) if one is gpu)
-    if vendor_of(gpu.vendor).row.cdi_numbers_partitions or not gpu.pci:
+    if _row(gpu.vendor).cdi_numbers_partitions or not gpu.pci:
         return place
     return len({one.pci for one in usable[:place]} - {gpu.pci})
 
@@ -83,11 +83,15 @@ def _visible(host: Host, gpu: Gpu) -> str:
     return gpu.uuid if gpu.uuid and len(same) == 1 else str(number(host, gpu))
 
 
+def _row(maker: str) -> GpuVendor:
+    return next(row for row in GPU_VENDORS.values() if row.maker == maker)
+
+
 def _named(word: str, listed: Chosen, maker: Maker) -> Chosen:
     found = tuple((index, gpu) for index, gpu in listed if _is(word, index, gpu))
     usable = tuple((index, gpu) for index, gpu in found if gpu.usable)
     if not usable:
-        raise _unknown(vendor_of(maker).row, word, found, listed)
+        raise _unknown(_row(maker), word, found, listed)
     return usable
 
 
