@@ -53,7 +53,11 @@ def _by_runtime(host: model.Host, row: GpuVendor, wanted: _Wanted) -> Access:
     names = _cdi_names(host, row, wanted)
     if names:
         return Access(method="cdi", cdi=names)
-    ids = ("all",) if wanted.every else tuple(gpu.uuid or str(selection.number(host, gpu)) for _, gpu in wanted.chosen)
+    ids = (
+        ("all",)
+        if wanted.every
+        else tuple(selection.own_uuid(host, gpu) or str(selection.number(host, gpu)) for _, gpu in wanted.chosen)
+    )
     if host.engine is not None and host.engine.name == "podman":
         # Podman knows no request to a runtime; a name without a spec makes it refuse, which is clear.
         return Access(method="cdi", cdi=tuple(f"{row.cdi_kind}={one}" for one in ids))
@@ -92,14 +96,15 @@ def _cdi_names(host: model.Host, row: GpuVendor, wanted: _Wanted) -> tuple[str, 
     offered = host.engine.cdi if host.engine is not None else ()
     if wanted.every and f"{row.cdi_kind}=all" in offered:
         return (f"{row.cdi_kind}=all",)
-    names = [_cdi_name(offered, row, selection.number(host, gpu), gpu) for _, gpu in wanted.chosen]
+    names = [_cdi_name(offered, row, host, gpu) for _, gpu in wanted.chosen]
     return tuple(name for name in names if name) if all(names) else ()
 
 
-def _cdi_name(offered: tuple[str, ...], row: GpuVendor, index: int, gpu: model.Gpu) -> str:
-    own = f"{row.cdi_kind}={gpu.uuid}".lower()
-    by_uuid = next((name for name in offered if gpu.uuid and name.lower() == own), "")
+def _cdi_name(offered: tuple[str, ...], row: GpuVendor, host: model.Host, gpu: model.Gpu) -> str:
+    uuid = selection.own_uuid(host, gpu)
+    own = f"{row.cdi_kind}={uuid}".lower()
+    by_uuid = next((name for name in offered if uuid and name.lower() == own), "")
     # Where a number counts whole GPUs alone, a partition's own number names another GPU; a UUID is exact.
     miscounted = gpu.partition is not None and not row.cdi_numbers_partitions
-    by_index = f"{row.cdi_kind}={index}"
+    by_index = f"{row.cdi_kind}={selection.number(host, gpu)}"
     return by_uuid or (by_index if by_index in offered and not miscounted else "")

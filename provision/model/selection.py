@@ -65,6 +65,11 @@ def number(host: Host, gpu: Gpu) -> int:
     return len({one.pci for one in usable[:place]} - {gpu.pci})
 
 
+def own_uuid(host: Host, gpu: Gpu) -> str | None:
+    """Return the UUID of `gpu`, or None where another GPU of `host` has it, too, as partitions of an AMD card do."""
+    return gpu.uuid if sum(one.uuid == gpu.uuid for one in host.gpus) == 1 else None
+
+
 def visible(host: Host, maker: Maker, words: str = ALL) -> str:
     """Return the value of the maker's variable that shows a process only the GPUs named; empty for all usable ones.
 
@@ -78,9 +83,7 @@ def visible(host: Host, maker: Maker, words: str = ALL) -> str:
 
 
 def _visible(host: Host, gpu: Gpu) -> str:
-    """Return the GPU's UUID, or its number where it has none of its own: AMD's partitions share their card's."""
-    same = [one for one in host.gpus if one.uuid == gpu.uuid]
-    return gpu.uuid if gpu.uuid and len(same) == 1 else str(number(host, gpu))
+    return own_uuid(host, gpu) or str(number(host, gpu))
 
 
 def _row(maker: str) -> GpuVendor:

@@ -184,3 +184,9 @@ def test_the_integrated_gpu_beside_a_card_is_not_handed_in() -> None:
     access = device_access(host, ROCM)
     assert (access.cdi, access.nodes) == ((), ("/dev/kfd", "/dev/dri/renderD129"))
     assert device_access(host, ROCM, "0,1").nodes == ("/dev/kfd", "/dev/dri/renderD128", "/dev/dri/renderD129")
+
+
+def test_partitions_that_share_a_uuid_go_by_number() -> None:
+    parts = tuple(msgspec.structs.replace(amd(n), uuid="GPU-1", partition="CPX", kfd_node=n + 1) for n in range(2))
+    host = model.Host(gpus=parts, nodes=(KFD,), engine=engine("amd.com/gpu=GPU-1", "amd.com/gpu=0", "amd.com/gpu=1"))
+    assert device_access(host, ROCM, "1").cdi == ("amd.com/gpu=1",)
