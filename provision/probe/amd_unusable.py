@@ -1,8 +1,8 @@
 """Why an AMD GPU is not usable: KGE-103, amdgpu does not have it; KGE-112, the kernel offers no compute on it."""
 
 from provision.catalogue import rows
-from provision.catalogue.drives import amd_not_driven, never_computes
-from provision.model import Driver
+from provision.catalogue.drives import amd_not_driven, never_computes, upstream_version
+from provision.model import Driver, version_key
 from provision.probe.nvidia_unusable import reserved
 from provision.probe.pci import PciGpu
 from provision.probe.unusable import Unusable
@@ -61,17 +61,19 @@ def _no_compute(gpu: PciGpu, row: rows.AmdChip | None, driver: Driver, kernel: s
         return _not_taken(gpu)
     chip = f" ({row.name}, {row.target})" if row else ""
     reason = f"is driven by amdgpu{chip} but has no KFD node: ROCm cannot use it"
-    return Unusable("KGE-112", reason, _compute_fix(row, minor=minor), minor=minor)
+    return Unusable("KGE-112", reason, _compute_fix(row, kernel), minor=minor)
 
 
-def _compute_fix(row: rows.AmdChip | None, *, minor: bool) -> str:
-    if row and row.atomics and not minor:
+def _compute_fix(row: rows.AmdChip | None, kernel: str | None) -> str:
+    if row and row.atomics and not row.integrated:
         return (
             "dmesg tells why (lines with kfd). 'PCI rejects atomics': the slot, a bridge or the virtual machine's root "
             "port passes no PCIe atomics on: use a slot of the CPU itself, PCIe 3.0 or newer; "
             "'rejects atomics A<B': newer linux-firmware does without."
         )
-    return "dmesg tells why (lines with kfd): the kernel may be too old for it, or built without CONFIG_HSA_AMD."
+    have, known = upstream_version(kernel), version_key(row.kernel_with) if row and row.kernel_with else None
+    old = "" if have and known and have >= known else "a kernel that is too old for it, "
+    return f"dmesg tells why (lines with kfd): {old}missing firmware, or a kernel built without CONFIG_HSA_AMD."
 
 
 def _not_taken(gpu: PciGpu) -> Unusable:
