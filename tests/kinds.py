@@ -23,7 +23,7 @@ from provision.resolve.matrix import matrix
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
-TODAY = "2026-11-23"  # what has ended by then is said, as in the explanations
+TODAY = "2026-11-29"  # what has ended by then is said, as in the explanations
 HARDWARE = ROOT / "docs" / "hardware"
 
 

@@ -29,11 +29,7 @@ def probe_host(root: Path | None = None, *, catalogue: facts.Catalogue | None = 
     """
     from provision import probe  # noqa: PLC0415 - 14 ms
 
-    found = catalogue or facts.load()
-    lookups = probe.Lookups(
-        amd_releases={version: row.release for row in found.amd.drivers for version in row.sysfs},
-        capabilities={device: chip.capability for chip in found.chips for device in chip.devices},
-    )
+    lookups = probe.lookups_of(catalogue or facts.load())
     return probe.probe_files(root, lookups) if root else probe.probe_host(lookups, engine=_describe)
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 MEANINGS: Final = {
     "KGE-101": "No NVIDIA or AMD GPU shows on the PCI bus, in /dev/dxg, in /proc/driver/nvidia or in KFD's topology.",
-    "KGE-102": "An NVIDIA GPU is on the bus, but the nvidia kernel module does not drive it.",
-    "KGE-103": "An AMD GPU is on the bus, but the amdgpu kernel module does not drive it.",
+    "KGE-102": "An NVIDIA GPU is on the bus, but the nvidia kernel module does not have it: not loaded, or it failed.",
+    "KGE-103": "An AMD GPU is on the bus, but the amdgpu kernel module does not have it: not loaded, or it failed.",
     "KGE-104": "A file that tells about the host could not be read; the rest of the probe went on.",
     "KGE-105": "A vendor's tool failed or took too long; files tell the rest.",
     "KGE-106": "The loaded NVIDIA module and its libraries on disk differ in version: reboot, or reload the module.",
@@ -17,8 +17,8 @@ MEANINGS: Final = {
     "KGE-108": "The amdgpu version is not in the catalogue; the nearest older release is taken.",
     "KGE-109": "This is WSL2: the driver belongs to Windows.",
     "KGE-110": "This is an NVIDIA Tegra, for which TensorFlow's wheels have no code.",
-    "KGE-111": "The open NVIDIA kernel module does not support GPUs older than Turing.",
-    "KGE-112": "amdgpu drives the GPU, but KFD has no node for it, so ROCm cannot use it.",
+    "KGE-111": "The NVIDIA driver, by its branch or its kernel module's flavour, does not drive this generation.",
+    "KGE-112": "The kernel's compute driver (KFD) has no node for the AMD GPU, so ROCm cannot use it.",
     "KGE-113": "A device node is missing or may not be opened by this user.",
     "KGE-114": "A tool and the kernel's files contradict each other; the files are believed.",
     "KGE-115": "There is an NVIDIA GPU, but no container toolkit that could hand it to a container.",

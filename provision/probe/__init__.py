@@ -6,6 +6,6 @@ tool failed" are different findings, KGE-101 to KGE-119.
 
 from provision.probe.cdi import CDI_DIRS, cdi_devices
 from provision.probe.host import probe_files, probe_host
-from provision.probe.lookups import Lookups
+from provision.probe.lookups import Lookups, lookups_of
 
-__all__ = ["CDI_DIRS", "Lookups", "cdi_devices", "probe_files", "probe_host"]
+__all__ = ["CDI_DIRS", "Lookups", "cdi_devices", "lookups_of", "probe_files", "probe_host"]

@@ -10,7 +10,7 @@ import msgspec
 
 from provision.errors import KgpuError
 from provision.model import GPU_VENDORS, Engine, Finding, GpuVendor, Host, Maker, Toolkit
-from provision.probe import command, findings, system
+from provision.probe import command, findings, system, unusable
 from provision.probe.cdi import read_cdi
 from provision.probe.lookups import Lookups
 from provision.probe.parsers import parse_tool_version
@@ -69,7 +69,7 @@ def _path_folders() -> tuple[str, ...]:
 
 
 def _findings(reader: Reader, host: Host, parts: tuple[VendorPart, ...]) -> tuple[Finding, ...]:
-    found = [finding for part in parts for finding in part.findings]
+    found = [one for part in parts for one in (*unusable.findings_of(host, part.unusable), *part.findings)]
     found += [findings.no_toolkit(row) for row in GPU_VENDORS.values() if _lacks_toolkit(reader, host, row)]
     if not host.gpus and not host.wsl and not any(part.off_bus for part in parts):
         hidden = any(place in finding.text for finding in reader.findings for place in reader.looked_at)

@@ -7,23 +7,6 @@ from provision.model import Finding, Severity
 _ERROR = Severity.ERROR
 
 
-def nvidia_not_loaded(driver: str | None, addresses: str, *, libraries: bool) -> Finding:
-    """KGE-102: an NVIDIA GPU that the nvidia module does not drive."""
-    who = f"is driven by {driver}" if driver else "has no driver"
-    fix = {
-        "nouveau": "Install NVIDIA's driver, which disables nouveau, and reboot.",
-        "vfio-pci": "It is reserved for virtual machines: unbind it from vfio-pci to use it in containers.",
-    }.get(driver or "", "Install NVIDIA's driver for the running kernel, then: sudo modprobe nvidia")
-    if libraries and driver is None:
-        fix = "Its libraries are installed: sudo modprobe nvidia; if it fails, see dmesg (DKMS, Secure Boot)."
-    return Finding(
-        code="KGE-102",
-        severity=_ERROR,
-        text=f"The NVIDIA GPU at {addresses} {who}; the nvidia module is needed.",
-        fix=fix,
-    )
-
-
 def library_mismatch(kernel: str, libraries: Iterable[str]) -> Finding:
     """KGE-106: the loaded module and the libraries on disk are of different versions."""
     return Finding(
@@ -42,14 +25,4 @@ def tegra() -> Finding:
         severity=_ERROR,
         text="This is an NVIDIA Tegra (Jetson): TensorFlow's wheels on PyPI do not cover its integrated GPU.",
         fix="Use NVIDIA's own container images for Jetson.",
-    )
-
-
-def open_module_unsupported(names: str) -> Finding:
-    """KGE-111: the open kernel module with a GPU older than Turing."""
-    return Finding(
-        code="KGE-111",
-        severity=_ERROR,
-        text=f"The open NVIDIA kernel module does not support GPUs older than Turing: {names}.",
-        fix="Install the proprietary flavour of the driver, of branch 580 or older.",
     )

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from provision.probe.parsers import parse_pairs, parse_pci
+from provision.probe.parsers import parse_name, parse_pairs, parse_pci
 
 _MODULE = re.compile(r"Kernel Module(?: for (\S+))?\s+(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
 _LIBRARY = re.compile(r"lib(?:cuda|nvidia-ml)\.so\.(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
@@ -88,7 +88,7 @@ def parse_gpu_information(text: str) -> GpuInformation:
     minor = fields.get("Device Minor", "")
     uuid = fields.get("GPU UUID", "")
     return GpuInformation(
-        model=fields.get("Model") or None,
+        model=parse_name(fields.get("Model")),
         uuid=uuid if _UUID.fullmatch(uuid) else None,
         pci=parse_pci(fields.get("Bus Location", "")),
         minor=int(minor) if re.fullmatch(r"\d{1,5}", minor, re.ASCII) else None,

@@ -15,6 +15,7 @@ from provision.probe.nvidia import architecture
 from provision.probe.nvidia_parsers import ReportedGpu, Slice
 from provision.probe.nvml import ask_nvml
 from provision.probe.smi import ToolAnswer, ask_smi
+from provision.probe.unusable import driven
 
 _MISMATCH: Final = "KGE-106"
 
@@ -35,6 +36,7 @@ def merge_tool(host: Host, answer: ToolAnswer) -> Host:
         return _with(host, findings=_failure(host, answer))
     if host.wsl:
         return _with(_on_wsl(host, answer), findings=())
+    host = driven(host, {gpu.pci for gpu in answer.gpus if gpu.pci})
     shown = {gpu.pci: gpu for gpu in host.gpus_of("nvidia")}
     by_address = {gpu.pci: gpu for gpu in answer.gpus}
     gpus = [new for gpu in host.gpus for new in _group(host, gpu, by_address)]

@@ -36,12 +36,15 @@ class Reader:
         self._nodes = parse_nodes(self.text("/dev/.nodes") or "") if not self.live else {}
 
     def text(self, path: str) -> str | None:
-        """Return at most 1 MiB of text, undecodable bytes replaced; None when absent or unreadable."""
+        """Return at most 1 MiB of text, undecodable bytes replaced; None when absent or unreadable.
+
+        NULs at the end are left out: the kernel's files claim a whole page, and GNU tar fills a capture up to it.
+        """
         try:
             # Not to block when a captured tree holds a pipe where a file should be.
             descriptor = os.open(self._real(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:  # noqa: PTH123 - Path.open cannot take a descriptor
-                return file.read(_LIMIT).decode(errors="replace")
+                return file.read(_LIMIT).rstrip(b"\0").decode(errors="replace")
         except OSError as error:
             self._note(path, error)
             return None

@@ -17,10 +17,12 @@ WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(sorted(NAMES))})(?![a-z0-9])", re.I
 ALLOWED = {
     "model/vendor.py": "the table",
     "catalogue/__init__.py": "the readers of a vendor's facts",
+    "catalogue/drives.py": "the generations of each maker",
     "catalogue/overlay.py": "the files of a vendor's facts",
     "model/request.py": "the flags --cuda and --rocm, which are the command line's contract",
     "probe/vendors.py": "a vendor's probe by its name",
     "probe/nvidia.py": "NVIDIA's own",
+    "probe/nvidia_unusable.py": "NVIDIA's own",
     "probe/nvidia_parsers.py": "NVIDIA's own",
     "probe/nvidia_tools.py": "NVIDIA's own",
     "probe/smi.py": "NVIDIA's own",

@@ -8,7 +8,7 @@ from typing import NoReturn, cast
 import msgspec
 import pytest
 
-from provision.model import DeviceNode, Driver, Gpu, Host
+from provision.model import DeviceNode, Driver, Finding, Gpu, Host, Severity
 from provision.probe import nvidia_findings, nvml
 from provision.probe.nvidia_parsers import ReportedGpu, Slice
 from provision.probe.nvidia_tools import merge_tool
@@ -44,6 +44,24 @@ def test_a_gpu_that_the_files_do_not_show_is_not_created() -> None:
     assert host.gpus == ()
     assert codes(host) == ["KGE-114"]
     assert PCI in host.findings[0].text
+
+
+def test_a_gpu_that_the_tool_lists_is_driven_whatever_the_tables_say() -> None:
+    told = "it is Blackwell (sm_120), which the proprietary kernel module does not drive (KGE-111)"
+    refused = msgspec.structs.replace(GPU, usable=False, unusable=told)
+    finding = Finding(code="KGE-111", severity=Severity.ERROR, text=told)
+    host = merge_tool(msgspec.structs.replace(HOST, gpus=(refused,), findings=(finding,)), seen(REPORTED))
+    assert (host.gpus[0].usable, host.gpus[0].unusable, host.findings) == (True, "", ())
+
+
+def test_what_holds_for_another_gpu_is_still_told() -> None:
+    told = "it is Pascal (sm_61), which the open kernel module does not drive (KGE-111)"
+    refused = msgspec.structs.replace(GPU, usable=False, unusable=told)
+    other = msgspec.structs.replace(refused, pci="0000:65:00.0", uuid=None, kernel_driver=None)
+    finding = Finding(code="KGE-111", severity=Severity.ERROR, text=told)
+    host = merge_tool(msgspec.structs.replace(HOST, gpus=(refused, other), findings=(finding,)), seen(REPORTED))
+    assert [gpu.usable for gpu in host.gpus] == [True, False]
+    assert codes(host) == ["KGE-111"]
 
 
 def test_a_tool_that_misses_a_gpu() -> None:
