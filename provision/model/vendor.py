@@ -25,6 +25,7 @@ class GpuVendor(NamedTuple):
     runtime_example: str  # a version that one may ask for
     pci_vendor: str  # the PCI vendor id, as sysfs writes it without "0x"
     kernel_driver: str  # the kernel module that drives the GPUs
+    needs_modesetting: bool  # nomodeset on the kernel's command line keeps that module out
     library: str  # the driver library that a process with a GPU has loaded
     node: str  # pattern of the device nodes without which a container has no GPU
     node_globs: tuple[str, ...]  # the device nodes that a process opens, below /dev
@@ -92,6 +93,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         runtime_example="12.5",
         pci_vendor="10de",
         kernel_driver="nvidia",
+        needs_modesetting=False,
         library="libcuda.so",
         node=r"/dev/(nvidia\d+|dxg)",
         node_globs=("nvidia[0-9]*",),
@@ -131,6 +133,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         runtime_example="7.2",
         pci_vendor="1002",
         kernel_driver="amdgpu",
+        needs_modesetting=True,
         library="libamdhip64",
         node=r"/dev/(kfd|dxg)",
         node_globs=("kfd", "dri/renderD*"),
