@@ -23,13 +23,18 @@ def probe_host(root: Path | None = None, *, catalogue: facts.Catalogue | None = 
     Raises:
         InputError: KGE-119, `root` is not the tree of a host.
     """
-    from provision.probe import Lookups, probe_files
+    from provision.probe import AmdKernel, Lookups, probe_files
     from provision.probe import probe_host as probe
 
     found = catalogue or facts.load()
     lookups = Lookups(
         amd_releases={version: row.release for row in found.amd.drivers for version in row.sysfs},
         capabilities={device: chip.capability for chip in found.chips for device in chip.devices},
+        amd_kernels={
+            row.target: AmdKernel(needs=row.kernel, backports=row.kernel_backports, reason=row.kernel_reason)
+            for row in found.amd.targets
+            if row.kernel
+        },
     )
     return probe_files(root, lookups) if root else probe(lookups, engine=_describe)
 

@@ -10,7 +10,9 @@ import msgspec
 
 from provision.errors import KgpuError
 from provision.model import GPU_VENDORS, Engine, Finding, GpuVendor, Host, Maker, Toolkit
+from provision.model.ladder import without_explained
 from provision.probe import command, findings, system
+from provision.probe.causes import find_causes
 from provision.probe.cdi import read_cdi
 from provision.probe.lookups import Lookups
 from provision.probe.parsers import parse_tool_version
@@ -57,7 +59,9 @@ def probe_files(root: Path, lookups: Lookups) -> Host:
         distribution=system.distribution(reader),
         looked_at=tuple(reader.looked_at),
     )
-    return msgspec.structs.replace(host, findings=_findings(reader, host, parts))
+    host = msgspec.structs.replace(host, findings=_findings(reader, host, parts))
+    causes = find_causes(reader, host, on_bus, lookups)
+    return msgspec.structs.replace(host, findings=without_explained((*causes, *host.findings)))
 
 
 def _of(maker: Maker, on_bus: tuple[PciGpu, ...]) -> tuple[PciGpu, ...]:

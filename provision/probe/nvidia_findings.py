@@ -53,3 +53,14 @@ def open_module_unsupported(names: str) -> Finding:
         text=f"The open NVIDIA kernel module does not support GPUs older than Turing: {names}.",
         fix="Install the proprietary flavour of the driver, of branch 580 or older.",
     )
+
+
+def mig_without_instances(address: str) -> Finding:
+    """KGE-139: MIG is on, and no instance was made."""
+    return Finding(
+        code="KGE-139",
+        severity=_ERROR,
+        text=f"MIG is on for the NVIDIA GPU at {address} and has no instances: CUDA sees nothing on it.",
+        fix=f"Make instances (sudo nvidia-smi mig -i {address} -lgip, then -cgi PROFILE -C), or switch MIG off: "
+        f"sudo nvidia-smi -i {address} -mig 0. Check: nvidia-smi -L",
+    )

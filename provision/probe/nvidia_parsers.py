@@ -58,6 +58,7 @@ class ReportedGpu:
     memory_bytes: int | None = None
     capability: str | None = None
     slices: tuple[Slice, ...] = ()
+    mig: bool = False  # MIG is on; False also where nothing told
 
 
 def parse_module_version(text: str) -> KernelModule | None:

@@ -39,6 +39,8 @@ def merge_tool(host: Host, answer: ToolAnswer) -> Host:
     by_address = {gpu.pci: gpu for gpu in answer.gpus}
     gpus = [new for gpu in host.gpus for new in _group(host, gpu, by_address)]
     found = [*_conflicts(host, answer, shown, by_address)]
+    empty = [gpu.pci for gpu in answer.gpus if gpu.mig and not gpu.slices and gpu.pci]
+    found += [nvidia_findings.mig_without_instances(address) for address in empty]
     return _with(msgspec.structs.replace(host, gpus=tuple(gpus), drivers=_drivers(host, answer)), findings=found)
 
 

@@ -68,12 +68,17 @@ def _gpu(nvml: ModuleType, handle: object, driver: str | None) -> ReportedGpu:
         memory_bytes=int(memory.total) if memory else None,
         capability=f"{capability[0]}.{capability[1]}" if capability else None,
         slices=_slices(nvml, handle),
+        mig=_has_mig(nvml, handle),
     )
 
 
+def _has_mig(nvml: ModuleType, handle: object) -> bool:
+    mode = _try(nvml, "nvmlDeviceGetMigMode", handle)  # now, and after the next reset
+    return bool(mode and mode[0])
+
+
 def _slices(nvml: ModuleType, handle: object) -> tuple[Slice, ...]:
-    mode = _try(nvml, "nvmlDeviceGetMigMode", handle)
-    if not mode or not mode[0]:
+    if not _has_mig(nvml, handle):
         return ()
     count = _try(nvml, "nvmlDeviceGetMaxMigDeviceCount", handle) or 0
     handles = (_try(nvml, "nvmlDeviceGetMigDeviceHandleByIndex", handle, index) for index in range(count))

@@ -1,0 +1,82 @@
+"""Hosts whose cause lies on disk: each tree gives its codes, and one of them is to be mended first."""
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from provision import library
+from provision.model import Host, Severity
+from provision.model.ladder import LADDER, primary
+from provision.probe.causes import CAUSES
+
+TREES = Path(__file__).parents[2] / "data" / "trees"
+NOTES = {f"KGE-{number}" for number in range(120, 152)}
+
+
+@cache
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"trees_{name}", TREES / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+ROWS: list[dict[str, Any]] = load("causes").ROWS
+BROKEN = [row for row in ROWS if "primary" in row]
+
+
+def probe(root: Path, row: dict[str, Any]) -> Host:
+    load("causes").build(load("make"), root, row)
+    return library.probe_host(root)
+
+
+def wrong(host: Host) -> list[str]:
+    return sorted({finding.code for finding in host.findings if finding.severity is not Severity.INFO})
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
+def test_a_tree_gives_its_codes(tmp_path: Path, row: dict[str, Any]) -> None:
+    host = probe(tmp_path, row)
+    assert wrong(host) == sorted(row["codes"]), [finding.text for finding in host.findings]
+    notes = {finding.code for finding in host.findings if finding.severity is Severity.INFO and finding.code in NOTES}
+    assert notes == set(row.get("info", ()))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
+def test_one_finding_is_to_be_mended_first(tmp_path: Path, row: dict[str, Any]) -> None:
+    first = primary(probe(tmp_path, row).findings)
+    assert (first.code if first else None) == row.get("primary")
+
+
+@pytest.mark.parametrize("row", BROKEN, ids=lambda row: row["name"])
+def test_it_names_cause_and_mend(tmp_path: Path, row: dict[str, Any]) -> None:
+    first = primary(probe(tmp_path, row).findings)
+    assert first
+    assert [word for word in row["says"] if word not in first.text] == [], first.text
+    assert [word for word in row["mends"] if word not in first.fix] == [], first.fix
+
+
+@pytest.mark.parametrize("name", load("make").TREES)
+def test_no_other_tree_has_a_cause(tmp_path: Path, name: str) -> None:
+    load("make").make(tmp_path, [name])
+    assert [code for code in wrong(library.probe_host(tmp_path / name)) if code in NOTES] == []
+
+
+def test_each_row_has_its_source() -> None:
+    assert [row["name"] for row in ROWS if not row.get("source")] == []
+    assert len({row["name"] for row in ROWS}) == len(ROWS)
+
+
+def test_the_table_names_what_its_readers_find() -> None:
+    """A code that a tree gave is in the table, and on the ladder unless it is a note alone."""
+    named = {code for cause in CAUSES for code in cause.codes}
+    given = {code for row in ROWS for code in (*row["codes"], *row.get("info", ())) if code in NOTES}
+    assert given <= named
+    assert named - given == set()
+    assert {code for row in ROWS for code in row["codes"]} <= set(LADDER)
