@@ -14,8 +14,8 @@ class Family(NamedTuple):
     remove_word: str  # takes it off
 
 
-_ADD: Final = "add WORD to GRUB_CMDLINE_LINUX in /etc/default/grub, then: sudo"
-_REMOVE: Final = "take WORD out of GRUB_CMDLINE_LINUX in /etc/default/grub, then: sudo"
+_ADD: Final = """sudo sed -i 's/^GRUB_CMDLINE_LINUX="/&WORD /' /etc/default/grub && sudo"""
+_REMOVE: Final = "sudo sed -i 's/ *WORD//' /etc/default/grub && sudo"
 _DEBIAN: Final = Family(
     install="sudo apt-get install {}",
     headers="linux-headers-$(uname -r)",

@@ -91,7 +91,7 @@ def _keeps_out(word: str, row: GpuVendor) -> bool:
 
 def _command_line(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...], word: str) -> Finding:
     by_hand = word.startswith(("modprobe.blacklist", "rd."))
-    now = f"sudo modprobe {row.kernel_driver} loads it in spite of that. " if by_hand else ""
+    now = f"In spite of that: sudo modprobe {row.kernel_driver}. " if by_hand else ""
     return error(
         "KGE-121",
         f"{named(gpus, row.title)} has no driver: {word} on the kernel's command line keeps {row.kernel_driver} out.",
@@ -129,10 +129,7 @@ def _blacklist(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...], path: str
     elif line.startswith("install"):
         fix = f"Delete that line, then: {scene.family.initramfs}; sudo modprobe {module}"
     else:
-        fix = (
-            f"sudo modprobe {module} loads it in spite of that. For good: delete that line, then "
-            f"{scene.family.initramfs}"
-        )
+        fix = f"In spite of that: sudo modprobe {module}. For good delete that line, then: {scene.family.initramfs}."
     return error(
         "KGE-122",
         f'{named(gpus, row.title)} has no driver: "{line}" in {path} keeps {module} out.',
@@ -174,5 +171,5 @@ def switched_off(scene: Scene) -> Iterator[Finding]:
         yield error(
             "KGE-124",
             f"The {title} GPU at {address} is switched off: {_SWITCH} says OFF.",
-            f"sudo tee {_SWITCH} <<< ON; for good remove bbswitch and bumblebee. Check: cat {_SWITCH}",
+            f"echo ON | sudo tee {_SWITCH}; for good remove bbswitch and bumblebee. Check: cat {_SWITCH}",
         )
