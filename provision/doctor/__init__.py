@@ -3,15 +3,25 @@
 from provision.catalogue import Catalogue
 from provision.catalogue.sources import cited
 from provision.doctor.codes import MEANINGS
+from provision.doctor.examination import examination, is_broken
 from provision.model import Finding, Host, Severity
+
+__all__ = ["examination", "examine", "explain", "is_broken"]
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
-def examine(host: Host) -> tuple[Finding, ...]:
-    """Return the host's findings, the gravest first, with those about its engine."""
+def examine(host: Host, *, captured: bool = False) -> tuple[Finding, ...]:
+    """Return the host's findings, the gravest first, with those about its engine.
+
+    Args:
+        host: as probed.
+        captured: it was read from a file or a tree, which do not tell whether an engine answers there.
+    """
     found = [*host.findings]
-    if host.engine is None:
+    if host.engine is None and captured:
+        pass
+    elif host.engine is None:
         found.append(
             Finding(
                 code="KGE-301",

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from provision.library.doctor import examine_host
     from provision.library.hosts import engine, probe_host, read_host
     from provision.library.images import build, look_up, pinned, read_configuration
     from provision.library.jobs import Work, job
@@ -22,6 +23,7 @@ __all__ = [
     "Work",
     "build",
     "engine",
+    "examine_host",
     "gate",
     "gate_here",
     "job",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "doctor": ("examine_host",),
     "hosts": ("engine", "probe_host", "read_host"),
     "images": ("build", "look_up", "pinned", "read_configuration"),
     "jobs": ("Work", "job"),

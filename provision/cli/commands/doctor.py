@@ -1,40 +1,60 @@
 """`kgpu-env doctor`."""
 
-from collections.abc import Sequence
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from provision import library
-from provision.catalogue import load
+from provision.catalogue import Catalogue, load
 from provision.cli import options as o
 from provision.cli.app import app, catching, check_environment
 from provision.cli.documents import CodeDocument, DoctorDocument
 from provision.cli.output import answer, answer_json, answer_lines
-from provision.errors import InputError, UsageError
-from provision.model import Finding, Severity
+from provision.errors import Exit, InputError, UsageError
+from provision.model import Finding, Host, Severity
+from provision.model.examination import Examination
+
+Root = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Examine the captured or mounted machine below DIR; no tool is run.")
+]
+Log = Annotated[str | None, typer.Option(metavar="FILE", help="A log of whichever program; - reads stdin.")]
+Image = Annotated[str | None, typer.Option(metavar="IMAGE", help="Start this local image once with the GPUs.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")]
+Fix = Annotated[bool, typer.Option("--fix", help="Print a script that mends the primary cause; it is not run.")]
 
 
 @app.command("doctor")
 @partial(catching, variables=False)  # what stops the others is what it tells of
 def doctor(
     code: Annotated[str | None, typer.Argument(metavar="CODE", help="Explain this code, such as KGE-512.")] = None,
+    host: o.Host = None,
+    root: Root = None,
+    log: Log = None,
+    image: Image = None,
+    strict: Strict = False,
+    fix: Fix = False,
     as_json: o.Json = False,
 ) -> None:
-    """Tell what is wrong with this host, or what a code means.
+    """Tell what is wrong with this host and mends it first, or what a code means.
 
-    Each finding comes with its mend.
+    The answer is a ladder from the PCI bus to the framework. Exit code 3: there is an error, with --strict a warning.
     """
     if code:
         found = _explained(code)
         answer_json(CodeDocument(code=code, text=found)) if as_json else answer_lines(found.split("\n"))
         return
-    findings = _found()
-    if as_json:
-        answer_json(DoctorDocument(findings=findings))
-    else:
-        _tell(findings)
+    wrong, catalogue, examined = _host(host, root)
+    result = library.examine_host(
+        examined, captured=bool(host or root), log=_read(log), image=image, catalogue=catalogue
+    )
+    _print(wrong, result, examined, as_json=as_json, fix=fix)
+    from provision.doctor import is_broken
+
+    if wrong or is_broken(result, strict=strict):
+        raise typer.Exit(int(Exit.INPUT))
 
 
 def _explained(code: str) -> str:
@@ -50,10 +70,9 @@ def _explained(code: str) -> str:
     return found
 
 
-def _found() -> tuple[Finding, ...]:
-    """Return what is wrong with the variables, the site's catalogue and the host, in this order."""
-    from provision.cli.session import this_host
-    from provision.doctor import examine
+def _host(path: Path | None, root: Path | None) -> tuple[tuple[Finding, ...], Catalogue, Host]:
+    """Return what is wrong with the variables and the site's catalogue, in this order, the catalogue, and the host."""
+    from provision.cli.session import facts
 
     wrong: list[Finding] = []
     try:
@@ -61,11 +80,12 @@ def _found() -> tuple[Finding, ...]:
     except InputError as error:
         wrong.append(_finding(error))
     try:
-        host = this_host()
+        catalogue = facts()
     except InputError as error:
         wrong.append(_finding(error))
-        host = library.probe_host(catalogue=load())
-    return (*wrong, *examine(host))
+        catalogue = load()
+    host = library.read_host(path) if path else library.probe_host(root, catalogue=catalogue)
+    return tuple(wrong), catalogue, host
 
 
 def _finding(error: InputError) -> Finding:
@@ -73,10 +93,39 @@ def _finding(error: InputError) -> Finding:
     return Finding(code=error.code, severity=Severity.ERROR, text=text, fix=error.fix)
 
 
-def _tell(findings: Sequence[Finding]) -> None:
-    if not findings:
-        answer("Nothing is wrong with this host.")
-    for finding in findings:
-        answer_lines([f"{finding.code}   {finding.severity}: {finding.text}"])
-        if finding.fix:
-            answer_lines([f"          mend: {finding.fix}"])
+def _read(log: str | None) -> str:
+    """Return the text of a log, undecodable bytes replaced.
+
+    Raises:
+        InputError: KGE-614, it cannot be read.
+    """
+    if log is None:
+        return ""
+    try:
+        data = sys.stdin.buffer.read() if log == "-" else Path(log).read_bytes()
+    except OSError as error:
+        fix = "give the path of a text file, or - for stdin"
+        raise InputError("KGE-614", f"The log {log} cannot be read.", why=error.strerror or "", fix=fix) from error
+    return data.decode(errors="replace")
+
+
+def _print(wrong: tuple[Finding, ...], found: Examination, host: Host, *, as_json: bool, fix: bool) -> None:
+    if as_json:
+        answer_json(
+            DoctorDocument(
+                findings=(*wrong, *found.findings),
+                primary=found.primary,
+                steps=found.steps,
+                commands=found.commands,
+                check=found.check,
+                messages=found.messages,
+            )
+        )
+    elif fix:
+        from provision.doctor.commands import script
+
+        answer(script(found.primary, host))
+    else:
+        from provision.doctor.telling import told
+
+        answer_lines(told(wrong, found))
