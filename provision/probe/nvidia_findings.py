@@ -64,3 +64,14 @@ def mig_without_instances(address: str) -> Finding:
         fix=f"Make instances (sudo nvidia-smi mig -i {address} -lgip, then -cgi PROFILE -C), or switch MIG off: "
         f"sudo nvidia-smi -i {address} -mig 0. Check: nvidia-smi -L",
     )
+
+
+def memory_errors(address: str, what: str) -> Finding:
+    """KGE-134: the driver counts faults of the GPU's memory."""
+    return Finding(
+        code="KGE-134",
+        severity=Severity.WARNING,
+        text=f"The NVIDIA GPU at {address} has {what}.",
+        fix=f"sudo nvidia-smi -r -i {address} (nobody may use it then), or reboot; if it comes back, replace the card. "
+        "Check: nvidia-smi -q -d ECC,ROW_REMAPPER",
+    )

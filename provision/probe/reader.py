@@ -53,6 +53,14 @@ class Reader:
             self._note(path, error)
             return None
 
+    def changed(self, path: str) -> float | None:
+        """Return when a file was last written, in seconds since 1970; None when absent or unreadable."""
+        try:
+            return os.stat(self._real(path)).st_mtime  # noqa: PTH116 - as in `exists`
+        except OSError as error:
+            self._note(path, error)
+            return None
+
     def line(self, path: str) -> str | None:
         """Return the text without surrounding white space; None when absent, unreadable or empty."""
         text = self.text(path)

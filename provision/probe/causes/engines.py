@@ -9,7 +9,7 @@ from provision.model import GPU_VENDORS, Finding
 from provision.probe.causes.scene import Scene, info, warning
 from provision.probe.cdi import read_cdi
 
-_SNAP: Final = ("/snap/docker/current/bin/dockerd", "/var/snap/docker/current", "/var/snap/docker/common")
+_SNAP: Final = ("/snap/docker/current/bin/dockerd", "/var/snap/docker/current")
 _OWN: Final = ("/usr/bin/dockerd", "/usr/local/bin/dockerd", "/usr/sbin/dockerd")
 _DAEMON: Final = "/etc/docker/daemon.json"
 _SELINUX: Final = "/sys/fs/selinux"

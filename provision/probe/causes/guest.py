@@ -25,11 +25,11 @@ def kind(reader: Reader) -> str:
     named = reader.line(_SYSTEMD)
     if named:
         return named
-    words = (reader.data(_ENVIRONMENT) or b"").split(b"\0")
-    value = next(
-        (word.partition(b"=")[2].decode(errors="replace") for word in words if word.startswith(b"container=")), ""
-    )
-    return value or next((name for path, name in _MARKS.items() if reader.exists(path)), "")
+    words = (reader.data(_ENVIRONMENT) or b"").decode(errors="replace").split("\0")
+    variables = dict(word.split("=", 1) for word in words if "=" in word)
+    if "container" in variables or "KUBERNETES_SERVICE_HOST" in variables:
+        return variables.get("container", "kubernetes")
+    return next((name for path, name in _MARKS.items() if reader.exists(path)), "")
 
 
 def inside(scene: Scene) -> Iterator[Finding]:

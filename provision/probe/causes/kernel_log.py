@@ -9,7 +9,8 @@ from provision.probe.causes.scene import Scene
 
 # /var/log/dmesg first: it is of this start alone, also in a capture.
 READS: Final = ("/var/log/dmesg", "/var/log/kern.log", "/var/log/messages")
-_START = re.compile(r"Linux version \d")
+_START: Final = b"Linux version "
+_SPEAKERS = re.compile(r"NVRM|amdgpu|kfd|drm|[Mm]odule|modprobe")
 _ADDRESS = re.compile(r"\b(?:([0-9a-f]{4}):)?([0-9a-f]{2}):([0-9a-f]{2})(?:\.([0-7]))?\b", re.ASCII)
 _NEAR: Final = 3  # lines: NVRM breaks a sentence after about 60 characters
 _TAIL: Final = 4 << 20
@@ -46,6 +47,7 @@ _XIDS: Final = {
         "Install the open flavour of the driver on Blackwell; else " + _RESET,
     ),
 }
+_BEARABLE: Final = {63, 94}  # the GPU goes on: a reset is due, or one program was ended
 _LOST: Final = "Switch the machine off and on (a reboot is not enough); look at power, riser and seat; then replace it"
 SIGNS: Final = (
     Sign(
@@ -137,14 +139,22 @@ def signs(scene: Scene) -> Iterator[Finding]:
 
 
 def read(scene: Scene) -> list[str]:
-    """Return the log's lines since the last start; none where no file can be read."""
+    """Return the log's lines since the last start that may speak of a GPU; none where no file can be read."""
     for path in READS:
-        text = (scene.reader.data(path, _TAIL, tail=True) or b"").decode(errors="replace")
-        lines = [line for line in text.replace("\0", "").splitlines() if line.strip()]
-        starts = [number for number, line in enumerate(lines) if _START.search(line)]
-        if lines:
-            return lines[starts[-1] :] if starts else lines
+        data = (scene.reader.data(path, _TAIL, tail=True) or b"").replace(b"\0", b"")
+        since = data[max(0, data.rfind(_START)) :].decode(errors="replace").splitlines()
+        if since and not _is_stale(scene, path, since[0]):
+            return [line for line in since if _SPEAKERS.search(line)]
     return []
+
+
+def _is_stale(scene: Scene, path: str, first: str) -> bool:
+    """Tell a log of another kernel, and one that was last written before this machine started."""
+    if _START.decode() in first and scene.kernel and f"{_START.decode()}{scene.kernel} " not in first:
+        return True
+    started = re.search(r"^btime (\d+)", scene.reader.text("/proc/stat") or "", re.MULTILINE)
+    written = scene.reader.changed(path) if scene.reader.live else None
+    return bool(started and written and written < int(started[1]))
 
 
 def has(scene: Scene, pattern: str) -> bool:
@@ -184,7 +194,7 @@ def _address(scene: Scene, lines: list[str], number: int) -> str | None:
 
 def _xid(number: int, address: str) -> Finding:
     code, meaning, fix = _XIDS[number]
-    severity = Severity.WARNING if code == "KGE-137" else Severity.ERROR
+    severity = Severity.WARNING if code == "KGE-137" or number in _BEARABLE else Severity.ERROR
     text = f"The GPU at {address} reported Xid {number} since the last start: {meaning}."
     return Finding(code=code, severity=severity, text=text, fix=(fix or _LOST).format(gpu=address) + ".")
 

@@ -37,8 +37,11 @@ class Scene:
         return self.host.kernel or ""
 
     def undriven(self, row: GpuVendor) -> tuple[PciGpu, ...]:
-        """Return the maker's GPUs that no driver holds, when the maker's module is not loaded."""
-        if self.host.driver(row.maker):
+        """Return the maker's GPUs that no driver holds, when the maker's module is not loaded.
+
+        None in a container: kernel, modules and their settings there are not those of the machine.
+        """
+        if self.guest or self.host.driver(row.maker):
             return ()
         return tuple(gpu for gpu in self.on_bus if gpu.vendor == row.maker and gpu.driver is None)
 
