@@ -4,7 +4,9 @@ from provision.catalogue import Catalogue
 from provision.catalogue.sources import cited
 from provision.doctor.codes import MEANINGS
 from provision.doctor.examination import examination, is_broken
+from provision.doctor.pages import PAGES
 from provision.model import Finding, Host, Severity
+from provision.model.ladder import LADDER
 
 __all__ = ["examination", "examine", "explain", "is_broken"]
 
@@ -50,4 +52,13 @@ def explain(code: str, catalogue: Catalogue) -> str:
         parts = {"seen": row.match, "cause": row.cause, "mend": row.fix, "source": row.source}
         legend = (f"  {'':<9} {one.line}" for one in cited(catalogue.sources, row.source))
         return "\n".join([row.id, *(f"  {name:<9} {text}" for name, text in parts.items()), *legend])
-    return f"{wanted}\n  {MEANINGS[wanted]}" if wanted in MEANINGS else ""
+    return _own(wanted) if wanted in MEANINGS else ""
+
+
+def _own(code: str) -> str:
+    """Return what one of the program's own codes means, with how it looks and what mends it where a page has that."""
+    page, place = PAGES.get(code), LADDER.get(code)
+    parts = {"seen": page.seen, "mend": page.mend, "source": page.source} if page else {}
+    if place:
+        parts["rung"] = place.rung
+    return "\n".join([code, f"  {MEANINGS[code]}", *(f"  {name:<9} {text}" for name, text in parts.items())])

@@ -1,6 +1,8 @@
 """Hosts whose cause lies on disk: each tree gives its codes, and one of them is to be mended first."""
 
+import gzip
 import importlib.util
+import lzma
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -66,6 +68,28 @@ def test_it_names_cause_and_mend(tmp_path: Path, row: dict[str, Any]) -> None:
 def test_no_other_tree_has_a_cause(tmp_path: Path, name: str) -> None:
     load("make").make(tmp_path, [name])
     assert [code for code in wrong(library.probe_host(tmp_path / name)) if code in NOTES] == []
+
+
+def test_what_cannot_be_read_is_not_known_and_said_where_a_gpu_does_not_work(tmp_path: Path) -> None:
+    """A directory in a file's place cannot be read even by root, who runs tests in containers."""
+    row = {"gpus": [["0000:03:00.0", "1002:744c", "", ""]]}
+    (tmp_path / "proc/cmdline").mkdir(parents=True)
+    host = probe(tmp_path, row)
+    found = {finding.code: finding.text for finding in host.findings}
+    assert set(found) == {"KGE-103", "KGE-151"}
+    assert "/proc/cmdline" in found["KGE-151"]
+
+
+def test_a_module_that_is_packed_tells_its_version(tmp_path: Path) -> None:
+    row = next(row for row in ROWS if row["name"] == "nv-debian12-libraries-525-module-520")
+    plain = bytes.fromhex(next(iter(row["hex"].values())))
+    for suffix, packed in ((".xz", lzma.compress(plain)), (".gz", gzip.compress(plain)), (".xz", b"broken")):
+        root = tmp_path / f"{suffix}{len(packed)}"
+        load("causes").build(load("make"), root, {**row, "hex": {}})
+        path = root / f"lib/modules/{row['kernel']}/updates/dkms/nvidia-current.ko{suffix}"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(packed)
+        assert wrong(library.probe_host(root)) == (["KGE-106"] if packed == b"broken" else ["KGE-127"])
 
 
 def test_each_row_has_its_source() -> None:
