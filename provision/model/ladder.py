@@ -70,6 +70,11 @@ LADDER: Final[Mapping[str, Place]] = {
 _ORDER: Final = {code: (RUNGS.index(place.rung), number) for number, (code, place) in enumerate(LADDER.items())}
 
 
+def named_gpus(finding: Finding) -> frozenset[str]:
+    """Return the PCI addresses of the GPUs that a finding speaks of; none: of the host as a whole."""
+    return frozenset(_ADDRESS.findall(finding.text))
+
+
 def without_explained(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return `findings` without the general ones of which a special one tells the cause.
 
@@ -84,8 +89,8 @@ def _explains(special: Finding, general: Finding) -> bool:
     place = LADDER.get(special.code)
     if not place or general.code not in place.explains:
         return False
-    named = set(_ADDRESS.findall(special.text))
-    return not named or set(_ADDRESS.findall(general.text)) <= named
+    named = named_gpus(special)
+    return not named or named_gpus(general) <= named
 
 
 def primary(findings: Iterable[Finding]) -> Finding | None:
