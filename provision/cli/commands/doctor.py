@@ -38,9 +38,10 @@ def doctor(
     fix: Fix = False,
     as_json: o.Json = False,
 ) -> None:
-    """Tell what is wrong with this host and mends it first, or what a code means.
+    """Tell what is wrong with a host, or what a code means.
 
-    The answer is a ladder from the PCI bus to the framework. Exit code 3: there is an error, with --strict a warning.
+    One primary cause comes first, with what mends it; then a ladder from the PCI bus to the framework. Exit code 3:
+    there is an error, with --strict a warning.
     """
     if code:
         found = _explained(code)
