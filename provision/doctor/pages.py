@@ -168,4 +168,9 @@ PAGES: Final[Mapping[str, Page]] = {
         "github.com/ROCm/rccl",
     ),
     "KGE-151": Page("a warning of files that could not be read", "probe with sudo", "this program"),
+    "KGE-152": Page(
+        "network bridge not found; ip link shows no docker0",
+        "sudo systemctl restart docker; a second dockerd needs --bridge=none",
+        "seen with two dockerd of Docker 20.10 and 28.5",
+    ),
 }

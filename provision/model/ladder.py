@@ -62,6 +62,7 @@ LADDER: Final[Mapping[str, Place]] = {
     "KGE-143": Place("engine"),
     "KGE-130": Place("engine"),
     "KGE-141": Place("engine"),
+    "KGE-152": Place("engine"),
     "KGE-308": Place("engine"),
     "KGE-301": Place("engine"),
     "KGE-303": Place("engine"),

@@ -16,7 +16,20 @@ _SELINUX: Final = "/sys/fs/selinux"
 _PODMAN: Final = ("/usr/bin/podman", "/usr/bin/buildah")
 _BOOLEANS: Final = ("container_use_devices", "container_use_xserver_devices")
 _CGROUP2: Final = "/sys/fs/cgroup/cgroup.controllers"
-READS: Final = (*_SNAP, *_OWN, _DAEMON, "~/.docker/config.json", _SELINUX, *_PODMAN, _CGROUP2, "/dev/char")
+_PID: Final = ("/run/docker.pid", "/var/run/docker.pid")
+_NETWORKS: Final = "/sys/class/net"
+READS: Final = (
+    *_PID,
+    _NETWORKS,
+    *_SNAP,
+    *_OWN,
+    _DAEMON,
+    "~/.docker/config.json",
+    _SELINUX,
+    *_PODMAN,
+    _CGROUP2,
+    "/dev/char",
+)
 
 
 def snap(scene: Scene) -> Iterator[Finding]:
@@ -97,4 +110,20 @@ def selinux(scene: Scene) -> Iterator[Finding]:
         "sudo setsebool -P container_use_devices 1, or --security-opt label=disable; rootless also --group-add "
         "keep-groups. "
         "Check: getsebool container_use_devices",
+    )
+
+
+def bridge(scene: Scene) -> Iterator[Finding]:
+    """KGE-152: dockerd runs and its bridge is gone, as when a second dockerd started with one of its own."""
+    number = next((line for path in _PID if (line := scene.reader.line(path))), None)
+    started = scene.reader.text(f"/proc/{number}/cmdline") if number else None
+    networks = scene.reader.names(_NETWORKS)
+    if not scene.host.gpus or not started or "lo" not in networks or "docker0" in networks:
+        return
+    if "--bridge" in started or "-b=" in started or '"bridge"' in (scene.reader.text(_DAEMON) or ""):
+        return
+    yield warning(
+        "KGE-152",
+        "dockerd runs, but its bridge docker0 is gone: containers with a network do not start.",
+        "sudo systemctl restart docker; a second dockerd needs --bridge=none. Check: ip link show docker0",
     )

@@ -103,7 +103,8 @@ def test_warnings_count_when_strict(kgpu_env: KgpuEnv, captured: Path) -> None:
     (captured / "sys/module/amdgpu").mkdir(parents=True)
     (captured / "sys/module/amdgpu/initstate").write_text("live")
     assert "KGE-112" in kgpu_env("doctor", "--root", captured)[1]  # a warning
-    assert [kgpu_env("doctor", "--root", captured, *more)[0] for more in ((), ("--strict",))] == [0, 3]
+    for command in ("doctor", "probe"):
+        assert [kgpu_env(command, "--root", captured, *more)[0] for more in ((), ("--strict",))] == [0, 3]
 
 
 def test_a_log_is_read_and_a_missing_one_refused(kgpu_env: KgpuEnv, captured: Path, tmp_path: Path) -> None:
