@@ -17,6 +17,7 @@ from provision.probe.causes import (
     guest,
     health,
     kernel_log,
+    kernel_signs,
     modules,
     processor,
 )
@@ -45,7 +46,9 @@ CAUSES: Final = (
     Cause("DKMS module not running", modules.READS, modules.dkms_not_running, ("KGE-125",)),
     Cause("Secure Boot", boot.READS, boot.secure_boot, ("KGE-120",)),
     Cause("module older than libraries", modules.READS, modules.old_on_disk, ("KGE-127",)),
-    Cause("kernel's log", kernel_log.READS, kernel_log.signs, tuple(sorted({sign.code for sign in kernel_log.SIGNS}))),
+    Cause(
+        "kernel's log", kernel_log.READS, kernel_log.signs, tuple(sorted({sign.code for sign in kernel_signs.SIGNS}))
+    ),
     Cause("memory errors", health.READS, health.memory_errors, ("KGE-134",)),
     Cause("fabric manager", fabric.READS, fabric.manager, ("KGE-131", "KGE-132")),
     Cause("kernel and GPU", amd_kernel.READS, amd_kernel.too_old, ("KGE-146",)),
