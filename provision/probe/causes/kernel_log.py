@@ -20,7 +20,7 @@ _ANY = re.compile("|".join(["Xid", *(sign.pattern for sign in SIGNS)]))
 
 
 def signs(scene: Scene) -> Iterator[Finding]:
-    """Return one finding for each code and GPU that the log speaks of: of its first line, which the others follow from."""
+    """Return one finding for each code and GPU of the log: of the first line, which the others follow from."""
     lines = read(scene)
     found: dict[tuple[str, str], Finding] = {}
     for number, line in enumerate(lines):
