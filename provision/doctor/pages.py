@@ -173,4 +173,9 @@ PAGES: Final[Mapping[str, Page]] = {
         "sudo systemctl restart docker; a second dockerd needs --bridge=none",
         "seen with two dockerd of Docker 20.10 and 28.5",
     ),
+    "KGE-153": Page(
+        "Memory access fault by GPU node-1; no ROCm-capable device is detected",
+        "delete the line from /etc/environment or /etc/profile.d",
+        "github.com/ROCm/legacy-rocm-build/issues/5824",
+    ),
 }

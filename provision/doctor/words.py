@@ -22,12 +22,12 @@ _CAUSES: Final = (
     (r"/dev/kfd.*(not permitted|[Pp]ermission denied)", ("KGE-129", "KGE-143", "KGE-145")),
     (r"/dev/kfd.*[Cc]annot allocate memory", ("KGE-147", "KGE-135", "KGE-136", "KGE-112")),
     (r"NVML: Insufficient Permissions", ("KGE-145",)),
-    (r"Memory access fault by GPU|GPU Hang", ("KGE-146", "KGE-134", "KGE-137")),
+    (r"Memory access fault by GPU|GPU Hang", ("KGE-153", "KGE-146", "KGE-134", "KGE-137")),
     (r"uncorrectable ECC|ECC_UNCORRECTABLE", ("KGE-134",)),
     (r"GPU is lost|fallen off the bus", ("KGE-133",)),
     (r"[Ii]llegal instruction|exit(ed with)? (code|status) 132|SIGILL", ("KGE-148",)),
     (r'Missing "?iommu=pt', ("KGE-150",)),
-    (r"no CUDA-capable device|no ROCm-capable device|NO_DEVICE", ("KGE-139", "KGE-129")),
+    (r"no CUDA-capable device|no ROCm-capable device|NO_DEVICE", ("KGE-139", "KGE-129", "KGE-153")),
 )
 
 

@@ -67,6 +67,7 @@ LADDER: Final[Mapping[str, Place]] = {
     "KGE-301": Place("engine"),
     "KGE-303": Place("engine"),
     "KGE-148": Place("framework"),
+    "KGE-153": Place("framework"),
 }
 _ORDER: Final = {code: (RUNGS.index(place.rung), number) for number, (code, place) in enumerate(LADDER.items())}
 

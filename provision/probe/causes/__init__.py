@@ -53,6 +53,7 @@ CAUSES: Final = (
     Cause("fabric manager", fabric.READS, fabric.manager, ("KGE-131", "KGE-132")),
     Cause("kernel and GPU", amd_kernel.READS, amd_kernel.too_old, ("KGE-146",)),
     Cause("firmware", amd_kernel.READS, amd_kernel.firmware, ("KGE-146",)),
+    Cause("override", amd_kernel.READS, amd_kernel.override, ("KGE-153",)),
     Cause("IOMMU", amd_kernel.READS, amd_kernel.iommu, ("KGE-150",)),
     Cause("PCIe link", health.READS, health.link, ("KGE-138",)),
     Cause("licence", health.READS, health.licence, ("KGE-149",)),

@@ -10,7 +10,12 @@ from provision.probe.lookups import AmdKernel
 from provision.probe.pci import DEVICES
 
 _GROUPS: Final = "/sys/kernel/iommu_groups"
+_ENVIRONMENT: Final = ("/etc/environment", "/etc/default/docker")
+_FOLDERS: Final = ("/etc/environment.d", "/etc/profile.d")
+_OVERRIDE = re.compile(r"^\s*(?:export\s+)?HSA_OVERRIDE_GFX_VERSION=[\"']?([\d.]*)", re.MULTILINE)
 READS: Final = (
+    *_ENVIRONMENT,
+    *_FOLDERS,
     "/proc/sys/kernel/osrelease",
     f"{DEVICES}/*/fw_version/mes_fw_version",
     _GROUPS,
@@ -103,3 +108,20 @@ def _translates(scene: Scene, addresses: list[str]) -> bool | None:
     if not words or not scene.reader.names("/sys/class/iommu"):
         return None
     return not {"iommu=pt", "iommu.passthrough=1", "amd_iommu=off", "intel_iommu=off", "iommu=off"} & set(words)
+
+
+def override(scene: Scene) -> Iterator[Finding]:
+    """KGE-153: the whole machine tells ROCm that its GPU is another one."""
+    if not scene.host.gpus_of(_ROW.maker):
+        return
+    paths = [*_ENVIRONMENT, *(f"{folder}/{name}" for folder in _FOLDERS for name in scene.reader.names(folder))]
+    for path in paths:
+        found = _OVERRIDE.search(scene.reader.text(path) or "")
+        if found:
+            what = "is empty, so that ROCm finds no GPU" if not found[1] else f"= {found[1]} forces code of another GPU"
+            yield warning(
+                "KGE-153",
+                f"HSA_OVERRIDE_GFX_VERSION in {path} {what}: faults and wrong results follow.",
+                f"Delete that line from {path} and log in again; a stack for the GPU itself needs no override. "
+                "Check: env | grep HSA_OVERRIDE",
+            )

@@ -81,7 +81,8 @@ def device_rules(scene: Scene) -> Iterator[Finding]:
     has_toolkit = any(toolkit.name in _NVIDIA.toolkit_programs.values() for toolkit in scene.host.toolkits)
     if not has_toolkit or not scene.host.gpus_of(_NVIDIA.maker):
         return
-    setting = _NO_CGROUPS.search(scene.reader.text(TOOLKIT_CONFIG) or "")
+    config = scene.reader.text(TOOLKIT_CONFIG)
+    setting = _NO_CGROUPS.search(config or "")
     off = setting is not None and setting[1] == "true"
     if scene.guest in _SYSTEMS and not off:
         text = (
@@ -95,8 +96,11 @@ def device_rules(scene: Scene) -> Iterator[Finding]:
             "cgroup "
         )
         yield _rules(text + "forbids them (Failed to initialize NVML: Unknown Error).", "false")
-    elif not scene.guest and setting and not off and _rootless(scene):
-        text = f"A rootless Docker runs here and no-cgroups = false in {TOOLKIT_CONFIG}: it may not write device rules."
+    elif not scene.guest and config is not None and not off and _rootless(scene):
+        text = (
+            f"A rootless Docker runs here and no-cgroups = true is not set in {TOOLKIT_CONFIG}: it may not write "
+            "device rules."
+        )
         yield _rules(text, "true")
 
 
