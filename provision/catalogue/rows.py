@@ -217,6 +217,9 @@ class AmdTarget(Row, frozen=True):
     target: Target
     kind: Literal["instinct", "radeon", "apu"]
     products: Text
+    kernel: Version | None = None  # the first whose own amdgpu computes well on it
+    kernel_backports: tuple[Text, ...] = ()  # older kernels of a distribution that do, too: "6.14.0-1018-oem"
+    kernel_reason: str = ""
 
 
 class RocmSeries(Row, frozen=True):

@@ -6,6 +6,7 @@ import msgspec
 
 from provision.catalogue.sources import Source
 from provision.model import Change, Finding, Rejection, Value
+from provision.model.examination import Message, Step
 from provision.model.matrix import Cell, Effect
 
 
@@ -47,6 +48,11 @@ class DoctorDocument(Value):
 
     schema: Literal["kgpu-env/doctor/1"] = "kgpu-env/doctor/1"
     findings: tuple[Finding, ...] = ()
+    primary: Finding | None = None  # what to mend first; null on a healthy host
+    steps: tuple[Step, ...] = ()
+    commands: tuple[str, ...] = ()
+    check: str = ""
+    messages: tuple[Message, ...] = ()
 
 
 class CodeDocument(Value):

@@ -11,6 +11,7 @@ import msgspec
 from provision.errors import KgpuError
 from provision.model import GPU_VENDORS, Engine, Finding, GpuVendor, Host, Maker, Toolkit
 from provision.probe import command, findings, system, unusable
+from provision.probe.causes import find_causes
 from provision.probe.cdi import read_cdi
 from provision.probe.lookups import Lookups
 from provision.probe.parsers import parse_tool_version
@@ -57,7 +58,8 @@ def probe_files(root: Path, lookups: Lookups) -> Host:
         distribution=system.distribution(reader),
         looked_at=tuple(reader.looked_at),
     )
-    return msgspec.structs.replace(host, findings=_findings(reader, host, parts))
+    host = msgspec.structs.replace(host, findings=_findings(reader, host, parts))
+    return unusable.with_causes(host, find_causes(reader, host, on_bus, lookups))
 
 
 def _of(maker: Maker, on_bus: tuple[PciGpu, ...]) -> tuple[PciGpu, ...]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from provision.model import MAKERS, Finding, Gpu, Host, Maker, Severity
+from provision.model.ladder import cause_of, without_explained
 
 
 class Unusable(NamedTuple):
@@ -59,6 +60,23 @@ def _severity(why: Unusable, *, others: bool) -> Severity:
     if not others:
         return Severity.ERROR
     return Severity.INFO if why.minor else Severity.WARNING
+
+
+def with_causes(host: Host, causes: tuple[Finding, ...]) -> Host:
+    """Return `host` with `causes` among its findings, less the general ones that they explain.
+
+    A GPU that is not usable then names the finding that is left.
+    """
+    found = without_explained((*causes, *host.findings))
+    return msgspec.structs.replace(host, gpus=tuple(_renamed(gpu, found) for gpu in host.gpus), findings=found)
+
+
+def _renamed(gpu: Gpu, found: tuple[Finding, ...]) -> Gpu:
+    code = gpu.unusable.rpartition("(")[2].rstrip(")")
+    cause = cause_of(code, gpu.pci or "", found) if code else None
+    if cause is None:
+        return gpu
+    return msgspec.structs.replace(gpu, unusable=gpu.unusable.replace(code, cause.code))
 
 
 def driven(host: Host, addresses: set[str]) -> Host:

@@ -10,7 +10,7 @@ import pytest
 
 from provision.model import DeviceNode, Driver, Finding, Gpu, Host, Severity
 from provision.probe import nvidia_findings, nvml
-from provision.probe.nvidia_parsers import ReportedGpu, Slice
+from provision.probe.nvidia_parsers import Health, ReportedGpu, Slice, parse_smi_health
 from provision.probe.nvidia_tools import merge_tool
 from provision.probe.smi import ToolAnswer
 
@@ -203,3 +203,45 @@ def test_nvml_that_does_not_start(value: int, expected: ToolAnswer | None) -> No
 def test_nvml_that_breaks_later() -> None:
     got = nvml.read(binding(nvmlSystemGetDriverVersion=fails(15)))
     assert got == ToolAnswer(tool="NVML", failure="error 15")
+
+
+@pytest.mark.parametrize(
+    ("health", "slices", "expected"),
+    [
+        (Health(mig=True), (), ["KGE-139"]),
+        (Health(mig=True), (Slice(profile="1g.10gb", uuid="MIG-1"),), []),
+        (Health(uncorrected=4), (), ["KGE-134"]),
+        (Health(remap_pending=True), (), ["KGE-134"]),
+        (Health(), (), []),
+        (None, (), []),
+    ],
+)
+def test_what_a_tool_alone_knows_is_found(
+    health: Health | None, slices: tuple[Slice, ...], expected: list[str]
+) -> None:
+    assert codes(merge_tool(HOST, seen(replace(REPORTED, health=health, slices=slices)))) == expected
+
+
+def test_health_as_nvidia_smi_prints_it() -> None:
+    text = (
+        "00000000:17:00.0, Enabled, 0, No\n00000000:65:00.0, [N/A], [N/A], [N/A]\n0000:b3:00.0, Disabled, 4, Yes\nno\n"
+    )
+    assert parse_smi_health(text) == {
+        "0000:17:00.0": Health(mig=True),
+        "0000:65:00.0": Health(),
+        "0000:b3:00.0": Health(uncorrected=4, remap_pending=True),
+    }
+
+
+def test_health_as_nvml_tells_it() -> None:
+    class Failed(Exception):  # noqa: N818 - stands for the binding's class
+        value = 3
+
+    binding = SimpleNamespace(
+        NVMLError=Failed,
+        nvmlDeviceGetMigMode=lambda _: [1, 1],
+        nvmlDeviceGetTotalEccErrors=lambda _, kind, counter: 2 if (kind, counter) == (1, 0) else 0,
+        nvmlDeviceGetRemappedRows=lambda _: (0, 4, 1, 0),
+    )
+    found = nvml._health(cast("ModuleType", binding), object())  # noqa: SLF001 - the binding's calls, one by one
+    assert found == Health(mig=True, uncorrected=2, remap_pending=True)
