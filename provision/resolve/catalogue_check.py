@@ -112,7 +112,7 @@ def _useless(catalogue: Catalogue) -> Iterator[Finding]:
             rules = ", ".join(_nearest(catalogue, machines, requests[0], vendor))
             text = f"{table}, {name}: no driver and GPU of the catalogue gets it; what comes nearest breaks {rules}"
             yield _finding("KGE-256", Severity.INFO, text, "it serves `kgpu-env check` at most")
-    yield from _useless_keras(catalogue)
+    yield from _useless_alternatives(catalogue)
 
 
 def _nearest(catalogue: Catalogue, machines: list[Host], request: Request, vendor: Vendor) -> list[RuleName]:
@@ -123,7 +123,7 @@ def _nearest(catalogue: Catalogue, machines: list[Host], request: Request, vendo
     return min(every, key=lambda rules: (len(rules), rules), default=[])
 
 
-def _useless_keras(catalogue: Catalogue) -> Iterator[Finding]:
+def _useless_alternatives(catalogue: Catalogue) -> Iterator[Finding]:
     """Find builds for JAX and torch that no host gets, even when backend, runtime and Python are asked for."""
     keras = catalogue.keras
     wanted: list[tuple[str, rows.FrameworkRow, Request, str]] = [

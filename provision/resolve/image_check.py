@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from provision.catalogue import Catalogue, rows
 from provision.errors import NoStackError
-from provision.model import DriverVersion, Host, Request, Vendor, version_key
+from provision.model import GPU_VENDORS, DriverVersion, Host, Request, Vendor, version_key
 from provision.model.base import Value
 from provision.resolve import resolve
 from provision.resolve.forward_compat import library
 from provision.resolve.nvidia import brands_of, capability_of
 from provision.resolve.nvidia_require import Requirement, Seen, parse, requirements, unmet
+from provision.resolve.vendors import builds_of
 
 
 class ImageCheck(Value):
@@ -27,9 +28,9 @@ def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mappi
             image asks for an NVIDIA driver and the host has none. KGE-210 to KGE-213, AMD's image does not suit.
         InputError: KGE-241, a condition of the image cannot be read.
     """
-    if any(image == build.image for build in catalogue.amd.builds):
+    if vendor := _publisher(catalogue, image):
         # It states no condition, but the catalogue knows driver and GPUs for it.
-        stack = resolve(catalogue, host, Request(vendor=Vendor.ROCM, base=image))
+        stack = resolve(catalogue, host, Request(vendor=vendor, base=image))
         return ImageCheck(conditions=(f"by the catalogue: {stack.summary}",))
     wanted = requirements(environment)
     if not wanted:
@@ -46,6 +47,15 @@ def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mappi
     if broken:
         raise _refusal(catalogue, image, broken, gpus)
     return ImageCheck(conditions=tuple(_words(one) for one in wanted), notes=_notes(catalogue, host, environment, gpus))
+
+
+def _publisher(catalogue: Catalogue, image: str) -> Vendor | None:
+    """Return the vendor whose builds of TensorFlow are published as the image."""
+    for vendor in GPU_VENDORS:
+        builds = builds_of(catalogue, vendor, "tensorflow", None)
+        if any(build.image and build.image.image == image for build in builds):
+            return vendor
+    return None
 
 
 def seen(catalogue: Catalogue, host: Host) -> tuple[Seen, ...]:
