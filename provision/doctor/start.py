@@ -35,7 +35,7 @@ def try_start(engine: Starter, image: str, host: Host) -> Start | None:
         run = Run(image=image, command=_COMMAND, access=device_access(host, vendor_of(maker)), seconds=SECONDS)
         ran = engine.run(run)
     except KgpuError as error:
-        return Start(image=image, started=False, text=error.what)
+        return Start(image=image, started=False, text=error.text)
     if ran.timed_out:
         return None
     is_started = not ran.refused and (ran.exit_code == 0 or ran.exit_code in _RAN_NOT)

@@ -130,7 +130,7 @@ def _unknown(row: GpuVendor, word: str, found: Chosen, listed: Chosen) -> UsageE
     return UsageError(
         "KGE-306",
         what,
-        why=why,
+        cause=why,
         fix="give --gpus all, or numbers, UUIDs, PCI addresses or architectures from that list, separated by commas",
     )
 

@@ -109,10 +109,10 @@ def _unheeded(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
 def _no_stack(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor, failure: Failure) -> NoStackError:
     if failure.facts is None:  # the host lacks something, whatever is asked for
         fix = failure.fix or suggestions.in_words(())
-        return NoStackError(failure.code, failure.what, why=failure.why, fix=fix)
+        return NoStackError(failure.code, failure.what, cause=failure.why, fix=fix)
     rules, why, found = _reasons(catalogue, class_of(host, vendor), wishes, vendor)
     fix = suggestions.in_words(found)
-    error = NoStackError(failure.code, failure.what, why=why, fix=fix, rejected=failure.rejected)
+    error = NoStackError(failure.code, failure.what, cause=why, fix=fix, rejected=failure.rejected)
     error.conflict, error.changes = rules, found
     return error
 
@@ -140,7 +140,7 @@ def _no_gpu(host: Host) -> NoStackError:
     return NoStackError(
         "KGE-210",
         "The host has no GPU.",
-        why=f"looked at: {looked}",
+        cause=f"looked at: {looked}",
         fix=(
             "ask for a CPU environment with --vendor cpu (or --fallback cpu), "
             "or for another machine's with --host FILE (kgpu-env probe --json, run there)"

@@ -82,7 +82,7 @@ def _host(path: Path | None, root: Path | None) -> tuple[tuple[Finding, ...], Ca
 
 
 def _finding(error: InputError) -> Finding:
-    text = f"{error.what} {error.why}".strip()
+    text = f"{error.text} {error.cause}".strip()
     return Finding(code=error.code, severity=Severity.ERROR, text=text, fix=error.fix)
 
 
@@ -98,7 +98,7 @@ def _read(log: str | None) -> str:
         data = sys.stdin.buffer.read() if log == "-" else Path(log).read_bytes()
     except OSError as error:
         fix = "give the path of a text file, or - for stdin"
-        raise InputError("KGE-614", f"The log {log} cannot be read.", why=error.strerror or "", fix=fix) from error
+        raise InputError("KGE-614", f"The log {log} cannot be read.", cause=error.strerror or "", fix=fix) from error
     return data.decode(errors="replace")
 
 

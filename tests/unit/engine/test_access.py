@@ -149,7 +149,7 @@ def test_a_gpu_that_is_not_there_is_an_error_that_lists_what_is(gpus: str) -> No
     with pytest.raises(UsageError) as caught:
         device_access(NVIDIA_HOST, CUDA, gpus)
     assert caught.value.code == "KGE-306"
-    assert "0 = NVIDIA H100 GPU-aaaa-0; 1 = NVIDIA H100 GPU-aaaa-1" in caught.value.why
+    assert "0 = NVIDIA H100 GPU-aaaa-0; 1 = NVIDIA H100 GPU-aaaa-1" in caught.value.cause
 
 
 def test_asking_for_one_where_there_is_none() -> None:
@@ -166,7 +166,7 @@ def test_a_gpu_that_nothing_drives_is_not_handed_in() -> None:
     assert device_access(host, CUDA, "1").cdi == ("nvidia.com/gpu=0",)  # the toolkit does not count the other
     with pytest.raises(UsageError, match="cannot be used") as caught:
         device_access(host, CUDA, "0")
-    assert "held by vfio-pci" in caught.value.why
+    assert "held by vfio-pci" in caught.value.cause
 
 
 def test_a_host_of_unusable_gpus_is_one_without() -> None:

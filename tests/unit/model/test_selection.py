@@ -65,14 +65,14 @@ def test_a_gpu_that_nothing_drives_is_told_with_the_reason(words: str) -> None:
     with pytest.raises(UsageError, match="cannot be used") as caught:
         select(NVIDIA, "nvidia", words)
     assert caught.value.code == "KGE-306"
-    assert HELD in caught.value.why
+    assert HELD in caught.value.cause
 
 
 @pytest.mark.parametrize("words", ["3", "-1", "", "sm_75", "99:00.0", "GPU-zz", "all,0", "nonsense"])
 def test_an_unknown_name_lists_what_there_is(words: str) -> None:
     with pytest.raises(UsageError, match="has no NVIDIA GPU") as caught:
         select(NVIDIA, "nvidia", words)
-    assert f"0 = GPU 0000:01:00.0 (not usable: {HELD}); 1 = GPU GPU-aa; 2 = GPU 0000:3b:00.0" in caught.value.why
+    assert f"0 = GPU 0000:01:00.0 (not usable: {HELD}); 1 = GPU GPU-aa; 2 = GPU 0000:3b:00.0" in caught.value.cause
 
 
 def test_an_integrated_gpu_is_chosen_where_there_is_no_card() -> None:
