@@ -49,7 +49,7 @@ def explain(code: str, catalogue: Catalogue) -> str:
     wanted = code.upper()
     row = next((row for row in catalogue.errors if row.id == wanted), None)
     if row:
-        parts = {"seen": row.match, "cause": row.cause, "mend": row.fix, "source": row.source}
+        parts = {"seen": row.match, "cause": row.cause, "fix": row.fix, "source": row.source}
         legend = (f"  {'':<9} {one.line}" for one in cited(catalogue.sources, row.source))
         return "\n".join([row.id, *(f"  {name:<9} {text}" for name, text in parts.items()), *legend])
     return _own(wanted)
@@ -61,7 +61,7 @@ def _own(code: str) -> str:
     if not meaning:
         return ""
     page, place = PAGES.get(code), LADDER.get(code)
-    parts = {"seen": page.seen, "mend": page.mend, "source": page.source} if page else {}
+    parts = {"seen": page.seen, "fix": page.fix, "source": page.source} if page else {}
     if place:
         parts["rung"] = place.rung
     return "\n".join([code, f"  {meaning}", *(f"  {name:<9} {text}" for name, text in parts.items())])
