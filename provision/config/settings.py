@@ -8,7 +8,7 @@ import msgspec
 
 from provision.config.project import Project
 from provision.errors import InputError, nearest
-from provision.model import SETTINGS, VENDORS, Network, Request, User
+from provision.model import SETTINGS, VENDORS, Network, Request, User, is_version
 from provision.variables import OWN, PREFIX, PROFILE
 
 T = TypeVar("T")
@@ -125,7 +125,7 @@ def _check(key: str, value: object, origin: str) -> None:
     if choices and text not in choices:
         fix = nearest(text, choices) or f"choose from {', '.join(choices)}"
         raise InputError("KGE-604", f"{origin}: {key} cannot be {text!r}.", fix=fix)
-    if option.kind == "version" and not re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
+    if option.kind == "version" and not is_version(text):
         raise InputError(
             "KGE-604", f"{origin}: {key} cannot be {text!r}.", fix="give a version, such as 2.21 or 12.5.1"
         )

@@ -13,6 +13,7 @@ from provision.probe.amd_parsers import (
     gfx_name,
     is_gpu,
     is_integrated,
+    parse_driver_version,
     parse_marketing_names,
     parse_properties,
     partition_name,
@@ -52,7 +53,7 @@ def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> Vend
     gpus = [_gpu(reader, node, nodes, names) for node in nodes]
     bare = [_bare(reader, gpu, names) for gpu in others]
     found = [
-        *_driver_findings(driver, has_gpu=bool(nodes or pci)),
+        *_driver_findings(reader, driver, has_gpu=bool(nodes or pci)),
         *_not_driven(others, loaded=driver is not None),
         *(_node_findings(reader, gpus) if nodes else ()),
     ]
@@ -75,18 +76,19 @@ def _driver(reader: Reader, lookups: Lookups) -> Driver | None:
     state = reader.line(f"{_MODULE}/initstate")  # absent when amdgpu is built into the kernel
     if state not in {None, "live"}:
         return None
-    version = reader.line(f"{_MODULE}/version")
-    flavour: Literal["dkms", "inbox"] = "dkms" if version else "inbox"
-    release = lookups.amd_releases.get(version) if version else None
+    told = reader.line(f"{_MODULE}/version")
+    flavour: Literal["dkms", "inbox"] = "dkms" if told else "inbox"
+    version = parse_driver_version(told or "")
+    release = lookups.amd_releases.get(told) if told else None
     return Driver(vendor="amd", version=version, release=release, flavour=flavour)
 
 
-def _driver_findings(driver: Driver | None, *, has_gpu: bool) -> list[Finding]:
+def _driver_findings(reader: Reader, driver: Driver | None, *, has_gpu: bool) -> list[Finding]:
     if not driver or not has_gpu:
         return []
-    if driver.version is None:
+    if driver.flavour == "inbox":
         return [amd_findings.inbox_amdgpu()]
-    return [] if driver.release else [amd_findings.unknown_amdgpu(driver.version)]
+    return [] if driver.release else [amd_findings.unknown_amdgpu(reader.line(f"{_MODULE}/version") or "")]
 
 
 def _kfd_nodes(reader: Reader, pci: tuple[PciGpu, ...]) -> tuple[_Node, ...]:

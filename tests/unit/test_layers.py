@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "provision"
 LAYERS = {
     "compat": 0,
     "errors": 0,
+    "files": 0,
     "model": 0,
     "resources": 0,
     "variables": 0,
