@@ -11,6 +11,7 @@ LAYERS = {
     "errors": 0,
     "files": 0,
     "model": 0,
+    "redaction": 0,
     "resources": 0,
     "variables": 0,
     "catalogue": 1,
