@@ -113,7 +113,7 @@ def check_environment() -> None:
 
 def _end(error: KgpuError, *, as_json: bool) -> NoReturn:
     if _Debug.on:
-        traceback.print_exc()  # of the error that is being handled, and of what caused it
+        log(traceback.format_exc())  # of the error that is being handled, and of what caused it
     try:
         print_error(error, as_json=as_json)
     except BrokenPipeError:
