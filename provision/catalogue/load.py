@@ -54,6 +54,8 @@ def convert(values: object, kind: type[T], path: Path, code: str = "KGE-202") ->
     """
     try:
         return msgspec.convert(values, kind)
+    except UnicodeEncodeError as error:
+        raise InputError(code, f"{path}: a value has half of a character", why=str(error)) from error
     except RecursionError as error:
         raise InputError(code, f"{path}: its lists and mappings are too deep, or hold themselves") from error
     except msgspec.ValidationError as error:

@@ -29,6 +29,11 @@ def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dic
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+def parse_yaml(text: str | bytes) -> object:
+    """Return the plain values of a YAML document. Raises one of `YAML_ERRORS`."""
+    return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a safe loader
+
+
 def read_yaml(path: Path, code: str = "KGE-201") -> object:
     """Return the plain values in a YAML file.
 
@@ -36,7 +41,7 @@ def read_yaml(path: Path, code: str = "KGE-201") -> object:
         InputError: the file cannot be read, is not YAML, or gives a key twice.
     """
     try:
-        return yaml.load(read_file(path), _Loader)  # noqa: S506 - _Loader is a safe loader
+        return parse_yaml(read_file(path))
     except OSError as error:
         raise InputError(code, f"cannot read {path}", why=error.strerror or str(error)) from error
     except YAML_ERRORS as error:

@@ -91,12 +91,11 @@ def _variables(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parse(key: str, text: str) -> object:
-    import yaml  # noqa: PLC0415 - 11 ms, only for variables that hold lists or mappings
-
-    from provision.catalogue.yaml_file import YAML_ERRORS  # noqa: PLC0415 - as above
+    # 11 ms, only for variables that hold lists or mappings.
+    from provision.catalogue.yaml_file import YAML_ERRORS, parse_yaml  # noqa: PLC0415
 
     try:
-        return yaml.safe_load(text)
+        return parse_yaml(text)
     except YAML_ERRORS as error:
         why = " ".join(str(error).split())
         raise InputError("KGE-604", f"{PREFIX}{key.upper()} is not valid YAML", why=why) from None
@@ -136,6 +135,9 @@ def _convert(values: Mapping[str, Any], kind: type[T], prefix: str, origins: Map
     fields = {name: values[prefix + name] for name in _fields(kind) if prefix + name in values}
     try:
         return msgspec.convert(fields, kind)
+    except UnicodeEncodeError as error:
+        keys = ", ".join(sorted({origins.get(prefix + name, "") for name in fields}))
+        raise InputError("KGE-604", f"{keys}: a value has half of a character.", why=str(error)) from error
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$.")
         name = re.split(r"[.\[`]", where)[0]

@@ -133,8 +133,8 @@ def _cancel(api: APIClient, ident: str) -> None:
 
 def failure(progress: Progress, message: Mapping[str, Any]) -> BuildError:
     """Return the error for a build whose stream ended with the error `message`."""
-    detail = message.get("errorDetail") or {}
-    why = str(detail.get("message") or message.get("error") or "")
+    detail = message.get("errorDetail")
+    why = str((detail.get("message") if isinstance(detail, dict) else detail) or message.get("error") or "")
     step = progress.failed
     log = step.lines() if step else ()
     if images.NO_SPACE in "\n".join((why, *log[-3:])).lower():

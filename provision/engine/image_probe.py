@@ -67,6 +67,15 @@ def _ask(path: str, reference: str) -> LocalImage | None:
         return None
     if answer.status != http.client.OK:
         raise ValueError(f"status {answer.status}")
+    return described(body)
+
+
+def described(body: bytes) -> LocalImage:
+    """Return what an answer to /images/NAME/json tells.
+
+    Raises:
+        ValueError, http.client.HTTPException: it describes no image.
+    """
     found = parse_json(body)
     if not isinstance(found, dict) or not isinstance(found.get("Id"), str):
         raise http.client.HTTPException("an answer that describes no image")

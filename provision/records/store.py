@@ -26,7 +26,7 @@ def state_folder(environment: Mapping[str, str]) -> Path:
 
 def place(folder: Path, node: str, image: str) -> Path:
     """Return the file of the record about an image on a host."""
-    return folder / f"{hashlib.sha256(f'{node} {image}'.encode()).hexdigest()[:32]}.json"
+    return folder / f"{hashlib.sha256(f'{node} {image}'.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
 
 
 def save(folder: Path, record: Record) -> Path:
