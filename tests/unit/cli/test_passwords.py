@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from provision.cli.commands import COMMANDS
+from provision.engine.protocol import Ran
 from provision.errors import BuildError
 
 MARK = "pA55-w0rd"
@@ -32,7 +33,22 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
         ("render", "--vendor", "cpu", "-o", "context/"),
     ],
     "build": [("build", "--vendor", "cpu"), ("build", "--vendor", "cpu", "--push")],
-    "verify": [("verify", "x", "--report", "r.json", "--html", "r.html", "--junit", "r.xml", "--ctrf", "c.json")],
+    "verify": [
+        (
+            "verify",
+            "x",
+            "--vendor",
+            "cpu",
+            "--report",
+            "r.json",
+            "--html",
+            "r.html",
+            "--junit",
+            "r.xml",
+            "--ctrf",
+            "c.json",
+        )
+    ],
     "gate": [("gate",)],
     "init": [("init", "--yes", "--output", "new")],
     "run": [("run", "--", "true")],
@@ -136,3 +152,29 @@ def test_what_others_say_is_told_without_it(
     assert code == 6
     assert MARK not in out + err
     assert "http://***@proxy.example:3128" in err
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_report_does_not_keep_what_a_container_said(
+    kgpu_env: Call, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    said = f"Failed to fetch http://user:{MARK}@packages.example/simple"
+    engine = request.getfixturevalue("engine")
+    monkeypatch.setattr(engine, "run", lambda _: Ran(exit_code=1, stdout=said, stderr=said, seconds=0.1))
+    files = ("--report", "r.json", "--html", "r.html", "--junit", "r.xml", "--ctrf", "c.json")
+    ended = kgpu_env("verify", "x", "--vendor", "cpu", *files)
+    assert MARK not in ended.out + ended.err
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["c.json", "r.html", "r.json", "r.xml"]
+    assert list(holding(tmp_path)) == []
+
+
+@pytest.mark.usefixtures("engine")
+def test_text_that_turns_a_line_does_not_reach_the_terminal(kgpu_env: Call, tmp_path: Path) -> None:
+    for words in (("resolve", "--host", "a\u202eb\u2066c"), ("resolve", "--host", "a\u202eb\u2066c", "--json")):
+        code, out, err = kgpu_env(*words)
+        assert code == 3
+        assert not {"\u202e", "\u2066"} & set(out + err)
+        assert "a\\u202eb" in err
+    (tmp_path / "host.json").write_text('{"gpus": [{"vendor": "nvidia", "name": "H\\u202e100"}]}')
+    ended = kgpu_env("resolve", "--host", "host.json")
+    assert "\u202e" not in ended.out + ended.err
