@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,13 +16,13 @@ def beside(name: str) -> Any:  # noqa: ANN401 - a module
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec
     assert spec.loader
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-fuzz = beside("fuzz")
-readers, spoil, tried = fuzz.readers, fuzz.spoil, fuzz.tried
+spoilt, _, fuzz = (beside(name) for name in ("spoilt", "outside", "fuzz"))
+readers, spoil, tried = fuzz.readers, spoilt.spoil, fuzz.tried
 NUMBER = int(os.environ.get("KGPU_TEST_EXAMPLES", "12"))  # more find more
 
 
@@ -36,15 +37,15 @@ def test_a_spoilt_input_is_a_value_or_a_clean_error(place: Path, name: str) -> N
 
     @settings(max_examples=NUMBER, deadline=None, derandomize=True, database=None)
     @given(st.randoms(use_true_random=False))
-    def spoilt(chance: Random) -> None:
+    def wrong(chance: Random) -> None:
         tried(reader, spoil(chance, reader.good), place)
 
-    spoilt()
+    wrong()
 
 
 @pytest.mark.parametrize("name", readers())
 def test_so_is_what_no_reader_expects(place: Path, name: str) -> None:
-    for body in fuzz.BYTES:
+    for body in spoilt.BYTES:
         tried(readers()[name], body, place)
 
 
