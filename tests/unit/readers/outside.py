@@ -121,8 +121,7 @@ def from_overlay(body: bytes, folder: Path) -> object:
             (own / name).write_text(yaml.safe_dump(tables))
     else:
         (own / "nvidia.yaml").write_bytes(body)
-    load.cache_clear()
-    found = load(DATA / "catalogue", None, own)
+    found = load.__wrapped__(DATA / "catalogue", None, own)
     found.house  # noqa: B018 - read when it is asked for
     return sum(1 for _ in found.all_rows())
 
