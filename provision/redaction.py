@@ -31,16 +31,16 @@ def redacted_address(text: str) -> str:
 
 
 def refuse_passwords(request: Request) -> None:
-    """Raise InputError KGE-614 where a password would become part of the image, which all who pull it can read."""
+    """Raise InputError KGE-615 where a password would become part of the image, which all who pull it can read."""
     values = {f"package {number}": word for number, word in enumerate(request.packages, 1)}
     values |= {f"label {key}": value for key, value in request.labels.items()}
     values |= {f"variable {key}": value for key, value in request.env.items()}
     for name, value in values.items():
         if redacted(value) != value:
             raise InputError(
-                "KGE-614",
+                "KGE-615",
                 f"The {name} holds a password, which would stay in the image.",
-                why=redacted(value),
+                cause=redacted(value),
                 fix="give it to the container when it runs; for a package index name it under network: index_url",
             )
 

@@ -40,13 +40,13 @@ def read_key(path: Path) -> bytes:
     try:
         key, status = read_with_status(path, KEY_LIMIT)
     except OSError as error:
-        raise InputError("KGE-591", f"The key {path} cannot be read.", why=error.strerror or "", fix=fix) from error
+        raise InputError("KGE-591", f"The key {path} cannot be read.", cause=error.strerror or "", fix=fix) from error
     if open_to_others(status):
         why = f"others than its owner may read or write it (mode {status.st_mode & 0o777:04o}), and sign as you do"
-        raise InputError("KGE-591", f"The key {path} is no secret.", why=why, fix=f"chmod 600 {path}, or make another")
+        raise InputError("KGE-591", f"The key {path} is no secret.", cause=why, fix=f"chmod 600 {path}, or make another")
     if len(key) < KEY_BYTES:
         raise InputError(
-            "KGE-591", f"{path} is no key.", why=f"it has {len(key)} bytes, {KEY_BYTES} are the least", fix=fix
+            "KGE-591", f"{path} is no key.", cause=f"it has {len(key)} bytes, {KEY_BYTES} are the least", fix=fix
         )
     return key
 
@@ -186,7 +186,7 @@ def _image_id(image: str) -> str | None:
         raise EngineError(
             "KGE-590",
             "The gate cannot see the image: no engine answers on this host.",
-            why=str(error),
+            cause=str(error),
             fix="start the engine; DOCKER_HOST must name a local socket (unix://...)",
         ) from error
     return found.image_id if found else None

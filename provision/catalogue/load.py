@@ -42,7 +42,7 @@ def _mark(path: Path) -> str:
     try:
         content = read_file(path)
     except OSError as error:
-        raise InputError("KGE-201", f"cannot read {path}", why=error.strerror or str(error)) from error
+        raise InputError("KGE-201", f"cannot read {path}", cause=error.strerror or str(error)) from error
     return f"{__version__}-{len(content):x}-{zlib.crc32(content):08x}"
 
 
@@ -55,7 +55,7 @@ def convert(values: object, kind: type[T], path: Path, code: str = "KGE-202") ->
     try:
         return msgspec.convert(values, kind)
     except UnicodeEncodeError as error:
-        raise InputError(code, f"{path}: a value has half of a character", why=str(error)) from error
+        raise InputError(code, f"{path}: a value has half of a character", cause=str(error)) from error
     except RecursionError as error:
         raise InputError(code, f"{path}: its lists and mappings are too deep, or hold themselves") from error
     except msgspec.ValidationError as error:

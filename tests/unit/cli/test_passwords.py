@@ -147,7 +147,7 @@ def test_what_others_say_is_told_without_it(
 ) -> None:
     said = f"fetch http://user:{MARK}@proxy.example:3128 failed"
     engine = request.getfixturevalue("engine")
-    monkeypatch.setattr(engine, "error", BuildError("KGE-401", said, why=said, fix=said, log=(said, said)))
+    monkeypatch.setattr(engine, "error", BuildError("KGE-401", said, cause=said, fix=said, log=(said, said)))
     code, out, err = kgpu_env("build", "--vendor", "cpu", "--json")
     assert code == 6
     assert MARK not in out + err

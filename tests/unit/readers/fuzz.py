@@ -181,7 +181,7 @@ def tried(reader: Reader, body: bytes, folder: Path) -> str:
     except NoStackError as error:
         return error.code
     except KgpuError as error:
-        json.loads(plain_json(encode([error.what, error.why, error.fix])))
+        json.loads(plain_json(encode([error.text, error.cause, error.fix])))
         return error.code
     except reader.clean as error:
         return type(error).__name__

@@ -68,7 +68,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, reader: str, kind: s
     with pytest.raises(InputError) as caught:
         read(make(tmp_path / "named"))
     assert caught.value.code == code
-    assert told in caught.value.why
+    assert told in caught.value.cause
 
 
 @pytest.mark.parametrize("kind", [one for one in STRANGE if one != "absent"])

@@ -101,8 +101,8 @@ def test_a_long_text_takes_no_long_time() -> None:
 def test_a_password_that_would_stay_in_the_image_is_refused(request_: Request) -> None:
     with pytest.raises(InputError) as caught:
         refuse_passwords(request_)
-    assert caught.value.code == "KGE-614"
-    assert "MARK" not in f"{caught.value.what} {caught.value.why} {caught.value.fix}"
+    assert caught.value.code == "KGE-615"
+    assert "MARK" not in f"{caught.value.text} {caught.value.cause} {caught.value.fix}"
 
 
 def test_what_holds_none_is_taken() -> None:

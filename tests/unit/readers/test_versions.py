@@ -36,7 +36,7 @@ def test_a_host_file_with_such_a_driver_is_none(tmp_path: Path, maker: str, text
     with pytest.raises(InputError) as caught:
         read_host(path)
     assert caught.value.code == "KGE-607"
-    assert "drivers[0].version" in caught.value.why
+    assert "drivers[0].version" in caught.value.cause
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_a_key_that_others_may_use_is_none(tmp_path: Path, mode: int) -> None:
     with pytest.raises(InputError) as caught:
         read_key(path)
     assert caught.value.code == "KGE-591"
-    assert f"mode {mode:04o}" in caught.value.why
+    assert f"mode {mode:04o}" in caught.value.cause
 
 
 def test_a_record_in_a_folder_that_all_may_write_is_refused(records: Records) -> None:
