@@ -11,6 +11,7 @@ import msgspec
 import provision.catalogue as facts
 from provision import model
 from provision.errors import EngineError, InputError
+from provision.files import read_file
 
 if TYPE_CHECKING:
     from provision.engine.image_probe import LocalImage
@@ -41,7 +42,7 @@ def read_host(path: Path) -> model.Host:
     """
     fix = "make one with kgpu-env probe --json > host.json on that machine"
     try:
-        text = path.read_bytes()
+        text = read_file(path)
     except OSError as error:
         raise InputError(
             "KGE-606", f"The host file {path} cannot be read.", cause=error.strerror or "", fix=fix

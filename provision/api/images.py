@@ -11,6 +11,7 @@ from provision.api.hosts import engine as connection
 from provision.api.hosts import local_image
 from provision.errors import EngineError
 from provision.model.reference import Reference, parse_reference, reference_of, rewrite
+from provision.redaction import refuse_passwords
 
 if TYPE_CHECKING:
     from provision.engine.image_probe import LocalImage
@@ -53,6 +54,7 @@ def build(
 
     wanted = options or model.BuildOptions()
     check_names(wanted.tag, wanted.network.registries)
+    refuse_passwords(wanted.request)
     reached = build_network(wanted.network, os.environ)
     for name in dict.fromkeys(reached.left_out):
         log(f"{name}, which a build cannot reach, is left out")

@@ -98,7 +98,10 @@ def _environment(home: str, vendor: Vendor) -> dict[str, str]:
 
 
 def _project(folder: Path, user: str, log: Callable[[str], None]) -> Path:
-    place = folder.resolve()
+    try:
+        place = folder.resolve()
+    except OSError:  # the working directory itself was removed
+        place = folder
     if not place.is_dir():
         raise InputError("KGE-608", f"{folder} is no folder.", fix="name the project's folder with --project")
     status = place.stat()
@@ -123,6 +126,9 @@ def _cache() -> Path:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            "KGE-605", f"The cache {place} cannot be made.", cause=error.strerror or "", fix="set HOME to your own folder"
+            "KGE-605",
+            f"The cache {place} cannot be made.",
+            cause=error.strerror or "",
+            fix="set HOME to your own folder",
         ) from error
     return place

@@ -12,6 +12,7 @@ import provision.catalogue as facts
 from provision import __version__
 from provision.api.hosts import local_image, probe_host
 from provision.errors import EngineError, InputError
+from provision.files import open_to_others, read_with_status
 from provision.model import Proof, Status, Value, Verdict, encode
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from provision.records.gate import Subject
 
 KEY_BYTES = 16  # a shorter key can be guessed
+KEY_LIMIT = 1 << 16
 
 
 class Records(Value):
@@ -32,13 +34,18 @@ def read_key(path: Path) -> bytes:
     """Return the key in a file.
 
     Raises:
-        InputError: KGE-591, the file cannot be read or holds no key.
+        InputError: KGE-591, the file cannot be read, others than its owner may do so, or it holds no key.
     """
     fix = "make one: head -c 32 /dev/urandom > FILE; chmod 600 FILE"
     try:
-        key = path.read_bytes()
+        key, status = read_with_status(path, KEY_LIMIT)
     except OSError as error:
         raise InputError("KGE-591", f"The key {path} cannot be read.", cause=error.strerror or "", fix=fix) from error
+    if open_to_others(status):
+        why = f"others than its owner may read or write it (mode {status.st_mode & 0o777:04o}), and sign as you do"
+        raise InputError(
+            "KGE-591", f"The key {path} is no secret.", cause=why, fix=f"chmod 600 {path}, or make another"
+        )
     if len(key) < KEY_BYTES:
         raise InputError(
             "KGE-591", f"{path} is no key.", cause=f"it has {len(key)} bytes, {KEY_BYTES} are the least", fix=fix

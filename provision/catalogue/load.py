@@ -10,6 +10,8 @@ import msgspec
 
 from provision import __version__
 from provision.errors import InputError
+from provision.files import read_file
+from provision.model.base import decode
 from provision.resources import keep
 
 T = TypeVar("T")
@@ -26,7 +28,7 @@ def read_facts(path: Path, kind: type[T], cache: Path | None) -> T:
     copy = cache / f"{path.stem}-{_mark(path)}.json" if cache else None
     if copy:
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            return msgspec.json.decode(copy.read_bytes(), type=kind)
+            return decode(read_file(copy), kind)
     from provision.catalogue.yaml_file import read_yaml  # noqa: PLC0415 - slow to import, and needed once a release
 
     values = read_yaml(path)
@@ -38,7 +40,7 @@ def read_facts(path: Path, kind: type[T], cache: Path | None) -> T:
 
 def _mark(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise InputError("KGE-201", f"cannot read {path}", cause=error.strerror or str(error)) from error
     return f"{__version__}-{len(content):x}-{zlib.crc32(content):08x}"
@@ -52,6 +54,10 @@ def convert(values: object, kind: type[T], path: Path, code: str = "KGE-202") ->
     """
     try:
         return msgspec.convert(values, kind)
+    except UnicodeEncodeError as error:
+        raise InputError(code, f"{path}: a value has half of a character", cause=str(error)) from error
+    except RecursionError as error:
+        raise InputError(code, f"{path}: its lists and mappings are too deep, or hold themselves") from error
     except msgspec.ValidationError as error:
         raise InputError(code, _explain(values, str(error), path), fix=_advice(str(error))) from error
 

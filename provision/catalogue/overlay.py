@@ -44,7 +44,7 @@ def overlaid(section: S, path: Path) -> S:
     Raises:
         InputError: KGE-204, a table that the file does not have; KGE-201 to KGE-203, as for the shipped files.
     """
-    if not path.is_file():
+    if not path.exists():
         return section
     given = read_yaml(path)
     types = {field.name: field.type for field in fields(section)}

@@ -4,16 +4,19 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from provision.model.host import Version
 from provision.model.request import TITLES, Backend
 from provision.model.vendor import RuntimeName
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
-Target = Annotated[str, msgspec.Meta(pattern=r"^gfx[0-9a-f]+$")]
-Device = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}$")]  # a PCI device id
-Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+# In Python "$" also matches before a newline at the end, hence the look-ahead.
+Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}$(?!\n)")]
+Pair = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}$(?!\n)")]  # "9.0", "2.36"
+Target = Annotated[str, msgspec.Meta(pattern=r"^gfx[0-9a-f]+$(?!\n)")]
+Date = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)")]
+Device = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}$(?!\n)")]  # a PCI device id
 Machine = Literal["x86_64", "aarch64"]
-Month = Annotated[str, msgspec.Meta(pattern=r"^(\d{4}-\d{2}|past)$")]
+Month = Annotated[str, msgspec.Meta(pattern=r"^([0-9]{4}-[0-9]{2}|past)$(?!\n)")]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +48,7 @@ class CudaToolkit(Row, frozen=True):
 class DriverBranch(Row, frozen=True):
     """The newest CUDA that the drivers of a branch report; `driver` is the branch's first known release."""
 
-    branch: Version
+    branch: Number
     cuda: Version
     driver: Version | None = None
     eol: Month | None = None
@@ -54,12 +57,12 @@ class DriverBranch(Row, frozen=True):
 class Capability(Row, frozen=True):
     """What a GPU of a compute capability needs, and what no longer supports it."""
 
-    capability: Version
+    capability: Pair
     name: Text
     toolkit: Version
     driver: Version | None = None
-    last_cuda: Version | None = None
-    last_branch: Version | None = None
+    last_cuda: Number | None = None
+    last_branch: Number | None = None
     flavour: Literal["open", "proprietary"] | None = None  # the only one of the kernel module that drives it
     flavour_source: str = ""
     xla: bool = True  # False: XLA of today's TensorFlow fails there
@@ -71,7 +74,7 @@ class ForwardCompat(Row, frozen=True):
 
     cuda: Version  # of the library: cuda-compat-12-9 is "12.9"
     driver: Version  # the release that the library was taken from; it serves drivers older than this one
-    branches: tuple[Version, ...]  # driver branches that it runs on
+    branches: tuple[Number, ...]  # driver branches that it runs on
 
 
 class PtxIsa(Row, frozen=True):
@@ -85,7 +88,7 @@ class Cudnn(Row, frozen=True):
     """A cuDNN wheel and the compute capabilities it has code for."""
 
     version: Version
-    capabilities: tuple[Version, ...]
+    capabilities: tuple[Pair, ...]
 
 
 class CudaWheels(Row, frozen=True):
@@ -99,7 +102,7 @@ class CudaWheels(Row, frozen=True):
 class Ptx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """PTX in a wheel. Specific PTX (sm_90a) loads on its own capability alone."""
 
-    capability: Version
+    capability: Pair
     isa: Version
     specific: bool = False
 
@@ -110,7 +113,7 @@ class FrameworkRow(Row, frozen=True, kw_only=True):
     backend: Backend = "tensorflow"
     version: Version
     python: tuple[Version, ...]  # oldest first
-    glibc: Version
+    glibc: Pair
     measured: Date | None = None  # when the wheel was opened and its GPU code counted
 
     @property
@@ -124,7 +127,7 @@ class CudaBuild(FrameworkRow, frozen=True, kw_only=True):
 
     cuda: Version
     cudnn: Version
-    sass: tuple[Version, ...]
+    sass: tuple[Pair, ...]
     ptx: tuple[Ptx, ...]
     machines: tuple[Machine, ...] = ("x86_64",)  # whose wheels have GPU code
 
@@ -174,7 +177,7 @@ class BaseImage(Row, frozen=True):
     image: Text
     family: Literal["apt", "image"]
     python: Version
-    glibc: Version
+    glibc: Pair
     suite: Text | None = None
     eol: Month | None = None
 
@@ -186,14 +189,14 @@ class CudaBase(Row, frozen=True):
     cuda: Version
     cudnn: Version
     python: Version
-    glibc: Version
+    glibc: Pair
 
 
 class Requirement(Row, frozen=True):
     """NVIDIA_REQUIRE_CUDA of the images for a CUDA: its own version, or one of the branches on one of the brands."""
 
     image_cuda: Version
-    branches: tuple[Version, ...]
+    branches: tuple[Number, ...]
     brands: tuple[Text, ...]
 
 
@@ -254,7 +257,7 @@ class RocmBuild(Row, frozen=True):
 class Chip(Row, frozen=True):
     """An NVIDIA chip, its compute capability and its PCI device ids."""
 
-    capability: Version
+    capability: Pair
     architecture: Text
     devices: tuple[Device, ...]
 

@@ -13,8 +13,9 @@ import typer
 
 from provision import __version__
 from provision.cli.commands import Command, requested
-from provision.cli.output import drop_stdout, log, print_error, print_result
+from provision.cli.output import log, print_error, print_result, unwritten
 from provision.cli.spread import spread
+from provision.cli.streams import GONE, drop, flushed, is_gone, open_streams
 from provision.errors import Exit, InterruptError, KgpuError, UsageError
 from provision.variables import DEBUG, OWN, PREFIX
 
@@ -112,7 +113,7 @@ def check_environment() -> None:
 
 def _end(error: KgpuError, *, as_json: bool) -> NoReturn:
     if _Debug.on:
-        traceback.print_exc()  # of the error that is being handled, and of what caused it
+        log(traceback.format_exc())  # of the error that is being handled, and of what caused it
     try:
         print_error(error, as_json=as_json)
     except BrokenPipeError:
@@ -122,8 +123,8 @@ def _end(error: KgpuError, *, as_json: bool) -> NoReturn:
 
 def _silence() -> NoReturn:
     """Whoever reads stdout has gone: end as a program killed by SIGPIPE does, without a word."""
-    drop_stdout()
-    raise typer.Exit(128 + signal.SIGPIPE)
+    drop(sys.stdout)
+    raise typer.Exit(GONE)
 
 
 def _misused(error: Exception, *, as_json: bool) -> int:
@@ -145,14 +146,24 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
+    open_streams()
     signal.signal(signal.SIGTERM, _terminate)  # stopped by a service manager, it cleans up as on Ctrl-C
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish
         signal.signal(signal.SIGHUP, _terminate)  # the same when its terminal is closed
     # Completion hands over the words in the environment, and needs all commands.
     for command in requested(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:]):
         register(command)
+    code = _ended()
+    failed = flushed()
+    if failed and code == Exit.OK:
+        code = _untold(failed)
+    sys.exit(code)
+
+
+def _ended() -> int:
+    """Run the command, and return its exit code."""
     try:
-        code = app(prog_name="kgpu-env", standalone_mode=False)  # by whatever name it was started
+        code: int | None = app(prog_name="kgpu-env", standalone_mode=False)  # by whatever name it was started
     except _WRONG_USE as error:
         code = _misused(error, as_json="--json" in sys.argv[1:])
     except KgpuError as error:  # from --version; a command's own are reported where it ran
@@ -161,4 +172,18 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         log("Interrupted.")
         code = Exit.INTERRUPTED
-    sys.exit(code or 0)
+    except OSError as error:  # the parser's own writing: help, completion
+        drop(sys.stdout)
+        code = _untold(error)
+    except SystemExit as ended:  # the parser ends so where it finds nobody to read it, and after completion
+        code = GONE if ended.code == 1 else ended.code if isinstance(ended.code, int) else 0
+    return int(code or 0)
+
+
+def _untold(error: OSError) -> int:
+    """Say that the answer could not be written; returns the exit code."""
+    if is_gone(error):
+        return GONE
+    problem = unwritten(error)
+    print_error(problem, as_json=False)
+    return int(problem.exit_code)

@@ -11,18 +11,13 @@ from pathlib import Path
 from typing import TextIO
 
 from provision.cli.documents import ErrorDocument
+from provision.cli.sanitize import plain, plain_json
+from provision.cli.streams import drop, talk
 from provision.errors import InputError, KgpuError, NoStackError
 from provision.model import encode
-
-# Text of hosts, registries and builds may hold what a terminal obeys: everything but tab and newline is shown.
-_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0)) if number not in {9, 10}}
+from provision.redaction import redacted
 
 _BELOW = " " * 10  # where the text begins behind "Verify" and its like
-
-
-def plain(text: str) -> str:
-    """Return `text` without control characters and without what no encoding can write."""
-    return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
 
 
 def print_result(text: str) -> None:
@@ -32,15 +27,23 @@ def print_result(text: str) -> None:
         InputError: KGE-605, stdout cannot be written (a full disk).
         BrokenPipeError: whoever read it has gone.
     """
-    words = plain(text)
+    _write(plain(text))
+
+
+def _write(text: str) -> None:
     try:
-        sys.stdout.write(words if words.endswith("\n") else f"{words}\n")
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        drop_stdout()
-        raise InputError("KGE-605", "The answer cannot be written to stdout.", cause=error.strerror or "") from error
+        drop(sys.stdout)
+        raise unwritten(error) from error
+
+
+def unwritten(error: OSError) -> InputError:
+    """Return the error for an answer that stdout did not take (a full disk)."""
+    return InputError("KGE-605", "The answer cannot be written to stdout.", cause=error.strerror or "")
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -52,20 +55,14 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def print_json(value: object) -> None:
     """Print the answer as one JSON document."""
-    print_result(encode(value))
-
-
-def drop_stdout() -> None:
-    """Send the rest of stdout nowhere: what is buffered would fail again in Python's flush at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _write(plain_json(encode(value)))
 
 
 def log(text: str) -> None:
     """Talk, on stderr; at a terminal in lines that fit."""
     width = _width(sys.stderr)
     lines = [fitted(line, width) for line in plain(text).split("\n")]
-    sys.stderr.write("\n".join([*lines, ""]))
-    sys.stderr.flush()
+    talk("\n".join([*lines, ""]))
 
 
 def _width(stream: TextIO) -> int:
@@ -156,7 +153,9 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         fix = "name a file in a folder that you can write to"
-        raise InputError("KGE-605", f"{path} cannot be written.", cause=error.strerror or str(error), fix=fix) from error
+        raise InputError(
+            "KGE-605", f"{path} cannot be written.", cause=error.strerror or str(error), fix=fix
+        ) from error
 
 
 def _temporary(place: Path, content: bytes) -> Path:
@@ -167,11 +166,17 @@ def _temporary(place: Path, content: bytes) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(name).chmod(0o666 & ~_umask())
+        Path(name).chmod(0o600 if _is_secret(content) else 0o666 & ~_umask())
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     return Path(name)
+
+
+def _is_secret(content: bytes) -> bool:
+    """Tell whether a file holds a password: the settings for the network in a build context may."""
+    text = content.decode("latin-1")
+    return redacted(text) != text
 
 
 def _umask() -> int:

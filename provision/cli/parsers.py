@@ -1,6 +1,5 @@
 """What makes a value of an option's text, or says why it is none; and a flag from the declaration of a setting."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,7 +7,7 @@ from typing import Any, TypeVar
 import typer
 
 from provision.errors import nearest
-from provision.model import SETTINGS, Option
+from provision.model import SETTINGS, Option, is_version
 
 Name = TypeVar("Name", bound=str)
 
@@ -56,7 +55,7 @@ def one_of(noun: str, known: tuple[Name, ...], suggested: str = "") -> Callable[
 
 def version(text: str) -> str:
     """Return a version number as it is written."""
-    if re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
+    if is_version(text):
         return text
     raise typer.BadParameter(f"{text!r} is no version number, such as 2.21 or 12.5.1.")
 

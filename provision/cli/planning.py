@@ -15,15 +15,16 @@ from provision.cli.context import load_catalogue, this_host
 from provision.cli.documents import ConfigDocument, Option
 from provision.cli.options import NetworkOptions, StackOptions
 from provision.cli.output import log, print_json, print_result
-from provision.config import Settings, find_project, read_project, settle
+from provision.config import Settings, nearest_project, read_project, settle
 from provision.model import SETTINGS, BuildOptions, Host, Request, Stack, Vendor
+from provision.redaction import redacted_address, refuse_passwords
 from provision.resolve.request import check_names, check_request
 from provision.variables import CONFIG
 
 
 def settings(options: StackOptions | NetworkOptions, *, as_json: bool = False) -> Settings:
     """Return the settled options of a command, or print them and stop for --show-config."""
-    path = options.config or os.environ.get(CONFIG) or find_project(Path.cwd())
+    path = options.config or os.environ.get(CONFIG) or nearest_project()
     project = read_project(Path(path)) if path else None
     found = settle({**_given(options), "profile": options.profile}, os.environ, project)
     if isinstance(options, StackOptions) and options.show_config:
@@ -50,7 +51,7 @@ def _plain(value: object) -> object:
 
 def _show(found: Settings, *, as_json: bool) -> None:
     shown = {
-        key: Option(value=msgspec.to_builtins(value), origin=found.origins[key])
+        key: Option(value=_shown(key, msgspec.to_builtins(value)), origin=found.origins[key])
         for key, value in sorted(found.values.items())
     }
     if as_json:
@@ -60,6 +61,21 @@ def _show(found: Settings, *, as_json: bool) -> None:
         print_result(f"{key:<20} {json.dumps(one.value):<30} {one.origin}")
     if not shown:
         print_result("every option has its default")
+
+
+def _shown(name: str, value: object) -> object:
+    """Return a setting's value as it may be shown: of an address no password."""
+    if SETTINGS[name].option.kind != "address":
+        return value
+    match value:
+        case str():
+            return redacted_address(value)
+        case list():
+            return [redacted_address(one) for one in map(str, value)]
+        case dict():
+            return {key: redacted_address(str(one)) for key, one in value.items()}
+        case _:
+            return value
 
 
 class Plan(NamedTuple):
@@ -90,6 +106,7 @@ def plan(options: StackOptions, *, as_json: bool = False) -> Plan:
     """Settle the options, get the host, and resolve the stack; `as_json` is how --show-config would answer."""
     found = settings(options, as_json=as_json)
     request = check_request(found.request)
+    refuse_passwords(request)
     check_names(found.tag, found.network.registries)
     host = _host_for(request, options.host)
     catalogue = load_catalogue(options.catalogue)

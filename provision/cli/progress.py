@@ -5,12 +5,13 @@ What was cached says nothing here; the build's last line counts it.
 
 import re
 import shutil
-import sys
 import threading
 import time
 
 from provision.cli.context import is_terminal
-from provision.cli.output import log, plain
+from provision.cli.output import log
+from provision.cli.sanitize import plain
+from provision.cli.streams import talk
 from provision.engine.protocol import BuildStep
 
 _HOUSEKEEPING = re.compile(r"\[internal\]|copy /context|\[[^]]*\] FROM ")  # steps that tell a person nothing
@@ -66,13 +67,11 @@ class Progress:
     def _draw(self, step: BuildStep, begun: float) -> None:
         last = step.log.strip().splitlines()[-1:]
         words = f"  {time.monotonic() - begun:6.0f} s  {_short(step.name)}" + (f"  {last[0]}" if last else "")
-        sys.stderr.write("\r\x1b[2K" + plain(words)[: shutil.get_terminal_size().columns - 1])
-        sys.stderr.flush()
+        talk("\r\x1b[2K" + plain(words)[: shutil.get_terminal_size().columns - 1])
 
     def _clear(self) -> None:
         if self._clock:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
+            talk("\r\x1b[2K")
 
 
 def _short(name: str) -> str:

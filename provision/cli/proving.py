@@ -15,6 +15,7 @@ from provision.cli.options import ProofOptions, ReportOptions
 from provision.cli.output import check_writable, log, print_json, print_lines, print_result, write_file
 from provision.errors import Exit, InputError, UsageError
 from provision.model import Proof, Stack, Vendor, Verdict, encode
+from provision.redaction import redacted
 
 if TYPE_CHECKING:
     from provision.prove import VerifyRequest
@@ -98,7 +99,7 @@ def write_report(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: 
     from provision.prove.report.summary import summary  # noqa: PLC0415 - 27 ms
 
     for path, text in _texts(proof, reports, stack):
-        write_file(path, text().encode())
+        write_file(path, redacted(text()).encode())
     if as_json:
         print_json(proof)
     else:

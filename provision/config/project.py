@@ -61,7 +61,22 @@ class Project(NamedTuple):
 
 def find_project(start: Path) -> Path | None:
     """Return the nearest project file in `start` or a folder above it."""
-    return next((file for folder in (start, *start.parents) if (file := folder / FILE_NAME).is_file()), None)
+    return next((file for folder in (start, *start.parents) if _is_there(file := folder / FILE_NAME)), None)
+
+
+def nearest_project() -> Path | None:
+    """Return the project file of the working directory; one that was removed has none."""
+    try:
+        return find_project(Path.cwd())
+    except OSError:
+        return None
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # a folder above may be closed to this user
+        return False
 
 
 def read_project(path: Path) -> Project:

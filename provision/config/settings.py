@@ -8,7 +8,7 @@ import msgspec
 
 from provision.config.project import Project
 from provision.errors import InputError, nearest
-from provision.model import SETTINGS, VENDORS, Network, Request, User
+from provision.model import SETTINGS, VENDORS, Network, Request, User, is_version
 from provision.variables import OWN, PREFIX, PROFILE
 
 T = TypeVar("T")
@@ -91,12 +91,10 @@ def _variables(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parse(key: str, text: str) -> object:
-    import yaml  # noqa: PLC0415 - 11 ms, only for variables that hold lists or mappings
-
-    from provision.catalogue.yaml_file import YAML_ERRORS  # noqa: PLC0415 - as above
+    from provision.catalogue.yaml_file import YAML_ERRORS, parse_yaml  # noqa: PLC0415 - 11 ms, for lists and mappings
 
     try:
-        return yaml.safe_load(text)
+        return parse_yaml(text)
     except YAML_ERRORS as error:
         why = " ".join(str(error).split())
         raise InputError("KGE-604", f"{PREFIX}{key.upper()} is not valid YAML", cause=why) from None
@@ -125,7 +123,7 @@ def _check(key: str, value: object, origin: str) -> None:
     if choices and text not in choices:
         fix = nearest(text, choices) or f"choose from {', '.join(choices)}"
         raise InputError("KGE-604", f"{origin}: {key} cannot be {text!r}.", fix=fix)
-    if option.kind == "version" and not re.fullmatch(r"\d+(\.\d+)*", text, flags=re.ASCII):
+    if option.kind == "version" and not is_version(text):
         raise InputError(
             "KGE-604", f"{origin}: {key} cannot be {text!r}.", fix="give a version, such as 2.21 or 12.5.1"
         )
@@ -136,6 +134,9 @@ def _convert(values: Mapping[str, Any], kind: type[T], prefix: str, origins: Map
     fields = {name: values[prefix + name] for name in _fields(kind) if prefix + name in values}
     try:
         return msgspec.convert(fields, kind)
+    except UnicodeEncodeError as error:
+        keys = ", ".join(sorted({origins.get(prefix + name, "") for name in fields}))
+        raise InputError("KGE-604", f"{keys}: a value has half of a character.", cause=str(error)) from error
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$.")
         name = re.split(r"[.\[`]", where)[0]

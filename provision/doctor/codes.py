@@ -128,6 +128,7 @@ MEANINGS: Final = {
     "KGE-612": "No variable is called so: they are KGPU_ENV_ and a key of the project file, or the program's own.",
     "KGE-613": "Two wishes exclude each other: a TensorFlow, and another backend than TensorFlow.",
     "KGE-614": "The log given with --log cannot be read.",
+    "KGE-615": "A password would become part of the image.",
     "KGE-620": "The lock cannot be read, or is none.",
     "KGE-621": "Locking wheels needs uv, which is not installed.",
     "KGE-622": "The packages cannot be resolved together.",

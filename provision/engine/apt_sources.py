@@ -6,6 +6,8 @@ Formats: sources.list(5), one line per source (.list) and deb822 stanzas (.sourc
 import re
 from pathlib import Path
 
+from provision.files import read_file
+
 ONE_LINE = re.compile(r"deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)")
 FIELD = re.compile(r"(?P<name>[A-Za-z-]+):[ \t]*(?P<value>.*)")
 
@@ -67,7 +69,7 @@ def machine_sources(suite: str, apt: Path = Path("/etc/apt")) -> tuple[list[str]
     stanzas: list[str] = []
     for path in [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]:
         try:
-            text = path.read_text() if path.suffix in {".list", ".sources"} else ""
+            text = read_file(path).decode() if path.suffix in {".list", ".sources"} else ""
         except (OSError, UnicodeDecodeError):
             continue
         if path.suffix == ".list":

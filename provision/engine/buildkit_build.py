@@ -14,6 +14,7 @@ from provision.engine.buildkit_progress import Progress, ProgressError, Status, 
 from provision.engine.context import tarball
 from provision.engine.protocol import BuildStep, Built, Context
 from provision.errors import BuildError, EngineError
+from provision.model.base import parse_json
 from provision.model.reference import parse_reference
 
 CANCEL_SECONDS = 10
@@ -73,7 +74,7 @@ def _start(api: APIClient, body: bytes, ident: str, arguments: Mapping[str, str]
 
 def _words(text: str) -> str:
     try:
-        return str(json.loads(text)["message"])
+        return str(parse_json(text)["message"])  # type: ignore[index] # another shape is a TypeError
     except (ValueError, KeyError, TypeError):
         return text.strip()
 
@@ -104,7 +105,7 @@ def _messages(answer: requests.Response) -> Iterator[Mapping[str, Any]]:
 
 def _object(line: bytes) -> Mapping[str, Any]:
     try:
-        message = json.loads(line)
+        message = parse_json(line)
     except ValueError as error:
         raise _unreadable(error) from error
     return message if isinstance(message, dict) else {}
@@ -132,8 +133,8 @@ def _cancel(api: APIClient, ident: str) -> None:
 
 def failure(progress: Progress, message: Mapping[str, Any]) -> BuildError:
     """Return the error for a build whose stream ended with the error `message`."""
-    detail = message.get("errorDetail") or {}
-    why = str(detail.get("message") or message.get("error") or "")
+    detail = message.get("errorDetail")
+    why = str((detail.get("message") if isinstance(detail, dict) else detail) or message.get("error") or "")
     step = progress.failed
     log = step.lines() if step else ()
     if images.NO_SPACE in "\n".join((why, *log[-3:])).lower():

@@ -27,6 +27,7 @@ def describe(version: Mapping[str, Any], info: Mapping[str, Any], address: str) 
     `DiscoveredDevices` (the CDI devices) is in the answer of API 1.50 and later.
     Source: moby/moby, api/docs/CHANGELOG.md.
     """
+    version, info = _mapping(version), _mapping(info)
     podman = _is_podman(version)
     api = str(version.get("ApiVersion") or "")
     return model.Engine(

@@ -1,14 +1,16 @@
 """The id and digests of an image, asked of a local engine's socket without the SDK, whose import takes longer."""
 
 import http.client
-import json
 import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote
 
+from provision.model.base import parse_json
+
 UNIX = "unix://"
 SECONDS = 2.0
+LIMIT = 4 << 20  # bytes; a description has a few thousand
 
 
 class LocalImage(NamedTuple):
@@ -58,12 +60,24 @@ def _ask(path: str, reference: str) -> LocalImage | None:
     try:
         connection.request("GET", f"/images/{quote(reference, safe='/:@')}/json")
         answer = connection.getresponse()
-        body = answer.read()
+        body = answer.read(LIMIT)
     finally:
         connection.close()
     if answer.status == http.client.NOT_FOUND:
         return None
     if answer.status != http.client.OK:
         raise ValueError(f"status {answer.status}")
-    found = json.loads(body)
-    return LocalImage(str(found["Id"]), tuple(map(str, found.get("RepoDigests") or ())))
+    return described(body)
+
+
+def described(body: bytes) -> LocalImage:
+    """Return what an answer to /images/NAME/json tells.
+
+    Raises:
+        ValueError, http.client.HTTPException: it describes no image.
+    """
+    found = parse_json(body)
+    if not isinstance(found, dict) or not isinstance(found.get("Id"), str):
+        raise http.client.HTTPException("an answer that describes no image")
+    digests = found.get("RepoDigests")
+    return LocalImage(found["Id"], tuple(map(str, digests if isinstance(digests, list) else ())))

@@ -1,19 +1,20 @@
 """Images by name: inspect, pull, push, import. Credentials are the docker SDK's own business."""
 
-import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import requests
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 
 from provision.engine.protocol import Image
 from provision.engine.sdk import explanation
-from provision.errors import BuildError
+from provision.errors import BuildError, EngineError
+from provision.model.base import parse_json
 from provision.model.reference import Reference, parse_reference
 from provision.render.quoting import quoted
 
@@ -21,21 +22,35 @@ NO_SPACE = "no space left on device"
 
 
 def inspect(api: APIClient, reference: str) -> Image | None:
-    """Return what the engine knows of a local image, or None."""
+    """Return what the engine knows of a local image, or None. Raises EngineError KGE-305 for no description."""
     parse_reference(reference)
     try:
         found = api.inspect_image(reference)  # type: ignore[no-untyped-call] # the SDK's stub leaves it open
     except ImageNotFound:
         return None
-    config = found.get("Config") or {}
-    return Image(
-        image_id=found["Id"],
-        architecture=found.get("Architecture") or "",
-        size_bytes=found.get("Size") or 0,
-        labels=config.get("Labels") or {},
-        env=tuple(config.get("Env") or ()),
-        user=config.get("User") or "",
-    )
+    return described(found)
+
+
+def described(found: Any) -> Image:  # noqa: ANN401 - whatever the engine answered
+    """Return the image of an engine's answer to /images/NAME/json.
+
+    Raises:
+        EngineError: KGE-305, it describes none.
+    """
+    try:
+        config = found.get("Config") or {}
+        fields = {
+            "image_id": found["Id"],
+            "architecture": found.get("Architecture") or "",
+            "size_bytes": found.get("Size") or 0,
+            "labels": config.get("Labels") or {},
+            "env": config.get("Env") or (),
+            "user": config.get("User") or "",
+        }
+        return msgspec.convert(fields, Image)
+    except (AttributeError, KeyError, TypeError, UnicodeEncodeError, msgspec.ValidationError) as error:
+        what = "the engine's description of an image is not understood"
+        raise EngineError("KGE-305", what, cause=f"{type(error).__name__}: {error}") from error
 
 
 def pull(api: APIClient, reference: str, on_progress: Callable[[str], None]) -> Image:
@@ -90,10 +105,18 @@ def _import(api: APIClient, archive: Path, named: Reference, labels: Mapping[str
             raise
         raise BuildError("KGE-410", f"{archive} cannot be imported", cause=error.strerror or "") from error
     with answer:
-        messages = (json.loads(line) for line in answer.iter_lines() if line)
+        messages = (_message(line) for line in answer.iter_lines() if line)
         problem = next((text for text in map(_problem, messages) if text), "")
     if problem or not answer.ok:
         raise _disk_full(problem) or BuildError("KGE-410", f"{archive} cannot be imported", cause=problem)
+
+
+def _message(line: bytes) -> Mapping[str, Any]:
+    try:
+        found = parse_json(line)
+    except ValueError as error:
+        raise EngineError("KGE-305", "the engine's answer to an import is not understood", cause=str(error)) from error
+    return found if isinstance(found, dict) else {}
 
 
 def _forget(api: APIClient, tag: str) -> None:
@@ -180,5 +203,6 @@ def _statuses(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _problem(one: Mapping[str, Any]) -> str:
-    detail = one.get("errorDetail") or {}
-    return str(detail.get("message") or one.get("error") or one.get("message") or "")
+    detail = one.get("errorDetail")
+    told = detail.get("message") if isinstance(detail, dict) else detail
+    return str(told or one.get("error") or one.get("message") or "")

@@ -18,6 +18,7 @@ import msgspec
 from provision import model
 from provision.engine import pip_config
 from provision.errors import InputError
+from provision.files import read_file
 from provision.model.base import Value
 
 BUNDLE_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
@@ -66,7 +67,7 @@ def certificates(path: Path) -> bytes:
         InputError: KGE-601, not readable or without a certificate.
     """
     try:
-        text = path.read_text(encoding="latin-1")  # comments may be in any encoding, PEM itself is ASCII
+        text = read_file(path).decode("latin-1")  # comments may be in any encoding, PEM itself is ASCII
     except OSError as error:
         raise _bad_bundle(path, error.strerror or str(error)) from error
     found = [match.group(0) for match in CERTIFICATE.finditer(text) if _is_certificate(match.group(1))]

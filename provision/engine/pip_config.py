@@ -7,6 +7,7 @@ import configparser
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from provision.files import read_file
 from provision.model.base import Value
 
 KEYS = ("index-url", "extra-index-url", "find-links")
@@ -58,7 +59,7 @@ def _files(environment: Mapping[str, str], root: Path) -> Iterator[Path]:
 def _read(path: Path) -> dict[str, str]:
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(path.read_text())
+        parser.read_string(read_file(path).decode())
     except (OSError, UnicodeDecodeError, configparser.Error):
         return {}
     found: dict[str, str] = {}

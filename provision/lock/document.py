@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from provision.errors import InputError
+from provision.files import read_file
 from provision.model import Request, Stack, Vendor, decode
 from provision.model.base import Value
 
@@ -69,7 +70,7 @@ def read_lock(path: Path) -> Lock:
     """
     fix = "write it with kgpu-env lock"
     try:
-        found = decode(path.read_bytes(), Lock)
+        found = decode(read_file(path), Lock)
     except OSError as error:
         raise InputError("KGE-620", f"{path} cannot be read.", cause=error.strerror or str(error), fix=fix) from error
     except msgspec.MsgspecError as error:
@@ -78,7 +79,9 @@ def read_lock(path: Path) -> Lock:
     if found.stack.vendor is Vendor.AUTO:
         raise InputError("KGE-620", f"{path} is not a lock.", cause="its stack is made for no vendor", fix=fix)
     if strange:
-        raise InputError("KGE-620", f"{path} is not a lock.", cause=f"{strange!r} cannot stand in a Dockerfile", fix=fix)
+        raise InputError(
+            "KGE-620", f"{path} is not a lock.", cause=f"{strange!r} cannot stand in a Dockerfile", fix=fix
+        )
     return found
 
 

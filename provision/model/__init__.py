@@ -1,7 +1,7 @@
 """The values that flow from a host to a proof: frozen, serialisable, without effects."""
 
 from provision.model.access import Access
-from provision.model.base import Value, decode, encode
+from provision.model.base import Value, decode, encode, parse_json
 from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.option import Option, Setting
@@ -19,7 +19,7 @@ from provision.model.vendor import (
     Vendor,
     vendor_of,
 )
-from provision.model.version import DriverVersion, version_key
+from provision.model.version import DriverVersion, is_version, version_key
 
 __all__ = [
     "GPU_VENDORS",
@@ -71,6 +71,8 @@ __all__ = [
     "Verdict",
     "decode",
     "encode",
+    "is_version",
+    "parse_json",
     "vendor_of",
     "version_key",
 ]

@@ -1,5 +1,6 @@
 """What all values share: strict decoding from JSON and stable encoding to it."""
 
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from provision.compat import dataclass_transform
 
 T = TypeVar("T")
+TOO_DEEP = "JSON is malformed: its lists and objects are too deep"
 
 
 class _KeywordOnly(msgspec.StructMeta):
@@ -30,15 +32,51 @@ class Value(msgspec.Struct, metaclass=_KeywordOnly, frozen=True):
 
 
 def encode(value: object) -> str:
-    """Return `value` as indented JSON, keys in the order of their definition."""
-    return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=2).decode()
+    """Return `value` as indented JSON, keys in the order of their definition.
+
+    Half of a character, which no encoding can write (a file name may have one), is written as its escape.
+    """
+    try:
+        text = msgspec.json.encode(value, order="deterministic")
+    except UnicodeEncodeError:
+        text = msgspec.json.encode(_writable(msgspec.to_builtins(value, order="deterministic")))
+    return msgspec.json.format(text, indent=2).decode()
+
+
+def _writable(value: object) -> object:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_writable(key): _writable(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_writable(one) for one in value]
+        case _:
+            return value
 
 
 def decode(text: str | bytes, kind: type[T]) -> T:
     """Return the `kind` that the JSON document `text` describes.
 
     Raises:
-        msgspec.DecodeError: not JSON.
+        msgspec.DecodeError: not JSON, or deeper than can be read.
         msgspec.ValidationError: JSON of another shape; the message names the path and the types.
     """
-    return msgspec.json.decode(text, type=kind)
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except RecursionError as error:
+        raise msgspec.DecodeError(TOO_DEEP) from error
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError("JSON is malformed: it is not UTF-8") from error
+
+
+def parse_json(text: str | bytes) -> object:
+    """Return the plain values of a JSON document of any shape.
+
+    Raises:
+        ValueError: not JSON, or deeper than can be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error

@@ -7,10 +7,11 @@ import msgspec
 from provision.compat import StrEnum
 from provision.model.base import Value
 from provision.model.vendor import Maker
+from provision.model.version import VERSION
 
 # In Python "$" also matches before a newline at the end, hence the look-ahead.
 Architecture = Annotated[str, msgspec.Meta(pattern=r"^(sm_[0-9]{2,3}[af]?|gfx[0-9a-f]{3,4})$(?!\n)")]
-Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+(\.[0-9]+)*$(?!\n)")]
+Version = Annotated[str, msgspec.Meta(pattern=rf"^{VERSION}$(?!\n)")]
 
 
 class Severity(StrEnum):
@@ -63,9 +64,8 @@ class Driver(Value):
     """A GPU kernel driver that is loaded now."""
 
     vendor: Maker
-    version: str | None = (
-        None  # NVIDIA: 580.95.05; AMD: the first three parts of /sys/module/amdgpu/version, None for the inbox driver
-    )
+    # NVIDIA: 580.95.05; AMD: the first three numbers of /sys/module/amdgpu/version, None for the inbox driver.
+    version: Version | None = None
     release: Version | None = None  # AMD: the release that the version stands for, "30.30"
     flavour: Literal["open", "proprietary", "dkms", "inbox", "wsl"] | None = None
     cuda: Version | None = None  # the newest CUDA that the driver itself reports

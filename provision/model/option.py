@@ -15,7 +15,7 @@ class Option(msgspec.Struct, frozen=True):
     flag: str = ""  # "--package"; empty: there is only the key, and its variable
     help: str = ""  # of the flag
     metavar: str = ""
-    kind: Literal["text", "version", "path"] = "text"
+    kind: Literal["text", "version", "path", "address"] = "text"  # an address may hold a password
     choices: tuple[str, ...] = ()  # the words that are taken; those of `metavar` are the ones to suggest
     example: object = None  # what `kgpu-env init` shows of it
 

@@ -35,10 +35,11 @@ class Network(Value):
             kind="path",
         ),
     ] = None
-    index_url: str | None = None
-    extra_index_urls: tuple[str, ...] = ()
-    proxy: str | None = None
-    registries: dict[str, str] = msgspec.field(default_factory=dict)  # "docker.io" -> "mirror.example:5000"
+    index_url: Annotated[str | None, Option(kind="address")] = None
+    extra_index_urls: Annotated[tuple[str, ...], Option(kind="address")] = ()
+    proxy: Annotated[str | None, Option(kind="address")] = None
+    # "docker.io" -> "mirror.example:5000"
+    registries: Annotated[dict[str, str], Option(kind="address")] = msgspec.field(default_factory=dict)
 
 
 class Request(Value):

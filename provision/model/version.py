@@ -2,6 +2,15 @@
 
 import re
 from functools import lru_cache, total_ordering
+from typing import Final
+
+# Dotted numbers; Python refuses to read numbers of thousands of digits, and no version has them.
+VERSION: Final = r"[0-9]{1,18}(\.[0-9]{1,18})*"
+
+
+def is_version(text: str) -> bool:
+    """Tell whether `text` is a dotted version number, which `version_key` takes."""
+    return re.fullmatch(VERSION, text) is not None
 
 
 @lru_cache(maxsize=4096)  # a resolution compares the same few hundred versions thousands of times
@@ -11,8 +20,8 @@ def version_key(text: str) -> tuple[int, ...]:
     Raises:
         ValueError: not a dotted number.
     """
-    if not re.fullmatch(r"\d+(?:\.\d+)*", text, flags=re.ASCII):
-        raise ValueError(f"{text!r} is not a dotted version number")
+    if not is_version(text):
+        raise ValueError(f"{text[:100]!r} is not a dotted version number")
     return tuple(int(part) for part in text.split("."))
 
 

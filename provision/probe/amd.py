@@ -12,6 +12,7 @@ from provision.probe.amd_parsers import (
     device_uuid,
     gfx_name,
     is_gpu,
+    parse_driver_version,
     parse_marketing_names,
     parse_module_version,
     parse_properties,
@@ -61,7 +62,7 @@ def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> Vend
         driver=driver,
         nodes=reader.nodes(_KFD),
         unusable=reasons,
-        findings=(*_driver_findings(driver), *_node_findings(reader, nodes, gpus)) if nodes else (),
+        findings=(*_driver_findings(reader, driver), *_node_findings(reader, nodes, gpus)) if nodes else (),
     )
 
 
@@ -76,18 +77,19 @@ def _driver(reader: Reader, lookups: Lookups) -> Driver | None:
     state = reader.line(f"{_MODULE}/initstate")  # absent when amdgpu is built into the kernel
     if state not in {None, "live"}:
         return None
-    version, release = parse_module_version(reader.line(f"{_MODULE}/version"))
-    flavour: Literal["dkms", "inbox"] = "dkms" if version else "inbox"
+    told = reader.line(f"{_MODULE}/version")
+    version, release = parse_module_version(parse_driver_version(told or ""))
+    flavour: Literal["dkms", "inbox"] = "dkms" if told else "inbox"
     release = release or lookups.amd_releases.get(version or "")
     return Driver(vendor="amd", version=version, release=release, flavour=flavour)
 
 
-def _driver_findings(driver: Driver | None) -> list[Finding]:
+def _driver_findings(reader: Reader, driver: Driver | None) -> list[Finding]:
     if not driver:
         return []
-    if driver.version is None:
+    if driver.flavour == "inbox":
         return [amd_findings.inbox_amdgpu()]
-    return [] if driver.release else [amd_findings.unknown_amdgpu(driver.version)]
+    return [] if driver.release else [amd_findings.unknown_amdgpu(reader.line(f"{_MODULE}/version") or "")]
 
 
 def _kfd_nodes(reader: Reader, pci: tuple[PciGpu, ...]) -> tuple[_Node, ...]:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from provision.model.version import VERSION
+
 _PROPERTY = re.compile(r"(\w+)\s+(\d{1,20})", re.ASCII)
 _IDS = re.compile(r"([0-9A-Fa-f]{4}),\s*([0-9A-Fa-f]{1,2}),\s*(\S.*)", re.ASCII)
 
@@ -18,6 +20,12 @@ def parse_properties(text: str) -> dict[str, int]:
     """Return the `name value` lines of a KFD properties file; lines of another form are left out."""
     matches = (_PROPERTY.fullmatch(line.strip()) for line in text.splitlines())
     return {found[1]: int(found[2]) for found in matches if found}
+
+
+def parse_driver_version(text: str) -> str | None:
+    """Return the dotted numbers that amdgpu's version begins with: 6.16.6-custom was made from 6.16.6."""
+    found = re.match(VERSION, text)
+    return found[0] if found else None
 
 
 def gfx_name(version: int) -> str | None:

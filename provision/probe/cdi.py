@@ -51,7 +51,7 @@ def _load_yaml(text: str) -> object:
     try:
         # Both loaders are PyYAML's safe ones. PyYAML lets ValueError and others out of malformed scalars.
         document: object = yaml.load(text, Loader=loader)  # noqa: S506
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return None
     return document
 

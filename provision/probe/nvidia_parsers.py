@@ -7,6 +7,7 @@ from typing import Literal
 
 from provision.probe.parsers import parse_name, parse_pairs, parse_pci
 
+_LONGEST = 10_000  # characters of a line of nvidia-smi; csv refuses a field of more than 131072
 _MODULE = re.compile(r"Kernel Module(?: for (\S+))?\s+(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
 _LIBRARY = re.compile(r"lib(?:cuda|nvidia-ml)\.so\.(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
 _VERSION = re.compile(r"\d{1,5}\.\d{1,5}(?:\.\d{1,5})?", re.ASCII)
@@ -115,7 +116,8 @@ def parse_minor(text: str) -> int | None:
 
 def parse_smi_table(text: str, fields: tuple[str, ...] = SMI_FIELDS) -> tuple[ReportedGpu, ...]:
     """Return the GPUs of `nvidia-smi --query-gpu=FIELDS --format=csv,noheader,nounits`."""
-    rows = csv.reader(_printable(text).splitlines(), skipinitialspace=True)
+    lines = [line for line in _printable(text).splitlines() if len(line) <= _LONGEST]
+    rows = csv.reader(lines, skipinitialspace=True)
     return tuple(
         _reported(dict(zip(fields, (cell.strip() for cell in row), strict=True)))
         for row in rows

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from provision.errors import InputError
+from provision.files import read_file, writable_by_all
 from provision.model import decode, encode
 from provision.records.record import Record
 
@@ -25,7 +26,7 @@ def state_folder(environment: Mapping[str, str]) -> Path:
 
 def place(folder: Path, node: str, image: str) -> Path:
     """Return the file of the record about an image on a host."""
-    return folder / f"{hashlib.sha256(f'{node} {image}'.encode()).hexdigest()[:32]}.json"
+    return folder / f"{hashlib.sha256(f'{node} {image}'.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
 
 
 def save(folder: Path, record: Record) -> Path:
@@ -36,7 +37,7 @@ def save(folder: Path, record: Record) -> Path:
     """
     path = place(folder, record.host.node, record.image)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, prefix=".record.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -79,11 +80,14 @@ def _written(path: Path) -> float:
 
 def _read(path: Path) -> Record | str | None:
     try:
-        with path.open("rb") as file:
-            return decode(file.read(LIMIT), Record)
+        content = read_file(path, LIMIT)
     except FileNotFoundError:
         return None
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
-    except (msgspec.MsgspecError, RecursionError) as error:
+    if writable_by_all(path.parent):
+        return f"everybody may write into {path.parent} (chmod o-w), and so forge it"
+    try:
+        return decode(content, Record)
+    except msgspec.MsgspecError as error:
         return f"{path} is no record: {error}"

@@ -1,18 +1,19 @@
 """The Docker Registry HTTP API v2, as far as an image's configuration needs it: manifest, then config blob."""
 
 import hashlib
-import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from provision.errors import BuildError
-from provision.model.base import Value
+from provision.model.base import Value, parse_json
 from provision.model.reference import Reference
 from provision.registry.address import api_root
 from provision.registry.token import token_request
 
+_DIGEST = r"sha256:[0-9a-f]{64}"  # it becomes part of an address
 _LIMIT = 4 * 1024 * 1024  # no manifest or configuration is larger; a layer would be
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
@@ -123,12 +124,13 @@ def read_image(
     blob = session.fetch(f"blobs/{wanted}", "*/*").body
     _check(reference, blob, wanted)
     config = _json(reference, blob)
-    inner = config.get("config") or {}
+    inner = _object(reference, config.get("config") or {}, "config")
+    labels = _object(reference, inner.get("Labels") or {}, "Labels")
     return RemoteImage(
         digest=digest,
         architecture=str(config.get("architecture") or ""),
         env=dict(_pairs(inner.get("Env"))),
-        labels={str(key): str(value) for key, value in (inner.get("Labels") or {}).items()},
+        labels={str(key): str(value) for key, value in labels.items()},
         bytes_read=session.bytes_read,
     )
 
@@ -141,12 +143,15 @@ def _manifest(session: _Session, version: str) -> tuple[dict[str, Any], str]:
 
 
 def _for_machine(reference: Reference, index: dict[str, Any], machine: str) -> str:
-    found = [one for one in index["manifests"] if isinstance(one, dict)]
-    for one in found:
-        platform = one.get("platform") or {}
+    listed = index["manifests"]
+    if not isinstance(listed, list):
+        raise _strange(reference, f"{type(listed).__name__} in place of the list of manifests")
+    found = [_object(reference, one, "manifest") for one in listed]
+    platforms = [_object(reference, one.get("platform") or {}, "platform") for one in found]
+    for one, platform in zip(found, platforms, strict=True):
         if platform.get("os") == "linux" and platform.get("architecture") == machine:
             return _text(reference, one, "digest")
-    has = sorted({str((one.get("platform") or {}).get("architecture")) for one in found})
+    has = sorted({str(platform.get("architecture")) for platform in platforms})
     raise BuildError(
         "KGE-422",
         f"{reference.repository}:{reference.version} has no image for {machine}.",
@@ -162,18 +167,22 @@ def _pairs(words: object) -> list[tuple[str, str]]:
 
 def _text(reference: Reference, holder: object, key: str) -> str:
     value = holder.get(key) if isinstance(holder, dict) else None
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (key == "digest" and not re.fullmatch(_DIGEST, value)):
         raise _strange(reference, f"no {key} where an image's manifest has one")
     return value
 
 
 def _json(reference: Reference, body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        found = parse_json(body)
     except ValueError as error:
         raise _strange(reference, str(error)) from error
+    return _object(reference, found, "answer")
+
+
+def _object(reference: Reference, found: object, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
-        raise _strange(reference, f"JSON, but {type(found).__name__} in place of an object")
+        raise _strange(reference, f"JSON, but {type(found).__name__} in place of an object: {name}")
     return found
 
 

@@ -1,5 +1,6 @@
 """The real transport: requests, whose import takes 0.1 s, with limits on time and on what is read."""
 
+import threading
 from collections.abc import Mapping
 
 import requests
@@ -7,26 +8,50 @@ import requests
 from provision.registry.client import Response
 
 SECONDS = (5.0, 20.0)  # to connect, and between two bytes
+TOTAL = 60.0  # for the whole of an answer, redirects included: one byte in 19 s would go on for ever
 _CHUNK = 65536
 
 
 class Http:
     """Fetches over HTTP and HTTPS; proxies come from the environment."""
 
-    def __init__(self, ca_bundle: str | None = None, seconds: tuple[float, float] = SECONDS) -> None:
+    def __init__(
+        self, ca_bundle: str | None = None, seconds: tuple[float, float] = SECONDS, total: float = TOTAL
+    ) -> None:
         self._session = requests.Session()
         self._ca_bundle = ca_bundle
         self._seconds = seconds
+        self._total = total
 
     def __call__(self, url: str, headers: Mapping[str, str], limit: int) -> Response:
         """Return the answer; `provision.registry.client.Get` has the contract."""
+        found: list[Response | Exception] = []
+
+        def ask() -> None:
+            try:
+                found.append(self._get(url, headers, limit))
+            except Exception as error:  # noqa: BLE001 - raised again below, in the thread that asks
+                found.append(error)
+
+        # No limit of the libraries covers name service, connection, headers and body together. Nobody waits for this
+        # thread at the program's end.
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(self._total)
+        if not found:
+            raise OSError(f"no whole answer within {self._total:g} s")
+        if isinstance(found[0], Exception):
+            raise found[0]
+        return found[0]
+
+    def _get(self, url: str, headers: Mapping[str, str], limit: int) -> Response:
         verify = self._ca_bundle or True
         try:
             with self._session.get(
                 url, headers=dict(headers), stream=True, timeout=self._seconds, verify=verify
             ) as response:
                 body = _body(response, limit)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:  # ValueError: an address that is none
             raise OSError(_plainly(error)) from error
         return Response(response.status_code, {key.lower(): value for key, value in response.headers.items()}, body)
 

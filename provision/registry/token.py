@@ -1,10 +1,12 @@
 """Bearer tokens and stored logins, as the Docker Registry token protocol describes them."""
 
-import json
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
+from provision.files import read_file
+from provision.model.base import parse_json
 from provision.model.reference import HUB
 from provision.registry.address import is_loopback
 
@@ -19,7 +21,10 @@ def token_request(challenge: str, scope: str) -> str | None:
     kind, _, rest = challenge.partition(" ")
     fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
     realm = fields.get("realm", "")
-    parts = urlsplit(realm)
+    try:
+        parts = urlsplit(realm)
+    except ValueError:
+        return None
     if kind.lower() != "bearer" or not parts.netloc:
         return None
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.netloc)):
@@ -35,7 +40,7 @@ def stored_login(host: str, folder: Path) -> str | None:
     Credential helpers are not asked: an image behind one is read as anybody would.
     """
     try:
-        found = json.loads((folder / "config.json").read_bytes())
+        found: Any = parse_json(read_file(folder / "config.json"))
         logins = found.get("auths", {})
         keys = (_HUB_LOGIN,) if host == HUB else (host, f"https://{host}")
         login = next((logins[key].get("auth") for key in keys if key in logins), None)

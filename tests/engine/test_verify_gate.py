@@ -99,8 +99,9 @@ def test_tampering_is_refused(
     kgpu_env: KgpuEnv, engine: DockerEngine, base: str, state: dict[str, str], tmp_path: Path
 ) -> None:
     key, other = tmp_path / "key", tmp_path / "other"
-    key.write_bytes(os.urandom(32))
-    other.write_bytes(os.urandom(32))
+    for path in (key, other):
+        path.write_bytes(os.urandom(32))
+        path.chmod(0o600)
     record = proved(engine, base, state, key.read_bytes())
     assert kgpu_env("gate", base, "--key", key, env=state).returncode == 0
     refused = kgpu_env("gate", base, "--key", other, env=state)
@@ -127,4 +128,5 @@ def test_a_key_that_is_none(kgpu_env: KgpuEnv, tmp_path: Path) -> None:
         ended = kgpu_env("gate", "x", "--key", path)
         assert (ended.returncode, "KGE-591" in ended.stderr) == (3, True)
     (tmp_path / "short").write_bytes(b"1234")
+    (tmp_path / "short").chmod(0o600)
     assert kgpu_env("gate", "x", "--key", tmp_path / "short").returncode == 3

@@ -9,7 +9,9 @@ PACKAGE = Path(__file__).parents[2] / "provision"
 LAYERS = {
     "compat": 0,
     "errors": 0,
+    "files": 0,
     "model": 0,
+    "redaction": 0,
     "resources": 0,
     "variables": 0,
     "catalogue": 1,

@@ -130,7 +130,7 @@ def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
     rendered = api.render(found.stack, options, catalogue=found.catalogue)
     brought = [name for name in rendered.files if name != "Dockerfile"]
     if brought:
-        log(f"note      holds your network settings, passwords in them too: {', '.join(brought)}")
+        log(f"note      holds your network settings, with passwords only where -o writes it: {', '.join(brought)}")
     return Order(
         stack=found.stack,
         request=found.request,

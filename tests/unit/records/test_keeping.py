@@ -1,5 +1,6 @@
 """What of a verification is kept, and what a later one makes of it."""
 
+import stat
 from pathlib import Path
 
 import msgspec
@@ -88,9 +89,31 @@ def test_a_tampered_record_controls_nothing(records: Records) -> None:
 def test_keys(tmp_path: Path) -> None:
     good = tmp_path / "key"
     good.write_bytes(b"0123456789abcdef")
+    good.chmod(0o600)
     assert read_key(good) == b"0123456789abcdef"
     good.write_bytes(b"short")
     for path in (good, tmp_path / "none"):
         with pytest.raises(InputError) as caught:
             read_key(path)
         assert caught.value.code == "KGE-591"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o666])
+def test_a_key_that_others_may_use_is_none(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"0123456789abcdef")
+    path.chmod(mode)
+    with pytest.raises(InputError) as caught:
+        read_key(path)
+    assert caught.value.code == "KGE-591"
+    assert f"mode {mode:04o}" in caught.value.cause
+
+
+def test_a_record_in_a_folder_that_all_may_write_is_refused(records: Records) -> None:
+    keep(proof(Verdict.PROVED, CONTROL), records, NOW)
+    assert stat.S_IMODE(records.folder.stat().st_mode) == 0o700
+    assert isinstance(load(records.folder, NOW.node, "site/x:1"), Record)
+    records.folder.chmod(0o777)
+    found = load(records.folder, NOW.node, "site/x:1")
+    assert isinstance(found, str)
+    assert "everybody may write" in found

@@ -109,6 +109,49 @@ def test_an_answer_that_is_no_manifest(body: bytes) -> None:
     assert caught.value.code == "KGE-423"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b'{"manifests": 5}',
+        b'{"manifests": {"a": 1}}',
+        b'{"manifests": [5]}',
+        b'{"manifests": [{"platform": 5}]}',
+        b'{"manifests": [{"platform": {"os": "linux", "architecture": "amd64"}, "digest": "../../x"}]}',
+        b'{"config": {"digest": "sha256:../../../x"}}',
+        b"\xff\xfe",
+        b"9" * 5000,
+    ],
+    ids=lambda body: body[:24].decode("latin-1"),
+)
+def test_an_answer_of_another_shape(body: bytes) -> None:
+    registry = Registry([])
+    registry.manifests["1"] = body
+    with pytest.raises(BuildError) as caught:
+        read_image(REFERENCE, "x86_64", registry)
+    assert caught.value.code == "KGE-423"
+
+
+@pytest.mark.parametrize("config", ["[]", "7", '{"config": []}', '{"config": {"Labels": [1]}}', '{"config": "x"}'])
+def test_a_configuration_of_another_shape(config: str) -> None:
+    registry = Registry([])
+    blob = config.encode()
+    registry.blobs[digest(blob)] = blob
+    registry.manifests["1"] = json.dumps({"config": {"digest": digest(blob)}}).encode()
+    if config == '{"config": []}':  # as some tools write an empty one
+        assert read_image(REFERENCE, "x86_64", registry).env == {}
+        return
+    with pytest.raises(BuildError) as caught:
+        read_image(REFERENCE, "x86_64", registry)
+    assert caught.value.code == "KGE-423"
+
+
+@pytest.mark.parametrize("realm", ["http://[", "https://[::1", ""])
+def test_a_challenge_that_is_none(realm: str) -> None:
+    assert token_request(f'Bearer realm="{realm}"', "scope") is None
+
+
 def test_a_blob_that_is_not_its_digest_is_refused() -> None:
     registry = Registry([])
     registry.blobs = dict.fromkeys(registry.blobs, b'{"config": {"Env": ["NVIDIA_DISABLE_REQUIRE=1"]}}')

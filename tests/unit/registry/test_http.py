@@ -1,5 +1,8 @@
 """What the transport says when nothing answers."""
 
+import threading
+import time
+
 import pytest
 import requests
 from urllib3.connection import HTTPSConnection
@@ -34,3 +37,24 @@ def test_the_last_cause_is_told_alone(monkeypatch: pytest.MonkeyPatch, error: Ex
         Http()("https://registry.example/v2/", {}, 10)
     assert "HTTPSConnection" not in str(caught.value)
     assert "retries" not in str(caught.value)
+
+
+def test_the_whole_answer_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def drip(*_: object, **__: object) -> None:
+        ended.wait(10)  # as a server that sends a byte now and then
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests.Session, "get", drip)
+    begun = time.monotonic()
+    with pytest.raises(OSError, match=r"no whole answer within 0\.05 s"):
+        Http(total=0.05)("https://registry.example/v2/", {}, 10)
+    assert time.monotonic() - begun < 5
+    ended.set()
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://a:b:c/", "http://\0/", ""])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(OSError, match=r"."):
+        Http()(url, {}, 10)

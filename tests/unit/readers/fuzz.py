@@ -1,0 +1,212 @@
+"""Spoils what programs read from outside; each reader gives a value or an error of its own, and nothing else.
+
+python tests/unit/readers/fuzz.py 2000 prints the table of docs/robustness.md.
+"""
+
+import http.client
+import json
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import yaml
+from outside import (  # type: ignore[import-not-found] # as below
+    DATA,
+    DIGEST,
+    from_apt,
+    from_build,
+    from_bundle,
+    from_cdi,
+    from_challenge,
+    from_engine,
+    from_evidence,
+    from_host,
+    from_image,
+    from_inspected,
+    from_key,
+    from_lock,
+    from_login,
+    from_output,
+    from_overlay,
+    from_pip,
+    from_probe,
+    from_project,
+    from_pylock,
+    from_record,
+    from_registry,
+    from_smi,
+    from_variables,
+    some_rows,
+)
+from spoilt import spoil  # type: ignore[import-not-found] # it lies beside this file, and no package holds them
+
+from provision.catalogue import load
+from provision.cli.sanitize import plain_json
+from provision.errors import KgpuError, NoStackError
+from provision.model import Host, Request, Vendor, encode
+from provision.records import HostKey, Record, seal
+
+UNIT: Final = Path(__file__).parents[1]
+
+
+class Reader(NamedTuple):
+    """One reader of outside data."""
+
+    good: bytes  # what it takes
+    read: Callable[[bytes, Path], object]  # gives a value, or raises one of `clean`
+    clean: tuple[type[Exception], ...] = (KgpuError,)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+_INDEX: Final = {"manifests": [{"digest": DIGEST, "platform": {"os": "linux", "architecture": "amd64"}}]}
+_CONFIG: Final = {
+    "architecture": "amd64",
+    "config": {"Env": ["A=b"], "Labels": {"a": "b"}},
+    "Config": {"Env": ["A=b"], "Labels": {"a": "b"}, "User": "x"},
+}
+_INFO: Final = {
+    "version": {"ApiVersion": "1.50", "Version": "28.5.2", "Components": [{"Name": "Podman Engine", "Version": "5"}]},
+    "info": {
+        "Driver": "overlay2",
+        "Runtimes": {"runc": {}},
+        "SecurityOptions": ["name=rootless"],
+        "DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}],
+        "CDISpecDirs": ["/etc/cdi"],
+        "OSType": "linux",
+    },
+}
+_KEPT: Final = Record(
+    tool="1.0",
+    host=HostKey(node="node1", kernel="6.1", drivers=("nvidia 580.1",), gpus=("nvidia H100",), layout=()),
+    image="site/x:1",
+    image_id="sha256:1",
+    plan="",
+    backend="tensorflow",
+    level="standard",
+    requested="all",
+    verdict="proved",
+    code="",
+    reason="it trained",
+    at="2026-11-22T10:00:00Z",
+    controlled="",
+    proof="sha256:3",
+)
+_NO_IMAGE: Final = (ValueError, http.client.HTTPException)  # which `probe_image` turns into an OSError
+_PROJECT: Final = b"""\
+vendor: cuda
+tensorflow: "2.21"
+packages: [pandas>=2.2]
+labels: {a: b}
+env: {TZ: UTC}
+user: {name: keras, uid: 1000, gid: 1000}
+network: {index_url: "https://packages.example/simple", registries: {docker.io: mirror.example}}
+profile: a
+profiles:
+  a: {python: "3.12", apt: [git]}
+"""
+_PYLOCK: Final = b"""\
+lock-version = "1.0"
+[[packages]]
+name = "a"
+version = "1.0"
+wheels = [{ url = "https://host/a-1.0-py3-none-any.whl", hashes = { sha256 = "%s" }, size = 5 }]
+""" % (b"0" * 64)
+_PEM: Final = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+_APT: Final = b"deb http://deb.example/debian bookworm main\nTypes: deb\nSuites: bookworm\nComponents: main\n"
+_CDI: Final = {"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu", "devices": [{"name": "all"}, {"name": "0"}]}
+_SMI: Final = b"""\
+GPU-1, H100, 00000000:17:00.0, 580.95.05, 81559, 9.0
+GPU 0: H100 (UUID: GPU-1)
+  MIG 1g.10gb Device 0: (UUID: MIG-1)
+"""
+
+
+@cache
+def readers() -> dict[str, Reader]:
+    """Return every reader of outside data with something that it takes."""
+    host = (DATA / "hosts" / "h100-580.json").read_bytes()
+    evidence = json.loads((UNIT / "prove" / "data" / "cpu-tensorflow-2.21.json").read_bytes())
+    return {
+        "host file": Reader(host, from_host),
+        "host file of AMD": Reader((DATA / "hosts" / "mi300x-30.10.json").read_bytes(), from_host),
+        "files of /sys and /proc": Reader(b"6.16.6-custom\n", from_probe),
+        "CDI specification": Reader(_json(_CDI), from_cdi),
+        "nvidia-smi": Reader(_SMI, from_smi),
+        "engine: /version, /info": Reader(_json(_INFO), from_engine),
+        "engine: an image": Reader(_json({"Id": "sha256:1", "RepoDigests": ["a@sha256:2"]}), from_image, _NO_IMAGE),
+        "engine: an image, by the SDK": Reader(_json({"Id": "sha256:1", "Size": 5, **_CONFIG}), from_inspected),
+        "engine: a build's progress": Reader((UNIT / "engine" / "data" / "failed.jsonl").read_bytes(), from_build),
+        "engine: a container's output": Reader(b"\1\0\0\0\0\0\0\5hello\2\0\0\0\0\0\0\2no", from_output),
+        "registry: manifest, configuration": Reader(
+            _json({"index": _INDEX, "manifest": {"config": {"digest": DIGEST}}, "config": _CONFIG}), from_registry
+        ),
+        "registry: challenge": Reader(b'Bearer realm="https://auth.example/token",service="x"', from_challenge),
+        "docker's logins": Reader(_json({"auths": {"registry.example": {"auth": "dTpw"}}}), from_login),
+        "record": Reader(encode(seal(_KEPT, b"k" * 32)).encode(), from_record),
+        "key": Reader(b"0123456789abcdef0123456789abcdef", from_key),
+        "lock": Reader(_a_lock(), from_lock),
+        "project file": Reader(_json(yaml.safe_load(_PROJECT)), from_project),
+        "project file, its text": Reader(_PROJECT, from_project),
+        "variables": Reader(b"1234567", from_variables),
+        "a site's catalogue": Reader(_json(some_rows()), from_overlay),
+        "evidence": Reader(_json({**evidence, "nonce": "00"}), from_evidence),
+        "uv's answer": Reader(_PYLOCK, from_pylock),
+        "pip.conf": Reader(b"[global]\nindex-url = https://packages.example/simple\n", from_pip),
+        "apt's sources": Reader(_APT, from_apt),
+        "CA bundle": Reader(_PEM, from_bundle),
+    }
+
+
+def _a_lock() -> bytes:
+    from provision.lock import Pinned, make_lock  # noqa: PLC0415 - here alone
+    from provision.resolve import resolve  # noqa: PLC0415 - as above
+
+    catalogue, wish = load(DATA / "catalogue"), Request(vendor=Vendor.CPU)
+    stack = resolve(catalogue, Host(), wish)
+    return encode(make_lock(catalogue, stack, wish, Pinned((), (), "x86_64-manylinux_2_36", DIGEST))).encode()
+
+
+def tried(reader: Reader, body: bytes, folder: Path) -> str:
+    """Read something spoilt; return "value" or the code of the error. Any other exception is let through."""
+    try:
+        reader.read(body, folder)
+    except NoStackError as error:
+        return error.code
+    except KgpuError as error:
+        json.loads(plain_json(encode([error.text, error.cause, error.fix])))
+        return error.code
+    except reader.clean as error:
+        return type(error).__name__
+    return "value"
+
+
+def main(number: int) -> None:
+    """Print how each reader took `number` spoilt inputs, always the same ones."""
+    rows = [f"| reader | inputs | read | refused | other |\n|{'---|' * 5}"]
+    with tempfile.TemporaryDirectory() as name:
+        for title, reader in readers().items():
+            chance = random.Random(title)
+            ends: Counter[str] = Counter()
+            for _ in range(number):
+                body = spoil(chance, reader.good)
+                try:
+                    ends[tried(reader, body, Path(name))] += 1
+                except Exception as error:  # noqa: BLE001 - they are counted
+                    ends[f"! {type(error).__name__}"] += 1
+                    sys.stderr.write(f"{title}: {type(error).__name__}: {str(error)[:150]} {body[:150]!r}\n")
+            other = sum(count for end, count in ends.items() if end.startswith("!"))
+            codes = ", ".join(f"{end} {count}" for end, count in sorted(ends.items()) if end != "value")
+            rows.append(f"| {title} | {number} | {ends['value']} | {codes or '-'} | {other} |")
+    sys.stdout.write("\n".join([*rows, ""]))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,273 @@
+"""The readers of outside data, each as a function of bytes and of a folder to put them into."""
+
+import hashlib
+import importlib.util
+import json
+import random
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import yaml
+from spoilt import spoil  # type: ignore[import-not-found] # it lies beside this file, and no package holds them
+
+from provision.api import read_host
+from provision.api.records import read_key
+from provision.catalogue import load
+from provision.cli.sanitize import plain_json
+from provision.compat import Self
+from provision.config import read_project, settle
+from provision.engine.apt_sources import machine_sources
+from provision.engine.buildkit_build import _follow
+from provision.engine.buildkit_progress import Progress
+from provision.engine.describe import describe
+from provision.engine.image_probe import described
+from provision.engine.images import described as inspected
+from provision.engine.network import build_network, certificates
+from provision.engine.stream_demux import StreamDemux
+from provision.errors import KgpuError
+from provision.lock import read_lock
+from provision.lock.wheels import parse as parse_pylock
+from provision.model import Network, encode
+from provision.model.reference import parse_reference
+from provision.probe import Lookups, probe_files
+from provision.probe.cdi import parse_spec
+from provision.probe.nvidia_parsers import parse_smi_list, parse_smi_table
+from provision.prove.evidence import Problem, parse_result
+from provision.records import HostKey, Record, State, answer, problem, seal
+from provision.records.store import _read
+from provision.registry import read_image
+from provision.registry.client import Response
+from provision.registry.token import stored_login, token_request
+
+DATA: Final = Path(__file__).parents[2] / "data"
+DIGEST: Final = "sha256:" + "0" * 64  # in an answer: of the answer that comes after it
+
+
+def put(folder: Path, body: bytes, name: str = "outside") -> Path:
+    path = folder / name
+    path.write_bytes(body)
+    path.chmod(0o600)
+    return path
+
+
+def shown(value: object) -> object:
+    """What is read must also be printable."""
+    return json.loads(plain_json(encode(value)))
+
+
+def from_host(body: bytes, folder: Path) -> object:
+    return shown(read_host(put(folder, body)))
+
+
+def from_key(body: bytes, folder: Path) -> object:
+    return read_key(put(folder, body))
+
+
+def from_lock(body: bytes, folder: Path) -> object:
+    return shown(read_lock(put(folder, body)))
+
+
+def from_record(body: bytes, folder: Path) -> object:
+    found = _read(put(folder, body))
+    now = HostKey(node="node1", kernel="", drivers=(), gpus=(), layout=())
+    if isinstance(found, Record):
+        problem(found, b"k" * 32)
+        shown(answer(seal(found), "site/x:1", now, "sha256:1", "1.0"))  # as a careful editor leaves it
+    told = answer(found, "site/x:1", now, "sha256:1", "1.0")
+    if told.state is State.REFUSED:
+        raise KgpuError(told.code, told.reason)
+    return shown(told)
+
+
+def from_project(body: bytes, folder: Path) -> object:
+    found = settle({}, {}, read_project(put(folder, body, "kgpu-env.yaml")))
+    return build_network(found.network, {}, folder)
+
+
+def from_variables(body: bytes, folder: Path) -> object:
+    text = body.decode("latin-1").replace("\0", "")
+    names = ("NETWORK_PROXY", "PACKAGES", "LABELS", "USER_UID", "NETWORK_EXTRA_INDEX_URLS", "CUDA", "VENDOR")
+    found = settle({}, {f"KGPU_ENV_{name}": text for name in names[: 1 + len(body) % len(names)]}, None)
+    return build_network(found.network, {"HTTP_PROXY": text, "PIP_INDEX_URL": text}, folder)
+
+
+@cache
+def some_rows() -> dict[str, Any]:
+    """Return some rows of each of the catalogue's files, the id of each its own."""
+    found: dict[str, Any] = {}
+    for path in sorted((DATA / "catalogue").glob("*.yaml")):
+        if path.name == "sources.yaml":
+            continue
+        tables = yaml.safe_load(path.read_text())
+        found[path.name] = {name: rows[:2] for name, rows in tables.items() if rows}
+    return found
+
+
+def from_overlay(body: bytes, folder: Path) -> object:
+    """Read a site's folder; the document holds its files by name."""
+    try:
+        files = json.loads(body)
+    except (ValueError, RecursionError):
+        files = None
+    own = folder / "own"
+    own.mkdir(exist_ok=True)
+    for path in own.iterdir():
+        path.unlink()
+    if isinstance(files, dict) and files and all(name in some_rows() for name in files):
+        for name, tables in files.items():
+            (own / name).write_text(yaml.safe_dump(tables))
+    else:
+        (own / "nvidia.yaml").write_bytes(body)
+    found = load.__wrapped__(DATA / "catalogue", None, own)
+    found.house  # noqa: B018 - read when it is asked for
+    return sum(1 for _ in found.all_rows())
+
+
+def from_engine(body: bytes, _: Path) -> object:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None  # the SDK's to refuse
+    parts = found if isinstance(found, dict) else {"version": found, "info": found}
+    return shown(describe(parts.get("version"), parts.get("info"), "unix:///x"))  # type: ignore[arg-type] # as it comes
+
+
+def from_registry(body: bytes, _: Path) -> object:
+    """Ask a registry whose every answer is the body; or its parts, with the digests that they have."""
+    try:
+        parts = json.loads(body)
+    except (ValueError, RecursionError):
+        parts = None
+    answers: list[bytes] = []
+    for one in reversed(parts.values()) if isinstance(parts, dict) else ():
+        digest = f"sha256:{hashlib.sha256(answers[-1] if answers else b'').hexdigest()}"
+        answers.append(json.dumps(one).replace(DIGEST, digest).encode())
+
+    def get(url: str, headers: object, limit: int) -> Response:
+        del url, headers, limit
+        return Response(200, {}, answers.pop() if answers else body)
+
+    return shown(read_image(parse_reference("registry.example/x:1"), "x86_64", get))
+
+
+def from_challenge(body: bytes, _: Path) -> object:
+    return token_request(body.decode("latin-1"), "scope")
+
+
+def from_login(body: bytes, folder: Path) -> object:
+    put(folder, body, "config.json")
+    return stored_login("registry.example", folder)
+
+
+def from_image(body: bytes, _: Path) -> object:
+    return described(body)
+
+
+def from_inspected(body: bytes, _: Path) -> object:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None  # the SDK's to refuse
+    return shown(inspected(found))
+
+
+class Stream:
+    """A build's answer as requests gives it."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def iter_lines(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        del chunk_size
+        yield from self.body.split(b"\n")
+
+
+def from_build(body: bytes, _: Path) -> object:
+    return _follow(Stream(body), Progress(), lambda _: None)  # type: ignore[arg-type] # what it uses of a response
+
+
+def from_evidence(body: bytes, _: Path) -> object:
+    found = parse_result(f"hello\nKGPU-ENV-RESULT 00 {body.decode(errors='replace')}\n", "00")
+    if isinstance(found, Problem):
+        raise KgpuError("a problem", found.what)
+    return found
+
+
+def from_output(body: bytes, _: Path) -> object:
+    demux = StreamDemux()
+    for at in range(0, min(len(body), 5000), 7):
+        demux.feed(body[at : at + 7])
+    return demux.text(1) + demux.text(2)
+
+
+def module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"fuzz_{path.parent.name}", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def tree(folder: Path) -> list[Path]:
+    """Make the trees of three hosts; return their files."""
+    names = ("h100-580", "mi300x-30.10", "geforce-rtx4090")
+    known = module(DATA / "trees" / "make.py")
+    chosen = [name for name in known.TREES if name in names] or list(known.TREES)[:3]
+    known.make(folder / "trees", chosen)
+    return sorted(path for path in (folder / "trees").rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def from_probe(body: bytes, folder: Path) -> object:
+    """Probe a tree with three of its files spoilt, by the body."""
+    files = tree(folder)
+    chance = random.Random(body)
+    chosen = [chance.choice(files) for _ in range(3)]
+    kept = [path.read_bytes() for path in chosen]
+    try:
+        for path, content in zip(chosen, kept, strict=True):
+            path.write_bytes(chance.choice((body, spoil(chance, content), b"\0" * 99, b"foo\n", b"9" * 5000)))
+        top = folder / "trees" / chosen[0].relative_to(folder / "trees").parts[0]
+        return shown(probe_files(top, Lookups()))
+    finally:
+        for path, content in zip(chosen, kept, strict=True):
+            path.write_bytes(content)
+
+
+def from_pip(body: bytes, folder: Path) -> object:
+    path = put(folder, body, "pip.conf")
+    return build_network(Network(), {"PIP_CONFIG_FILE": str(path)}, folder)
+
+
+def from_apt(body: bytes, folder: Path) -> object:
+    put(folder, body, "sources.list")
+    (folder / "sources.list.d").mkdir(exist_ok=True)
+    put(folder / "sources.list.d", body, "x.sources")
+    return machine_sources("bookworm", folder)
+
+
+def from_pylock(body: bytes, _: Path) -> object:
+    return parse_pylock(body.decode(errors="replace"))
+
+
+def from_bundle(body: bytes, folder: Path) -> object:
+    return certificates(put(folder, body))
+
+
+def from_cdi(body: bytes, _: Path) -> object:
+    return parse_spec(body.decode(errors="replace"))
+
+
+def from_smi(body: bytes, _: Path) -> object:
+    text = body.decode(errors="replace")
+    return parse_smi_table(text), parse_smi_list(text)
