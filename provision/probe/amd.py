@@ -62,7 +62,10 @@ def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> Vend
         driver=driver,
         nodes=reader.nodes(_KFD),
         unusable=reasons,
-        findings=(*_driver_findings(reader, driver), *_node_findings(reader, nodes, gpus)) if nodes else (),
+        findings=(
+            *(_driver_findings(reader, driver, computes=bool(nodes)) if nodes or pci else ()),
+            *(_node_findings(reader, nodes, gpus) if nodes else ()),
+        ),
     )
 
 
@@ -84,11 +87,11 @@ def _driver(reader: Reader, lookups: Lookups) -> Driver | None:
     return Driver(vendor="amd", version=version, release=release, flavour=flavour)
 
 
-def _driver_findings(reader: Reader, driver: Driver | None) -> list[Finding]:
+def _driver_findings(reader: Reader, driver: Driver | None, *, computes: bool) -> list[Finding]:
     if not driver:
         return []
     if driver.flavour == "inbox":
-        return [amd_findings.inbox_amdgpu()]
+        return [amd_findings.inbox_amdgpu()] if computes else []
     return [] if driver.release else [amd_findings.unknown_amdgpu(reader.line(f"{_MODULE}/version") or "")]
 
 

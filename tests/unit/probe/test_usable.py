@@ -119,10 +119,19 @@ def test_the_release_of_amdgpu(tmp_path: Path, text: str, version: str, release:
     assert "KGE-108" not in [finding.code for finding in host.findings]
 
 
-@pytest.mark.parametrize("text", ["", "unknown", "6.x.1"])
-def test_a_version_that_is_none(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(("text", "version"), [("unknown", None), ("6.x.1", "6")])
+def test_a_version_that_is_none(tmp_path: Path, text: str, version: str | None) -> None:
+    """The kernel's own module has no such file: this is a driver that was built, of a version that is not known."""
     root = tree(tmp_path, "mi210")
     (root / "sys/module/amdgpu/version").write_text(f"{text}\n")
+    host = probe_files(root, LOOKUPS)
+    assert (host.drivers[0].flavour, host.drivers[0].version) == ("dkms", version)
+    assert "KGE-108" in [finding.code for finding in host.findings]
+
+
+def test_an_empty_version_is_that_of_the_kernel_s_own_driver(tmp_path: Path) -> None:
+    root = tree(tmp_path, "mi210")
+    (root / "sys/module/amdgpu/version").write_text("\n")
     assert probe_files(root, LOOKUPS).drivers[0].flavour == "inbox"
 
 
