@@ -49,6 +49,7 @@ class Gpu(Value):
     memory_bytes: int | None = None
     partition: str | None = None  # "1g.10gb", "CPX"; None for a whole GPU
     kernel_driver: str | None = None  # nvidia, nouveau, vfio-pci, amdgpu; None when unbound
+    kfd_node: int | None = None  # AMD: the number of its KFD node; ROCr counts its GPUs in this order
     integrated: bool = False
     compute_units: int | None = None  # AMD, of this partition; NVIDIA's driver library tells it inside a container
     clock_mhz: int | None = None  # AMD: the highest that the GPU computes at
@@ -89,6 +90,9 @@ class Engine(Value):
     rootless: bool = False
     buildkit: bool = True
     address: str = ""  # unix:///var/run/docker.sock
+    id: str = ""  # its own, made at its installation
+    machine: str = ""  # the name of the machine that it runs on
+    system: str = ""  # of that machine: "Debian GNU/Linux 12", "Docker Desktop"
 
 
 class Host(Value):

@@ -123,6 +123,7 @@ def _gpu(reader: Reader, node: _Node, nodes: tuple[_Node, ...], names: dict[tupl
         memory_bytes=_memory(reader, node),
         partition=partition_name(mode, siblings, target, properties.get("num_xcc", 0)),
         kernel_driver="amdgpu",
+        kfd_node=int(node.number),
         integrated=is_integrated(target, properties),
         compute_units=compute_units(properties),
         clock_mhz=properties.get("max_engine_clk_fcompute") or None,

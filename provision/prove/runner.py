@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from provision.model.labels import stack_of
 from provision.prove.control import WITHHELD, with_control, with_known_control
 from provision.prove.evidence import parse_result
 from provision.prove.expectation import Expectation, host_state, select
-from provision.prove.host_monitor import HostMonitor, HostView
+from provision.prove.host_monitor import HostMonitor, HostView, boot_id
 from provision.prove.judge import judge
 from provision.prove.process_runner import run_here
 from provision.prove.reason import PYTHON_MISSING
@@ -101,7 +101,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its
         BuildError: KGE-408, the engine lost the image meanwhile.
         EngineError: the engine stopped answering.
     """
-    begun, program, expectation = clock(), source(), _expect(found, request, host)
+    begun, program, expectation = clock(), source(), _expect(found, request, host, access)
 
     def train(argument: str, *, withheld: bool) -> Ran:
         run = Run(
@@ -156,6 +156,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         here=True,
         level=request.level,
         lanes=request.lanes,
+        **_measures(request),
     )
 
     def train(argument: str, *, withheld: bool) -> Ran:
@@ -194,8 +195,10 @@ def prove(
     def once(level: Level, *, withheld: bool) -> Proof:
         nonce = new_nonce()
         asked = msgspec.structs.replace(expectation, level=level)
+        argument = specification(request, asked, nonce)
+        asked = msgspec.structs.replace(asked, sent=json.loads(argument))
         with HostMonitor(expectation.vendor, nonce, thermals=level == "soak") as watch:
-            ran = train(specification(request, asked, nonce), withheld=withheld)
+            ran = train(argument, withheld=withheld)
         seen: HostView | None = None if withheld else watch.answer()
         return judge(asked, ran, parse_result(ran.stdout, nonce), rows, seen)
 
@@ -208,7 +211,7 @@ def prove(
     return with_control(proof, once("quick", withheld=True), expectation.subject)
 
 
-def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
+def _expect(image: Image, request: VerifyRequest, host: Host, access: Access) -> Expectation:
     indices, gpus = select(host, request.vendor, request.gpus)
     usable, reason = host_state(host, request.vendor)
     stack = stack_of(image.labels)
@@ -222,7 +225,27 @@ def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
         backend=request.backend or (stack.backend if stack else "tensorflow"),
         level=request.level,
         lanes=request.lanes,
+        handed_in=access != Access(),
+        engine=_engine_words(host),
+        boot_id=boot_id(),
+        **_measures(request),
     )
+
+
+def _measures(request: VerifyRequest) -> dict[str, Any]:
+    """Return how much is asked of the workload."""
+    return {"epochs": request.epochs, "seed": request.seed, "minutes": request.minutes}
+
+
+def _engine_words(host: Host) -> str:
+    """Return where the engine is, as far as it tells, and which have a kernel of their own."""
+    engine = host.engine
+    if engine is None:
+        return ""
+    named = f", which is {engine.machine}" if engine.machine else ""
+    own = f"; {engine.system} has a kernel of its own" if "desktop" in engine.system.lower() else ""
+    own = own or ("; WSL2 has a kernel of its own" if host.wsl else "")
+    return f"{engine.name} at {engine.address}{named}{own}"
 
 
 def specification(request: VerifyRequest, expectation: Expectation, nonce: str) -> str:

@@ -18,7 +18,27 @@ WEIGHTS = 4  # two Dense layers, each with a kernel and a bias
 PRODUCTS = 5  # of a step: one forward and one backward for each kernel, and one for the hidden layer
 TENSORS = {"output", "loss"}
 # A matrix product, as TensorFlow, JAX and torch call it.
-HEAVY = {"MatMul", "BatchMatMulV2", "_FusedMatMul", "dot_general", "aten.mm.default", "aten.addmm.default"}
+HEAVY = {
+    *("MatMul", "BatchMatMulV2", "_FusedMatMul", "_MklMatMul", "_MklFusedMatMul", "_MklNativeFusedMatMul"),
+    *("dot_general", "aten.mm.default", "aten.addmm.default"),
+}
+# What of fit's graphs may run on the host, as patterns of an operation's whole name, each with its reason. All else is
+# the model's own work, whatever a library or a compiler calls it: _MklMatMul, _MklNativeFusedMatMul, _XlaRun, Relu.
+FIT_HOST = {
+    r"(Anonymous)?(MultiDevice)?Iterator\w*|Optional\w*|\w+Dataset|(Delete|Dummy)\w*": "the input pipeline",
+    r"_?(Host)?(Send|Recv)|Identity|IdentityN|NoOp|Const|_EagerConst|Placeholder|_Arg|_Retval": "copies, no computation",
+    r"(Stateless|Ref)?(If|While|Case|Switch|Merge|Enter|Exit)|NextIteration|LoopCond|(Stateful)?PartitionedCall": "calls "
+    "and branches; what they call is in the trace, too",
+    r"Assert|Print|Logical(And|Or|Not)|(Less|Greater)(Equal)?|Equal|NotEqual|Select|All|Any": "questions about a value",
+    r"VarHandleOp|VarIsInitializedOp|ReadVariableOp|Assign(Add|Sub)?VariableOp|(Stateless)?Random\w+": "counters and "
+    "seeds: a weight on the host is seen by its own place",
+    r"Shape|ShapeN|Size|Rank|Reshape|Squeeze|ExpandDims|StridedSlice|Slice|Pack|Unpack|Concat|Split|Gather|Fill|Range|"
+    r"Tile|Transpose|BroadcastArgs|BroadcastTo|BroadcastGradientArgs|InvertPermutation|Prod|Cast|(Zeros|Ones)Like": "shapes, "
+    "and numbers of another type",
+    r"Add|AddN|Sub|Mul|Div|RealDiv|DivNoNan|Floor(Div|Mod)|Maximum|Minimum|Neg|Pow|Square|Sqrt|Rsqrt|Reciprocal|Mean|Sum|"
+    r"ArgMax": "single numbers: an optimizer's step, a metric",
+}
+ON_HOST = re.compile("|".join(f"(?:(?:{one})(?:V[0-9]+)?)" for one in FIT_HOST))
 # The only operations of floating point that may run on the host, each with its reason. Operations on integers are
 # bookkeeping of shapes and seeds: frameworks keep 32-bit integers in host memory on purpose.
 HOST_OPS = {
@@ -121,14 +141,16 @@ def implicit(case: Case) -> Outcome:
         return Status.FAIL, "no training without a device is recorded"
     if record.error:
         return Status.FAIL, f"compile and fit failed: {record.error.type}: {record.error.text}"
-    kind, asked = "CPU" if expectation.vendor is Vendor.CPU else "GPU", places(expectation, evidence)
-    at = [item for item in (*record.weights, *record.tensors) if target(item.device) not in asked]
-    # With XLA the products are inside one compiled operation, so their absence says nothing; a product that was placed
-    # elsewhere does. fit's input pipeline runs on the host by design, so nothing else of its graphs is asked about.
-    heavy = [op for op in record.ops or () if op.op in HEAVY and target(op.device)[:3] not in {kind, ""}]
-    if len(record.weights) != WEIGHTS or not record.tensors or at or heavy:
-        where: tuple[Place | Op, ...] = (*at, *heavy)
-        seen = sorted({target(item.device) or "an unknown place" for item in where})
+    asked = places(expectation, evidence)
+    at = [item for item in (*record.weights, *record.tensors) if not any(_is_at(item, place) for place in asked)]
+    # With XLA the products are inside one compiled operation, so their absence says nothing; what was placed elsewhere
+    # does, unless it belongs there.
+    # An operation without any device has not been placed: its graph was not run by itself.
+    placed = [op for op in record.ops or () if op.device]
+    others = [op for op in placed if target(op.device) not in asked and not ON_HOST.fullmatch(op.op)]
+    if len(record.weights) != WEIGHTS or not record.tensors or at or others:
+        where: tuple[Place | Op, ...] = (*at, *others)
+        seen = sorted({_elsewhere(item, asked) for item in where})
         detail = (
             f"fit without a device used {', '.join(seen)}, not {' or '.join(asked)}"
             if seen
@@ -136,6 +158,12 @@ def implicit(case: Case) -> Outcome:
         )
         return Status.FAIL, "; ".join([detail, *_to_cpu(evidence)])
     return Status.PASS, f"compile and fit without a device used {target(record.weights[0].device)}"
+
+
+def _elsewhere(item: Place | Op, asked: tuple[str, ...]) -> str:
+    """Return where something was that is not where it should be: its memory, where that alone is elsewhere."""
+    held = item.memory if isinstance(item, Place) and target(item.device) in asked else item.device
+    return target(held) or "an unknown place"
 
 
 def _to_cpu(evidence: Evidence) -> Iterator[str]:

@@ -5,7 +5,7 @@ tells, `kgpu-env doctor` its codes, and docs/proof.md its table (`tests/regenera
 """
 
 from provision.model import LEVELS, Vendor, Verdict
-from provision.prove.checks import container, devices, libraries, load, numerics, placement
+from provision.prove.checks import container, curve, devices, libraries, load, numerics, placement
 from provision.prove.checks.case import nothing
 from provision.prove.checks.row import (
     ALWAYS,
@@ -86,9 +86,38 @@ CHECKS: tuple[Row, ...] = table_of(
         in_summary=False,
     ),
     Row(
+        name="host",
+        question="Has this host the GPU, and was it handed in?",
+        description="the host has a usable GPU of that maker, and the container was given it, whatever the image says",
+        function=container.host,
+        without_record=container.host,
+        scope=ON_GPUS,
+        required_for=GPU,
+        code=NO_GPU,
+        headline="{detail}{on_cpu}",
+        fix=container.host_fix,
+        in_summary=False,
+    ),
+    Row(
+        name="machine",
+        question="Did it train on this machine?",
+        description="the kernel's boot id inside is the host's, or the host saw the process; a remote engine, or one in "
+        "a virtual machine, proves nothing for this host; unknown where neither is told",
+        function=container.machine,
+        without_record=nothing,
+        scope=ON_GPUS,
+        required_for=NO_VERDICT,
+        code=Code("KGE-595", "Not proved: it trained on another machine than this host."),
+        headline="it trained on another machine than this host",
+        fix="Run kgpu-env verify on the machine whose engine that is, or point DOCKER_HOST at an engine of this one.",
+        in_summary=False,
+    ),
+    Row(
         name="identity",
         question="Is it the GPU that was asked for?",
-        description="are UUID or PCI address inside those of the host; unknown where one side does not tell",
+        description="each device inside is another GPU of those asked for: by UUID, PCI address, and for AMD's partitions "
+        "device node; none is missing, and architecture, memory and name do not say otherwise; unknown where one side "
+        "does not tell",
         function=devices.identity,
         without_record=nothing,
         scope=ON_GPUS,
@@ -150,6 +179,20 @@ CHECKS: tuple[Row, ...] = table_of(
         headline="the GPU does not compute what the CPU computes",
         fix=UPGRADE,
         in_summary=True,
+    ),
+    Row(
+        name="curve",
+        question="Is it the training that was asked for?",
+        description="as many epochs as asked for, and each loss near the recorded one: within 5 % on a named device, 25 % "
+        "in `fit`, whose first weights are the framework's",
+        function=curve.curve,
+        without_record=nothing,
+        scope=ALWAYS,
+        required_for=BOTH,
+        code=Code("KGE-596", "Not proved: its losses are not those of this model on this data."),
+        headline="the losses are not those of this model on this data",
+        fix=READ_LOG,
+        in_summary=False,
     ),
     Row(
         name="work",
