@@ -109,3 +109,17 @@ def _named(known: tuple[Gpu, ...], name: str) -> Gpu | None:
     if name.isdecimal():
         return known[int(name)] if int(name) < len(known) else None
     return next((gpu for gpu in known if gpu.uuid is not None and gpu.uuid.lower() == name.lower()), None)
+
+
+def sure_name(host: Host, gpu: Gpu) -> str:
+    """Return what the maker's variable knows one GPU by, however it counts: its UUID, or KFD's place; else empty.
+
+    The host's numbers are in PCI order. ROCr counts KFD's nodes, and AMD's partitions share the UUID of their card.
+    """
+    known = host.gpus_of(gpu.vendor)
+    if gpu.uuid and sum(one.uuid == gpu.uuid for one in known) == 1:
+        return gpu.uuid
+    in_order = sorted(one.kfd_node for one in known if one.kfd_node is not None)
+    if gpu.kfd_node is None:
+        return "" if gpu.vendor == "amd" or gpu not in known else str(known.index(gpu))
+    return str(in_order.index(gpu.kfd_node))

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from provision.catalogue.rows import KnownError
 from provision.engine.protocol import Ran
-from provision.model import Check, ExpectedDevice, Status, Vendor, Verdict
+from provision.model import Check, ExpectedDevice, Status, Verdict
 from provision.prove.checks import table
 from provision.prove.checks.case import Case
 from provision.prove.checks.container import FIX_HOST, ending, hiding

@@ -10,12 +10,12 @@ import msgspec
 
 from provision.catalogue.rows import KnownError
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
-from provision.model import GPU_VENDORS, Backend, Host, Level, Proof, Value, Vendor, Verdict
+from provision.model import GPU_VENDORS, Backend, Gpu, Host, Level, Proof, Value, Vendor, Verdict
 from provision.model.inside import SCRATCH, cache_environment
 from provision.model.labels import stack_of
 from provision.prove.control import WITHHELD, with_control, with_known_control
 from provision.prove.evidence import parse_result
-from provision.prove.expectation import Expectation, host_state, select
+from provision.prove.expectation import Expectation, host_state, select, sure_name
 from provision.prove.host_monitor import HostMonitor, HostView, boot_id
 from provision.prove.judge import judge
 from provision.prove.process_runner import run_here
@@ -23,6 +23,7 @@ from provision.prove.reason import PYTHON_MISSING
 from provision.prove.workload.zipapp import source
 from provision.records import title
 
+ENDING_SECONDS = 60.0  # how much longer a workload may live than whoever started it waits for it
 INTERPRETERS = ("python3", "python")
 # The root file system is read-only: everything that frameworks write goes to the only place that is not.
 WRITABLE = {
@@ -160,7 +161,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
     )
 
     def train(argument: str, *, withheld: bool) -> Ran:
-        environment = WITHHELD if withheld else _chosen(request)
+        environment = WITHHELD if withheld else _chosen(request, host, gpus)
         return run_here(python, program, argument, environment, _limit(request, expectation))
 
     proof = prove(train, expectation, request, patterns, new_nonce)
@@ -172,11 +173,13 @@ def _limit(request: VerifyRequest, expectation: Expectation) -> float:
     return request.seconds + 60 * request.minutes * max(1, len(expectation.indices), len(expectation.gpus))
 
 
-def _chosen(request: VerifyRequest) -> dict[str, str]:
+def _chosen(request: VerifyRequest, host: Host, gpus: tuple[Gpu, ...]) -> dict[str, str]:
     """Return the variable that shows only the chosen GPUs to the framework, as an engine would."""
     row = GPU_VENDORS.get(request.vendor)
-    numbers = ",".join(dict.fromkeys(word.strip() for word in request.gpus.split(",")))  # CUDA refuses one named twice
-    chosen = {row.choosing: numbers} if row and request.gpus != "all" else {}
+    words = dict.fromkeys(word.strip() for word in request.gpus.split(","))  # CUDA refuses one named twice
+    names = [sure_name(host, gpu) for gpu in gpus]
+    value = ",".join(name for name in names if name) if names and all(names) else ",".join(words)
+    chosen = {row.choosing: value} if row and request.gpus != "all" else {}
     # CUDA counts the fastest first unless told otherwise; the host's numbers are in PCI order.
     order = {name: value for one in GPU_VENDORS.values() for name, value in one.bus_order.items()}
     return {**chosen, **order, "PYTHONUNBUFFERED": "1"}
@@ -262,6 +265,7 @@ def specification(request: VerifyRequest, expectation: Expectation, nonce: str) 
             "backend": expectation.backend,
             "parts": list(expectation.parts),
             "minutes": request.minutes if expectation.level == "soak" else 0,
+            "limit": _limit(request, expectation) + ENDING_SECONDS,
         }
     )
 

@@ -71,22 +71,30 @@ def identity(case: Case) -> Outcome:
     expectation, evidence = case.expectation, case.evidence
     gpus = expectation.gpus
     trained = [item for item in devices(evidence) if index_of(item) in wanted(expectation, evidence)]
-    if twice := _twice(trained, shared=expectation.vendor.row.slices_together):
-        return Status.FAIL, f"one device is there for two: {twice}"
+    if fault := next(_refuted(expectation, evidence, trained), ""):
+        return Status.FAIL, fault
     if not gpus or not trained:
         return Status.UNKNOWN, "the host names no GPU to compare with" if trained else "no device is told"
+    if len(assign(gpus, trained, lambda gpu, item: same_device(gpu, item) is True)) < len(trained):
+        return Status.UNKNOWN, "no UUID, PCI address or device node known on both sides tells each from the others"
+    return Status.PASS, ", ".join(f"{item.name} is {item.node or item.pci or item.uuid}" for item in trained)
+
+
+def _refuted(expectation: Expectation, evidence: Evidence, trained: list[ProvedDevice]) -> Iterator[str]:
+    """Yield why these devices cannot be the GPUs that were asked for, each of them another."""
+    gpus = expectation.gpus
+    if twice := _twice(trained, shared=expectation.vendor.row.slices_together):
+        yield f"one device is there for two: {twice}"
+    if not gpus:
+        return
     strangers = [item for item in trained if all(same_device(gpu, item) is False for gpu in gpus)]
     if strangers:
-        names = ", ".join(f"{item.name} {_told(gpus, item)}" for item in strangers)
-        return Status.FAIL, f"not a GPU that was asked for: {names}"
+        yield f"not a GPU that was asked for: {', '.join(f'{item.name} {_told(gpus, item)}' for item in strangers)}"
     if len(assign(gpus, trained, lambda gpu, item: same_device(gpu, item) is not False)) < len(trained):
-        return Status.FAIL, f"{len(trained)} devices cannot be {len(gpus)} different GPUs that were asked for"
+        yield f"{len(trained)} devices cannot be {len(gpus)} different GPUs that were asked for"
     lost = [item.label for item in expected(expectation, evidence) if item.seen is False]
-    if lost and expectation.indices:
-        return Status.FAIL, f"a GPU that was asked for is not there: {', '.join(lost)}"
-    if len(assign(gpus, trained, lambda gpu, item: same_device(gpu, item) is True)) < len(trained):
-        return Status.UNKNOWN, "no UUID, PCI address or device node is known on both sides that tells each from the others"
-    return Status.PASS, ", ".join(f"{item.name} is {item.node or item.pci or item.uuid}" for item in trained)
+    if lost and trained and expectation.indices:
+        yield f"a GPU that was asked for is not there: {', '.join(lost)}"
 
 
 def _twice(trained: list[ProvedDevice], *, shared: bool) -> str:
@@ -94,7 +102,11 @@ def _twice(trained: list[ProvedDevice], *, shared: bool) -> str:
     seen: dict[tuple[str, str], str] = {}
     for item in trained:
         uuid = uuid_key(item.uuid)
-        if uuid and (item.node or not shared) and (other := seen.setdefault((uuid, item.node or ""), item.name)) != item.name:
+        if (
+            uuid
+            and (item.node or not shared)
+            and (other := seen.setdefault((uuid, item.node or ""), item.name)) != item.name
+        ):
             return f"{other} and {item.name} are {item.node or item.uuid}"
     return ""
 

@@ -50,7 +50,9 @@ def contrary(gpu: Gpu, device: ProvedDevice) -> Iterator[str]:
         "device node": (_node(gpu), device.node),
         "architecture": (gpu.architecture, _same_maker(gpu.architecture, device.architecture)),
     }
-    yield from (f"{name} {inside}, not {own}" for name, (own, inside) in parts.items() if own and inside and own != inside)
+    yield from (
+        f"{name} {inside}, not {own}" for name, (own, inside) in parts.items() if own and inside and own != inside
+    )
     yield from _other_memory(gpu, device)
     if not _same_name(gpu, device):
         yield f"name {device.description}, not {gpu.name}"

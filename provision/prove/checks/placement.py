@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from provision.model import Status, Vendor
 from provision.prove.checks.case import Case, Outcome
 from provision.prove.checks.container import wanted
+from provision.prove.checks.host_ops import FIT, HOST_OPS
 from provision.prove.checks.row import READ_LOG
 from provision.prove.evidence import Evidence, Op, Place, TrainingRecord
 from provision.prove.expectation import Expectation
@@ -21,31 +22,6 @@ TENSORS = {"output", "loss"}
 HEAVY = {
     *("MatMul", "BatchMatMulV2", "_FusedMatMul", "_MklMatMul", "_MklFusedMatMul", "_MklNativeFusedMatMul"),
     *("dot_general", "aten.mm.default", "aten.addmm.default"),
-}
-# What of fit's graphs may run on the host, as patterns of an operation's whole name, each with its reason. All else is
-# the model's own work, whatever a library or a compiler calls it: _MklMatMul, _MklNativeFusedMatMul, _XlaRun, Relu.
-FIT_HOST = {
-    r"(Anonymous)?(MultiDevice)?Iterator\w*|Optional\w*|\w+Dataset|(Delete|Dummy)\w*": "the input pipeline",
-    r"_?(Host)?(Send|Recv)|Identity|IdentityN|NoOp|Const|_EagerConst|Placeholder|_Arg|_Retval": "copies, no computation",
-    r"(Stateless|Ref)?(If|While|Case|Switch|Merge|Enter|Exit)|NextIteration|LoopCond|(Stateful)?PartitionedCall": "calls "
-    "and branches; what they call is in the trace, too",
-    r"Assert|Print|Logical(And|Or|Not)|(Less|Greater)(Equal)?|Equal|NotEqual|Select|All|Any": "questions about a value",
-    r"VarHandleOp|VarIsInitializedOp|ReadVariableOp|Assign(Add|Sub)?VariableOp|(Stateless)?Random\w+": "counters and "
-    "seeds: a weight on the host is seen by its own place",
-    r"Shape|ShapeN|Size|Rank|Reshape|Squeeze|ExpandDims|StridedSlice|Slice|Pack|Unpack|Concat|Split|Gather|Fill|Range|"
-    r"Tile|Transpose|BroadcastArgs|BroadcastTo|BroadcastGradientArgs|InvertPermutation|Prod|Cast|(Zeros|Ones)Like": "shapes, "
-    "and numbers of another type",
-    r"Add|AddN|Sub|Mul|Div|RealDiv|DivNoNan|Floor(Div|Mod)|Maximum|Minimum|Neg|Pow|Square|Sqrt|Rsqrt|Reciprocal|Mean|Sum|"
-    r"ArgMax": "single numbers: an optimizer's step, a metric",
-}
-ON_HOST = re.compile("|".join(f"(?:(?:{one})(?:V[0-9]+)?)" for one in FIT_HOST))
-# The only operations of floating point that may run on the host, each with its reason. Operations on integers are
-# bookkeeping of shapes and seeds: frameworks keep 32-bit integers in host memory on purpose.
-HOST_OPS = {
-    "Const": "a constant of a graph is made on the host and copied",
-    "_EagerConst": "the same, outside of a graph",
-    "aten.lift_fresh.default": "torch's number out of Python, which joins a tensor on any device",
-    "aten.scalar_tensor.default": "the same",
 }
 # By these a user's environment sends models that name no device to the CPU, though a GPU is listed.
 TO_CPU = ("KERAS_TORCH_DEVICE", "JAX_PLATFORMS", "JAX_DEFAULT_DEVICE")
@@ -147,7 +123,7 @@ def implicit(case: Case) -> Outcome:
     # does, unless it belongs there.
     # An operation without any device has not been placed: its graph was not run by itself.
     placed = [op for op in record.ops or () if op.device]
-    others = [op for op in placed if target(op.device) not in asked and not ON_HOST.fullmatch(op.op)]
+    others = [op for op in placed if target(op.device) not in asked and not FIT.fullmatch(op.op)]
     if len(record.weights) != WEIGHTS or not record.tensors or at or others:
         where: tuple[Place | Op, ...] = (*at, *others)
         seen = sorted({_elsewhere(item, asked) for item in where})

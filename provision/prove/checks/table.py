@@ -101,8 +101,8 @@ CHECKS: tuple[Row, ...] = table_of(
     Row(
         name="machine",
         question="Did it train on this machine?",
-        description="the kernel's boot id inside is the host's, or the host saw the process; a remote engine, or one in "
-        "a virtual machine, proves nothing for this host; unknown where neither is told",
+        description="the kernel's boot id inside is the host's, or the host saw the process; a remote engine, or one "
+        "in a virtual machine, proves nothing for this host; unknown where neither is told",
         function=container.machine,
         without_record=nothing,
         scope=ON_GPUS,
@@ -115,9 +115,9 @@ CHECKS: tuple[Row, ...] = table_of(
     Row(
         name="identity",
         question="Is it the GPU that was asked for?",
-        description="each device inside is another GPU of those asked for: by UUID, PCI address, and for AMD's partitions "
-        "device node; none is missing, and architecture, memory and name do not say otherwise; unknown where one side "
-        "does not tell",
+        description="each device inside is another GPU of those asked for: by UUID, PCI address, and for AMD's "
+        "partitions device node; none is missing, and architecture, memory and name do not say otherwise; unknown "
+        "where one side does not tell",
         function=devices.identity,
         without_record=nothing,
         scope=ON_GPUS,
@@ -183,8 +183,8 @@ CHECKS: tuple[Row, ...] = table_of(
     Row(
         name="curve",
         question="Is it the training that was asked for?",
-        description="as many epochs as asked for, and each loss near the recorded one: within 5 % on a named device, 25 % "
-        "in `fit`, whose first weights are the framework's",
+        description="as many epochs as asked for, and each loss near the recorded one: within 5 % on a named device, "
+        "25 % in `fit`, whose first weights are the framework's",
         function=curve.curve,
         without_record=nothing,
         scope=ALWAYS,

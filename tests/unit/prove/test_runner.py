@@ -158,6 +158,7 @@ def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any], cpu_record: dic
         "backend": "tensorflow",
         "parts": ["reference", "product", "profile", "speed", "libraries"],
         "minutes": 0,
+        "limit": 660.0,
     }
     assert summary(proof)[0] == "PROVED    the model trained and learned on cuda GPU 0"
 
