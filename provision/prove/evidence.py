@@ -1,6 +1,6 @@
 """What the workload recorded, as typed values. The workload's JSON is read strictly: a wrong shape is a problem."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -9,6 +9,10 @@ from provision.model import Value, decode
 SCHEMA = "kgpu-env/evidence/1"
 MARKER = "KGPU-ENV-RESULT"
 SHOWN = 160  # characters of a broken line that a message quotes
+
+
+# In Python "$" also matches before a newline at the end, hence the look-ahead.
+Numbered = Annotated[str, msgspec.Meta(pattern=r":[0-9]{1,4}$(?!\n)")]  # the name of a device, which ends in its number
 
 
 class Failure(Value):
@@ -63,7 +67,7 @@ class DriverDevice(Value):
 class Listed(Value):
     """A physical device of the framework."""
 
-    name: str  # /physical_device:GPU:0
+    name: Numbered  # /physical_device:GPU:0
     type: str  # GPU or CPU
     description: str
     compute_capability: str | None  # "9.0"

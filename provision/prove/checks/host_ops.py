@@ -20,12 +20,12 @@ FIT_OPS: Final = {
     "calls and branches; what they call is in the trace, too": r"(Stateless|Ref)?(If|While|Case|Switch|Merge|Enter|"
     r"Exit)|NextIteration|LoopCond|(Stateful)?PartitionedCall",
     "questions about a value": r"Assert|Print|Logical(And|Or|Not)|(Less|Greater)(Equal)?|Equal|NotEqual|Select|All|Any",
-    "counters and seeds: a weight on the host is seen by its own place": r"VarHandleOp|VarIsInitializedOp|ReadVariableOp|"
-    r"Assign(Add|Sub)?VariableOp|(Stateless)?Random\w+",
+    "counters and seeds: a weight on the host is seen by its own place": r"VarHandleOp|VarIsInitializedOp|"
+    r"ReadVariableOp|Assign(Add|Sub)?VariableOp|(Stateless)?Random\w+",
     "shapes, and numbers of another type": r"Shape|ShapeN|Size|Rank|Reshape|Squeeze|ExpandDims|StridedSlice|Slice|Pack|"
     r"Unpack|Concat|Split|Gather|Fill|Range|Tile|Transpose|Broadcast(Args|To|GradientArgs)|InvertPermutation|Prod|Cast|"
     r"(Zeros|Ones)Like",
-    "single numbers: an optimizer's step, a metric": r"Add|AddN|Sub|Mul|Div|RealDiv|DivNoNan|Floor(Div|Mod)|Maximum|Minimum|"
-    r"Neg|Pow|Square|Sqrt|Rsqrt|Reciprocal|Mean|Sum|ArgMax",
+    "single numbers: an optimizer's step, a metric": r"AddN?|Sub|Mul|Div|RealDiv|DivNoNan|Floor(Div|Mod)|Maximum|"
+    r"Minimum|Neg|Pow|Square|Sqrt|Rsqrt|Reciprocal|Mean|Sum|ArgMax",
 }
 FIT: Final = re.compile("|".join(f"(?:(?:{pattern})(?:V[0-9]+)?)" for pattern in FIT_OPS.values()))

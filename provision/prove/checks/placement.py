@@ -25,6 +25,8 @@ HEAVY = {
 }
 # By these a user's environment sends models that name no device to the CPU, though a GPU is listed.
 TO_CPU = ("KERAS_TORCH_DEVICE", "JAX_PLATFORMS", "JAX_DEFAULT_DEVICE")
+# TensorFlow's names begin with a path, the others' are whole words; two names are no place.
+PATH = re.compile(r"/?(?:job:\w+/)?(?:replica:\d+/)?(?:task:\d+/)?(?:(?:physical_)?device:)?(GPU|CPU):(\d+)")
 # JAX writes cuda:0, rocm:0, gpu:0 and cpu:0 (older: TFRT_CPU_0), torch cuda:0 (for ROCm too) and cpu.
 WORD = re.compile(r"(cuda|rocm|gpu|cpu|TFRT_CPU)(?:[:_](\d+))?")
 
@@ -32,8 +34,7 @@ WORD = re.compile(r"(cuda|rocm|gpu|cpu|TFRT_CPU)(?:[:_](\d+))?")
 def target(text: str | None) -> str:
     """Return the short name of a device: "/job:localhost/.../device:GPU:0" gives "GPU:0"."""
     text = text or ""
-    # TensorFlow's names begin with a path, the others' are whole words; two names are no place.
-    found = re.fullmatch(r"(?:\S*[:/])?(GPU|CPU):(\d+)", text) or WORD.fullmatch(text)
+    found = PATH.fullmatch(text) or WORD.fullmatch(text)
     if not found:
         return ""
     if "cpu" in found[1].lower():
@@ -85,7 +86,7 @@ def misplaced(record: TrainingRecord | None, place: str) -> Iterator[str]:
         return
     if len(record.weights) != WEIGHTS or len(record.gradients) != WEIGHTS:
         yield f"{len(record.weights)} weights and {len(record.gradients)} gradients recorded, not {WEIGHTS} of each"
-    if {item.name for item in record.tensors} != TENSORS:
+    if sorted(item.name for item in record.tensors) != sorted(TENSORS):
         yield "the places of output and loss are not recorded"
     for item in (*record.weights, *record.gradients, *record.tensors):
         if not _is_at(item, place):

@@ -41,7 +41,7 @@ class Played:
         self.found = image
         self.runs: list[Run] = []
 
-    def image(self, reference: str) -> Image:  # noqa: ARG002 - the protocol's signature
+    def image(self, reference: str) -> Image:
         return self.found
 
     def run(self, run: Run) -> Ran:
