@@ -57,7 +57,8 @@ SURVIVORS: dict[str, tuple[frozenset[str], str]] = {
         (
             "driver driver[] driver[].pci driver[].uuid driver[].capacity driver[].capacity{} devices devices[] "
             "devices[].name devices[].type devices[].text devices[].bytes devices_error listing[].description "
-            "listing listing[].compute_capability environment.boot_id environment.kfd environment.kfd[] environment.kfd[]{}"
+            "listing listing[].compute_capability environment.boot_id environment.kfd environment.kfd[] "
+            "environment.kfd[]{}"
         ),
     ),
     "every run computes the same, on every device": (
@@ -66,16 +67,16 @@ SURVIVORS: dict[str, tuple[frozenset[str], str]] = {
             "trainings trainings[] trainings[].losses trainings[].losses[] trainings[].weights trainings[].weights[] "
             "trainings[].weights[].device trainings[].tensors trainings[].tensors[] trainings[].tensors[].device "
             "trainings[].tensors[].memory trainings[].gradients trainings[].gradients[] trainings[].gradients[].device "
-            "trainings[].gradients[].memory trainings[].ops trainings[].ops[] trainings[].ops[].device products products[] "
-            "products[].place products[].values products[].values[] libraries libraries[] libraries[].place"
+            "trainings[].gradients[].memory trainings[].ops trainings[].ops[] trainings[].ops[].device products "
+            "products[] products[].place products[].values products[].values[] libraries libraries[] libraries[].place"
         ),
     ),
     "a time, a size and a count have bounds, not one right value": (
         ALL,
         (
             "trainings[].seconds seconds trainings[].memory trainings[].memory.current trainings[].memory.peak "
-            "trainings[].ops[].count products[].difference libraries[].seconds libraries[].difference soaks[].rounds soaks[].rates[] "
-            "soaks[].seconds soaks soaks[] soaks[].rates"
+            "trainings[].ops[].count products[].difference libraries[].seconds libraries[].difference soaks[].rounds "
+            "soaks[].rates[] soaks[].seconds soaks soaks[] soaks[].rates"
         ),
     ),
     "an operation beside the matrix products is asked for its place, not for its name or number": (
@@ -85,8 +86,8 @@ SURVIVORS: dict[str, tuple[frozenset[str], str]] = {
     "a warning at most: the framework may lack the library or the right, a slow GPU is one": (
         ALL,
         (
-            "planes planes{} planes_error speeds speeds[] speeds[].device speeds[].flops speeds[].error libraries[].error "
-            "libraries[].not_asked build build{}"
+            "planes planes{} planes_error speeds speeds[] speeds[].device speeds[].flops speeds[].error "
+            "libraries[].error libraries[].not_asked build build{}"
         ),
     ),
     "the same twice": (

@@ -172,7 +172,7 @@ def inside(record: dict[str, Any], *numbers: int, variables: dict[str, str] | No
     return msgspec.convert(made, Evidence)
 
 
-def on_amd(evidence: Evidence, done: Ran, *gpus: Gpu, **more: Any) -> Proof:
+def on_amd(evidence: Evidence, done: Ran, *gpus: Gpu, **more: Any) -> Proof:  # noqa: ANN401 - fields of several types
     expectation = Expectation(vendor=Vendor.ROCM, indices=tuple(range(len(gpus))), gpus=gpus)
     return judge(msgspec.structs.replace(expectation, **more), done, evidence)
 

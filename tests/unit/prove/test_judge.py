@@ -94,7 +94,7 @@ def leaves(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def put(
-    record: Any,
+    record: Any,  # noqa: ANN401 - a tree of JSON values
     path: tuple[Any, ...],
     value: object,
 ) -> None:

@@ -41,7 +41,7 @@ class Played:
         self.found = image
         self.runs: list[Run] = []
 
-    def image(self, reference: str) -> Image:
+    def image(self, reference: str) -> Image:  # noqa: ARG002 - the protocol's signature
         return self.found
 
     def run(self, run: Run) -> Ran:

@@ -192,7 +192,7 @@ def test_a_soak(judged: Judged) -> None:
 
 
 def test_heat_is_a_warning(judged: Judged) -> None:
-    def outside(**seen: Any) -> HostView:
+    def outside(**seen: Any) -> HostView:  # noqa: ANN401 - fields of several types
         return HostView(source="nvidia-smi", **seen)
 
     cool = judged((("soaks",), [SOAK]), level="soak", outside=outside(celsius=61))

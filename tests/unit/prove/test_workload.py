@@ -148,14 +148,14 @@ class Elsewhere:
     np = None  # nothing is compared
     not_asked: ClassVar[dict[str, str]] = {}
 
-    def exact(self, on: bool) -> None: ...
+    def exact(self, on: bool) -> None: ...  # noqa: FBT001 - the backends' own signature
 
     def before_fit(self) -> None: ...
 
     def operations(self) -> dict[str, Any]:
         return {"lstm": lambda: [1.0, 1.0, 1.0]}
 
-    def run(self, function: Any, _name: str) -> tuple[Any, str]:
+    def run(self, function: Any, _name: str) -> tuple[Any, str]:  # noqa: ANN401 - as in the workload
         return function(), "/device:GPU:0"
 
 
