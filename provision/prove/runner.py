@@ -157,6 +157,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         here=True,
         level=request.level,
         lanes=request.lanes,
+        boot_id=boot_id(),
         **_measures(request),
     )
 
