@@ -80,7 +80,12 @@ def of_host(record: dict[str, Any] = GPU_RECORD, **known: object) -> Proof:
 
 def other_partition() -> Proof:
     """Return a device of partition 0 for the host's partition 1: synthetic, as all of AMD's evidence."""
-    shared: dict[str, Any] = {"vendor": "amd", "uuid": "GPU-3f1c3f1c3f1c3f1c", "pci": "0000:17:00.0", "partition": "CPX"}
+    shared: dict[str, Any] = {
+        "vendor": "amd",
+        "uuid": "GPU-3f1c3f1c3f1c3f1c",
+        "pci": "0000:17:00.0",
+        "partition": "CPX",
+    }
     asked = Gpu(**shared, nodes=(DeviceNode(path="/dev/dri/renderD129"),))
     nodes = [KFD, {"path": "/dev/dri/renderD128", "error": None}]
     environment = GPU_RECORD["environment"] | {
