@@ -15,7 +15,7 @@ MIB = 1 << 20
 FAR = 0.2  # a rate below this has a cause
 BEYOND = 1.1  # where a maker's peak is the bound: clocks were seen above the one that is told
 CAUSES = "a power cap, clocks held low, heat, or another program on it"
-LEAST_SECONDS = 1.0  # of a soak, whatever was asked for: no GPU was seen to take less for a few rounds
+LEAST_SECONDS = 1.0  # of a soak whose minutes are not known: no GPU was seen to take less for a few rounds
 FADED = 0.7  # a rate that ends below this part of its beginning was throttled or shared
 
 
@@ -110,7 +110,7 @@ def _fault(place: str, item: Soak | None, minutes: float) -> str:
         return f"{place} gave {item.wrong} wrong results in {item.rounds} rounds"
     if not item.rounds or not item.rates:
         return f"{place} did not finish one round"
-    if item.seconds < max(60 * minutes, LEAST_SECONDS):
+    if item.seconds < (60 * minutes or LEAST_SECONDS):
         return f"{place} worked for {item.seconds:.3g} s, not for {minutes:g} min"
     return "" if min(item.rates) > 0 else f"{place} has a round without a rate"
 
