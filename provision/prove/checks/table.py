@@ -14,14 +14,13 @@ from provision.prove.checks.row import (
     DISTRUST,
     ELSEWHERE,
     GPU,
-    NO_FRAMEWORK,
     NO_GPU,
-    NO_PYTHON,
     NO_REPORT,
     NO_VERDICT,
-    NOT_CONTROLLED,
     NOT_VISIBLE,
     ON_GPUS,
+    ON_GPUS_WITH_TIME,
+    OTHER_CODES,
     PASSED_WITHOUT_GPU,
     READ_LOG,
     UPGRADE,
@@ -101,8 +100,7 @@ CHECKS: tuple[Row, ...] = table_of(
     Row(
         name="machine",
         question="Did it train on this machine?",
-        description="the kernel's boot id inside is the host's, or the host saw the process; a remote engine, or one "
-        "in a virtual machine, proves nothing for this host; unknown where neither is told",
+        description="the kernel inside is this host's: the same boot id, or its process seen; unknown if neither tells",
         function=container.machine,
         without_record=nothing,
         scope=ON_GPUS,
@@ -115,9 +113,8 @@ CHECKS: tuple[Row, ...] = table_of(
     Row(
         name="identity",
         question="Is it the GPU that was asked for?",
-        description="each device inside is another GPU of those asked for: by UUID, PCI address, and for AMD's "
-        "partitions device node; none is missing, and architecture, memory and name do not say otherwise; unknown "
-        "where one side does not tell",
+        description="each device inside is another GPU of those asked for, and none is missing: by UUID, PCI address "
+        "or device node; architecture, memory and name do not say otherwise; unknown where one side does not tell",
         function=devices.identity,
         without_record=nothing,
         scope=ON_GPUS,
@@ -210,8 +207,7 @@ CHECKS: tuple[Row, ...] = table_of(
     Row(
         name="outside",
         question="Did the host see the process on it?",
-        description="the host saw the process hold GPU memory (nvidia-smi, or amdgpu's KFD); unknown where it cannot "
-        "tell",
+        description="the host saw the process hold GPU memory (nvidia-smi, or amdgpu's KFD); unknown where it cannot",
         function=load.outside,
         without_record=nothing,
         scope=ON_GPUS,
@@ -242,16 +238,11 @@ CHECKS: tuple[Row, ...] = table_of(
         "missing, slow, not asked",
         function=libraries.libraries,
         without_record=nothing,
-        scope=Scope(
-            only_gpus=True,
-            levels=("standard", "soak"),
-            otherwise="tried on GPUs at the levels standard and soak",
-        ),
+        scope=ON_GPUS_WITH_TIME,
         required_for=NO_VERDICT,
         code=Code("KGE-582", "Not proved: a GPU library is missing or computes wrong."),
         headline="a GPU library is missing or computes wrong",
-        fix="A missing library: install it in the version that the stack pins. A wrong result: kgpu-env resolve "
-        "--explain.",
+        fix="A missing library: install the version that the stack pins. A wrong result: kgpu-env resolve --explain.",
         in_summary=False,
     ),
     Row(
@@ -305,5 +296,5 @@ def required(verdict: Verdict) -> frozenset[str]:
 
 def meanings() -> dict[str, str]:
     """Return what each code of a proof means."""
-    codes = (*(row.code for row in rows() if row.code), NO_GPU, NO_PYTHON, NO_FRAMEWORK, NOT_CONTROLLED)
+    codes = (*(row.code for row in rows() if row.code), *OTHER_CODES)
     return {code.id: code.meaning for code in sorted(set(codes))}
