@@ -75,8 +75,8 @@ def _answer_of(host: Host, request: Request) -> list[str]:
     except NoStackError as error:
         nearest = [f"nearest: {one.change} gives {one.gives}" for one in error.changes]
         return [
-            f"{error.code} {error.what}",
-            error.why,
+            f"{error.code} {error.text}",
+            error.cause,
             f"fix: {error.fix}",
             f"conflict: {', '.join(error.conflict)}",
             *nearest,

@@ -221,7 +221,7 @@ def _explain(here: model.Host, request: Request) -> list[str]:
         stack = resolve(load(), here, request, today=TODAY)
     except NoStackError as error:
         nearest = [f"  Nearest   {one.change} gives {one.gives}" for one in error.changes]
-        return [f"  {error.code} {error.what}", f"  {error.why}", f"  {error.fix}", *nearest, *_told(error.rejected)]
+        return [f"  {error.code} {error.text}", f"  {error.cause}", f"  {error.fix}", *nearest, *_told(error.rejected)]
     stack = replace(stack, upgrades=upgrades(load(), here, request, stack))
     settings = f"  jit_compile {stack.settings.jit_compile}"
     notes = [f"  {one.code}: {one.text}" for one in stack.warnings]

@@ -48,12 +48,12 @@ def read_host(path: Path) -> model.Host:
         text = path.read_bytes()
     except OSError as error:
         raise InputError(
-            "KGE-606", f"The host file {path} cannot be read.", why=error.strerror or "", fix=fix
+            "KGE-606", f"The host file {path} cannot be read.", cause=error.strerror or "", fix=fix
         ) from error
     try:
         return model.decode(text, model.Host)
     except msgspec.MsgspecError as error:
-        raise InputError("KGE-607", f"{path} is not a host document.", why=str(error), fix=fix) from error
+        raise InputError("KGE-607", f"{path} is not a host document.", cause=str(error), fix=fix) from error
 
 
 @contextmanager

@@ -15,8 +15,8 @@ class ErrorDocument(Value):
     schema: Literal["kgpu-env/error/1"] = "kgpu-env/error/1"
     code: str
     exit_code: int
-    what: str
-    why: str = ""
+    text: str
+    cause: str = ""
     fix: str = ""
     log: tuple[str, ...] = ()
     rejected: tuple[Rejection, ...] = ()

@@ -106,7 +106,7 @@ def _unknown(row: GpuVendor, word: str, gpus: Chosen) -> UsageError:
     return UsageError(
         "KGE-306",
         f"this host has no {row.title} GPU {word!r}",
-        why=f"it has {listed}" if listed else f"it has no {row.title} GPU at all",
+        cause=f"it has {listed}" if listed else f"it has no {row.title} GPU at all",
         fix="give --gpus all, or indexes and UUIDs from that list, separated by commas",
     )
 

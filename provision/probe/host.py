@@ -123,7 +123,7 @@ def _ask_engine(engine: Callable[[], Engine | None] | None) -> tuple[Engine | No
     try:
         known = engine() if engine else None
     except KgpuError as error:
-        return None, (findings.engine_failed(error.code, error.what, error.why, error.fix),)
+        return None, (findings.engine_failed(error.code, error.text, error.cause, error.fix),)
     return (_with_cdi(known) if known else None), ()
 
 

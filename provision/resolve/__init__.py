@@ -88,7 +88,7 @@ def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failu
     error = NoStackError(
         failure.code,
         failure.what,
-        why=why + words,
+        cause=why + words,
         fix=failure.fix or advice.in_words(found),
         rejected=failure.rejected,
     )
@@ -113,7 +113,7 @@ def _no_gpu(host: Host) -> NoStackError:
     return NoStackError(
         "KGE-210",
         "The host has no GPU.",
-        why=f"looked at: {looked}",
+        cause=f"looked at: {looked}",
         fix=(
             "ask for a CPU environment with --vendor cpu (or --fallback cpu), "
             "or for another machine's with --host FILE (kgpu-env probe --json, run there)"

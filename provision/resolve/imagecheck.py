@@ -37,7 +37,7 @@ def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mappi
         raise NoStackError(
             "KGE-243",
             f"{image} asks for an NVIDIA driver, and this host has none that is loaded.",
-            why="; ".join(_words(one) for one in wanted),
+            cause="; ".join(_words(one) for one in wanted),
             fix="load the driver (kgpu-env doctor), or check for another machine with --host FILE",
         )
     broken = unmet(wanted, gpus)
@@ -96,7 +96,7 @@ def _refusal(catalogue: Catalogue, image: str, broken: tuple[Requirement, ...], 
     return NoStackError(
         "KGE-242",
         f"{image} does not start on this host.",
-        why=f"{'; '.join(_words(requirement) for requirement in broken)}; {have}",
+        cause=f"{'; '.join(_words(requirement) for requirement in broken)}; {have}",
         fix=", or ".join(steps),
     )
 

@@ -78,7 +78,7 @@ def _canonical(request: Request) -> Request:
             raise InputError(
                 "KGE-610",
                 f"{text!r} is not a package requirement.",
-                why=str(error).splitlines()[0],
+                cause=str(error).splitlines()[0],
                 fix='write it as PEP 508 does: "pandas", "pandas>=2.2", "pandas[excel]==2.2.3"',
             ) from error
         _need(found[-1].isprintable(), f"package {text!r}", "one line of printable text")

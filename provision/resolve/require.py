@@ -75,7 +75,7 @@ def _alternative(variable: str, words: str) -> Alternative:
             raise InputError(
                 "KGE-241",
                 f"{variable} of the image cannot be read.",
-                why=f"{word!r} is no comparison such as cuda>=12.4",
+                cause=f"{word!r} is no comparison such as cuda>=12.4",
                 fix="NVIDIA's runtime refuses it too: correct the image, or set NVIDIA_DISABLE_REQUIRE=1",
             )
         found.append(Term(match["name"], match["operator"], match["value"]))

@@ -157,7 +157,7 @@ def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.
         print_result(f"{len(found)} findings, {f'{len(wrong)} of them errors' if wrong else 'none of them an error'}.")
         print_lines(f"{one.severity:<8} {one.code} {one.text}; {one.fix}" for one in found)
     if wrong:
-        raise InputError("KGE-250", f"The catalogue contradicts itself in {len(wrong)} places.", why=wrong[0].text)
+        raise InputError("KGE-250", f"The catalogue contradicts itself in {len(wrong)} places.", cause=wrong[0].text)
     if as_json:
         print_json(DoctorDocument(findings=found))
 

@@ -62,7 +62,7 @@ def _found() -> tuple[Finding, ...]:
 
 
 def _finding(error: InputError) -> Finding:
-    text = f"{error.what} {error.why}".strip()
+    text = f"{error.text} {error.cause}".strip()
     return Finding(code=error.code, severity=Severity.ERROR, text=text, fix=error.fix)
 
 

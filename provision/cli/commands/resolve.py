@@ -42,4 +42,4 @@ def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json 
 def _print_rejections(error: NoStackError, catalogue: Catalogue) -> None:
     lines = rejections(error.rejected)
     nearest = (f"Nearest   {change.change} gives {change.gives}" for change in error.changes)
-    print_lines([*lines, *nearest, *sources(catalogue, [*lines, error.why])])
+    print_lines([*lines, *nearest, *sources(catalogue, [*lines, error.cause])])

@@ -78,7 +78,7 @@ def _mend(proof: Proof) -> Iterator[str]:
     if proof.seen:
         yield f"{INDENT}seen      {_line(proof.seen)}"
     if proof.fix:
-        yield f"{INDENT}mend      {proof.fix}"
+        yield f"{INDENT}fix       {proof.fix}"
     if proof.fix == READ_LOG:
         yield from (f"{INDENT}log       {_line(line)}" for line in proof.log[-LOG_LINES:])
     if proof.code:

@@ -148,7 +148,7 @@ def test_a_gpu_that_is_not_there_is_an_error_that_lists_what_is(gpus: str) -> No
     with pytest.raises(UsageError) as caught:
         device_access(NVIDIA_HOST, CUDA, gpus)
     assert caught.value.code == "KGE-306"
-    assert "0 = NVIDIA H100 GPU-aaaa-0; 1 = NVIDIA H100 GPU-aaaa-1" in caught.value.why
+    assert "0 = NVIDIA H100 GPU-aaaa-0; 1 = NVIDIA H100 GPU-aaaa-1" in caught.value.cause
 
 
 def test_asking_for_one_where_there_is_none() -> None:

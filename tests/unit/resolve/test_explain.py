@@ -34,8 +34,8 @@ def refused(host: Host, **wishes: str) -> NoStackError:
 def test_the_conflict_is_the_wish_and_the_rule_that_it_meets() -> None:
     error = refused(nvidia("470.82.01", "sm_75"), tensorflow="2.21")
     assert error.conflict == ("requested-tensorflow", "driver-minimum")
-    assert ". Every candidate breaks one of these rules: requested-tensorflow (the TensorFlow asked for); " in error.why
-    assert error.what.endswith(" and what was asked for.")
+    assert ". Every candidate breaks one of these rules: requested-tensorflow (the TensorFlow asked for); " in error.cause
+    assert error.text.endswith(" and what was asked for.")
     lines = rejections(error.rejected)
     assert "          requested-tensorflow" in lines
 
@@ -43,15 +43,15 @@ def test_the_conflict_is_the_wish_and_the_rule_that_it_meets() -> None:
 def test_without_a_wish_none_is_spoken_of() -> None:
     error = refused(nvidia("440.33.01", "sm_75"))
     assert error.conflict == ("driver-minimum",)
-    assert ". Every candidate breaks this rule: driver-minimum (the driver must be new enough" in error.why
-    assert "asked for" not in error.what
+    assert ". Every candidate breaks this rule: driver-minimum (the driver must be new enough" in error.cause
+    assert "asked for" not in error.text
 
 
 def test_without_a_gpu_the_conflict_is_named_too() -> None:
     with pytest.raises(NoStackError) as caught:
         resolve(MINIATURE, Host(), Request(vendor=Vendor.CPU, tensorflow="2.21", base="alpine:3"))
     assert caught.value.conflict == ("requested-base",)
-    assert "Every candidate breaks this rule: requested-base (the base image asked for)" in caught.value.why
+    assert "Every candidate breaks this rule: requested-base (the base image asked for)" in caught.value.cause
 
 
 def test_the_newest_stack_is_told_as_such() -> None:
