@@ -14,8 +14,10 @@ from provision.api.hosts import probe_host
 from provision.api.records import Records, host_now, keep, known_control
 from provision.engine.access import device_access
 from provision.errors import InputError, NoStackError
-from provision.model import GPU_VENDORS, Host, Proof, Vendor
+from provision.model import GPU_VENDORS, Host, Proof, Status, Vendor
 from provision.model.labels import plan_of, stack_of
+
+LOCAL = "unix://"  # how the address of a socket on this machine begins
 
 if TYPE_CHECKING:
     from provision.engine.protocol import Engine, Image
@@ -64,10 +66,11 @@ def verify(
             requested = replace(
                 requested, known_control=known_control(records, image, found.image_id, now, requested.backend)
             )
-        proof = _train(
-            connected, (image, found), requested, replace(here, engine=here.engine or connected.describe()), known
-        )
-    if records and now:
+        described = connected.describe()
+        proof = _train(connected, (image, found), requested, replace(here, engine=here.engine or described), known)
+    if records and now and not of_this_machine(proof, described.address):
+        log(f"warning: no record is kept: the engine at {described.address} is not seen to be this machine's")
+    elif records and now:
         _keep(proof, records, now, plan=plan_of(found.labels), known=requested.known_control, log=log)
     return proof
 
@@ -119,6 +122,13 @@ def verify_here(
     if records and subject:
         _keep(proof, records, now, log=log, known=requested.known_control, environment=subject)
     return proof
+
+
+def of_this_machine(proof: Proof, address: str) -> bool:
+    """Tell whether a proof says anything of this machine: an engine may be another's, also behind a local socket."""
+    seen = next((item.status for item in proof.checks if item.name == "machine"), Status.UNKNOWN)
+    local = not address or address.startswith(LOCAL)
+    return seen is Status.PASS or (local and seen is not Status.FAIL)
 
 
 def _environment(python: Path, log: Callable[[str], None]) -> "Environment | None":

@@ -1,11 +1,13 @@
 """One command in one container: narrow rights, a time limit, and a removal that nothing skips."""
 
 import contextlib
+import os
 import threading
 import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -20,23 +22,59 @@ from provision.engine.stream_demux import StreamDemux
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 
 LABEL = "kgpu-env.run"
+DEADLINE = "kgpu-env.deadline"  # label: the second of Unix time after which nobody waits for the container any more
+OWNER = "kgpu-env.owner"  # label: the process that waits for it, as `owner` writes it
+PATIENCE_SECONDS = 600  # from a run's limit to its deadline: its end, its removal, and clocks that differ
 ENDING_SECONDS = 60  # how long the engine may take to end a container that it was told to kill
 REMOVE_TRIES = 3
 CHUNK = 1 << 16
 
 
-def body(run: Run, ident: str) -> dict[str, Any]:
+def owner(pid: int, proc: Path = Path("/proc")) -> str:
+    """Return what names a process of this boot of this machine; empty where /proc does not tell, or it has ended."""
+    try:
+        boot = (proc / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
+        # Field 22 of proc_pid_stat(5): the name before it may hold spaces.
+        started = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+    return f"{boot} {pid} {started}"
+
+
+def sweep(api: APIClient, now: float) -> None:
+    """Remove the containers of runs that were killed before they could: past their deadline, and their process gone.
+
+    It never touches one whose command still runs, and a failure is no reason not to go on.
+    """
+    with contextlib.suppress(APIError, requests.RequestException):
+        for found in api.containers(all=True, filters={"label": DEADLINE}):
+            labels = found.get("Labels") or {}
+            deadline, whose = str(labels.get(DEADLINE, "")), str(labels.get(OWNER, ""))
+            if deadline.isdecimal() and int(deadline) < now and not _lives(whose):
+                remove(api, found["Id"])
+
+
+def _lives(whose: str) -> bool:
+    pid = whose.split(" ")[1:2]
+    return bool(pid) and pid[0].isdecimal() and owner(int(pid[0])) == whose
+
+
+def body(run: Run, ident: str, now: float) -> dict[str, Any]:
     """Return the request that creates the container: Docker's `ContainerCreate`, no privileges beyond need.
 
     The root is read-only and /tmp, in memory, is HOME. /tmp allows execution, since compilers of GPU
-    kernels load what they wrote there.
+    kernels load what they wrote there. `now` is in seconds of Unix time.
     """
     created: dict[str, Any] = {
         "Image": run.image,
         "Cmd": list(run.command),
         "Entrypoint": [],  # an image's own entry point could do anything but the command
         "Env": [f"{key}={value}" for key, value in {"HOME": "/tmp", **run.access.env, **run.env}.items()],  # noqa: S108 - a path in the container
-        "Labels": {LABEL: ident},
+        "Labels": {
+            LABEL: ident,
+            DEADLINE: str(int(now + run.seconds + PATIENCE_SECONDS)),
+            OWNER: owner(os.getpid()),
+        },
         "WorkingDir": "/tmp",  # noqa: S108 - a path in the container
         "HostConfig": {
             "NetworkMode": "default" if run.network else "none",
@@ -88,6 +126,7 @@ def run_once(api: APIClient, run: Run) -> Ran:
     """
     ident = f"kgpu-env-{uuid.uuid4().hex}"
     begun = time.monotonic()
+    sweep(api, time.time())
     try:
         with Attached(api, ident, run) as attached:
             return attached.follow(begun)
@@ -116,7 +155,7 @@ class Attached:
         self.stream: requests.Response | None = None
 
     def __enter__(self) -> Self:
-        create(self.api, body(self.run, self.ident), self.ident)
+        create(self.api, body(self.run, self.ident, time.time()), self.ident)
         # Attached before the start, so that not a byte is missed.
         self.stream = self._attach()
         try:

@@ -42,6 +42,9 @@ def describe(version: Mapping[str, Any], info: Mapping[str, Any], address: str) 
         rootless=_rootless(info),
         buildkit=not podman and info.get("OSType", "linux") == "linux" and _numbers(api) >= BUILDKIT_API,
         address=address,
+        id=str(info.get("ID") or ""),
+        machine=str(info.get("Name") or ""),
+        system=str(info.get("OperatingSystem") or ""),
     )
 
 

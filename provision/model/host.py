@@ -93,6 +93,9 @@ class Engine(Value):
     rootless: bool = False
     buildkit: bool = True
     address: str = ""  # unix:///var/run/docker.sock
+    id: str = ""  # its own, made at its installation
+    machine: str = ""  # the name of the machine that it runs on
+    system: str = ""  # of that machine: "Debian GNU/Linux 12", "Docker Desktop"
 
 
 class Host(Value):

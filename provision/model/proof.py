@@ -64,7 +64,9 @@ class ProvedDevice(Value):
     architecture: str | None = None
     pci: str | None = None
     uuid: str | None = None
-    memory_bytes: int | None = None
+    memory_bytes: int | None = None  # as the framework tells it, which may keep to a part
+    total_bytes: int | None = None  # as the driver library tells it
+    node: str | None = None  # its own device node, which tells partitions of a card apart: "/dev/dri/renderD129"
 
 
 class ExpectedDevice(Value):

@@ -1,11 +1,18 @@
 """What the workload recorded, as typed values. The workload's JSON is read strictly: a wrong shape is a problem."""
 
+from typing import Annotated, Any
+
 import msgspec
 
 from provision.model import Value, decode
 
+SCHEMA = "kgpu-env/evidence/1"
 MARKER = "KGPU-ENV-RESULT"
 SHOWN = 160  # characters of a broken line that a message quotes
+
+
+# In Python "$" also matches before a newline at the end, hence the look-ahead.
+Numbered = Annotated[str, msgspec.Meta(pattern=r":[0-9]{1,4}$(?!\n)")]  # the name of a device, which ends in its number
 
 
 class Failure(Value):
@@ -41,6 +48,10 @@ class Environment(Value):
     uid: int
     gids: tuple[int, ...]
     machine: str
+    boot_id: str | None = None  # the running kernel's own number; None: not recorded, or it does not tell
+    # AMD: the GPU nodes of KFD's topology that may be read, with node, drm_render_minor, unique_id, location_id, domain
+    # and gfx_target_version of each.
+    kfd: tuple[dict[str, int], ...] = ()
 
 
 class DriverDevice(Value):
@@ -49,14 +60,14 @@ class DriverDevice(Value):
     ordinal: int
     pci: str | None
     uuid: str | None  # CUDA: 32 hexadecimal digits; HIP: the 16 that AMD uses
-    # CUDA: clock_khz, multiprocessors, and major and minor of its capability
+    # memory_bytes; CUDA: clock_khz, multiprocessors, and major and minor of its capability
     capacity: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Listed(Value):
     """A physical device of the framework."""
 
-    name: str  # /physical_device:GPU:0
+    name: Numbered  # /physical_device:GPU:0
     type: str  # GPU or CPU
     description: str
     compute_capability: str | None  # "9.0"
@@ -178,6 +189,7 @@ class Evidence(Value):
     planes_error: Failure | None = None
     soaks: tuple[Soak, ...] = ()
     import_seconds: float | None = None
+    spec: dict[str, Any] | None = None  # what the workload was asked for, as it understood it
 
 
 class Problem(Value):

@@ -1,5 +1,7 @@
 """What a proof is held against: the device asked for and what the host says about it."""
 
+from typing import Any
+
 import msgspec
 
 from provision.model import TITLES, Backend, Gpu, Host, Level, Severity, Value, Vendor, selection
@@ -19,6 +21,13 @@ class Expectation(Value):
     level: Level = "standard"
     # Float32 multiply-adds in each clock and compute unit, by architecture: "sm_90", "gfx942".
     lanes: dict[str, int] = msgspec.field(default_factory=dict)
+    handed_in: bool = True  # the container was given a GPU; without one nobody hands anything in
+    boot_id: str = ""  # of this machine's running kernel; empty: not known
+    engine: str = ""  # the engine that ran it, in words; empty: not known
+    epochs: int = 6  # of each training
+    seed: int = 20  # of its data and first weights
+    minutes: float = 0.0  # how long each device soaks
+    sent: dict[str, Any] = msgspec.field(default_factory=dict)  # what the workload was sent; empty: not known
 
     @property
     def framework(self) -> str:

@@ -35,6 +35,11 @@ _REASONS: Final = {
 }
 
 
+def boot_id(proc: Path = _PROC) -> str:
+    """Return the running kernel's own number of this boot; empty where it does not tell."""
+    return _bytes(proc / "sys" / "kernel" / "random" / "boot_id").decode(errors="replace").strip()
+
+
 class HostView(Value):
     """What the host saw."""
 

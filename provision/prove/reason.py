@@ -9,10 +9,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from provision.catalogue.rows import KnownError
 from provision.engine.protocol import Ran
-from provision.model import Check, ExpectedDevice, Status, Vendor, Verdict
+from provision.model import Check, ExpectedDevice, Status, Verdict
 from provision.prove.checks import table
 from provision.prove.checks.case import Case
-from provision.prove.checks.container import ending, hiding
+from provision.prove.checks.container import FIX_HOST, ending, hiding
 from provision.prove.checks.devices import counted
 from provision.prove.checks.placement import learned_on_cpu
 from provision.prove.checks.row import ELSEWHERE, NO_FRAMEWORK, NO_GPU, NO_PYTHON, NO_REPORT, NOT_VISIBLE, READ_LOG
@@ -24,7 +24,6 @@ PYTHON_MISSING = re.compile(
 )
 FRAMEWORK_MISSING = re.compile(r"No module named '(tensorflow|keras|jax|torch|numpy)'")
 ON_CPU = "no pass-through was proved"  # what a training on the CPU never means
-FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies without a GPU."
 FIX_IMAGE = "Name an image that has Python and TensorFlow inside, or make one: kgpu-env build."
 FIX_HERE = "Name the Python that has Keras and its backend with --python, and the backend with --backend."
 FIX_TIME = "Give it more time with --timeout; a GPU may compile its kernels for minutes at the first start."
@@ -168,10 +167,10 @@ def report_explained(found: Findings) -> Reason | None:
 
 def host_without_gpu(found: Findings) -> Reason | None:
     """The host has no GPU that could have been used."""
-    expectation = found.case.expectation
-    if expectation.vendor is Vendor.CPU or expectation.host_has_gpu or not found.unused:
+    expectation, item = found.case.expectation, found.checks["host"]
+    if expectation.host_has_gpu or item.status is not Status.FAIL:
         return None
-    text = f"{expectation.host_reason}{found.words()['on_cpu']}"
+    text = f"{item.detail}{found.words()['on_cpu']}"
     return Reason(text, NO_GPU.id, FIX_HOST, found.checks["visible"].detail)
 
 

@@ -4,25 +4,26 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from provision.catalogue.rows import KnownError
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
-from provision.model import GPU_VENDORS, Backend, Host, Level, Proof, Value, Vendor, Verdict
+from provision.model import GPU_VENDORS, Backend, GpuVendor, Host, Level, Proof, Value, Vendor, Verdict, selection
 from provision.model.inside import SCRATCH, cache_environment
 from provision.model.labels import stack_of
 from provision.prove.control import WITHHELD, with_control, with_known_control
 from provision.prove.evidence import parse_result
 from provision.prove.expectation import Expectation, host_state, select
-from provision.prove.host_monitor import HostMonitor, HostView
+from provision.prove.host_monitor import HostMonitor, HostView, boot_id
 from provision.prove.judge import judge
 from provision.prove.process_runner import run_here
 from provision.prove.reason import PYTHON_MISSING
 from provision.prove.workload.zipapp import source
 from provision.records import title
 
+ENDING_SECONDS = 60.0  # how much longer a workload may live than whoever started it waits for it
 INTERPRETERS = ("python3", "python")
 # The root file system is read-only: everything that frameworks write goes to the only place that is not.
 WRITABLE = {
@@ -101,7 +102,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its
         BuildError: KGE-408, the engine lost the image meanwhile.
         EngineError: the engine stopped answering.
     """
-    begun, program, expectation = clock(), source(), _expect(found, request, host)
+    begun, program, expectation = clock(), source(), _expect(found, request, host, access)
 
     def train(argument: str, *, withheld: bool) -> Ran:
         run = Run(
@@ -156,10 +157,12 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         here=True,
         level=request.level,
         lanes=request.lanes,
+        boot_id=boot_id(),
+        **_measures(request),
     )
 
     def train(argument: str, *, withheld: bool) -> Ran:
-        environment = WITHHELD if withheld else _chosen(request)
+        environment = WITHHELD if withheld else _chosen(request, host)
         return run_here(python, program, argument, environment, _limit(request, expectation))
 
     proof = prove(train, expectation, request, patterns, new_nonce)
@@ -171,14 +174,22 @@ def _limit(request: VerifyRequest, expectation: Expectation) -> float:
     return request.seconds + 60 * request.minutes * max(1, len(expectation.indices), len(expectation.gpus))
 
 
-def _chosen(request: VerifyRequest) -> dict[str, str]:
+def _chosen(request: VerifyRequest, host: Host) -> dict[str, str]:
     """Return the variable that shows only the chosen GPUs to the framework, as an engine would."""
     row = GPU_VENDORS.get(request.vendor)
-    numbers = ",".join(dict.fromkeys(word.strip() for word in request.gpus.split(",")))  # CUDA refuses one named twice
-    chosen = {row.choosing: numbers} if row and request.gpus != "all" else {}
+    shown = _shown(host, row, request.gpus) if row else ""
+    chosen = {row.choosing: shown} if row and shown else {}
     # CUDA counts the fastest first unless told otherwise; the host's numbers are in PCI order.
     order = {name: value for one in GPU_VENDORS.values() for name, value in one.bus_order.items()}
     return {**chosen, **order, "PYTHONUNBUFFERED": "1"}
+
+
+def _shown(host: Host, row: GpuVendor, words: str) -> str:
+    """Return the chosen GPUs as the maker's own variable names them; empty for all of them."""
+    if host.gpus_of(row.maker):
+        return selection.visible(host, row.maker, words)
+    # Nothing is known of them: the words as they are, each once, since CUDA refuses one named twice.
+    return "" if selection.is_all(words) else ",".join(dict.fromkeys(word.strip() for word in words.split(",")))
 
 
 def prove(
@@ -194,8 +205,10 @@ def prove(
     def once(level: Level, *, withheld: bool) -> Proof:
         nonce = new_nonce()
         asked = msgspec.structs.replace(expectation, level=level)
+        argument = specification(request, asked, nonce)
+        asked = msgspec.structs.replace(asked, sent=json.loads(argument))
         with HostMonitor(expectation.vendor, nonce, thermals=level == "soak") as watch:
-            ran = train(specification(request, asked, nonce), withheld=withheld)
+            ran = train(argument, withheld=withheld)
         seen: HostView | None = None if withheld else watch.answer()
         return judge(asked, ran, parse_result(ran.stdout, nonce), rows, seen)
 
@@ -208,7 +221,7 @@ def prove(
     return with_control(proof, once("quick", withheld=True), expectation.subject)
 
 
-def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
+def _expect(image: Image, request: VerifyRequest, host: Host, access: Access) -> Expectation:
     indices, gpus = select(host, request.vendor, request.gpus)
     usable, reason = host_state(host, request.vendor)
     stack = stack_of(image.labels)
@@ -222,7 +235,27 @@ def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
         backend=request.backend or (stack.backend if stack else "tensorflow"),
         level=request.level,
         lanes=request.lanes,
+        handed_in=access != Access(),
+        engine=_engine_words(host),
+        boot_id=boot_id(),
+        **_measures(request),
     )
+
+
+def _measures(request: VerifyRequest) -> dict[str, Any]:
+    """Return how much is asked of the workload."""
+    return {"epochs": request.epochs, "seed": request.seed, "minutes": request.minutes}
+
+
+def _engine_words(host: Host) -> str:
+    """Return where the engine is, as far as it tells, and which have a kernel of their own."""
+    engine = host.engine
+    if engine is None:
+        return ""
+    named = f", which is {engine.machine}" if engine.machine else ""
+    own = f"; {engine.system} has a kernel of its own" if "desktop" in engine.system.lower() else ""
+    own = own or ("; WSL2 has a kernel of its own" if host.wsl else "")
+    return f"{engine.name} at {engine.address}{named}{own}"
 
 
 def specification(request: VerifyRequest, expectation: Expectation, nonce: str) -> str:
@@ -239,6 +272,7 @@ def specification(request: VerifyRequest, expectation: Expectation, nonce: str) 
             "backend": expectation.backend,
             "parts": list(expectation.parts),
             "minutes": request.minutes if expectation.level == "soak" else 0,
+            "limit": _limit(request, expectation) + ENDING_SECONDS,
         }
     )
 

@@ -5,12 +5,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from provision.engine.container import DEADLINE, LABEL, OWNER, remove
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Access, Built, Ran, Run
 from provision.errors import BuildError
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 WaitFor = Callable[[Callable[[], bool], str], None]
 Leftovers = Callable[[], list[str]]
@@ -165,3 +170,28 @@ def test_ctrl_c_at_any_moment_leaves_no_container(base: str, leftovers: Leftover
 def interrupted(base: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-c", SCRIPT, base]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def test_an_orphan_past_its_deadline_is_removed_by_the_next_command(
+    engine: DockerEngine, base: str, api: "APIClient", leftovers: Leftovers
+) -> None:
+    """A command that was killed leaves its container; those of commands that still run have a deadline to come."""
+    for name, deadline in {"orphan": "1", "running": str(int(time.time()) + 3600)}.items():
+        labels = {LABEL: name, DEADLINE: deadline, OWNER: ""}
+        host = api.create_host_config(init=True)
+        made = api.create_container(base, ["sleep", "600"], name=f"kgpu-{name}", labels=labels, host_config=host)
+        api.start(made["Id"])
+    try:
+        assert shell(engine, base, "true").exit_code == 0
+        assert leftovers() == ["/kgpu-running"]
+    finally:
+        remove(api, "kgpu-running")
+        remove(api, "kgpu-orphan")
+
+
+def test_a_workload_ends_by_itself(engine: DockerEngine, base: str) -> None:
+    """Whoever would end it may be gone: as the first process of a container it still ends, whatever Python does."""
+    program = "import faulthandler; faulthandler.dump_traceback_later(1, exit=True, file=2); [0 for _ in iter(int, 1)]"
+    ran = engine.run(Run(image=base, command=("python3", "-c", program), seconds=30.0))
+    assert (ran.exit_code, ran.timed_out) == (1, False)
+    assert "Timeout" in ran.stderr

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from provision.engine.protocol import Ran
-from provision.model import Proof, Verdict
+from provision.model import Gpu, Proof, Verdict
+from provision.model.host import DeviceNode
 from provision.prove import Problem, parse_result
 from provision.prove.control import with_control
 from provision.prove.evidence import MARKER
@@ -62,6 +63,46 @@ def trained(training: int, *path: Any, value: object) -> Proof:  # noqa: ANN401 
     return proof
 
 
+def inside_twice() -> Proof:
+    """Return one GPU under two numbers; whatever is asked of each is asked first for its identity."""
+    both = [GPU_RECORD["listing"][1] | {"name": f"/physical_device:GPU:{i}"} for i in (0, 1)]
+    driver = [GPU_RECORD["driver"][0] | {"ordinal": i} for i in (0, 1)]
+    other = msgspec.structs.replace(V.GPU, uuid="GPU-2", pci="0000:65:00.0")
+    expectation = msgspec.structs.replace(CUDA, indices=(0, 1), gpus=(V.GPU, other))
+    proof: Proof = judged(expectation, put(GPU_RECORD, (("listing",), both), (("driver",), driver), (("devices",), [])))
+    return proof
+
+
+def of_host(record: dict[str, Any] = GPU_RECORD, **known: object) -> Proof:
+    proof: Proof = judged(msgspec.structs.replace(CUDA, **known), record)
+    return proof
+
+
+def other_partition() -> Proof:
+    """Return a device of partition 0 for the host's partition 1: synthetic, as all of AMD's evidence."""
+    shared: dict[str, Any] = {
+        "vendor": "amd",
+        "uuid": "GPU-3f1c3f1c3f1c3f1c",
+        "pci": "0000:17:00.0",
+        "partition": "CPX",
+    }
+    asked = Gpu(**shared, nodes=(DeviceNode(path="/dev/dri/renderD129"),))
+    nodes = [KFD, {"path": "/dev/dri/renderD128", "error": None}]
+    environment = GPU_RECORD["environment"] | {
+        "nodes": nodes,
+        "libraries": [{"name": "libamdhip64.so", "error": None}],
+        "kfd": [{"node": 2, "drm_render_minor": 128}],
+    }
+    changes = {"build": V.ROCM_BUILD, "environment": environment, "devices": []}
+    driver = [{"ordinal": 0, "pci": "0000:17:00.0", "uuid": "3f1c3f1c3f1c3f1c", "capacity": {}}]
+    expectation = msgspec.structs.replace(ROCM, gpus=(asked,))
+    proof: Proof = judged(expectation, GPU_RECORD | changes | {"driver": driver})
+    return proof
+
+
+T4 = GPU_RECORD["listing"][1] | {"description": "Tesla T4", "compute_capability": "7.5"}
+CONSTANT = [0.313, 0.00768, 0.00378, 0.00246, 0.0018, 0.00141]  # computed: every label is the same
+SHORT = {"device": "/GPU:0", "rounds": 1, "wrong": 0, "rates": [5e13] * 3, "seconds": 1e-3, "error": None}
 CPU = "/job:localhost/replica:0/task:0/device:CPU:0"
 PLAYED: dict[str, Callable[[], Proof]] = {
     "request-lost": lambda: judged(CUDA, ON_CPU),
@@ -89,6 +130,29 @@ PLAYED: dict[str, Callable[[], Proof]] = {
     ),
     "one-of-two": lambda: judged(msgspec.structs.replace(CUDA, indices=(0, 1)), GPU_RECORD),
     "mig-gone": mig_gone,
+    "claimed": lambda: of_host(host_has_gpu=False, host_reason="no NVIDIA device on this host", gpus=()),
+    "nothing-handed-in": lambda: of_host(handed_in=False),
+    "another-machine": lambda: of_host(put(GPU_RECORD, (("environment", "boot_id"), "b-2")), boot_id="b-1"),
+    "one-for-two": inside_twice,
+    "other-partition": other_partition,
+    "lesser-gpu": lambda: judged(
+        msgspec.structs.replace(CUDA, gpus=(Gpu(vendor="nvidia", architecture="sm_90"),)),
+        put(GPU_RECORD, (("listing", 1), T4), (("driver",), []), (("devices",), [])),
+    ),
+    "onednn-product": lambda: trained(
+        2, "ops", value=[{"op": "_MklNativeFusedMatMul", "device": CPU, "floating": True, "count": 1}]
+    ),
+    "constant-labels": lambda: judged(
+        CUDA, put(GPU_RECORD, (("trainings", 0, "losses"), CONSTANT), (("trainings", 1, "losses"), CONSTANT))
+    ),
+    "two-epochs": lambda: judged(
+        CUDA, put(GPU_RECORD, (("trainings", 0, "losses"), [2.0, 0.1]), (("trainings", 1, "losses"), [2.0, 0.1]))
+    ),
+    "short-soak": lambda: of_host(put(GPU_RECORD, (("soaks",), [SHORT])), level="soak", minutes=1.0),
+    "library-row-gone": lambda: judged(
+        CUDA, put(GPU_RECORD, (("libraries",), [row for row in GPU_RECORD["libraries"] if row["name"] != "conv2d"]))
+    ),
+    "other-work": lambda: of_host(sent=GPU_RECORD["spec"] | {"epochs": 60}),
     "gpu-lost": lambda: trained(0, "error", value=V.VALUES.LOST),
     "control-passes": lambda: with_control(judged(CUDA, GPU_RECORD), judged(CUDA, GPU_RECORD), "the image"),
     "replayed": replayed,

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from provision.engine.protocol import Ran
 from provision.model import Status, Vendor
 from provision.prove.checks.case import Case, Outcome, nothing
-from provision.prove.evidence import Evidence, Listed, Node, Problem
+from provision.prove.evidence import SCHEMA, Evidence, Listed, Node, Problem
 from provision.prove.expectation import Expectation
 
 SIGNALS = {134: "aborted", 135: "bus error", 137: "killed", 139: "crashed (segmentation fault)", 143: "terminated"}
 HIDDEN = {"", "-1", "none", "void", "NoDevFiles"}  # values by which a variable hides all GPUs from a framework
 CLOCK_SECONDS = 5.0  # how much longer than its container a workload may believe to have run
+FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies without a GPU."
 CLOSED = {"Operation not permitted", "Permission denied"}  # by a cgroup or by its mode
 
 
@@ -43,14 +44,60 @@ def reported(case: Case) -> Outcome:
     if evidence.import_error:
         error = evidence.import_error
         return Status.FAIL, f"{case.expectation.framework} cannot be imported: {error.type}: {error.text}"
+    if other := next(_of_another_run(case.expectation, evidence), ""):
+        return Status.FAIL, other
     trained = [record.seconds for record in evidence.trainings if record.seconds is not None]
-    if min(trained, default=0) < 0 or not sum(trained) <= evidence.seconds <= ran.seconds + CLOCK_SECONDS:
+    untimed = [record for record in evidence.trainings if record.seconds is None and not record.error]
+    possible = min(trained, default=1) > 0 and sum(trained) <= evidence.seconds <= ran.seconds + CLOCK_SECONDS
+    if untimed or not possible:
         detail = (
             f"its clock cannot be right: {sum(trained):.1f} s of training, {evidence.seconds:.1f} s inside, "
-            f"{ran.seconds:.1f} s outside"
+            f"{ran.seconds:.1f} s outside" + (f", {len(untimed)} trainings without a time" if untimed else "")
         )
         return Status.FAIL, detail
     return Status.PASS, f"one result line, {len(evidence.trainings)} trainings recorded"
+
+
+def _of_another_run(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
+    """Yield why the evidence is not that of this workload, sent as it was sent."""
+    if evidence.schema != SCHEMA:
+        yield f"its evidence is of the schema {evidence.schema!r}, not {SCHEMA}"
+    if expectation.sent:
+        seen = evidence.spec or {}
+        other = [name for name, value in expectation.sent.items() if name not in seen or seen[name] != value]
+        if other:
+            yield f"it did something else than it was sent: another value of {', '.join(other)}"
+
+
+def host(case: Case) -> Outcome:
+    """Has this host the GPU, and was it handed in? What an image says does not outweigh that."""
+    expectation = case.expectation
+    if not expectation.host_has_gpu:
+        return Status.FAIL, expectation.host_reason or f"no usable {expectation.vendor.maker} GPU on this host"
+    if not (expectation.here or expectation.handed_in):
+        return Status.FAIL, "no GPU was handed to the container"
+    return Status.PASS, "the host has it" if expectation.here else "the host has it, and the container was given it"
+
+
+def host_fix(case: Case) -> str:
+    """Return how the host gets its GPU, or the container."""
+    if case.expectation.host_has_gpu:
+        return "kgpu-env doctor says how this engine hands GPUs to containers."
+    return FIX_HOST
+
+
+def machine(case: Case) -> Outcome:
+    """Did it train on this machine, and not on an engine's other one? Unknown where neither side tells."""
+    expectation, seen = case.expectation, case.outside
+    inside = case.evidence.environment.boot_id
+    if inside and inside == expectation.boot_id:
+        return Status.PASS, "the kernel that trained is this host's: it has the same boot id"
+    if seen is not None and seen.pid is not None:
+        return Status.PASS, f"its process was seen on this host: {seen.pid}"
+    if inside and expectation.boot_id:
+        by = f": {expectation.engine}" if expectation.engine else ""
+        return Status.FAIL, f"it trained under another kernel than this host's{by}"
+    return Status.UNKNOWN, "the boot id of the kernel is not known on both sides"
 
 
 def build(case: Case) -> Outcome:

@@ -4,22 +4,12 @@ import re
 from collections.abc import Iterator
 
 from provision.model import ExpectedDevice, Gpu, ProvedDevice, Status, Vendor
+from provision.prove.checks import kfd
 from provision.prove.checks.case import Case, Outcome
 from provision.prove.checks.container import listed_gpus, wanted
+from provision.prove.checks.matching import assign, contrary, pci_key, same_device, uuid_key
 from provision.prove.evidence import DriverDevice, Evidence, Listed
 from provision.prove.expectation import Expectation
-
-
-def pci_key(text: str | None) -> str | None:
-    """Return a PCI address in one spelling: NVIDIA writes the domain with eight digits, sysfs with four."""
-    found = re.fullmatch(r"(?:([0-9a-f]{1,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", (text or "").strip().lower())
-    return f"{int(found[1] or '0', 16):04x}:{found[2]}" if found else None
-
-
-def uuid_key(text: str | None) -> str | None:
-    """Return a UUID's hexadecimal digits: CUDA and HIP, sysfs and NVML differ in prefix and dashes."""
-    found = re.fullmatch(r"(?:gpu-|mig-|0x)?([0-9a-f-]{8,})", (text or "").strip().lower())
-    return found[1].replace("-", "") if found else None
 
 
 def devices(evidence: Evidence) -> tuple[ProvedDevice, ...]:
@@ -31,14 +21,17 @@ def devices(evidence: Evidence) -> tuple[ProvedDevice, ...]:
         text = re.search(r"pci bus id: ([0-9A-Fa-f:.]+)", more.text) if more else None
         own = driver_device(evidence, device, pci_key(text[1]) if text else None)
         pci = pci_key(text[1]) if text else pci_key(own.pci) if own else None
+        node = kfd.node_of(evidence, _number(device)) if evidence.environment.kfd else None
         found.append(
             ProvedDevice(
                 name=device.name.replace("/physical_device:", "/device:"),
                 description=device.description,
-                architecture=_architecture(device),
+                architecture=(kfd.architecture(node) if node else None) or _architecture(device, own),
                 pci=pci,
                 uuid=own.uuid if own else None,
                 memory_bytes=more.bytes if more else None,
+                total_bytes=own.capacity.get("memory_bytes") if own else None,
+                node=kfd.render_path(node) if node else None,
             )
         )
     return tuple(found)
@@ -62,40 +55,70 @@ def capacity_of(evidence: Evidence, device: ProvedDevice) -> dict[str, int]:
     return own.capacity if own else {}
 
 
-def _architecture(device: Listed) -> str | None:
-    return f"sm_{device.compute_capability.replace('.', '')}" if device.compute_capability else None
+def _architecture(device: Listed, own: DriverDevice | None) -> str | None:
+    told = device.compute_capability.replace(".", "") if device.compute_capability else ""
+    if not told and own and own.capacity.get("major"):
+        told = f"{own.capacity['major']}{own.capacity.get('minor', 0)}"
+    return f"sm_{told}" if told else None
+
+
+def _number(device: Listed) -> int:
+    return int(device.name.rsplit(":", 1)[-1])
 
 
 def identity(case: Case) -> Outcome:
-    """Are the GPUs that trained those of the host that were asked for?"""
+    """Are the GPUs that trained those of the host that were asked for, each of them another?"""
     expectation, evidence = case.expectation, case.evidence
+    gpus = expectation.gpus
     trained = [item for item in devices(evidence) if index_of(item) in wanted(expectation, evidence)]
-    known = [item for item in trained if any(_comparable(gpu, item) for gpu in expectation.gpus)]
-    strangers = [item for item in known if not any(same_device(gpu, item) for gpu in expectation.gpus)]
+    if fault := next(_refuted(expectation, evidence, trained), ""):
+        return Status.FAIL, fault
+    if not gpus or not trained:
+        return Status.UNKNOWN, "the host names no GPU to compare with" if trained else "no device is told"
+    if len(assign(gpus, trained, lambda gpu, item: same_device(gpu, item) is True)) < len(trained):
+        return Status.UNKNOWN, "no UUID, PCI address or device node known on both sides tells each from the others"
+    return Status.PASS, ", ".join(f"{item.name} is {item.node or item.pci or item.uuid}" for item in trained)
+
+
+def _refuted(expectation: Expectation, evidence: Evidence, trained: list[ProvedDevice]) -> Iterator[str]:
+    """Yield why these devices cannot be the GPUs that were asked for, each of them another."""
+    gpus = expectation.gpus
+    if twice := _twice(trained, shared=expectation.vendor.row.slices_together):
+        yield f"one device is there for two: {twice}"
+    if not gpus:
+        return
+    strangers = [item for item in trained if all(same_device(gpu, item) is False for gpu in gpus)]
     if strangers:
-        names = ", ".join(f"{item.name} is {item.uuid or item.pci}" for item in strangers)
-        return Status.FAIL, f"not a GPU that was asked for: {names}"
-    if not trained or len(known) < len(trained):
-        return Status.UNKNOWN, "no UUID or PCI address is known on both sides"
-    return Status.PASS, ", ".join(f"{item.name} is {item.pci or item.uuid}" for item in known)
+        yield f"not a GPU that was asked for: {', '.join(f'{item.name} {_told(gpus, item)}' for item in strangers)}"
+    if len(assign(gpus, trained, lambda gpu, item: same_device(gpu, item) is not False)) < len(trained):
+        yield f"{len(trained)} devices cannot be {len(gpus)} different GPUs that were asked for"
+    lost = [item.label for item in expected(expectation, evidence) if item.seen is False]
+    if lost and trained and expectation.indices:
+        yield f"a GPU that was asked for is not there: {', '.join(lost)}"
+
+
+def _twice(trained: list[ProvedDevice], *, shared: bool) -> str:
+    """Return the names of devices that are one: of one UUID, and where partitions share that of one node, too."""
+    seen: dict[tuple[str, str], str] = {}
+    for item in trained:
+        uuid = uuid_key(item.uuid)
+        if (
+            uuid
+            and (item.node or not shared)
+            and (other := seen.setdefault((uuid, item.node or ""), item.name)) != item.name
+        ):
+            return f"{other} and {item.name} are {item.node or item.uuid}"
+    return ""
+
+
+def _told(gpus: tuple[Gpu, ...], item: ProvedDevice) -> str:
+    reasons = [next(contrary(gpu, item), "") for gpu in gpus]
+    return f"is {item.uuid or item.pci or item.description}" + (f" ({reasons[0]})" if len(gpus) == 1 else "")
 
 
 def index_of(device: ProvedDevice) -> int:
     """Return the framework's number of a device."""
     return int(device.name.rsplit(":", 1)[-1])
-
-
-def same_device(gpu: Gpu, device: ProvedDevice) -> bool:
-    """Tell whether a GPU of the host is a device inside, as far as both sides name it."""
-    # A partition shares the PCI address of its GPU, so a UUID, where both sides have one, decides alone.
-    if uuid_key(gpu.uuid) and uuid_key(device.uuid):
-        return uuid_key(gpu.uuid) == uuid_key(device.uuid)
-    return _by_address(gpu) and device.pci is not None and device.pci == pci_key(gpu.pci)
-
-
-def _by_address(gpu: Gpu) -> bool:
-    """Tell whether a PCI address names this GPU alone: a MIG slice shares it, and has a UUID of its own."""
-    return not (gpu.partition and gpu.uuid)
 
 
 def expected(expectation: Expectation, evidence: Evidence | None) -> tuple[ExpectedDevice, ...]:
@@ -128,17 +151,13 @@ def counted(items: tuple[ExpectedDevice, ...]) -> str:
 
 def _named(expectation: Expectation, evidence: Evidence | None) -> Iterator[ExpectedDevice]:
     inside = devices(evidence) if evidence else ()
-    for gpu in expectation.gpus:
+    seen = assign(expectation.gpus, inside, lambda gpu, device: same_device(gpu, device) is True)
+    others = [device for number, device in enumerate(inside) if number not in seen.values()]
+    for at, gpu in enumerate(expectation.gpus):
         # Where one side names nothing, who is who cannot be told.
-        vague = any(not _comparable(gpu, device) for device in inside)
-        seen = True if any(same_device(gpu, device) for device in inside) else None if vague else False
-        yield ExpectedDevice(name=gpu.name or "", uuid=gpu.uuid, pci=gpu.pci, partition=gpu.partition, seen=seen)
-
-
-def _comparable(gpu: Gpu, device: ProvedDevice) -> bool:
-    return bool(
-        (uuid_key(gpu.uuid) and uuid_key(device.uuid)) or (_by_address(gpu) and pci_key(gpu.pci) and device.pci)
-    )
+        vague = any(same_device(gpu, device) is None for device in others)
+        state = True if at in seen else None if vague else False
+        yield ExpectedDevice(name=gpu.name or "", uuid=gpu.uuid, pci=gpu.pci, partition=gpu.partition, seen=state)
 
 
 def _nameless(expectation: Expectation, evidence: Evidence | None) -> Iterator[ExpectedDevice]:

@@ -8,7 +8,7 @@ from provision.model import GPU_VENDORS, Status, Vendor
 from provision.model.complete import complete
 from provision.model.proof import LibraryRow
 from provision.prove.checks.case import Case, Outcome
-from provision.prove.checks.placement import target
+from provision.prove.checks.placement import places, target
 from provision.prove.evidence import Evidence, LibraryRecord
 
 # The maker's library behind each row.
@@ -42,6 +42,7 @@ BEHIND: Final[Mapping[Vendor, Mapping[str, str]]] = complete(
     },
     GPU_VENDORS,
 )
+COLLECTIVE = "collective"  # one row for all devices together
 ESSENTIAL = {"matmul", "conv2d", "conv2d network", "lstm"}  # without these no usual Keras model trains
 # Relative to the largest value. Libraries choose their own algorithms (Winograd, fused cells, TensorFloat-32 in XLA):
 # a percent is far above that, and far below what a wrong kernel does. Half precision has 11 bits.
@@ -90,13 +91,22 @@ def libraries(case: Case) -> Outcome:
     A wrong result fails, and so does a missing library that any usual model needs; others are a warning.
     """
     table = case.libraries
-    if not table:
-        return Status.UNKNOWN, "no library was tried"
+    if lost := _absent(case):
+        return Status.FAIL, f"no row of {', '.join(lost)} is recorded"
     bad = [row for row in table if row.state == "wrong" or (row.state == "missing" and row.name in ESSENTIAL)]
     odd = [row for row in table if row.state not in {"works", "not asked"}]
     status = Status.FAIL if bad else Status.WARN if odd else Status.PASS
     detail = "; ".join(f"{_name(row, case.expectation.vendor)} {row.state}: {row.detail}" for row in bad or odd)
     return status, detail or f"all {sum(row.state == 'works' for row in table)} rows work"
+
+
+def _absent(case: Case) -> list[str]:
+    """Return the rows that the workload writes whatever happens, and that are not there."""
+    expectation, asked = case.expectation, places(case.expectation, case.evidence)
+    there = {(row.name, *sorted(map(target, row.device.split()))) for row in case.libraries}
+    wanted = [(name, place) for place in asked for name in BEHIND[expectation.vendor] if name != COLLECTIVE]
+    lost = [f"{name} on {place}" for name, place in wanted if (name, place) not in there]
+    return lost + [COLLECTIVE for _ in range((COLLECTIVE, *sorted(asked)) not in there)]
 
 
 def behind(row: LibraryRow, vendor: Vendor) -> str:

@@ -15,6 +15,7 @@ MIB = 1 << 20
 FAR = 0.2  # a rate below this has a cause
 BEYOND = 1.1  # where a maker's peak is the bound: clocks were seen above the one that is told
 CAUSES = "a power cap, clocks held low, heat, or another program on it"
+LEAST_SECONDS = 1.0  # of a soak whose minutes are not known: no GPU was seen to take less for a few rounds
 FADED = 0.7  # a rate that ends below this part of its beginning was throttled or shared
 
 
@@ -60,8 +61,8 @@ def speed(case: Case) -> Outcome:
         return Status.SKIP, "not measured at this level"
     rates = {target(item.device): item.flops for item in evidence.speeds}
     base, asked = rates.get("CPU:0"), places(expectation, evidence)
-    missing = [place for place in asked if rates.get(place) is None]
-    if missing or base is None:
+    missing = [place for place in asked if not (rates.get(place) or 0) > 0]
+    if missing or base is None or not base > 0:
         return Status.UNKNOWN, f"no rate of {', '.join(missing) or 'the CPU'}"
     faults, told = [], []
     for place in asked:
@@ -88,7 +89,7 @@ def soak(case: Case) -> Outcome:
     evidence, seen = case.evidence, case.outside
     done = {target(item.device): item for item in evidence.soaks}
     asked = places(case.expectation, evidence)
-    faults = [_fault(place, done.get(place)) for place in asked]
+    faults = [_fault(place, done.get(place), case.expectation.minutes) for place in asked]
     if any(faults):
         return Status.FAIL, "; ".join(fault for fault in faults if fault)
     faded = [place for place in asked if done[place].rates[-1] < FADED * done[place].rates[0]]
@@ -100,14 +101,18 @@ def soak(case: Case) -> Outcome:
     return Status.PASS, detail
 
 
-def _fault(place: str, item: Soak | None) -> str:
+def _fault(place: str, item: Soak | None, minutes: float) -> str:
     if item is None:
         return f"no soak of {place} is recorded"
     if item.error:
         return f"{place} failed after {item.rounds} rounds: {item.error.type}: {item.error.text}"
     if item.wrong:
         return f"{place} gave {item.wrong} wrong results in {item.rounds} rounds"
-    return "" if item.rounds and item.rates else f"{place} did not finish one round"
+    if not item.rounds or not item.rates:
+        return f"{place} did not finish one round"
+    if item.seconds < (60 * minutes or LEAST_SECONDS):
+        return f"{place} worked for {item.seconds:.3g} s, not for {minutes:g} min"
+    return "" if min(item.rates) > 0 else f"{place} has a round without a rate"
 
 
 def _course(place: str, item: Soak) -> str:

@@ -1,7 +1,8 @@
 """The most that a GPU can compute in float32: the catalogue's lanes of its architecture times what its driver tells."""
 
 from provision.model import Gpu, ProvedDevice
-from provision.prove.checks.devices import capacity_of, devices, index_of, same_device
+from provision.prove.checks.devices import capacity_of, devices, index_of
+from provision.prove.checks.matching import same_device
 from provision.prove.evidence import Evidence
 from provision.prove.expectation import Expectation
 
@@ -30,7 +31,7 @@ def _of_cuda(expectation: Expectation, told: dict[str, int]) -> float | None:
 
 
 def _of_host(expectation: Expectation, own: ProvedDevice) -> float | None:
-    gpus = [gpu for gpu in expectation.gpus if same_device(gpu, own)]
+    gpus = [gpu for gpu in expectation.gpus if same_device(gpu, own) is not False]
     # Partitions share an address, and are alike.
     return _of_gpu(expectation, gpus[0]) if gpus else None
 

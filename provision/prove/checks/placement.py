@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from provision.model import Status, Vendor
 from provision.prove.checks.case import Case, Outcome
 from provision.prove.checks.container import wanted
+from provision.prove.checks.host_ops import FIT, HOST_OPS
 from provision.prove.checks.row import READ_LOG
 from provision.prove.evidence import Evidence, Op, Place, TrainingRecord
 from provision.prove.expectation import Expectation
@@ -18,17 +19,14 @@ WEIGHTS = 4  # two Dense layers, each with a kernel and a bias
 PRODUCTS = 5  # of a step: one forward and one backward for each kernel, and one for the hidden layer
 TENSORS = {"output", "loss"}
 # A matrix product, as TensorFlow, JAX and torch call it.
-HEAVY = {"MatMul", "BatchMatMulV2", "_FusedMatMul", "dot_general", "aten.mm.default", "aten.addmm.default"}
-# The only operations of floating point that may run on the host, each with its reason. Operations on integers are
-# bookkeeping of shapes and seeds: frameworks keep 32-bit integers in host memory on purpose.
-HOST_OPS = {
-    "Const": "a constant of a graph is made on the host and copied",
-    "_EagerConst": "the same, outside of a graph",
-    "aten.lift_fresh.default": "torch's number out of Python, which joins a tensor on any device",
-    "aten.scalar_tensor.default": "the same",
+HEAVY = {
+    *("MatMul", "BatchMatMulV2", "_FusedMatMul", "_MklMatMul", "_MklFusedMatMul", "_MklNativeFusedMatMul"),
+    *("dot_general", "aten.mm.default", "aten.addmm.default"),
 }
 # By these a user's environment sends models that name no device to the CPU, though a GPU is listed.
 TO_CPU = ("KERAS_TORCH_DEVICE", "JAX_PLATFORMS", "JAX_DEFAULT_DEVICE")
+# TensorFlow's names begin with a path, the others' are whole words; two names are no place.
+PATH = re.compile(r"/?(?:job:\w+/)?(?:replica:\d+/)?(?:task:\d+/)?(?:(?:physical_)?device:)?(GPU|CPU):(\d+)")
 # JAX writes cuda:0, rocm:0, gpu:0 and cpu:0 (older: TFRT_CPU_0), torch cuda:0 (for ROCm too) and cpu.
 WORD = re.compile(r"(cuda|rocm|gpu|cpu|TFRT_CPU)(?:[:_](\d+))?")
 
@@ -36,8 +34,7 @@ WORD = re.compile(r"(cuda|rocm|gpu|cpu|TFRT_CPU)(?:[:_](\d+))?")
 def target(text: str | None) -> str:
     """Return the short name of a device: "/job:localhost/.../device:GPU:0" gives "GPU:0"."""
     text = text or ""
-    # TensorFlow's names begin with a path, the others' are whole words; two names are no place.
-    found = re.fullmatch(r"(?:\S*[:/])?(GPU|CPU):(\d+)", text) or WORD.fullmatch(text)
+    found = PATH.fullmatch(text) or WORD.fullmatch(text)
     if not found:
         return ""
     if "cpu" in found[1].lower():
@@ -89,7 +86,7 @@ def misplaced(record: TrainingRecord | None, place: str) -> Iterator[str]:
         return
     if len(record.weights) != WEIGHTS or len(record.gradients) != WEIGHTS:
         yield f"{len(record.weights)} weights and {len(record.gradients)} gradients recorded, not {WEIGHTS} of each"
-    if {item.name for item in record.tensors} != TENSORS:
+    if sorted(item.name for item in record.tensors) != sorted(TENSORS):
         yield "the places of output and loss are not recorded"
     for item in (*record.weights, *record.gradients, *record.tensors):
         if not _is_at(item, place):
@@ -121,14 +118,16 @@ def implicit(case: Case) -> Outcome:
         return Status.FAIL, "no training without a device is recorded"
     if record.error:
         return Status.FAIL, f"compile and fit failed: {record.error.type}: {record.error.text}"
-    kind, asked = "CPU" if expectation.vendor is Vendor.CPU else "GPU", places(expectation, evidence)
-    at = [item for item in (*record.weights, *record.tensors) if target(item.device) not in asked]
-    # With XLA the products are inside one compiled operation, so their absence says nothing; a product that was placed
-    # elsewhere does. fit's input pipeline runs on the host by design, so nothing else of its graphs is asked about.
-    heavy = [op for op in record.ops or () if op.op in HEAVY and target(op.device)[:3] not in {kind, ""}]
-    if len(record.weights) != WEIGHTS or not record.tensors or at or heavy:
-        where: tuple[Place | Op, ...] = (*at, *heavy)
-        seen = sorted({target(item.device) or "an unknown place" for item in where})
+    asked = places(expectation, evidence)
+    at = [item for item in (*record.weights, *record.tensors) if not any(_is_at(item, place) for place in asked)]
+    # With XLA the products are inside one compiled operation, so their absence says nothing; what was placed elsewhere
+    # does, unless it belongs there.
+    # An operation without any device has not been placed: its graph was not run by itself.
+    placed = [op for op in record.ops or () if op.device]
+    others = [op for op in placed if target(op.device) not in asked and not FIT.fullmatch(op.op)]
+    if len(record.weights) != WEIGHTS or not record.tensors or at or others:
+        where: tuple[Place | Op, ...] = (*at, *others)
+        seen = sorted({_elsewhere(item, asked) for item in where})
         detail = (
             f"fit without a device used {', '.join(seen)}, not {' or '.join(asked)}"
             if seen
@@ -136,6 +135,12 @@ def implicit(case: Case) -> Outcome:
         )
         return Status.FAIL, "; ".join([detail, *_to_cpu(evidence)])
     return Status.PASS, f"compile and fit without a device used {target(record.weights[0].device)}"
+
+
+def _elsewhere(item: Place | Op, asked: tuple[str, ...]) -> str:
+    """Return where something was that is not where it should be: its memory, where that alone is elsewhere."""
+    held = item.memory if isinstance(item, Place) and target(item.device) in asked else item.device
+    return target(held) or "an unknown place"
 
 
 def _to_cpu(evidence: Evidence) -> Iterator[str]:

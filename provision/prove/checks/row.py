@@ -43,6 +43,7 @@ CONTROL_PASSED: Final = Code(
     "KGE-584", "Invalid: the control run without the GPU passed too, so that the proof says nothing."
 )
 NOT_CONTROLLED: Final = Code("KGE-585", "Not proved: the control run without the GPU did not report.")
+OTHER_CODES: Final = (NO_PYTHON, NO_FRAMEWORK, NOT_CONTROLLED)  # of causes that have no row
 
 
 class Scope(NamedTuple):
@@ -59,6 +60,9 @@ class Scope(NamedTuple):
 
 ALWAYS: Final = Scope(only_gpus=False, levels=LEVELS, otherwise="")
 ON_GPUS: Final = Scope(only_gpus=True, levels=LEVELS, otherwise="no GPU was asked for")
+ON_GPUS_WITH_TIME: Final = Scope(
+    only_gpus=True, levels=("standard", "soak"), otherwise="tried on GPUs at the levels standard and soak"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

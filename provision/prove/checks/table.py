@@ -5,7 +5,7 @@ tells, `kgpu-env doctor` its codes, and docs/proof.md its table (`tests/regenera
 """
 
 from provision.model import LEVELS, Vendor, Verdict
-from provision.prove.checks import container, devices, libraries, load, numerics, placement
+from provision.prove.checks import container, curve, devices, libraries, load, numerics, placement
 from provision.prove.checks.case import nothing
 from provision.prove.checks.row import (
     ALWAYS,
@@ -14,14 +14,13 @@ from provision.prove.checks.row import (
     DISTRUST,
     ELSEWHERE,
     GPU,
-    NO_FRAMEWORK,
     NO_GPU,
-    NO_PYTHON,
     NO_REPORT,
     NO_VERDICT,
-    NOT_CONTROLLED,
     NOT_VISIBLE,
     ON_GPUS,
+    ON_GPUS_WITH_TIME,
+    OTHER_CODES,
     PASSED_WITHOUT_GPU,
     READ_LOG,
     UPGRADE,
@@ -86,9 +85,36 @@ CHECKS: tuple[Row, ...] = table_of(
         in_summary=False,
     ),
     Row(
+        name="host",
+        question="Has this host the GPU, and was it handed in?",
+        description="the host has a usable GPU of that maker, and the container was given it, whatever the image says",
+        function=container.host,
+        without_record=container.host,
+        scope=ON_GPUS,
+        required_for=GPU,
+        code=NO_GPU,
+        headline="{detail}{on_cpu}",
+        fix=container.host_fix,
+        in_summary=False,
+    ),
+    Row(
+        name="machine",
+        question="Did it train on this machine?",
+        description="the kernel inside is this host's: the same boot id, or its process seen; unknown if neither tells",
+        function=container.machine,
+        without_record=nothing,
+        scope=ON_GPUS,
+        required_for=NO_VERDICT,
+        code=Code("KGE-595", "Not proved: it trained on another machine than this host."),
+        headline="it trained on another machine than this host",
+        fix="Run kgpu-env verify on the machine whose engine that is, or point DOCKER_HOST at an engine of this one.",
+        in_summary=False,
+    ),
+    Row(
         name="identity",
         question="Is it the GPU that was asked for?",
-        description="are UUID or PCI address inside those of the host; unknown where one side does not tell",
+        description="each device inside is another GPU of those asked for, and none is missing: by UUID, PCI address "
+        "or device node; architecture, memory and name do not say otherwise; unknown where one side does not tell",
         function=devices.identity,
         without_record=nothing,
         scope=ON_GPUS,
@@ -152,6 +178,20 @@ CHECKS: tuple[Row, ...] = table_of(
         in_summary=True,
     ),
     Row(
+        name="curve",
+        question="Is it the training that was asked for?",
+        description="as many epochs as asked for, and each loss near the recorded one: within 5 % on a named device, "
+        "25 % in `fit`, whose first weights are the framework's",
+        function=curve.curve,
+        without_record=nothing,
+        scope=ALWAYS,
+        required_for=BOTH,
+        code=Code("KGE-596", "Not proved: its losses are not those of this model on this data."),
+        headline="the losses are not those of this model on this data",
+        fix=READ_LOG,
+        in_summary=False,
+    ),
+    Row(
         name="work",
         question="Did it hold the model and run kernels?",
         description="peak device memory above the model's 407 080 bytes; the profiler's kernels where it may look",
@@ -167,8 +207,7 @@ CHECKS: tuple[Row, ...] = table_of(
     Row(
         name="outside",
         question="Did the host see the process on it?",
-        description="the host saw the process hold GPU memory (nvidia-smi, or amdgpu's KFD); unknown where it cannot "
-        "tell",
+        description="the host saw the process hold GPU memory (nvidia-smi, or amdgpu's KFD); unknown where it cannot",
         function=load.outside,
         without_record=nothing,
         scope=ON_GPUS,
@@ -199,16 +238,11 @@ CHECKS: tuple[Row, ...] = table_of(
         "missing, slow, not asked",
         function=libraries.libraries,
         without_record=nothing,
-        scope=Scope(
-            only_gpus=True,
-            levels=("standard", "soak"),
-            otherwise="tried on GPUs at the levels standard and soak",
-        ),
+        scope=ON_GPUS_WITH_TIME,
         required_for=NO_VERDICT,
         code=Code("KGE-582", "Not proved: a GPU library is missing or computes wrong."),
         headline="a GPU library is missing or computes wrong",
-        fix="A missing library: install it in the version that the stack pins. A wrong result: kgpu-env resolve "
-        "--explain.",
+        fix="A missing library: install the version that the stack pins. A wrong result: kgpu-env resolve --explain.",
         in_summary=False,
     ),
     Row(
@@ -262,5 +296,5 @@ def required(verdict: Verdict) -> frozenset[str]:
 
 def meanings() -> dict[str, str]:
     """Return what each code of a proof means."""
-    codes = (*(row.code for row in rows() if row.code), NO_GPU, NO_PYTHON, NO_FRAMEWORK, NOT_CONTROLLED)
+    codes = (*(row.code for row in rows() if row.code), *OTHER_CODES)
     return {code.id: code.meaning for code in sorted(set(codes))}

@@ -19,6 +19,8 @@ LIBRARIES = {
     "cuda": ("libcuda.so.1",),
     "rocm": ("libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5"),
 }
+# Of a node of KFD's topology: what tells it from the others, and its architecture.
+KFD = ("drm_render_minor", "unique_id", "location_id", "domain", "gfx_target_version")
 # Names of GPU settings only: a broader net, such as all of TF_*, would catch other tools' secrets (TF_VAR_*).
 VARIABLES = (
     *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
@@ -60,6 +62,20 @@ def libraries(vendor: str | None) -> list[dict[str, Any]]:
     return found
 
 
+def kfd() -> list[dict[str, int]]:
+    """Return the GPU nodes of KFD's topology, in its order, which is ROCr's.
+
+    The kernel hides the contents of nodes that a container was not given (kfd_topology.c, node_show).
+    """
+    found = []
+    for path in glob.glob("/sys/class/kfd/kfd/topology/nodes/*/properties"):  # noqa: PTH207 - as in `nodes`
+        pairs = [line.split() for line in (read(path) or "").splitlines()]
+        told = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}  # noqa: PLR2004 - name, value
+        if told.get("simd_count"):
+            found.append({"node": int(Path(path).parent.name), **{key: told[key] for key in KFD if key in told}})
+    return sorted(found, key=lambda one: one["node"])
+
+
 def mapped() -> list[str]:
     """Return the GPU libraries that this process has mapped now."""
     names = ("libcuda.so", "libamdhip64", "libcudart", "libcublas.so", "libcudnn.so", "libhsa-runtime64", "libdxcore")
@@ -79,6 +95,15 @@ def capacity(lib: Any, handle: ctypes.c_int) -> dict[str, int]:
             if lib.cuDeviceGetAttribute(ctypes.byref(value), number_, handle) == 0:
                 found[name] = value.value
     return found
+
+
+def total_memory(lib: Any, handle: ctypes.c_int, *, cuda: bool) -> dict[str, int]:
+    """Return a device's memory in bytes; empty for a library that does not tell."""
+    size = ctypes.c_size_t(0)
+    with contextlib.suppress(AttributeError):
+        if getattr(lib, "cuDeviceTotalMem_v2" if cuda else "hipDeviceTotalMem")(ctypes.byref(size), handle) == 0:
+            return {"memory_bytes": size.value}
+    return {}
 
 
 def driver_devices(library: str, prefix: str) -> list[dict[str, Any]]:
@@ -106,7 +131,7 @@ def driver_devices(library: str, prefix: str) -> list[dict[str, Any]]:
                 "ordinal": ordinal,
                 "pci": pci.value.decode("ascii", "replace") if pci_known else None,
                 "uuid": (raw.raw.hex() if cuda else raw.raw.decode("ascii", "replace")) if uuid_known else None,
-                "capacity": capacity(lib, handle),
+                "capacity": {**capacity(lib, handle), **total_memory(lib, handle, cuda=cuda)},
             }
         )
     return found
@@ -135,4 +160,6 @@ def environment(vendor: str | None) -> dict[str, Any]:
         "uid": os.getuid(),
         "gids": sorted({os.getgid(), *os.getgroups()}),
         "machine": platform.machine(),
+        "boot_id": (read("/proc/sys/kernel/random/boot_id") or "").strip() or None,
+        "kfd": kfd(),
     }

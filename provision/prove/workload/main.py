@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import platform
@@ -32,6 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "backend": "tensorflow",  # or "jax", "torch": what Keras runs on
     "parts": ["reference", "product"],  # also "profile", "speed", "libraries"; the host chooses by level
     "minutes": 0,  # how long to soak each device after all else
+    "limit": 0,  # seconds after which it ends by itself, whoever waits for it; 0: never
 }
 
 
@@ -113,6 +115,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     begun = time.monotonic()
     spec = {**DEFAULTS, **asked_for(sys.argv[1:])}
+    if spec["limit"]:
+        # By a thread of C that needs nothing of Python, in case whoever would end this was killed: it exits with 1.
+        faulthandler.dump_traceback_later(spec["limit"], exit=True, file=2)
     record: dict[str, Any] = {"schema": "kgpu-env/evidence/1", "nonce": spec["nonce"], "spec": spec, "bound": BOUND}
     record.update({"trainings": [], "import_error": None, "stopped": False})
     try:

@@ -9,9 +9,10 @@ import pytest
 
 import provision.engine.debian_base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
 from provision import api, model
+from provision.api.prove import of_this_machine
 from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
 from provision.errors import BuildError, EngineError, NoStackError, UsageError
-from provision.model import BuildOptions, Gpu, Host, Request, Vendor
+from provision.model import BuildOptions, Check, Gpu, Host, Proof, Request, Status, Vendor, Verdict
 from provision.prove import VerifyRequest
 from provision.records import Record, load
 
@@ -157,3 +158,28 @@ def test_a_proof_stands_without_its_record(tmp_path: Path, monkeypatch: pytest.M
     proof = api.verify("x:1", request, host=NO_GPU, engine=words(image()), records=records, log=told.append)
     assert proof.verdict == "not-proved"
     assert told[-1].startswith("warning: ")
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.7:2375", "ssh://node8", "unix:///var/run/docker.sock"])
+def test_another_machine_s_proof_is_not_kept_here(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a remote engine trained opens no gate of this node, whatever was proved there."""
+    monkeypatch.setattr("provision.api.records.probe_host", lambda *_, **__: NO_GPU)
+    described = model.Engine(name="docker", version="28.5.2", address=address, machine="node8")
+    monkeypatch.setattr(Words, "describe", lambda _: described)
+    told: list[str] = []
+    records = api.Records(folder=tmp_path / "records")
+    request = VerifyRequest(vendor=Vendor.CPU)
+    api.verify("x:1", request, host=NO_GPU, engine=words(image()), records=records, log=told.append)
+    local = address.startswith("unix:")
+    assert records.folder.exists() == local
+    assert (f"warning: no record is kept: the engine at {address}" in told[-1]) != local
+
+
+@pytest.mark.parametrize(("status", "here"), [(Status.PASS, True), (Status.UNKNOWN, False), (Status.FAIL, False)])
+def test_whose_machine_it_was_decides(status: Status, here: bool) -> None:  # noqa: FBT001 - one of two answers
+    checks = (Check(name="machine", status=status, detail=""),)
+    proof = Proof(verdict=Verdict.PROVED, reason="", checks=checks)
+    assert of_this_machine(proof, "tcp://127.0.0.1:2375") is here
+    assert of_this_machine(proof, "unix:///run/docker.sock") is (status is not Status.FAIL)

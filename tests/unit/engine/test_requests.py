@@ -14,7 +14,7 @@ from provision.errors import BuildError
 
 def host_config(access: Access | None = None) -> dict[str, object]:
     run = Run(image="i", command=("true",), access=access or Access())
-    found: dict[str, object] = container.body(run, "n")["HostConfig"]
+    found: dict[str, object] = container.body(run, "n", 0.0)["HostConfig"]
     return found
 
 
@@ -52,7 +52,7 @@ def test_nodes_groups_and_mounts() -> None:
 
 def test_the_runs_environment_wins() -> None:
     run = Run(image="i", command=(), access=Access(env={"A": "access", "B": "b"}), env={"A": "run"})
-    assert container.body(run, "n")["Env"] == ["HOME=/tmp", "A=run", "B=b"]
+    assert container.body(run, "n", 0.0)["Env"] == ["HOME=/tmp", "A=run", "B=b"]
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

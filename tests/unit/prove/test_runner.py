@@ -74,8 +74,11 @@ def prove(
 
 
 def answering(record: dict[str, Any]) -> Callable[[Run], Ran]:
-    line = f"{MARKER} n1 {json.dumps(record | {'nonce': 'n1'})}\n"
-    return lambda _: Ran(exit_code=0, stdout=line, stderr="one\n\ntwo\n", seconds=60.0)
+    def answer(run: Run) -> Ran:
+        made = record | {"nonce": "n1", "spec": json.loads(run.command[3])}  # as the workload repeats it
+        return Ran(exit_code=0, stdout=f"{MARKER} n1 {json.dumps(made)}\n", stderr="one\n\ntwo\n", seconds=60.0)
+
+    return answer
 
 
 def by_access(with_gpu: dict[str, Any], without: dict[str, Any]) -> Callable[[Run], Ran]:
@@ -155,6 +158,7 @@ def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any], cpu_record: dic
         "backend": "tensorflow",
         "parts": ["reference", "product", "profile", "speed", "libraries"],
         "minutes": 0,
+        "limit": 660.0,
     }
     assert summary(proof)[0] == "PROVED    the model trained and learned on cuda GPU 0"
 
