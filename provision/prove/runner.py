@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from provision.catalogue.rows import KnownError
+from provision.catalogue.messages import KnownError
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
 from provision.model import GPU_VENDORS, Backend, Host, Level, Proof, Value, Vendor, Verdict
 from provision.model.inside import SCRATCH, cache_environment
@@ -155,6 +155,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         backend=request.backend or "tensorflow",
         here=True,
         level=request.level,
+        host=host,
         lanes=request.lanes,
     )
 
@@ -221,6 +222,7 @@ def _expect(image: Image, request: VerifyRequest, host: Host) -> Expectation:
         versions={stack.framework.name: stack.framework.version} if stack else {},
         backend=request.backend or (stack.backend if stack else "tensorflow"),
         level=request.level,
+        host=host,
         lanes=request.lanes,
     )
 
