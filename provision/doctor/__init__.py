@@ -37,7 +37,7 @@ def explain(code: str, catalogue: Catalogue) -> str:
     wanted = code.upper()
     row = next((row for row in catalogue.errors if row.id == wanted), None)
     if row:
-        from provision.doctor.explain import lines  # noqa: PLC0415 - no examination needs it
+        from provision.doctor.message_page import lines  # noqa: PLC0415 - no examination needs it
 
         legend = (f"  {'':<9} {one.line}" for one in cited(catalogue.sources, row.source))
         return "\n".join([*lines(row), *legend])

@@ -87,8 +87,7 @@ class _Hit(NamedTuple):
 
 
 def _of_vendor(rows: Iterable[KnownError], known: Facts) -> list[KnownError]:
-    wanted = {"any", *([known.vendor.value] if known.vendor else {"cuda", "rocm"})}
-    return sorted((row for row in rows if row.vendor in wanted), key=_rank)
+    return sorted((row for row in rows if known.vendor is None or row.vendor in {"any", known.vendor}), key=_rank)
 
 
 def _rank(row: KnownError) -> int:

@@ -19,6 +19,8 @@ ALLOWED = {
     "catalogue/__init__.py": "the readers of a vendor's facts",
     "catalogue/overlay.py": "the files of a vendor's facts",
     "model/request.py": "the flags --cuda and --rocm, which are the command line's contract",
+    "doctor/conditions.py": "a variable of NVIDIA's container runtime",
+    "doctor/messages.py": "programs whose words the rows of images/errors know",
     "probe/vendors.py": "a vendor's probe by its name",
     "probe/nvidia.py": "NVIDIA's own",
     "probe/nvidia_parsers.py": "NVIDIA's own",
