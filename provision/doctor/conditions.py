@@ -17,12 +17,20 @@ from provision.model import version_key
 from provision.model.complete import complete
 
 Test: TypeAlias = Callable[[Facts, Any], bool | None]
+_KIND: Final = "KGE-143"  # the engine is a snap or Docker Desktop
 _HIDDEN: Final = {"", "-1", "none", "void", "NoDevFiles"}  # values by which a variable hides every GPU
 
 
 def chosen(row: KnownError, known: Facts) -> Condition | None:
     """Return the first condition of a message that holds; one that is not known does not."""
     return next((one for one in row.conditions if one.when and holds(one.when, known)), None)
+
+
+def findings_of(when: When | None) -> tuple[str, ...]:
+    """Return the codes of the findings that a condition rests on."""
+    if when is None:
+        return ()
+    return (*when.finding, *([_KIND] if when.engine_kind else []))
 
 
 def holds(when: When, known: Facts) -> bool | None:
@@ -160,7 +168,7 @@ def _engine_below(known: Facts, limit: str) -> bool | None:
 
 
 def _engine_kind(known: Facts, wanted: str) -> bool | None:
-    said = [*known.texts("KGE-143"), *([known.engine.address] if known.engine and known.engine.address else [])]
+    said = [*known.texts(_KIND), *([known.engine.address] if known.engine and known.engine.address else [])]
     return any(wanted in text.lower() for text in said) if said else None
 
 

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from provision.catalogue.messages import KnownError
-from provision.doctor.conditions import chosen, holds
+from provision.catalogue.messages import KnownError, When
+from provision.doctor.conditions import chosen, findings_of, holds
 from provision.doctor.facts import Facts
 
 GAP: Final = 100  # lines: a traceback is shorter
@@ -45,6 +45,7 @@ class Recognised(NamedTuple):
     cause: str
     fix: str
     possible: tuple[str, ...] = ()  # causes that nobody could look for, where none is known to be the one
+    findings: tuple[str, ...] = ()  # codes of the host's findings that are this cause
 
     @property
     def text(self) -> str:
@@ -140,6 +141,14 @@ def _depth(row: KnownError) -> int:
 def _told(hit: _Hit, known: Facts) -> Recognised:
     condition = chosen(hit.row, known)
     if condition:
-        return Recognised(hit.row, hit.line, condition.cause, condition.fix)
-    open_ones = tuple(one.cause for one in hit.row.conditions if one.when is None or holds(one.when, known) is None)
+        found = tuple(code for code in findings_of(condition.when) if any(known.texts(code)))
+        return Recognised(hit.row, hit.line, condition.cause, condition.fix, (), found)
+    open_ones = tuple(one.cause for one in hit.row.conditions if _is_possible(one.when, known))
     return Recognised(hit.row, hit.line, hit.row.cause, hit.row.fix, open_ones)
+
+
+def _is_possible(when: When | None, known: Facts) -> bool:
+    """Tell whether a person should look for it: nobody could, or nobody did."""
+    if when is None:
+        return True
+    return holds(when, known) is None and not (when.finding and known.is_host_known)

@@ -84,6 +84,50 @@ def test_the_last_real_fault_of_a_log_is_its_cause(given: dict[str, Any]) -> Non
     assert {one.code for one in found if one.is_harmless} >= set(given.get("harmless", []))
 
 
+@pytest.mark.parametrize(
+    ("line", "codes"),
+    [
+        ("modprobe: ERROR: could not insert 'nvidia': Key was rejected by service", ["KGE-120"]),
+        ("modprobe: FATAL: Module nvidia not found in directory /lib/modules/6.8.0-139-generic", ["KGE-125"]),
+        ("modprobe: FATAL: Module nvidia not found.", ["KGE-126"]),
+        ("Failed to initialize NVML: Driver/library version mismatch", ["KGE-127"]),
+        ("NVRM: API mismatch: the client has the version 367.44, but", ["KGE-106"]),
+        ("Failed to initialize NVML: Unknown Error", ["KGE-130"]),
+        ("Failed to initialize NVML: Unknown Error", ["KGE-144"]),
+        ("RuntimeError: CUDA error 802: system not yet initialized", ["KGE-131"]),
+        ("Cuda failure 802 'system not yet initialized'", ["KGE-132"]),
+        ("all CUDA-capable devices are busy or unavailable", ["KGE-149"]),
+        ("all CUDA-capable devices are busy or unavailable", ["KGE-139"]),
+        ("load library failed: libnvidia-ml.so.1: cannot open shared object file", ["KGE-143"]),
+        ("load library failed: libnvidia-ml.so.1: cannot open shared object file", ["KGE-142"]),
+        ("libnvidia-ml.so.1: cannot open shared object file", ["KGE-142"]),
+        ("bpf_prog_query(BPF_CGROUP_DEVICE) failed: operation not permitted", ["KGE-130"]),
+        ("crun: error stat'ing file /lib/libEGL_nvidia.so.535.161.07", ["KGE-140"]),
+        ("unresolvable CDI devices nvidia.com/gpu=all", ["KGE-140"]),
+        ('could not select device driver "" with capabilities: [[gpu]]', ["KGE-141"]),
+        ("docker: Error response from daemon: Unknown runtime specified nvidia.", ["KGE-141"]),
+        ("Unable to open /dev/kfd read-write: Operation not permitted", ["KGE-143"]),
+        ("Unable to open /dev/kfd read-write: Operation not permitted", ["KGE-129"]),
+        ("ls: cannot access '/dev/kfd': Permission denied", ["KGE-145"]),
+        ("Unable to open /dev/kfd read-write: Cannot allocate memory", ["KGE-147"]),
+        ("Unable to open /dev/kfd read-write: Cannot allocate memory", ["KGE-136"]),
+        ("Memory access fault by GPU node-1 on address 0x7f", ["KGE-146"]),
+        ("HW Exception by GPU node-1 (Agent handle: 0x1) reason :GPU Hang", ["KGE-134"]),
+        ("RuntimeError: CUDA error: uncorrectable ECC error encountered", ["KGE-134"]),
+        ("Unable to determine the device handle for GPU 0000:81:00.0: GPU is lost.", ["KGE-133"]),
+        ("Illegal instruction (core dumped)", ["KGE-148"]),
+        ('NCCL WARN Missing "iommu=pt" from kernel command line', ["KGE-150"]),
+        ("CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected", ["KGE-139"]),
+        ("no ROCm-capable device is detected", ["KGE-129"]),
+    ],
+)
+def test_a_finding_of_the_host_is_the_cause_and_is_named(line: str, codes: list[str]) -> None:
+    text = "Docker is installed as a snap; Docker Desktop"
+    host = msgspec.convert({"findings": [{"code": codes[0], "severity": "warning", "text": text}]}, Host)
+    found = recognise(line, ROWS, Facts(host))[0]
+    assert list(found.findings) == codes
+
+
 def test_another_vendors_rows_are_left_out() -> None:
     assert recognise("Unable to open /dev/kfd read-write: Bad address", ROWS, Facts(vendor=Vendor.CUDA)) == ()
     assert recognise("Unable to open /dev/kfd read-write: Bad address", ROWS)[0].code == "KGE-877"
