@@ -1,6 +1,8 @@
 """Known messages lead to their cause on this host: row by row, and in logs with noise before and after the fault."""
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from provision.doctor.messages import LINES, recognise
 from provision.model import Host, Vendor
 
 DATA = Path(__file__).parents[2] / "data"
+HARDWARE = Path(__file__).parents[3] / "docs" / "hardware"
 ROWS = load().errors
 EXAMPLES = [(row, line) for row in ROWS for line in row.examples]
 MESSAGES: list[dict[str, Any]] = yaml.safe_load((DATA / "messages.yaml").read_text())["messages"]
@@ -126,6 +129,25 @@ def test_a_finding_of_the_host_is_the_cause_and_is_named(line: str, codes: list[
     host = msgspec.convert({"findings": [{"code": codes[0], "severity": "warning", "text": text}]}, Host)
     found = recognise(line, ROWS, Facts(host))[0]
     assert list(found.findings) == codes
+
+
+def test_the_logs_of_real_runs_give_the_code_that_was_recorded() -> None:
+    known = {row.id for row in ROWS}
+    proofs = [proof for path in sorted(HARDWARE.glob("*.json")) for proof in _proofs(json.loads(path.read_text()))]
+    failed = [proof for proof in proofs if proof.get("code") in known]
+    assert len(failed) >= 4
+    for proof in proofs:
+        found = recognise("\n".join(proof["log"]), ROWS, Facts(vendor=Vendor.CUDA))
+        faults = [one.code for one in found if not one.is_harmless]
+        assert faults[:1] == ([proof["code"]] if proof in failed else []), proof["log"]
+
+
+def _proofs(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
+    """Yield every record with a log."""
+    if isinstance(value, dict) and value.get("log"):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _proofs(one)
 
 
 def test_another_vendors_rows_are_left_out() -> None:
