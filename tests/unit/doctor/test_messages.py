@@ -13,7 +13,7 @@ import yaml
 from provision.catalogue import load
 from provision.catalogue.messages import KnownError
 from provision.doctor.facts import Facts
-from provision.doctor.messages import LINES, recognise
+from provision.doctor.messages import LINES, of_host, recognise
 from provision.model import Host, Vendor
 
 DATA = Path(__file__).parents[2] / "data"
@@ -153,6 +153,14 @@ def _proofs(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
 def test_another_vendors_rows_are_left_out() -> None:
     assert recognise("Unable to open /dev/kfd read-write: Bad address", ROWS, Facts(vendor=Vendor.CUDA)) == ()
     assert recognise("Unable to open /dev/kfd read-write: Bad address", ROWS)[0].code == "KGE-877"
+
+
+def test_a_log_is_read_with_the_rows_of_its_host_and_else_with_all() -> None:
+    amd = msgspec.convert({"gpus": [{"vendor": "amd", "architecture": "gfx1100"}]}, Host)
+    words = 'could not select device driver "" with capabilities: [[gpu]]'
+    assert of_host(words, ROWS, amd)[0].code == "KGE-725"
+    assert of_host(words, ROWS, Host())[0].code == "KGE-510"
+    assert of_host("NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", ROWS, amd)[0].code == "KGE-757"
 
 
 def test_what_is_not_known_is_told_as_possible_and_what_is_known_to_be_wrong_is_not() -> None:
