@@ -43,19 +43,19 @@ class KgpuError(Exception):
 
     Attributes:
         code: stable identifier such as ``KGE-301``; ``kgpu-env doctor CODE`` explains it.
-        what: what happened, one sentence.
-        why: the cause or the evidence; may be empty.
+        text: what happened, one sentence.
+        cause: why it happened, or the evidence; may be empty.
         fix: the next step; may be empty.
         log: the last lines of the failed step's own output, oldest first.
     """
 
     exit_code: Exit = Exit.UNEXPECTED
 
-    def __init__(self, code: str, what: str, *, why: str = "", fix: str = "", log: tuple[str, ...] = ()) -> None:
-        super().__init__(what)
+    def __init__(self, code: str, text: str, *, cause: str = "", fix: str = "", log: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
         self.code = code
-        self.what = what
-        self.why = why
+        self.text = text
+        self.cause = cause
         self.fix = fix
         self.log = log
 
@@ -87,9 +87,9 @@ class NoStackError(KgpuError):
     changes: tuple["Change", ...] = ()
 
     def __init__(
-        self, code: str, what: str, *, why: str = "", fix: str = "", rejected: tuple["Rejection", ...] = ()
+        self, code: str, text: str, *, cause: str = "", fix: str = "", rejected: tuple["Rejection", ...] = ()
     ) -> None:
-        super().__init__(code, what, why=why, fix=fix)
+        super().__init__(code, text, cause=cause, fix=fix)
         self.rejected = rejected
 
 

@@ -17,13 +17,13 @@ from provision.cli.formatting.matrix import csv_table
 from provision.errors import NoStackError
 from provision.model import Driver, Gpu, Host, Request, Stack, Vendor
 from provision.resolve import resolve, upgrades
-from provision.resolve.imagecheck import check_image
-from provision.resolve.review import review
-from provision.resolve.sweep import matrix
+from provision.resolve.catalogue_check import review
+from provision.resolve.image_check import check_image
+from provision.resolve.matrix import matrix
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
-TODAY = "2026-11-23"  # what has ended by then is said, as in the explanations
+TODAY = "2026-11-29"  # what has ended by then is said, as in the explanations
 HARDWARE = ROOT / "docs" / "hardware"
 
 
@@ -75,8 +75,8 @@ def _answer_of(host: Host, request: Request) -> list[str]:
     except NoStackError as error:
         nearest = [f"nearest: {one.change} gives {one.gives}" for one in error.changes]
         return [
-            f"{error.code} {error.what}",
-            error.why,
+            f"{error.code} {error.text}",
+            error.cause,
             f"fix: {error.fix}",
             f"conflict: {', '.join(error.conflict)}",
             *nearest,

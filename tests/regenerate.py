@@ -29,8 +29,8 @@ from provision.model.json_schema import json_schema
 from provision.prove.checks import table
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
-from provision.resolve.telling import explanation as explanation_of
-from provision.resolve.telling import rejections
+from provision.resolve.explain import explanation as explanation_of
+from provision.resolve.explain import rejections
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
@@ -222,7 +222,7 @@ def _explain(here: model.Host, request: Request) -> list[str]:
         stack = resolve(load(), here, request, today=TODAY)
     except NoStackError as error:
         nearest = [f"  Nearest   {one.change} gives {one.gives}" for one in error.changes]
-        return [f"  {error.code} {error.what}", f"  {error.why}", f"  {error.fix}", *nearest, *_told(error.rejected)]
+        return [f"  {error.code} {error.text}", f"  {error.cause}", f"  {error.fix}", *nearest, *_told(error.rejected)]
     stack = replace(stack, upgrades=upgrades(load(), here, request, stack))
     settings = f"  jit_compile {stack.settings.jit_compile}"
     notes = [f"  {one.code}: {one.text}" for one in stack.warnings]

@@ -6,6 +6,7 @@ is read, the functions say. A function imports the room that does its work when 
 does not pay for proving.
 """
 
+from provision.api.doctor import examine_host
 from provision.api.hosts import engine, probe_host, read_host
 from provision.api.images import build, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
@@ -21,6 +22,7 @@ __all__ = [
     "Work",
     "build",
     "engine",
+    "examine_host",
     "gate",
     "gate_here",
     "job",

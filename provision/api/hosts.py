@@ -29,11 +29,7 @@ def probe_host(root: Path | None = None, *, catalogue: facts.Catalogue | None = 
     """
     from provision import probe  # noqa: PLC0415 - 14 ms
 
-    found = catalogue or facts.load()
-    lookups = probe.Lookups(
-        amd_releases={version: row.release for row in found.amd.drivers for version in row.sysfs},
-        capabilities={device: chip.capability for chip in found.chips for device in chip.devices},
-    )
+    lookups = probe.lookups_of(catalogue or facts.load())
     return probe.probe_files(root, lookups) if root else probe.probe_host(lookups, engine=_describe)
 
 
@@ -48,12 +44,12 @@ def read_host(path: Path) -> model.Host:
         text = path.read_bytes()
     except OSError as error:
         raise InputError(
-            "KGE-606", f"The host file {path} cannot be read.", why=error.strerror or "", fix=fix
+            "KGE-606", f"The host file {path} cannot be read.", cause=error.strerror or "", fix=fix
         ) from error
     try:
         return model.decode(text, model.Host)
     except msgspec.MsgspecError as error:
-        raise InputError("KGE-607", f"{path} is not a host document.", why=str(error), fix=fix) from error
+        raise InputError("KGE-607", f"{path} is not a host document.", cause=str(error), fix=fix) from error
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def _project(folder: Path, user: str, log: Callable[[str], None]) -> Path:
         raise InputError(
             "KGE-608",
             f"user {user} may not enter {place}.",
-            why=f"it belongs to {status.st_uid}:{status.st_gid} with mode {status.st_mode & 0o777:o}",
+            cause=f"it belongs to {status.st_uid}:{status.st_gid} with mode {status.st_mode & 0o777:o}",
             fix=f"take the owner's ids: --user {status.st_uid}:{status.st_gid}",
         )
     if not status.st_mode & bits & 0o222:
@@ -123,6 +123,6 @@ def _cache() -> Path:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            "KGE-605", f"The cache {place} cannot be made.", why=error.strerror or "", fix="set HOME to your own folder"
+            "KGE-605", f"The cache {place} cannot be made.", cause=error.strerror or "", fix="set HOME to your own folder"
         ) from error
     return place

@@ -87,5 +87,5 @@ def _base_digest(stack: model.Stack, machine: str, network: model.Network, log: 
     try:
         return look_up(stack.base.image, machine, network).digest
     except BuildError as error:
-        log(f"the base {stack.base.image} is locked by name only: {error.what}")
+        log(f"the base {stack.base.image} is locked by name only: {error.text}")
         return None

@@ -127,7 +127,7 @@ def _environment(python: Path, log: Callable[[str], None]) -> "Environment | Non
     try:
         return environment(python, os.environ)
     except InputError as error:  # what does not even start ends the proof in its own words
-        log(f"warning: no record is kept: {error.what} {error.why}")
+        log(f"warning: no record is kept: {error.text} {error.cause}")
         return None
 
 
@@ -172,7 +172,7 @@ def _nothing(host: Host, why: str) -> NoStackError:
     return NoStackError(
         "KGE-214",
         f"There is nothing to prove: this host has no GPU, and {why}.",
-        why=f"looked at: {', '.join(host.looked_at)}",
+        cause=f"looked at: {', '.join(host.looked_at)}",
         fix="say what it should train on: --vendor cuda, rocm or cpu",
     )
 
@@ -213,7 +213,7 @@ def _keep(
     try:
         keep(proof, records, host, plan=plan, known=known, environment=environment)
     except InputError as error:  # the proof stands without its record; only the gate will not know it
-        log(f"warning: {error.what} {error.why}")
+        log(f"warning: {error.text} {error.cause}")
 
 
 def _lanes(known: facts.Catalogue) -> dict[str, int]:

@@ -38,10 +38,10 @@ def read_key(path: Path) -> bytes:
     try:
         key = path.read_bytes()
     except OSError as error:
-        raise InputError("KGE-591", f"The key {path} cannot be read.", why=error.strerror or "", fix=fix) from error
+        raise InputError("KGE-591", f"The key {path} cannot be read.", cause=error.strerror or "", fix=fix) from error
     if len(key) < KEY_BYTES:
         raise InputError(
-            "KGE-591", f"{path} is no key.", why=f"it has {len(key)} bytes, {KEY_BYTES} are the least", fix=fix
+            "KGE-591", f"{path} is no key.", cause=f"it has {len(key)} bytes, {KEY_BYTES} are the least", fix=fix
         )
     return key
 
@@ -181,7 +181,7 @@ def _image_id(image: str) -> str | None:
         raise EngineError(
             "KGE-590",
             "The gate cannot see the image: no engine answers on this host.",
-            why=str(error),
+            cause=str(error),
             fix="start the engine; DOCKER_HOST must name a local socket (unix://...)",
         ) from error
     return found.image_id if found else None

@@ -59,6 +59,10 @@ class _Devices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chips: tuple[rows.Chip, ...]
 
 
+class _AmdDevices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    amd_chips: tuple[rows.AmdChip, ...]
+
+
 class _Errors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     errors: tuple[KnownError, ...]
 
@@ -123,6 +127,11 @@ class Catalogue:
         return self._read("nvidia_devices.yaml", _Devices).chips
 
     @cached_property
+    def amd_chips(self) -> tuple[rows.AmdChip, ...]:
+        """`amd_devices.yaml`."""
+        return self._read("amd_devices.yaml", _AmdDevices).amd_chips
+
+    @cached_property
     def errors(self) -> tuple[KnownError, ...]:
         """`errors/*.yaml`, in the order of their names; a site's rows are in its `errors.yaml`."""
         folder = self.directory / "errors"
@@ -146,7 +155,7 @@ class Catalogue:
 
     def cited(self, *found: dict[str, Any]) -> tuple[Source, ...]:
         """Return what the short names in the sources of rows of `listing` stand for."""
-        fields = ("source", "windows_source")
+        fields = ("source", "windows_source", "flavour_source")
         return cited(self.sources, *(str(row[field]) for row in found for field in fields if field in row))
 
     @cached_property
@@ -182,6 +191,7 @@ class Catalogue:
         others: tuple[tuple[str, tuple[rows.Row, ...]], ...] = (
             ("releases", self.tensorflow),
             ("chips", self.chips),
+            ("amd_chips", self.amd_chips),
             ("errors", self.errors),
             ("lanes", self.lanes),
             ("house", self.house),

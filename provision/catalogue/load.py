@@ -40,7 +40,7 @@ def _mark(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError("KGE-201", f"cannot read {path}", why=error.strerror or str(error)) from error
+        raise InputError("KGE-201", f"cannot read {path}", cause=error.strerror or str(error)) from error
     return f"{__version__}-{len(content):x}-{zlib.crc32(content):08x}"
 
 

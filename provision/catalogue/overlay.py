@@ -14,6 +14,7 @@ from provision.errors import InputError
 S = TypeVar("S", bound=msgspec.Struct)
 _FILES = (
     "amd.yaml",
+    "amd_devices.yaml",
     "bases.yaml",
     "errors.yaml",
     "house.yaml",

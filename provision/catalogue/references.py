@@ -17,7 +17,7 @@ def check_references(catalogue: "Catalogue") -> None:
     if told:
         row, what = told[0]
         fix = "add that row to the same folder, or mend the value; kgpu-env catalogue list shows what there is"
-        raise InputError("KGE-206", f"The row {row.id} {what}.", why=f"its source: {row.source}", fix=fix)
+        raise InputError("KGE-206", f"The row {row.id} {what}.", cause=f"its source: {row.source}", fix=fix)
 
 
 def _of_cuda(catalogue: "Catalogue", row: rows.CudaBuild) -> Iterator[tuple[rows.Row, str]]:

@@ -10,6 +10,7 @@ from provision.model.vendor import RuntimeName
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Version = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)*$")]
 Target = Annotated[str, msgspec.Meta(pattern=r"^gfx[0-9a-f]+$")]
+Device = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}$")]  # a PCI device id
 Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Machine = Literal["x86_64", "aarch64"]
 Month = Annotated[str, msgspec.Meta(pattern=r"^(\d{4}-\d{2}|past)$")]
@@ -59,6 +60,8 @@ class Capability(Row, frozen=True):
     driver: Version | None = None
     last_cuda: Version | None = None
     last_branch: Version | None = None
+    flavour: Literal["open", "proprietary"] | None = None  # the only one of the kernel module that drives it
+    flavour_source: str = ""
     xla: bool = True  # False: XLA of today's TensorFlow fails there
     tegra: bool = False  # the GPU of a Jetson board, which no wheel on PyPI serves
 
@@ -214,6 +217,9 @@ class AmdTarget(Row, frozen=True):
     target: Target
     kind: Literal["instinct", "radeon", "apu"]
     products: Text
+    kernel: Version | None = None  # the first whose own amdgpu computes well on it
+    kernel_backports: tuple[Text, ...] = ()  # older kernels of a distribution that do, too: "6.14.0-1018-oem"
+    kernel_reason: str = ""
 
 
 class RocmSeries(Row, frozen=True):
@@ -250,7 +256,23 @@ class Chip(Row, frozen=True):
 
     capability: Version
     architecture: Text
-    devices: tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}$")], ...]
+    devices: tuple[Device, ...]
+
+
+class AmdChip(Row, frozen=True):
+    """The AMD chips of a target: PCI device ids, and what KFD, the kernel's compute driver, needs to take them."""
+
+    target: Target
+    name: Text
+    devices: tuple[Device, ...]
+    virtual: tuple[Device, ...] = ()  # those of `devices` that are virtual functions
+    virtual_compute: bool = False  # KFD takes them
+    integrated: bool = False
+    compute: bool = True  # False: KFD takes it in no kernel
+    atomics: bool = False  # KFD wants PCIe atomics, or firmware that does without
+    kernel_without: Version | None = None  # the newest kernel read that has no KFD for it
+    kernel_with: Version | None = None  # the oldest that has
+    driver: Version | None = None  # the first amdgpu-dkms release that drives it
 
 
 class Lanes(Row, frozen=True):

@@ -35,6 +35,6 @@ def read_yaml(path: Path, code: str = "KGE-201") -> object:
     try:
         return yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - _Loader is a safe loader
     except OSError as error:
-        raise InputError(code, f"cannot read {path}", why=error.strerror or str(error)) from error
+        raise InputError(code, f"cannot read {path}", cause=error.strerror or str(error)) from error
     except YAML_ERRORS as error:
-        raise InputError(code, f"{path} is not valid YAML", why=" ".join(str(error).split())) from error
+        raise InputError(code, f"{path} is not valid YAML", cause=" ".join(str(error).split())) from error

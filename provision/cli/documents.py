@@ -6,6 +6,7 @@ import msgspec
 
 from provision.catalogue.sources import Source
 from provision.model import Change, Finding, Rejection, Value
+from provision.model.examination import Message, Step
 from provision.model.matrix import Cell, Effect
 
 
@@ -15,8 +16,8 @@ class ErrorDocument(Value):
     schema: Literal["kgpu-env/error/1"] = "kgpu-env/error/1"
     code: str
     exit_code: int
-    what: str
-    why: str = ""
+    text: str
+    cause: str = ""
     fix: str = ""
     log: tuple[str, ...] = ()
     rejected: tuple[Rejection, ...] = ()
@@ -47,6 +48,11 @@ class DoctorDocument(Value):
 
     schema: Literal["kgpu-env/doctor/1"] = "kgpu-env/doctor/1"
     findings: tuple[Finding, ...] = ()
+    primary: Finding | None = None  # what to mend first; null on a healthy host
+    steps: tuple[Step, ...] = ()
+    commands: tuple[str, ...] = ()
+    check: str = ""
+    messages: tuple[Message, ...] = ()
 
 
 class CodeDocument(Value):

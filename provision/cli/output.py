@@ -40,7 +40,7 @@ def print_result(text: str) -> None:
         raise
     except OSError as error:
         drop_stdout()
-        raise InputError("KGE-605", "The answer cannot be written to stdout.", why=error.strerror or "") from error
+        raise InputError("KGE-605", "The answer cannot be written to stdout.", cause=error.strerror or "") from error
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -90,8 +90,8 @@ def print_error(error: KgpuError, *, as_json: bool) -> None:
             ErrorDocument(
                 code=error.code,
                 exit_code=int(error.exit_code),
-                what=plain(error.what),
-                why=plain(error.why),
+                text=plain(error.text),
+                cause=plain(error.cause),
                 fix=plain(error.fix),
                 log=tuple(plain(line) for line in error.log),
                 rejected=error.rejected if isinstance(error, NoStackError) else (),
@@ -101,9 +101,9 @@ def print_error(error: KgpuError, *, as_json: bool) -> None:
         )
     for line in error.log:
         log(f"  | {line}")
-    log(f"{error.code}: {error.what}")
-    if error.why:
-        log(f"  cause     {error.why}")
+    log(f"{error.code}: {error.text}")
+    if error.cause:
+        log(f"  cause     {error.cause}")
     if error.fix:
         log(f"  next      {error.fix}")
 
@@ -156,7 +156,7 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         fix = "name a file in a folder that you can write to"
-        raise InputError("KGE-605", f"{path} cannot be written.", why=error.strerror or str(error), fix=fix) from error
+        raise InputError("KGE-605", f"{path} cannot be written.", cause=error.strerror or str(error), fix=fix) from error
 
 
 def _temporary(place: Path, content: bytes) -> Path:

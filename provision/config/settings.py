@@ -99,7 +99,7 @@ def _parse(key: str, text: str) -> object:
         return yaml.safe_load(text)
     except YAML_ERRORS as error:
         why = " ".join(str(error).split())
-        raise InputError("KGE-604", f"{PREFIX}{key.upper()} is not valid YAML", why=why) from None
+        raise InputError("KGE-604", f"{PREFIX}{key.upper()} is not valid YAML", cause=why) from None
 
 
 def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
@@ -141,7 +141,7 @@ def _convert(values: Mapping[str, Any], kind: type[T], prefix: str, origins: Map
         name = re.split(r"[.\[`]", where)[0]
         origin = origins.get(prefix + name, "")
         what = f"{origin}: {(prefix + name).replace('_', '.', bool(prefix))} has a value that it cannot have."
-        raise InputError("KGE-604", what, why=problem, fix=_advice(problem)) from error
+        raise InputError("KGE-604", what, cause=problem, fix=_advice(problem)) from error
 
 
 def _fields(kind: type[Any]) -> tuple[str, ...]:

@@ -3,15 +3,27 @@
 from provision.catalogue import Catalogue
 from provision.catalogue.sources import cited
 from provision.doctor.codes import MEANINGS
+from provision.doctor.examination import examination, is_broken
+from provision.doctor.pages import PAGES
 from provision.model import Finding, Host, Severity
+from provision.model.ladder import LADDER
+
+__all__ = ["examination", "examine", "explain", "is_broken"]
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
-def examine(host: Host) -> tuple[Finding, ...]:
-    """Return the host's findings, the gravest first, with those about its engine."""
+def examine(host: Host, *, captured: bool = False) -> tuple[Finding, ...]:
+    """Return the host's findings, the gravest first, with those about its engine.
+
+    Args:
+        host: as probed.
+        captured: it was read from a file or a tree, which do not tell whether an engine answers there.
+    """
     found = [*host.findings]
-    if host.engine is None:
+    if host.engine is None and captured:
+        pass
+    elif host.engine is None:
         found.append(
             Finding(
                 code="KGE-301",
@@ -41,8 +53,19 @@ def explain(code: str, catalogue: Catalogue) -> str:
 
         legend = (f"  {'':<9} {one.line}" for one in cited(catalogue.sources, row.source))
         return "\n".join([*lines(row), *legend])
-    meaning = MEANINGS.get(wanted) or _of_a_proof(wanted)
-    return f"{wanted}\n  {meaning}" if meaning else ""
+    return _own(wanted)
+
+
+def _own(code: str) -> str:
+    """Return what one of the program's own codes means, with how it looks and what mends it where a page has that."""
+    meaning = MEANINGS.get(code) or _of_a_proof(code)
+    if not meaning:
+        return ""
+    page, place = PAGES.get(code), LADDER.get(code)
+    parts = {"seen": page.seen, "mend": page.mend, "source": page.source} if page else {}
+    if place:
+        parts["rung"] = place.rung
+    return "\n".join([code, f"  {meaning}", *(f"  {name:<9} {text}" for name, text in parts.items())])
 
 
 def _of_a_proof(code: str) -> str:

@@ -10,6 +10,7 @@ from provision.emit.serialize import CHECK_FILE, check_script
 from provision.model import GpuVendor
 from provision.model.inside import PROJECT
 from provision.model.reference import parse_reference
+from provision.model.selection import number
 from provision.resources import folder
 
 DEFINITION = "keras.def"
@@ -90,19 +91,24 @@ def _gpu(order: Order) -> list[str]:
 
 
 def _chosen_ids(order: Order, row: GpuVendor) -> tuple[str, ...]:
-    """Return the UUIDs or indexes of the GPUs when some were chosen by id; empty for all of them."""
-    if row.access != "runtime":
+    """Return the UUIDs or numbers of the GPUs when some were chosen; empty for all of them."""
+    access = order.access
+    ids = access.runtime_ids or tuple(name.rpartition("=")[2] for name in access.cdi)
+    if "all" in ids:
         return ()
-    ids = order.access.runtime_ids or tuple(name.rpartition("=")[2] for name in order.access.cdi)
-    return () if "all" in ids else ids
+    return ids or _numbers(order, row)
+
+
+def _numbers(order: Order, row: GpuVendor) -> tuple[str, ...]:
+    """Return the runtime's numbers of the GPUs that are handed in by their nodes; empty when it is every usable one."""
+    usable, handed = order.host.usable_of(row.maker), set(order.access.nodes)
+    chosen = [gpu for gpu in usable if any(node.path in handed for node in gpu.nodes)]
+    return tuple(str(number(order.host, gpu)) for gpu in chosen) if len(chosen) < len(usable) else ()
 
 
 def _shown(order: Order) -> list[str]:
     """Return a comment when some GPUs were chosen by their nodes, which the option cannot say: it binds them all."""
-    row, access = order.gpu_vendor, order.access
-    if row is None or row.access != "nodes" or f"{row.cdi_kind}=all" in access.cdi:
+    row = order.gpu_vendor
+    if row is None or row.access != "nodes" or not _chosen_ids(order, row):
         return []
-    gpus = order.host.gpus_of(row.maker)
-    nodes = {node.path for gpu in gpus for node in gpu.nodes if node.path.startswith(row.own_node)}
-    some = len(access.cdi) < len(gpus) if access.cdi else not nodes <= set(access.nodes)
-    return [f"# It shows every {row.title} GPU of the host: choose with {row.choosing}."] if some else []
+    return [f"# It binds every {row.title} GPU of the host: choose with {row.choosing}, as here."]

@@ -43,7 +43,7 @@ def kubernetes(order: Order) -> dict[str, str]:
     """Return kustomization.yaml, pod.yaml, job.yaml, daemonset.yaml and the quick check that they run."""
     comments = [order.title, f"GPU: {resource(order) or 'none'}."]
     row = order.gpu_vendor
-    sliced = any(gpu.partition for gpu in order.host.gpus)
+    sliced = any(gpu.partition for gpu in order.host.gpus if gpu.usable)
     if row and row.kubernetes_partition and sliced and resource(order) == row.kubernetes_resource:
         single = f'{row.partition_title} is on: right for the device plugin\'s strategy "single"'
         comments.append(f'{single}, under "mixed" {row.kubernetes_partition}PROFILE.')
@@ -64,7 +64,7 @@ def resource(order: Order) -> str | None:
     row = order.gpu_vendor
     if row is None:
         return None
-    profiles = {gpu.partition or "" for gpu in order.host.gpus_of(row.maker)}
+    profiles = {gpu.partition or "" for gpu in order.host.usable_of(row.maker)}
     profile = profiles.pop() if len(profiles) == 1 else ""
     # A probe without NVML knows a slice by its instance only, "gi9/ci0".
     own = row.kubernetes_partition and PROFILE.fullmatch(profile)

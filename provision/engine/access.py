@@ -5,17 +5,23 @@ was seen to ignore it silently, so the proof looks inside the container whether 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from provision import model
 from provision.engine.protocol import Access
-from provision.errors import UsageError
+from provision.model import selection
 from provision.model.complete import complete
+from provision.model.selection import Chosen
 from provision.model.vendor import ACCESS_KINDS, AccessKind, GpuVendor
 
 OTHERS_MAY_OPEN = 0o006
 
-Chosen = tuple[tuple[int, model.Gpu], ...]  # (index among the vendor's GPUs, GPU)
+
+class _Wanted(NamedTuple):
+    """The GPUs that a container is to get; `every`: they are all that the maker's tools know."""
+
+    chosen: Chosen
+    every: bool
 
 
 def device_access(host: model.Host, vendor: model.Vendor, gpus: str = "all") -> Access:
@@ -24,10 +30,10 @@ def device_access(host: model.Host, vendor: model.Vendor, gpus: str = "all") -> 
     Args:
         host: as probed; its engine decides between CDI and the older ways.
         vendor: cuda or rocm; auto and cpu get no GPU.
-        gpus: "all", or indexes and UUIDs separated by commas: "0,1", "GPU-3f1c...".
+        gpus: "all", or names of GPUs separated by commas, as `selection.select` takes them.
 
     Raises:
-        UsageError: KGE-306, an index or UUID that the host does not have.
+        UsageError: KGE-306, a name of no usable GPU of the host.
     """
     row = model.GPU_VENDORS.get(vendor)
     if row is None:
@@ -35,17 +41,23 @@ def device_access(host: model.Host, vendor: model.Vendor, gpus: str = "all") -> 
     on_wsl = host.wsl and bool(host.gpus_of(row.maker) or host.driver(row.maker))
     if on_wsl and row.access_on_wsl is not None:
         return row.access_on_wsl
-    chosen = _choose(host, row, gpus)
+    chosen = selection.select(host, row.maker, gpus)
     if not chosen and not on_wsl:
         return Access()
-    return _BY_KIND[row.access](host, row, chosen, gpus)
+    # "All" of a toolkit are the usable ones, also an integrated GPU that is not chosen beside a card.
+    every = selection.is_all(gpus) and len(chosen) == len(host.usable_of(row.maker))
+    return _BY_KIND[row.access](host, row, _Wanted(chosen, every))
 
 
-def _by_runtime(host: model.Host, row: GpuVendor, chosen: Chosen, gpus: str) -> Access:
-    names = _cdi_names(host, row, chosen, every=_is_all(gpus))
+def _by_runtime(host: model.Host, row: GpuVendor, wanted: _Wanted) -> Access:
+    names = _cdi_names(host, row, wanted)
     if names:
         return Access(method="cdi", cdi=names)
-    ids = ("all",) if _is_all(gpus) else tuple(gpu.uuid or str(index) for index, gpu in chosen)
+    ids = (
+        ("all",)
+        if wanted.every
+        else tuple(selection.own_uuid(host, gpu) or str(selection.number(host, gpu)) for _, gpu in wanted.chosen)
+    )
     if host.engine is not None and host.engine.name == "podman":
         # Podman knows no request to a runtime; a name without a spec makes it refuse, which is clear.
         return Access(method="cdi", cdi=tuple(f"{row.cdi_kind}={one}" for one in ids))
@@ -53,17 +65,17 @@ def _by_runtime(host: model.Host, row: GpuVendor, chosen: Chosen, gpus: str) -> 
     return Access(method=f"{row.container_runtime}-runtime", runtime_ids=ids)
 
 
-def _by_nodes(host: model.Host, row: GpuVendor, chosen: Chosen, gpus: str) -> Access:
-    nodes = _nodes(host, row, chosen)
+def _by_nodes(host: model.Host, row: GpuVendor, wanted: _Wanted) -> Access:
+    nodes = _nodes(host, row, wanted.chosen)
     # A CDI specification of device nodes adds no groups, which an image's own user needs.
     groups = tuple(sorted({node.gid for node in nodes if node.gid is not None and _needs_group(node)}))
-    names = _cdi_names(host, row, chosen, every=_is_all(gpus))
+    names = _cdi_names(host, row, wanted)
     if names:
         return Access(method="cdi", cdi=names, groups=groups)
     return Access(method="device-nodes", nodes=tuple(node.path for node in nodes), groups=groups)
 
 
-_BY_KIND: Final[Mapping[AccessKind, Callable[[model.Host, GpuVendor, Chosen, str], Access]]] = complete(
+_BY_KIND: Final[Mapping[AccessKind, Callable[[model.Host, GpuVendor, _Wanted], Access]]] = complete(
     "engine.access", {"runtime": _by_runtime, "nodes": _by_nodes}, ACCESS_KINDS
 )
 
@@ -79,51 +91,20 @@ def _needs_group(node: model.DeviceNode) -> bool:
     return node.mode is None or node.mode & OTHERS_MAY_OPEN != OTHERS_MAY_OPEN
 
 
-def _is_all(gpus: str) -> bool:
-    return gpus.strip().lower() == "all"
-
-
-def _choose(host: model.Host, row: GpuVendor, gpus: str) -> Chosen:
-    available: Chosen = tuple(enumerate(host.gpus_of(row.maker)))
-    if _is_all(gpus):
-        return available
-    words = [word.strip() for word in gpus.split(",")]
-    chosen = {index: gpu for word in words for index, gpu in available if _is(word, index, gpu)}
-    missing = [word for word in words if not any(_is(word, index, gpu) for index, gpu in available)]
-    if missing:
-        raise _unknown(row, missing[0], available)
-    return tuple(chosen.items())
-
-
-def _is(word: str, index: int, gpu: model.Gpu) -> bool:
-    if word.isascii() and word.isdecimal():
-        return int(word) == index
-    return bool(gpu.uuid) and word.lower() == (gpu.uuid or "").lower()
-
-
-def _unknown(row: GpuVendor, word: str, gpus: Chosen) -> UsageError:
-    listed = "; ".join(f"{index} = {gpu.name or 'GPU'} {gpu.uuid or gpu.pci or ''}".rstrip() for index, gpu in gpus)
-    return UsageError(
-        "KGE-306",
-        f"this host has no {row.title} GPU {word!r}",
-        why=f"it has {listed}" if listed else f"it has no {row.title} GPU at all",
-        fix="give --gpus all, or indexes and UUIDs from that list, separated by commas",
-    )
-
-
-def _cdi_names(host: model.Host, row: GpuVendor, chosen: Chosen, *, every: bool) -> tuple[str, ...]:
+def _cdi_names(host: model.Host, row: GpuVendor, wanted: _Wanted) -> tuple[str, ...]:
     """The engine's CDI names for the chosen GPUs; empty when it does not have a name for each of them."""
     offered = host.engine.cdi if host.engine is not None else ()
-    if every and f"{row.cdi_kind}=all" in offered:
+    if wanted.every and f"{row.cdi_kind}=all" in offered:
         return (f"{row.cdi_kind}=all",)
-    names = [_cdi_name(offered, row, index, gpu) for index, gpu in chosen]
+    names = [_cdi_name(offered, row, host, gpu) for _, gpu in wanted.chosen]
     return tuple(name for name in names if name) if all(names) else ()
 
 
-def _cdi_name(offered: tuple[str, ...], row: GpuVendor, index: int, gpu: model.Gpu) -> str:
-    own = f"{row.cdi_kind}={gpu.uuid}".lower()
-    by_uuid = next((name for name in offered if gpu.uuid and name.lower() == own), "")
+def _cdi_name(offered: tuple[str, ...], row: GpuVendor, host: model.Host, gpu: model.Gpu) -> str:
+    uuid = selection.own_uuid(host, gpu)
+    own = f"{row.cdi_kind}={uuid}".lower()
+    by_uuid = next((name for name in offered if uuid and name.lower() == own), "")
     # Where a number counts whole GPUs alone, a partition's own number names another GPU; a UUID is exact.
     miscounted = gpu.partition is not None and not row.cdi_numbers_partitions
-    by_index = f"{row.cdi_kind}={index}"
+    by_index = f"{row.cdi_kind}={selection.number(host, gpu)}"
     return by_uuid or (by_index if by_index in offered and not miscounted else "")

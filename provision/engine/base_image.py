@@ -34,7 +34,7 @@ def provide_base(
     except BuildError as error:
         if not stack.local_base or error.code != "KGE-402":
             raise
-        say(f"{wanted} cannot be pulled ({error.why}); making an equal base from this machine's apt sources")
+        say(f"{wanted} cannot be pulled ({error.cause}); making an equal base from this machine's apt sources")
         make_base(engine, stack.local_base, local, say)
         return local, True
     return wanted, False

@@ -68,7 +68,7 @@ def _start(api: APIClient, body: bytes, ident: str, arguments: Mapping[str, str]
     if answer.ok:
         return answer
     with answer:
-        raise BuildError("KGE-401", "the engine did not start the build", why=_words(answer.text))
+        raise BuildError("KGE-401", "the engine did not start the build", cause=_words(answer.text))
 
 
 def _words(text: str) -> str:
@@ -118,7 +118,7 @@ def _decode(aux: str) -> Status:
 
 
 def _unreadable(error: Exception) -> EngineError:
-    return EngineError("KGE-305", "the engine's build progress cannot be read", why=str(error))
+    return EngineError("KGE-305", "the engine's build progress cannot be read", cause=str(error))
 
 
 def _cancel(api: APIClient, ident: str) -> None:
@@ -143,7 +143,7 @@ def failure(progress: Progress, message: Mapping[str, Any]) -> BuildError:
     elif step:
         error = _step_error(step, why)
     else:
-        error = BuildError("KGE-401", "the build failed before its first step", why=why)
+        error = BuildError("KGE-401", "the build failed before its first step", cause=why)
     error.log = log
     return error
 
@@ -154,7 +154,7 @@ def _step_error(step: Step, why: str) -> BuildError:
     return BuildError(
         "KGE-401",
         f"the build step {_brief(step.vertex.name)} failed{ending}",
-        why=_brief(step.vertex.error or why),
+        cause=_brief(step.vertex.error or why),
         fix="the log's last lines name the cause; mend it and build again (finished steps are cached)",
     )
 

@@ -74,7 +74,7 @@ def nothing_answers(looked_at: str) -> EngineError:
     return EngineError(
         "KGE-301",
         "no container engine answers",
-        why=f"looked at {looked_at}",
+        cause=f"looked at {looked_at}",
         fix="install Docker (Debian, Ubuntu: sudo apt-get install docker.io) or start it"
         " (sudo systemctl start docker), or set DOCKER_HOST",
     )
@@ -84,6 +84,6 @@ def _permission_denied(address: str) -> EngineError:
     return EngineError(
         "KGE-302",
         f"the engine's socket {Path(address.removeprefix(UNIX))} may not be opened by this user",
-        why="permission denied: the socket belongs to root and a group that you are not in",
+        cause="permission denied: the socket belongs to root and a group that you are not in",
         fix="sudo usermod -aG docker $USER and log in again, or run with sudo",
     )

@@ -62,7 +62,7 @@ def _program() -> str:
         raise BuildError(
             "KGE-406",
             "a base image cannot be made by this user",
-            why="mmdebstrap needs root, or user namespaces with newuidmap",
+            cause="mmdebstrap needs root, or user namespaces with newuidmap",
             fix="run with sudo, or sudo apt-get install uidmap",
         )
     return program
@@ -92,7 +92,7 @@ def _bootstrap(command: list[str], workdir: Path, on_progress: Callable[[str], N
         raise BuildError(
             "KGE-407",
             f"mmdebstrap failed with exit code {code}",
-            why=next((text for text in tail if text.startswith("E: ")), ""),
+            cause=next((text for text in tail if text.startswith("E: ")), ""),
             fix="check that apt-get update works on this machine: its own sources are used",
             log=tuple(tail),
         )

@@ -15,7 +15,7 @@ def need_buildkit(engine: model.Engine) -> None:
         raise EngineError(
             "KGE-303",
             f"{engine.name} {engine.version} at {engine.address} has no BuildKit",
-            why="the Dockerfiles mount caches and certificates, which only BuildKit does",
+            cause="the Dockerfiles mount caches and certificates, which only BuildKit does",
             fix="build with Docker (set DOCKER_HOST to its socket), or write the build context"
             " (kgpu-env render -o DIR) and build it with podman build DIR",
         )

@@ -92,7 +92,7 @@ class DockerEngine:
         """
         refused = self._ignores(job.access)
         if refused:
-            raise EngineError("KGE-308", "the engine did not start the container", why=refused)
+            raise EngineError("KGE-308", "the engine did not start the container", cause=refused)
         try:
             with answering(self._address):
                 return interactive.run_job(self._api, job, streams, on_start)

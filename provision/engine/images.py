@@ -73,7 +73,7 @@ def import_archive(api: APIClient, archive: Path, tag: str, labels: Mapping[str,
         _forget(api, f"{staging.name}:{staging.tag}")
     image = inspect(api, tag)
     if image is None:
-        raise BuildError("KGE-410", f"{archive} cannot be imported", why="the engine does not have it")
+        raise BuildError("KGE-410", f"{archive} cannot be imported", cause="the engine does not have it")
     return image
 
 
@@ -88,12 +88,12 @@ def _import(api: APIClient, archive: Path, named: Reference, labels: Mapping[str
     except OSError as error:
         if error.errno is None:  # requests' errors are OSErrors too; only a file's has a number
             raise
-        raise BuildError("KGE-410", f"{archive} cannot be imported", why=error.strerror or "") from error
+        raise BuildError("KGE-410", f"{archive} cannot be imported", cause=error.strerror or "") from error
     with answer:
         messages = (json.loads(line) for line in answer.iter_lines() if line)
         problem = next((text for text in map(_problem, messages) if text), "")
     if problem or not answer.ok:
-        raise _disk_full(problem) or BuildError("KGE-410", f"{archive} cannot be imported", why=problem)
+        raise _disk_full(problem) or BuildError("KGE-410", f"{archive} cannot be imported", cause=problem)
 
 
 def _forget(api: APIClient, tag: str) -> None:
@@ -109,7 +109,7 @@ def label(key: str, value: str) -> str:
         BuildError: KGE-410, a control character, which an instruction cannot hold.
     """
     if not (key + value).isprintable():
-        raise BuildError("KGE-410", "a label has a control character", why=repr(f"{key}={value}"))
+        raise BuildError("KGE-410", "a label has a control character", cause=repr(f"{key}={value}"))
     return f"LABEL {quoted(key)}={quoted(value)}"
 
 
@@ -118,14 +118,14 @@ def no_image(reference: str, why: str = "") -> BuildError:
     return BuildError(
         "KGE-408",
         f"the engine has no image {reference}",
-        why=why,
+        cause=why,
         fix=f"build it (kgpu-env build), fetch it (docker pull {reference}) or name another",
     )
 
 
 def pull_error(reference: str, why: str) -> BuildError:
     """Return the error for an image that a registry did not give."""
-    return BuildError("KGE-402", f"the image {reference} cannot be pulled", why=why, fix=_pull_fix(why))
+    return BuildError("KGE-402", f"the image {reference} cannot be pulled", cause=why, fix=_pull_fix(why))
 
 
 def disk_full(why: str) -> BuildError:
@@ -133,7 +133,7 @@ def disk_full(why: str) -> BuildError:
     return BuildError(
         "KGE-403",
         "the engine's disk is full",
-        why=why,
+        cause=why,
         fix="free space: docker builder prune, docker image prune (docker system df shows what takes it)",
     )
 
@@ -161,7 +161,7 @@ def _registry(code: str, what: str) -> Iterator[None]:
         yield
     except (APIError, _RegistryAnswer) as error:
         why = explanation(error)
-        raise _disk_full(why) or BuildError(code, what, why=why, fix=_pull_fix(why)) from error
+        raise _disk_full(why) or BuildError(code, what, cause=why, fix=_pull_fix(why)) from error
 
 
 class _RegistryAnswer(Exception):  # noqa: N818 - never leaves this module

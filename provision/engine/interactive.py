@@ -105,9 +105,9 @@ def _refused(why: str, job: Job) -> EngineError:
     if _PORT_TAKEN.search(why):
         taken = ", ".join(str(port) for port in job.ports.values())
         fix = "take another with --port, or end what listens there (ss -ltnp tells)"
-        return EngineError("KGE-307", f"port {taken} of this host is in use", why=why, fix=fix)
+        return EngineError("KGE-307", f"port {taken} of this host is in use", cause=why, fix=fix)
     fix = "kgpu-env doctor tells what this host lacks; kgpu-env verify tells why a GPU does not arrive"
-    return EngineError("KGE-308", "the engine did not start the container", why=why, fix=fix)
+    return EngineError("KGE-308", "the engine did not start the container", cause=why, fix=fix)
 
 
 def _stop(api: APIClient, ident: str) -> None:

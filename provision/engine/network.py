@@ -87,7 +87,7 @@ def _bad_bundle(path: Path, why: str) -> InputError:
     return InputError(
         "KGE-601",
         f"the CA bundle {path} cannot be used",
-        why=why,
+        cause=why,
         fix="name a PEM file with your company's certificates: --ca-bundle FILE",
     )
 

@@ -50,7 +50,7 @@ def answering(address: str) -> Iterator[None]:
         raise EngineError(
             "KGE-304",
             "the container engine stopped answering",
-            why=f"{address}: {error}",
+            cause=f"{address}: {error}",
             fix="look at its log (journalctl -u docker), start it again and repeat the command",
         ) from error
     except DockerException as error:
@@ -62,7 +62,7 @@ def refused(why: str) -> EngineError:
     return EngineError(
         "KGE-305",
         "the container engine refused a request",
-        why=why,
+        cause=why,
         fix="look at its log (journalctl -u docker)",
     )
 

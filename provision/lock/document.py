@@ -71,14 +71,14 @@ def read_lock(path: Path) -> Lock:
     try:
         found = decode(path.read_bytes(), Lock)
     except OSError as error:
-        raise InputError("KGE-620", f"{path} cannot be read.", why=error.strerror or str(error), fix=fix) from error
+        raise InputError("KGE-620", f"{path} cannot be read.", cause=error.strerror or str(error), fix=fix) from error
     except msgspec.MsgspecError as error:
-        raise InputError("KGE-620", f"{path} is not a lock.", why=str(error), fix=fix) from error
+        raise InputError("KGE-620", f"{path} is not a lock.", cause=str(error), fix=fix) from error
     strange = _strange(found.stack)
     if found.stack.vendor is Vendor.AUTO:
-        raise InputError("KGE-620", f"{path} is not a lock.", why="its stack is made for no vendor", fix=fix)
+        raise InputError("KGE-620", f"{path} is not a lock.", cause="its stack is made for no vendor", fix=fix)
     if strange:
-        raise InputError("KGE-620", f"{path} is not a lock.", why=f"{strange!r} cannot stand in a Dockerfile", fix=fix)
+        raise InputError("KGE-620", f"{path} is not a lock.", cause=f"{strange!r} cannot stand in a Dockerfile", fix=fix)
     return found
 
 

@@ -62,7 +62,7 @@ def check_plan(catalogue: Catalogue, lock: Lock, path: Path) -> None:
     if lock.version != __version__:
         why = f"it was written by kgpu-env {lock.version}, and this is {__version__}"
     fix = "lock anew with kgpu-env lock, or build with the version that wrote it"
-    raise InputError("KGE-625", f"{path} does not give the Dockerfile that was locked.", why=why, fix=fix)
+    raise InputError("KGE-625", f"{path} does not give the Dockerfile that was locked.", cause=why, fix=fix)
 
 
 def catalogue_digest(catalogue: Catalogue) -> str:

@@ -97,9 +97,9 @@ def _refused(problem: str) -> InputError:
     if unreached:
         fix = "check the name and the network, or name a mirror (network: index_url in kgpu-env.yaml)"
         last = problem.splitlines()[-1].strip().removeprefix("cause: ").removeprefix("Caused by: ")
-        return InputError("KGE-626", f"{unreached[1]} cannot be fetched: nothing was locked.", why=last, fix=fix)
+        return InputError("KGE-626", f"{unreached[1]} cannot be fetched: nothing was locked.", cause=last, fix=fix)
     fix = "loosen the packages that were asked for, or ask for another Python or TensorFlow"
-    return InputError("KGE-622", "The packages cannot be locked together.", why=problem, fix=fix)
+    return InputError("KGE-622", "The packages cannot be locked together.", cause=problem, fix=fix)
 
 
 def parse(text: str) -> tuple[Wheel, ...]:
@@ -112,7 +112,7 @@ def parse(text: str) -> tuple[Wheel, ...]:
         packages = msgspec.toml.decode(text)["packages"]
         found = msgspec.convert([_wheel(package) for package in packages], tuple[Wheel, ...])
     except (msgspec.DecodeError, KeyError, TypeError) as error:
-        raise InputError("KGE-623", "uv's answer is not understood.", why=f"{type(error).__name__}: {error}") from error
+        raise InputError("KGE-623", "uv's answer is not understood.", cause=f"{type(error).__name__}: {error}") from error
     return tuple(sorted(found, key=lambda wheel: wheel.name))
 
 

@@ -44,11 +44,15 @@ class Gpu(Value):
     vendor: Maker
     name: str | None = None
     architecture: Architecture | None = None  # "sm_90" or "gfx942"; None when nothing on the host tells
-    uuid: str | None = None
+    uuid: str | None = None  # AMD: all partitions of a card have the card's
     pci: str | None = None  # "0000:17:00.0"
+    device_id: str | None = None  # of the PCI function, four hex digits: "2330"
     memory_bytes: int | None = None
     partition: str | None = None  # "1g.10gb", "CPX"; None for a whole GPU
     kernel_driver: str | None = None  # nvidia, nouveau, vfio-pci, amdgpu; None when unbound
+    usable: bool = True  # its driver drives it, so that a container can compute on it
+    unusable: str = ""  # why not, in words, with the finding's code
+    kfd_node: int | None = None  # AMD: the number of its KFD node; ROCr counts its GPUs in this order
     integrated: bool = False
     compute_units: int | None = None  # AMD, of this partition; NVIDIA's driver library tells it inside a container
     clock_mhz: int | None = None  # AMD: the highest that the GPU computes at
@@ -60,7 +64,7 @@ class Driver(Value):
 
     vendor: Maker
     version: str | None = (
-        None  # NVIDIA: 580.95.05; AMD: what /sys/module/amdgpu/version says, None for the inbox driver
+        None  # NVIDIA: 580.95.05; AMD: the first three parts of /sys/module/amdgpu/version, None for the inbox driver
     )
     release: Version | None = None  # AMD: the release that the version stands for, "30.30"
     flavour: Literal["open", "proprietary", "dkms", "inbox", "wsl"] | None = None
@@ -112,5 +116,18 @@ class Host(Value):
         return next((driver for driver in self.drivers if driver.vendor == vendor), None)
 
     def gpus_of(self, vendor: str) -> tuple[Gpu, ...]:
-        """Return the GPUs of `vendor`, in PCI order."""
+        """Return the GPUs of `vendor`, in PCI order, also those that nothing drives."""
         return tuple(gpu for gpu in self.gpus if gpu.vendor == vendor)
+
+    def usable_of(self, vendor: str) -> tuple[Gpu, ...]:
+        """Return the GPUs of `vendor` that are driven, in PCI order."""
+        return tuple(gpu for gpu in self.gpus_of(vendor) if gpu.usable)
+
+    def chosen_of(self, vendor: str) -> tuple[Gpu, ...]:
+        """Return the GPUs of `vendor` that work is done on unless others are named.
+
+        They are the usable ones; an integrated GPU only where there is no card: a process that is shown both may take
+        the wrong one.
+        """
+        usable = self.usable_of(vendor)
+        return tuple(gpu for gpu in usable if not gpu.integrated) or usable

@@ -29,6 +29,7 @@ class GpuVendor(NamedTuple):
     slices_together: bool  # one process may use several partitions of a GPU
     pci_vendor: str  # the PCI vendor id, as sysfs writes it without "0x"
     kernel_driver: str  # the kernel module that drives the GPUs
+    needs_modesetting: bool  # nomodeset on the kernel's command line keeps that module out
     library: str  # the driver library that a process with a GPU has loaded
     node: str  # pattern of the device nodes without which a container has no GPU
     node_globs: tuple[str, ...]  # the device nodes that a process opens, below /dev
@@ -104,6 +105,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         slices_together=False,  # MIG user guide, "CUDA device enumeration": one compute instance to a process
         pci_vendor="10de",
         kernel_driver="nvidia",
+        needs_modesetting=False,
         library="libcuda.so",
         node=r"/dev/(nvidia\d+|dxg)",
         node_globs=("nvidia[0-9]*",),
@@ -150,6 +152,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         slices_together=True,
         pci_vendor="1002",
         kernel_driver="amdgpu",
+        needs_modesetting=True,
         library="libamdhip64",
         node=r"/dev/(kfd|dxg)",
         node_globs=("kfd", "dri/renderD*"),

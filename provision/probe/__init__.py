@@ -1,11 +1,12 @@
 """Finds out what a host has: GPUs, drivers, container toolkits, and the engine that it is handed.
 
 Files are read first and believed; tools of the vendors only add to them. "No GPU", "driver not loaded" and "the
-tool failed" are different findings, KGE-101 to KGE-119.
+tool failed" are different findings, KGE-101 to KGE-119;
+why a GPU does not work, as far as files tell, KGE-120 to KGE-153.
 """
 
 from provision.probe.cdi import CDI_DIRS, cdi_devices
 from provision.probe.host import probe_files, probe_host
-from provision.probe.lookups import Lookups
+from provision.probe.lookups import Lookups, lookups_of
 
-__all__ = ["CDI_DIRS", "Lookups", "cdi_devices", "probe_files", "probe_host"]
+__all__ = ["CDI_DIRS", "Lookups", "cdi_devices", "lookups_of", "probe_files", "probe_host"]

@@ -12,17 +12,20 @@ from provision.probe.amd_parsers import (
     device_uuid,
     gfx_name,
     is_gpu,
-    is_integrated,
     parse_marketing_names,
+    parse_module_version,
     parse_properties,
     partition_name,
     pci_address,
     vram_bytes,
 )
+from provision.probe.amd_unusable import why_unusable
 from provision.probe.lookups import Lookups
-from provision.probe.parsers import parse_hex_id
+from provision.probe.parsers import parse_hex_id, parse_name
 from provision.probe.pci import DEVICES, PciGpu
 from provision.probe.reader import Reader
+from provision.probe.system import kernel
+from provision.probe.unusable import marked
 from provision.probe.vendor_probe import VendorPart
 
 _MODULE: Final = "/sys/module/amdgpu"
@@ -49,18 +52,16 @@ def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> Vend
     names = _marketing_names(reader) if nodes or pci else {}
     computing = {node.physical for node in nodes}
     others = [gpu for gpu in pci if gpu.address not in computing]
-    gpus = [_gpu(reader, node, nodes, names) for node in nodes]
-    bare = [_bare(reader, gpu, names) for gpu in others]
-    found = [
-        *_driver_findings(driver, has_gpu=bool(nodes or pci)),
-        *_not_driven(others, loaded=driver is not None),
-        *(_node_findings(reader, gpus) if nodes else ()),
-    ]
+    release = kernel(reader)
+    reasons = {gpu.address: why_unusable(gpu, lookups.amd_chips.get(gpu.device), driver, release) for gpu in others}
+    gpus = [_gpu(reader, node, nodes, names, lookups) for node in nodes]
+    bare = [marked(_bare(reader, gpu, names, lookups), reasons[gpu.address]) for gpu in others]
     return VendorPart(
         gpus=tuple(sorted(gpus + bare, key=lambda gpu: gpu.pci or "")),
         driver=driver,
         nodes=reader.nodes(_KFD),
-        findings=tuple(found),
+        unusable=reasons,
+        findings=(*_driver_findings(driver), *_node_findings(reader, nodes, gpus)) if nodes else (),
     )
 
 
@@ -75,14 +76,14 @@ def _driver(reader: Reader, lookups: Lookups) -> Driver | None:
     state = reader.line(f"{_MODULE}/initstate")  # absent when amdgpu is built into the kernel
     if state not in {None, "live"}:
         return None
-    version = reader.line(f"{_MODULE}/version")
+    version, release = parse_module_version(reader.line(f"{_MODULE}/version"))
     flavour: Literal["dkms", "inbox"] = "dkms" if version else "inbox"
-    release = lookups.amd_releases.get(version) if version else None
+    release = release or lookups.amd_releases.get(version or "")
     return Driver(vendor="amd", version=version, release=release, flavour=flavour)
 
 
-def _driver_findings(driver: Driver | None, *, has_gpu: bool) -> list[Finding]:
-    if not driver or not has_gpu:
+def _driver_findings(driver: Driver | None) -> list[Finding]:
+    if not driver:
         return []
     if driver.version is None:
         return [amd_findings.inbox_amdgpu()]
@@ -109,21 +110,29 @@ def _physical(address: str, on_bus: list[str]) -> str:
     return next((other for other in on_bus if other.partition(".")[0] == device), f"{device}.0")
 
 
-def _gpu(reader: Reader, node: _Node, nodes: tuple[_Node, ...], names: dict[tuple[str, int], str]) -> Gpu:
+def _gpu(
+    reader: Reader, node: _Node, nodes: tuple[_Node, ...], names: dict[tuple[str, int], str], lookups: Lookups
+) -> Gpu:
     properties = node.properties
-    target = gfx_name(properties.get("gfx_target_version", 0))
+    device = f"{properties.get('device_id', 0):04x}"
+    told = gfx_name(properties.get("gfx_target_version", 0))
+    chip = lookups.amd_targets.get(told) if told else lookups.amd_chips.get(device)
+    target = told or (chip.target if chip else None)
     siblings = Counter(other.physical for other in nodes)[node.physical]
     mode = reader.line(f"{DEVICES}/{node.physical}/current_compute_partition")
     return Gpu(
         vendor="amd",
-        name=_name(reader, node.physical, f"{properties.get('device_id', 0):04x}", names),
+        name=_name(reader, node.physical, device, names),
         architecture=target,
         uuid=device_uuid(properties),
         pci=node.physical,
+        device_id=device if properties.get("device_id") else None,
         memory_bytes=_memory(reader, node),
         partition=partition_name(mode, siblings, target, properties.get("num_xcc", 0)),
         kernel_driver="amdgpu",
-        integrated=is_integrated(target, properties),
+        kfd_node=int(node.number),
+        # Without a row, CPU cores in the node tell an APU; MI300A has them as well and is none.
+        integrated=chip.integrated if chip else properties.get("cpu_cores_count", 0) > 0,
         compute_units=compute_units(properties),
         clock_mhz=properties.get("max_engine_clk_fcompute") or None,
         nodes=_render_node(reader, properties),
@@ -142,14 +151,23 @@ def _render_node(reader: Reader, properties: dict[str, int]) -> tuple[DeviceNode
     return reader.nodes(f"/dev/dri/renderD{minor}") if minor else ()
 
 
-def _bare(reader: Reader, gpu: PciGpu, names: dict[tuple[str, int], str]) -> Gpu:
-    name = _name(reader, gpu.address, gpu.device, names)
-    return Gpu(vendor="amd", name=name, pci=gpu.address, kernel_driver=gpu.driver)
+def _bare(reader: Reader, gpu: PciGpu, names: dict[tuple[str, int], str], lookups: Lookups) -> Gpu:
+    """Return a GPU that only the bus shows."""
+    chip = lookups.amd_chips.get(gpu.device)
+    return Gpu(
+        vendor="amd",
+        name=_name(reader, gpu.address, gpu.device, names),
+        architecture=chip.target if chip else None,
+        pci=gpu.address,
+        device_id=gpu.device or None,
+        kernel_driver=gpu.driver,
+        integrated=chip.integrated if chip else False,
+    )
 
 
 def _name(reader: Reader, address: str, device: str, names: dict[tuple[str, int], str]) -> str | None:
     """Return the product's name from the board's own memory, or from libdrm's list by device and revision."""
-    name = reader.line(f"{DEVICES}/{address}/product_name")
+    name = parse_name(reader.text(f"{DEVICES}/{address}/product_name"))
     if name:
         return name
     revision = (reader.line(f"{DEVICES}/{address}/revision") or "").removeprefix("0x")
@@ -162,26 +180,15 @@ def _marketing_names(reader: Reader) -> dict[tuple[str, int], str]:
     return parse_marketing_names(text)
 
 
-def _not_driven(pci: list[PciGpu], *, loaded: bool) -> list[Finding]:
-    left: dict[str | None, list[str]] = {}
-    for gpu in pci:
-        left.setdefault(gpu.driver, []).append(gpu.address)
-    return [
-        amd_findings.not_in_kfd(", ".join(addresses))
-        if driver == "amdgpu" and loaded
-        else amd_findings.amd_not_loaded(driver, ", ".join(addresses))
-        for driver, addresses in left.items()
-    ]
-
-
-def _node_findings(reader: Reader, gpus: list[Gpu]) -> list[Finding]:
+def _node_findings(reader: Reader, nodes: tuple[_Node, ...], gpus: list[Gpu]) -> list[Finding]:
     found = []
     kfd = reader.node(_KFD)
     if not kfd:
         found.append(findings.node_missing(_KFD, "See dmesg for kfd; a container must be given the node."))
-    unknown = sorted({gpu.pci or "" for gpu in gpus if not gpu.architecture})
-    if unknown:
-        found.append(amd_findings.old_kfd(", ".join(unknown)))
+    untold = {node.physical for node in nodes if not node.properties.get("gfx_target_version")}
+    if untold:
+        targets = sorted({gpu.architecture for gpu in gpus if gpu.pci in untold and gpu.architecture})
+        found.append(amd_findings.old_kfd(", ".join(sorted(untold)), ", ".join(targets)))
     paths = [node.path for node in ([kfd] if kfd else []) + [node for gpu in gpus for node in gpu.nodes]]
     closed = [path for path in paths if not os.access(path, os.R_OK | os.W_OK)] if reader.live else []
     if closed:

@@ -2,20 +2,7 @@
 
 from provision.model import Finding, Severity
 
-_ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
-
-
-def amd_not_loaded(driver: str | None, addresses: str) -> Finding:
-    """KGE-103: an AMD GPU that amdgpu does not drive."""
-    who = f"is driven by {driver}" if driver else "has no driver"
-    return Finding(
-        code="KGE-103",
-        severity=_ERROR,
-        text=f"The AMD GPU at {addresses} {who}; the amdgpu module is needed.",
-        fix="Unbind it from vfio-pci to use it in containers."
-        if driver == "vfio-pci"
-        else "sudo modprobe amdgpu; if it fails, see /etc/modprobe.d (blacklist amdgpu) and dmesg.",
-    )
+_WARNING, _INFO = Severity.WARNING, Severity.INFO
 
 
 def inbox_amdgpu() -> Finding:
@@ -39,21 +26,13 @@ def unknown_amdgpu(version: str) -> Finding:
     )
 
 
-def not_in_kfd(addresses: str) -> Finding:
-    """KGE-112: amdgpu drives the GPU but offers no compute on it."""
-    return Finding(
-        code="KGE-112",
-        severity=_WARNING,
-        text=f"The AMD GPU at {addresses} is driven by amdgpu but has no KFD node: ROCm cannot use it.",
-        fix="See dmesg for kfd: the GPU may be unsupported, or PCIe atomics are missing.",
-    )
-
-
-def old_kfd(addresses: str) -> Finding:
-    """KGE-116: a kernel too old to name the GPU's target."""
+def old_kfd(addresses: str, targets: str) -> Finding:
+    """KGE-116: a kernel too old to name the GPU's target; `targets` are those of the PCI device ids, or empty."""
+    told = f"by its PCI device id it is {targets}" if targets else "its target is unknown"
     return Finding(
         code="KGE-116",
         severity=_WARNING,
-        text=f"The kernel has no gfx_target_version for the AMD GPU at {addresses}: its target is unknown.",
-        fix="Use a newer kernel or AMD's amdgpu-dkms driver.",
+        text=f"The kernel is too old to tell gfx_target_version of the AMD GPU at {addresses}, "
+        f"which amdgpu does drive: {told}.",
+        fix="Boot a newer kernel (5.10 or later tells it), or install AMD's amdgpu-dkms.",
     )

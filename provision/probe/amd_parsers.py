@@ -7,14 +7,11 @@ from typing import Final
 _PROPERTY = re.compile(r"(\w+)\s+(\d{1,20})", re.ASCII)
 _IDS = re.compile(r"([0-9A-Fa-f]{4}),\s*([0-9A-Fa-f]{1,2}),\s*(\S.*)", re.ASCII)
 
-# Integrated GPUs share the system's memory. AMD ROCm/TheRock docs/faq.md and rocm-cli's gfx_is_apu_family for
-# RDNA; the GCN ones are LLVM's "APU" processors (AMDGPUUsage).
-_INTEGRATED: Final = {"gfx902", "gfx909", "gfx90c", "gfx1013"} | {
-    f"gfx{target}" for target in (1033, 1035, 1036, 1103, 1150, 1151, 1152, 1153)
-}
 _VRAM_HEAPS: Final = {1, 2}  # public and private frame buffer (libhsakmt's hsakmttypes.h); 0 is system memory
 _DEVICES_OF_MODE: Final = {2: "DPX", 3: "TPX", 4: "QPX"}
-_ONE_XCC_IS_A_PART: Final = {"gfx942", "gfx950"}  # no product of these has a single XCC
+_PARTITIONED: Final = {"gfx942", "gfx950"}  # architectures with partition modes; no product of these has a single XCC
+_VERSION_PARTS: Final = 3
+_RELEASE_DIGITS: Final = {8: 6, 5: 4}  # digits of the release in a version -> those after its major number
 
 
 def parse_properties(text: str) -> dict[str, int]:
@@ -35,11 +32,6 @@ def gfx_name(version: int) -> str | None:
 def is_gpu(properties: Mapping[str, int]) -> bool:
     """Tell a GPU node from a CPU node; old kernels give no gfx_target_version but count SIMDs."""
     return properties.get("gfx_target_version", 0) > 0 or properties.get("simd_count", 0) > 0
-
-
-def is_integrated(architecture: str | None, properties: Mapping[str, int]) -> bool:
-    """Tell an APU from a card: by its target, or because its KFD node has CPU cores as well."""
-    return architecture in _INTEGRATED or properties.get("cpu_cores_count", 0) > 0
 
 
 def pci_address(properties: Mapping[str, int]) -> str:
@@ -76,11 +68,32 @@ def partition_name(mode: str | None, siblings: int, architecture: str | None, xc
         architecture: gfx942 and so on.
         xcc: the node's num_xcc.
     """
+    if architecture not in _PARTITIONED:
+        return None
     if mode and re.fullmatch(r"[A-Z]{3}", mode, re.ASCII):
         return None if mode == "SPX" else mode
     if siblings > 1:
         return _DEVICES_OF_MODE.get(siblings, "CPX")
-    return "CPX" if architecture in _ONE_XCC_IS_A_PART and xcc == 1 else None
+    return "CPX" if xcc == 1 else None
+
+
+def parse_module_version(text: str | None) -> tuple[str | None, str | None]:
+    """Return version and release of `/sys/module/amdgpu/version`; None for what it does not tell.
+
+    Real drivers give a fourth part, their release as AABBCCDD or, before 10, as ABBCC.
+
+    >>> parse_module_version("6.19.14.31400000"), parse_module_version("6.12.12.60403"), parse_module_version("6.16.13")
+    (('6.19.14', '31.40'), ('6.12.12', '6.4'), ('6.16.13', None))
+    """
+    parts = (text or "").strip().split(".")
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        return None, None
+    version, fourth = ".".join(parts[:3]), parts[3] if len(parts) > _VERSION_PARTS else ""
+    digits = len(fourth)
+    if digits not in _RELEASE_DIGITS:
+        return version, None
+    major = digits - _RELEASE_DIGITS[digits]
+    return version, f"{int(fourth[:major])}.{int(fourth[major : major + 2])}"
 
 
 def parse_marketing_names(text: str) -> dict[tuple[str, int], str]:

@@ -33,10 +33,11 @@ def read_cdi(reader: Reader, folders: Iterable[str] = CDI_DIRS) -> tuple[str, ..
 
 def parse_spec(text: str) -> tuple[str, ...]:
     """Return the device names of one specification, JSON or YAML; none when it is not one."""
-    return tuple(_names(_load(text)))
+    return tuple(_names(load_spec(text)))
 
 
-def _load(text: str) -> object:
+def load_spec(text: str) -> object:
+    """Return a specification's document, JSON or YAML; None when it is neither."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -131,6 +131,6 @@ def not_a_host(root: str) -> InputError:
     return InputError(
         "KGE-119",
         f"{root} is not the tree of a host.",
-        why="It is no directory, or holds none of proc, sys and dev.",
+        cause="It is no directory, or holds none of proc, sys and dev.",
         fix="Give the directory that stands for / of the other machine.",
     )

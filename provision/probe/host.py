@@ -10,7 +10,8 @@ import msgspec
 
 from provision.errors import KgpuError
 from provision.model import GPU_VENDORS, Engine, Finding, GpuVendor, Host, Maker, Toolkit
-from provision.probe import command, findings, system
+from provision.probe import command, findings, system, unusable
+from provision.probe.causes import find_causes
 from provision.probe.cdi import read_cdi
 from provision.probe.lookups import Lookups
 from provision.probe.parsers import parse_tool_version
@@ -57,7 +58,8 @@ def probe_files(root: Path, lookups: Lookups) -> Host:
         distribution=system.distribution(reader),
         looked_at=tuple(reader.looked_at),
     )
-    return msgspec.structs.replace(host, findings=_findings(reader, host, parts))
+    host = msgspec.structs.replace(host, findings=_findings(reader, host, parts))
+    return unusable.with_causes(host, find_causes(reader, host, on_bus, lookups))
 
 
 def _of(maker: Maker, on_bus: tuple[PciGpu, ...]) -> tuple[PciGpu, ...]:
@@ -69,7 +71,7 @@ def _path_folders() -> tuple[str, ...]:
 
 
 def _findings(reader: Reader, host: Host, parts: tuple[VendorPart, ...]) -> tuple[Finding, ...]:
-    found = [finding for part in parts for finding in part.findings]
+    found = [one for part in parts for one in (*unusable.findings_of(host, part.unusable), *part.findings)]
     found += [findings.no_toolkit(row) for row in GPU_VENDORS.values() if _lacks_toolkit(reader, host, row)]
     if not host.gpus and not host.wsl and not any(part.off_bus for part in parts):
         hidden = any(place in finding.text for finding in reader.findings for place in reader.looked_at)
@@ -123,7 +125,7 @@ def _ask_engine(engine: Callable[[], Engine | None] | None) -> tuple[Engine | No
     try:
         known = engine() if engine else None
     except KgpuError as error:
-        return None, (findings.engine_failed(error.code, error.what, error.why, error.fix),)
+        return None, (findings.engine_failed(error.code, error.text, error.cause, error.fix),)
     return (_with_cdi(known) if known else None), ()
 
 

@@ -1,7 +1,9 @@
 """NVIDIA from files alone: the module, the GPUs it drives, their nodes and MIG slices."""
 
+from collections.abc import Mapping
 from typing import Final
 
+from provision.catalogue import rows
 from provision.model import DeviceNode, Driver, Finding, Gpu, Vendor
 from provision.probe import findings, nvidia_findings
 from provision.probe.lookups import Lookups
@@ -14,9 +16,11 @@ from provision.probe.nvidia_parsers import (
     parse_module_version,
     parse_version,
 )
+from provision.probe.nvidia_unusable import Installed, why_unusable
 from provision.probe.parsers import parse_pci
 from provision.probe.pci import PciGpu
 from provision.probe.reader import Reader
+from provision.probe.unusable import marked
 from provision.probe.vendor_probe import VendorPart
 
 _PROC: Final = "/proc/driver/nvidia"
@@ -31,18 +35,19 @@ LIBRARY_DIRS: Final = (
     "/usr/lib/nvidia",
     "/run/opengl-driver/lib",  # NixOS
 )
-_TURING: Final = 75  # the oldest architecture of the open kernel module (facts: nvidia.md, section 4)
 
 
 def probe_nvidia(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> VendorPart:
     """Return the NVIDIA part of a host; `pci` are its NVIDIA functions on the bus."""
-    module = _module(reader)
-    known = _information(reader)
-    gpus = tuple(gpu for address in _addresses(pci, known) for gpu in _gpus(reader, address, pci, known, lookups))
-    libraries = _libraries(reader) if gpus or module else ()
-    found = [*_not_driven(pci, known, module, libraries=bool(libraries))]
-    if module:
-        found += [*_module_findings(module, libraries, gpus), *_node_findings(reader, gpus)]
+    installed = _installed(reader, has_gpu=bool(pci))
+    reasons = {gpu.address: why for gpu in pci if (why := why_unusable(gpu, _generation(gpu, lookups), installed))}
+    gpus = tuple(
+        marked(gpu, reasons.get(address))
+        for address in _addresses(pci, installed.listed or {})
+        for gpu in _gpus(reader, address, pci, installed.listed or {}, lookups)
+    )
+    module = installed.module
+    found = [*_module_findings(module, installed.libraries), *_node_findings(reader, gpus)] if module else []
     tegra = _is_tegra(reader)
     if tegra:
         found.append(nvidia_findings.tegra())
@@ -50,10 +55,23 @@ def probe_nvidia(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> V
         gpus=gpus,
         driver=Driver(vendor="nvidia", version=module.version, flavour=module.flavour) if module else None,
         nodes=reader.nodes(*_ROW.shared_nodes),
+        unusable=reasons,
         findings=tuple(found),
         machine=module.machine if module else None,
         off_bus=tegra,
     )
+
+
+def _installed(reader: Reader, *, has_gpu: bool) -> Installed:
+    module = _module(reader)
+    known = _information(reader)
+    seen = bool(known) or reader.exists(f"{_PROC}/version")
+    libraries = _libraries(reader) if has_gpu or known or module else ()
+    return Installed(module=module, listed=known if seen else None, libraries=libraries)
+
+
+def _generation(gpu: PciGpu, lookups: Lookups) -> rows.Capability | None:
+    return lookups.generations.get(lookups.capabilities.get(gpu.device, ""))
 
 
 def serves_wsl(reader: Reader) -> bool:
@@ -87,12 +105,12 @@ def _information(reader: Reader) -> dict[str, GpuInformation]:
     return known
 
 
-def _addresses(pci: tuple[PciGpu, ...], known: dict[str, GpuInformation]) -> list[str]:
+def _addresses(pci: tuple[PciGpu, ...], known: Mapping[str, GpuInformation]) -> list[str]:
     return sorted({gpu.address for gpu in pci} | set(known))
 
 
 def _gpus(
-    reader: Reader, address: str, pci: tuple[PciGpu, ...], known: dict[str, GpuInformation], lookups: Lookups
+    reader: Reader, address: str, pci: tuple[PciGpu, ...], known: Mapping[str, GpuInformation], lookups: Lookups
 ) -> tuple[Gpu, ...]:
     """Return the GPU at `address`, or its MIG slices in its place."""
     on_bus = next((gpu for gpu in pci if gpu.address == address), None)
@@ -104,6 +122,7 @@ def _gpus(
         architecture=architecture(capability),
         uuid=info.uuid,
         pci=address,
+        device_id=(on_bus.device or None) if on_bus else None,
         kernel_driver=on_bus.driver if on_bus else "nvidia",
         nodes=reader.nodes(f"/dev/nvidia{info.minor}") if info.minor is not None else (),
     )
@@ -139,6 +158,7 @@ def _slice(whole: Gpu, name: str, caps: tuple[DeviceNode, ...]) -> Gpu:
         name=whole.name,
         architecture=whole.architecture,
         pci=whole.pci,
+        device_id=whole.device_id,
         partition=name,
         kernel_driver=whole.kernel_driver,
         nodes=whole.nodes + caps,
@@ -150,37 +170,14 @@ def _libraries(reader: Reader) -> tuple[str, ...]:
     return tuple(sorted({version for name in names if (version := parse_library_version(name))}))
 
 
-def _not_driven(
-    pci: tuple[PciGpu, ...], known: dict[str, GpuInformation], module: KernelModule | None, *, libraries: bool
-) -> list[Finding]:
-    left: dict[str | None, list[str]] = {}
-    for gpu in pci:
-        if gpu.address not in known and not (module and gpu.driver == "nvidia"):
-            left.setdefault(gpu.driver, []).append(gpu.address)
-    return [
-        nvidia_findings.nvidia_not_loaded(driver, ", ".join(addresses), libraries=libraries)
-        for driver, addresses in left.items()
-    ]
-
-
-def _module_findings(module: KernelModule, libraries: tuple[str, ...], gpus: tuple[Gpu, ...]) -> list[Finding]:
-    found = []
+def _module_findings(module: KernelModule, libraries: tuple[str, ...]) -> list[Finding]:
     if libraries and module.version not in libraries:
-        found.append(nvidia_findings.library_mismatch(module.version, libraries))
-    old = sorted({gpu.name or gpu.pci or "" for gpu in gpus if is_before_turing(gpu)})
-    if old and module.flavour == "open":
-        found.append(nvidia_findings.open_module_unsupported(", ".join(old)))
-    return found
-
-
-def is_before_turing(gpu: Gpu) -> bool:
-    """Tell whether the GPU is known to be older than Turing (sm_75)."""
-    digits = (gpu.architecture or "").removeprefix("sm_")
-    return digits.isdigit() and int(digits) < _TURING
+        return [nvidia_findings.library_mismatch(module.version, libraries)]
+    return []
 
 
 def _node_findings(reader: Reader, gpus: tuple[Gpu, ...]) -> list[Finding]:
     wanted = {"/dev/nvidiactl": "sudo nvidia-modprobe -c 0", "/dev/nvidia-uvm": "sudo nvidia-modprobe -u -c 0"}
-    if not any(gpu.kernel_driver == "nvidia" for gpu in gpus):
+    if not any(gpu.usable for gpu in gpus):
         return []
     return [findings.node_missing(path, fix) for path, fix in wanted.items() if not reader.node(path)]

@@ -7,23 +7,6 @@ from provision.model import Finding, Severity
 _ERROR = Severity.ERROR
 
 
-def nvidia_not_loaded(driver: str | None, addresses: str, *, libraries: bool) -> Finding:
-    """KGE-102: an NVIDIA GPU that the nvidia module does not drive."""
-    who = f"is driven by {driver}" if driver else "has no driver"
-    fix = {
-        "nouveau": "Install NVIDIA's driver, which disables nouveau, and reboot.",
-        "vfio-pci": "It is reserved for virtual machines: unbind it from vfio-pci to use it in containers.",
-    }.get(driver or "", "Install NVIDIA's driver for the running kernel, then: sudo modprobe nvidia")
-    if libraries and driver is None:
-        fix = "Its libraries are installed: sudo modprobe nvidia; if it fails, see dmesg (DKMS, Secure Boot)."
-    return Finding(
-        code="KGE-102",
-        severity=_ERROR,
-        text=f"The NVIDIA GPU at {addresses} {who}; the nvidia module is needed.",
-        fix=fix,
-    )
-
-
 def library_mismatch(kernel: str, libraries: Iterable[str]) -> Finding:
     """KGE-106: the loaded module and the libraries on disk are of different versions."""
     return Finding(
@@ -45,11 +28,23 @@ def tegra() -> Finding:
     )
 
 
-def open_module_unsupported(names: str) -> Finding:
-    """KGE-111: the open kernel module with a GPU older than Turing."""
+def mig_without_instances(address: str) -> Finding:
+    """KGE-139: MIG is on, and no instance was made."""
     return Finding(
-        code="KGE-111",
+        code="KGE-139",
         severity=_ERROR,
-        text=f"The open NVIDIA kernel module does not support GPUs older than Turing: {names}.",
-        fix="Install the proprietary flavour of the driver, of branch 580 or older.",
+        text=f"MIG is on for the NVIDIA GPU at {address} and has no instances: CUDA sees nothing on it.",
+        fix=f"Make instances (sudo nvidia-smi mig -i {address} -lgip, then -cgi PROFILE -C), or switch MIG off: "
+        f"sudo nvidia-smi -i {address} -mig 0. Check: nvidia-smi -L",
+    )
+
+
+def memory_errors(address: str, what: str) -> Finding:
+    """KGE-134: the driver counts faults of the GPU's memory."""
+    return Finding(
+        code="KGE-134",
+        severity=Severity.WARNING,
+        text=f"The NVIDIA GPU at {address} has {what}.",
+        fix=f"sudo nvidia-smi -r -i {address} (nobody may use it then), or reboot; if it comes back, replace the card. "
+        "Check: nvidia-smi -q -d ECC,ROW_REMAPPER",
     )

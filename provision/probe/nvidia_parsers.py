@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from provision.probe.parsers import parse_pairs, parse_pci
+from provision.probe.parsers import parse_name, parse_pairs, parse_pci
 
 _MODULE = re.compile(r"Kernel Module(?: for (\S+))?\s+(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
 _LIBRARY = re.compile(r"lib(?:cuda|nvidia-ml)\.so\.(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
@@ -16,6 +16,8 @@ _MIG_LINE = re.compile(r"MIG (\S+)\s+Device\s+\d+: \(UUID: (MIG-[0-9a-fA-F/-]+)\
 
 # The order of the fields in nvidia-smi --query-gpu; drivers older than R510 do not know compute_cap.
 SMI_FIELDS = ("uuid", "name", "pci.bus_id", "driver_version", "memory.total", "compute_cap")
+# Asked apart, since a field that an old driver does not know fails the whole question.
+HEALTH_FIELDS = ("pci.bus_id", "mig.mode.current", "ecc.errors.uncorrected.volatile.total", "remapped_rows.pending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,15 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What only a tool knows of a GPU: whether MIG is on, and the state of its memory."""
+
+    mig: bool = False
+    uncorrected: int = 0  # memory errors since the driver was loaded
+    remap_pending: bool = False  # a faulty row waits for a reset to be replaced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedGpu:
     """A GPU as NVML or nvidia-smi describes it; None for what it did not tell. Memory in bytes."""
 
@@ -58,6 +69,7 @@ class ReportedGpu:
     memory_bytes: int | None = None
     capability: str | None = None
     slices: tuple[Slice, ...] = ()
+    health: Health | None = None  # None where nothing told
 
 
 def parse_module_version(text: str) -> KernelModule | None:
@@ -88,7 +100,7 @@ def parse_gpu_information(text: str) -> GpuInformation:
     minor = fields.get("Device Minor", "")
     uuid = fields.get("GPU UUID", "")
     return GpuInformation(
-        model=fields.get("Model") or None,
+        model=parse_name(fields.get("Model")),
         uuid=uuid if _UUID.fullmatch(uuid) else None,
         pci=parse_pci(fields.get("Bus Location", "")),
         minor=int(minor) if re.fullmatch(r"\d{1,5}", minor, re.ASCII) else None,
@@ -128,6 +140,30 @@ def _reported(cells: dict[str, str]) -> ReportedGpu:
         memory_bytes=int(memory) * 2**20 if re.fullmatch(r"\d{1,9}", memory, re.ASCII) else None,
         capability=capability if re.fullmatch(r"\d{1,2}\.\d", capability, re.ASCII) else None,
     )
+
+
+def parse_smi_health(text: str) -> dict[str, Health]:
+    """Return by PCI address what `nvidia-smi --query-gpu=HEALTH_FIELDS --format=csv,noheader,nounits` tells."""
+    rows = (
+        dict(zip(HEALTH_FIELDS, cells, strict=True))
+        for row in csv.reader(_printable(text).splitlines(), skipinitialspace=True)
+        if len(cells := [cell.strip() for cell in row]) == len(HEALTH_FIELDS)
+    )
+    return {pci: _health(row) for row in rows if (pci := parse_pci(row["pci.bus_id"]))}
+
+
+def _health(cells: dict[str, str]) -> Health:
+    errors = cells["ecc.errors.uncorrected.volatile.total"]
+    return Health(
+        mig=cells["mig.mode.current"] == "Enabled",
+        uncorrected=int(errors) if re.fullmatch(r"\d{1,12}", errors, re.ASCII) else 0,
+        remap_pending=cells["remapped_rows.pending"] in {"Yes", "1"},
+    )
+
+
+def with_health(gpus: tuple[ReportedGpu, ...], health: dict[str, Health]) -> tuple[ReportedGpu, ...]:
+    """Return `gpus` with what `parse_smi_health` found for them."""
+    return tuple(replace(gpu, health=health.get(gpu.pci or "")) for gpu in gpus)
 
 
 def parse_smi_list(text: str) -> dict[str, tuple[Slice, ...]]:

@@ -15,6 +15,7 @@ from provision.probe.nvidia import architecture
 from provision.probe.nvidia_parsers import ReportedGpu, Slice
 from provision.probe.nvml import ask_nvml
 from provision.probe.smi import ToolAnswer, ask_smi
+from provision.probe.unusable import driven
 
 _MISMATCH: Final = "KGE-106"
 
@@ -35,10 +36,12 @@ def merge_tool(host: Host, answer: ToolAnswer) -> Host:
         return _with(host, findings=_failure(host, answer))
     if host.wsl:
         return _with(_on_wsl(host, answer), findings=())
+    host = driven(host, {gpu.pci for gpu in answer.gpus if gpu.pci})
     shown = {gpu.pci: gpu for gpu in host.gpus_of("nvidia")}
     by_address = {gpu.pci: gpu for gpu in answer.gpus}
     gpus = [new for gpu in host.gpus for new in _group(host, gpu, by_address)]
     found = [*_conflicts(host, answer, shown, by_address)]
+    found += [finding for gpu in answer.gpus for finding in _ill(gpu)]
     return _with(msgspec.structs.replace(host, gpus=tuple(gpus), drivers=_drivers(host, answer)), findings=found)
 
 
@@ -113,6 +116,21 @@ def _sliced(whole: Gpu, parts: tuple[Gpu, ...], piece: Slice) -> Gpu:
         partition=piece.profile,
         nodes=whole.nodes[:1] if own is None else own,
     )
+
+
+def _ill(gpu: ReportedGpu) -> list[Finding]:
+    """Return what a tool alone knows: MIG without instances, memory errors, a reset that is due."""
+    health, address = gpu.health, gpu.pci
+    if not health or not address:
+        return []
+    found = []
+    if health.mig and not gpu.slices:
+        found.append(nvidia_findings.mig_without_instances(address))
+    if health.uncorrected:
+        found.append(nvidia_findings.memory_errors(address, f"{health.uncorrected} uncorrectable memory errors"))
+    if health.remap_pending:
+        found.append(nvidia_findings.memory_errors(address, "a row remapping that waits for a reset"))
+    return found
 
 
 def _conflicts(

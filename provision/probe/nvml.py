@@ -7,13 +7,15 @@ from types import ModuleType
 from typing import Any, Final
 
 from provision.probe import command
-from provision.probe.nvidia_parsers import ReportedGpu, Slice, parse_version
+from provision.probe.nvidia_parsers import Health, ReportedGpu, Slice, parse_version
 from provision.probe.parsers import parse_pci
 from provision.probe.smi import ToolAnswer
 
 _TOOL: Final = "NVML"
 _MISMATCH: Final = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
 _NO_LIBRARY: Final = 12  # NVML_ERROR_LIBRARY_NOT_FOUND
+_UNCORRECTED: Final = 1  # NVML_MEMORY_ERROR_TYPE_UNCORRECTED
+_VOLATILE: Final = 0  # NVML_VOLATILE_ECC: since the driver was loaded
 
 
 def ask_nvml() -> ToolAnswer | None:
@@ -68,7 +70,17 @@ def _gpu(nvml: ModuleType, handle: object, driver: str | None) -> ReportedGpu:
         memory_bytes=int(memory.total) if memory else None,
         capability=f"{capability[0]}.{capability[1]}" if capability else None,
         slices=_slices(nvml, handle),
+        health=_health(nvml, handle),
     )
+
+
+def _health(nvml: ModuleType, handle: object) -> Health | None:
+    mode = _try(nvml, "nvmlDeviceGetMigMode", handle)  # now, and after the next reset
+    errors = _try(nvml, "nvmlDeviceGetTotalEccErrors", handle, _UNCORRECTED, _VOLATILE)
+    rows = _try(nvml, "nvmlDeviceGetRemappedRows", handle)  # corrected, uncorrected, is pending, has failed
+    if mode is None and errors is None and rows is None:
+        return None
+    return Health(mig=bool(mode and mode[0]), uncorrected=int(errors or 0), remap_pending=bool(rows and rows[2]))
 
 
 def _slices(nvml: ModuleType, handle: object) -> tuple[Slice, ...]:

@@ -25,6 +25,12 @@ def parse_hex_id(text: str | None) -> str | None:
     return found[1].lower() if found else None
 
 
+def parse_name(text: str | None) -> str | None:
+    """Return a product's name, or None for what is none: nothing, or signs that no screen shows (a file of NULs)."""
+    name = (text or "").strip()
+    return name if name and name.isprintable() else None
+
+
 def parse_pairs(text: str) -> dict[str, str]:
     """Return `Key: value` lines as a mapping, split at the first colon; lines without one are left out."""
     return dict(_pairs(text))

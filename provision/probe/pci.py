@@ -22,12 +22,16 @@ class PciGpu:
         address: `0000:17:00.0`.
         device: four hex digits, "" when the file is unreadable.
         driver: the bound kernel driver, or None.
+        physical: of an SR-IOV virtual function, the address of the GPU that it belongs to.
+        override: the only driver that may bind it, where one is set.
     """
 
     vendor: Maker
     address: str
     device: str
     driver: str | None
+    physical: str | None = None
+    override: str | None = None
 
 
 def pci_gpus(reader: Reader) -> tuple[PciGpu, ...]:
@@ -47,4 +51,10 @@ def _gpu(reader: Reader, name: str) -> PciGpu | None:
         address=parse_pci(name) or name,
         device=parse_hex_id(reader.text(f"{folder}/device")) or "",
         driver=reader.link(f"{folder}/driver"),
+        physical=reader.link(f"{folder}/physfn"),
+        override=_override(reader.line(f"{folder}/driver_override")),
     )
+
+
+def _override(text: str | None) -> str | None:
+    return None if text == "(null)" else text

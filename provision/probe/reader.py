@@ -36,12 +36,30 @@ class Reader:
         self._nodes = parse_nodes(self.text("/dev/.nodes") or "") if not self.live else {}
 
     def text(self, path: str) -> str | None:
-        """Return at most 1 MiB of text, undecodable bytes replaced; None when absent or unreadable."""
+        """Return at most 1 MiB of text, undecodable bytes replaced; None when absent or unreadable.
+
+        NULs at the end are left out: the kernel's files claim a whole page, and GNU tar fills a capture up to it.
+        """
+        data = self.data(path)
+        return None if data is None else data.rstrip(b"\0").decode(errors="replace")
+
+    def data(self, path: str, limit: int = _LIMIT, *, tail: bool = False) -> bytes | None:
+        """Return at most `limit` bytes, with `tail` the last ones; None when absent or unreadable."""
         try:
             # Not to block when a captured tree holds a pipe where a file should be.
             descriptor = os.open(self._real(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:  # noqa: PTH123 - Path.open cannot take a descriptor
-                return file.read(_LIMIT).decode(errors="replace")
+                if tail:
+                    file.seek(max(0, os.fstat(descriptor).st_size - limit))
+                return file.read(limit)
+        except OSError as error:
+            self._note(path, error)
+            return None
+
+    def changed(self, path: str) -> float | None:
+        """Return when a file was last written, in seconds since 1970; None when absent or unreadable."""
+        try:
+            return os.stat(self._real(path)).st_mtime  # noqa: PTH116 - as in `exists`
         except OSError as error:
             self._note(path, error)
             return None
@@ -96,6 +114,11 @@ class Reader:
         if not stat.S_ISCHR(status.st_mode):
             return None if self.live else DeviceNode(path=path)
         return DeviceNode(path=path, gid=status.st_gid, mode=stat.S_IMODE(status.st_mode))
+
+    def node_names(self, folder: str) -> tuple[str, ...]:
+        """Return the names in a folder below /dev, and those that a captured tree lists for it."""
+        listed = (path.rpartition("/") for path in self._nodes)
+        return (*self.names(folder), *(name for parent, _, name in listed if parent == folder))
 
     def nodes(self, *paths: str) -> tuple[DeviceNode, ...]:
         """Return those of `paths` that are device nodes."""

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from provision.probe import command
-from provision.probe.nvidia_parsers import SMI_FIELDS, ReportedGpu, parse_smi_list, parse_smi_table, with_slices
+from provision.probe.nvidia_parsers import (
+    HEALTH_FIELDS,
+    SMI_FIELDS,
+    ReportedGpu,
+    parse_smi_health,
+    parse_smi_list,
+    parse_smi_table,
+    with_health,
+    with_slices,
+)
 from provision.probe.wsl import LIBRARIES
 
 _OLD_FIELDS: Final = tuple(field for field in SMI_FIELDS if field != "compute_cap")
@@ -45,7 +54,9 @@ def ask_smi() -> ToolAnswer | None:
     gpus = parse_smi_table(answer, fields)
     listed = command.run(path, "-L")
     slices = {} if isinstance(listed, command.Failed) else parse_smi_list(listed)
-    return ToolAnswer(tool=path, gpus=with_slices(gpus, slices))
+    told = _query(path, HEALTH_FIELDS)
+    health = {} if isinstance(told, command.Failed) else parse_smi_health(told)
+    return ToolAnswer(tool=path, gpus=with_health(with_slices(gpus, slices), health))
 
 
 def _query(path: str, fields: tuple[str, ...]) -> str | command.Failed:

@@ -1,13 +1,14 @@
 """How the GPUs of one vendor are found, and what its files tell: what each vendor's own module provides."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from provision.model import DeviceNode, Driver, Finding, Gpu, Host
 from provision.probe.lookups import Lookups
 from provision.probe.pci import PciGpu
 from provision.probe.reader import Reader
+from provision.probe.unusable import Unusable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,8 @@ class VendorPart:
         gpus: in PCI order.
         driver: the loaded driver.
         nodes: device nodes that all its GPUs share.
-        findings: what a person should know.
+        unusable: why GPUs are not usable, by PCI address.
+        findings: what else a person should know.
         machine: the architecture, where the driver's own text names it.
         off_bus: there is a GPU that no bus shows and no container can be given.
     """
@@ -26,6 +28,7 @@ class VendorPart:
     gpus: tuple[Gpu, ...] = ()
     driver: Driver | None = None
     nodes: tuple[DeviceNode, ...] = ()
+    unusable: Mapping[str, Unusable] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     machine: str | None = None
     off_bus: bool = False

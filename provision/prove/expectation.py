@@ -2,7 +2,7 @@
 
 import msgspec
 
-from provision.model import TITLES, Backend, Gpu, Host, Level, Severity, Value, Vendor
+from provision.model import TITLES, Backend, Gpu, Host, Level, Severity, Value, Vendor, selection
 
 
 class Expectation(Value):
@@ -68,8 +68,10 @@ def host_state(host: Host, vendor: Vendor) -> tuple[bool, str]:
     name = vendor.gpu or ""
     found = host.gpus_of(name)
     through_windows = host.wsl and any(node.path == "/dev/dxg" for node in host.nodes)
-    if through_windows or (found and host.driver(name)):
+    if through_windows or (host.usable_of(name) and host.driver(name)):
         return True, ""
+    if found and not host.usable_of(name) and host.driver(name):
+        return False, f"no {vendor.maker} GPU of this host is usable ({found[0].pci or 'a GPU'}: {found[0].unusable})"
     if found:
         errors = [finding.text for finding in host.findings if finding.severity is Severity.ERROR]
         more = f" ({errors[0].rstrip('.')})" if errors else ""
@@ -84,20 +86,14 @@ def select(host: Host, vendor: Vendor, gpus: str) -> tuple[tuple[int, ...], tupl
     Args:
         host: the host, in whose PCI order the numbers count.
         vendor: cuda or rocm; for cpu the answer is one index and no GPU.
-        gpus: "all", or numbers and UUIDs separated by commas. Inside, the chosen ones count from 0.
+        gpus: "all", or names as `selection.select` takes them. Inside, the chosen ones count from 0.
+
+    Raises:
+        UsageError: KGE-306, a name of no usable GPU.
     """
     if vendor is Vendor.CPU:
         return (0,), ()
-    known = host.gpus_of(vendor.gpu or "")
-    discrete = tuple(gpu for gpu in known if not gpu.integrated) or known
-    if gpus == "all":
-        return tuple(range(len(discrete))), discrete
-    names = list(dict.fromkeys(name.strip() for name in gpus.split(",")))
-    chosen = [_named(known, name) for name in names]
-    return tuple(range(len(names))), tuple(gpu for gpu in chosen if gpu is not None)
-
-
-def _named(known: tuple[Gpu, ...], name: str) -> Gpu | None:
-    if name.isdecimal():
-        return known[int(name)] if int(name) < len(known) else None
-    return next((gpu for gpu in known if gpu.uuid is not None and gpu.uuid.lower() == name.lower()), None)
+    if not host.gpus_of(vendor.row.maker):  # nothing is known of them
+        return tuple(range(len(set(gpus.split(","))))) if gpus != "all" else (), ()
+    chosen = tuple(gpu for _, gpu in selection.select(host, vendor.row.maker, gpus))
+    return tuple(range(len(chosen))), chosen

@@ -75,7 +75,7 @@ def _inventory(python: Path, variables: Mapping[str, str]) -> _Inventory:
         return decode(done.stdout, _Inventory)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
         fix = "name a Python 3.9 or newer that starts"
-        raise InputError("KGE-594", f"{python} does not tell its packages.", why=_why(error), fix=fix) from error
+        raise InputError("KGE-594", f"{python} does not tell its packages.", cause=_why(error), fix=fix) from error
 
 
 def _why(error: Exception) -> str:

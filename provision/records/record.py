@@ -50,7 +50,8 @@ def host_key(host: Host, node: str) -> HostKey:
         node=node,
         kernel=host.kernel or "",
         drivers=tuple(f"{one.vendor} {one.version or one.flavour or ''}".strip() for one in host.drivers),
-        gpus=tuple(" ".join(filter(None, _identity(gpu))) for gpu in host.gpus),
+        # One that nothing drives takes no part in a proof: a card may come from a virtual machine and go again.
+        gpus=tuple(" ".join(filter(None, _identity(gpu))) for gpu in host.gpus if gpu.usable),
         layout=tuple(f"{gpu.pci} {gpu.partition}" for gpu in host.gpus if gpu.partition),
     )
 

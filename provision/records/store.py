@@ -49,7 +49,7 @@ def save(folder: Path, record: Record) -> Path:
         raise InputError(
             "KGE-589",
             f"The record of this proof cannot be kept in {folder}.",
-            why=error.strerror or str(error),
+            cause=error.strerror or str(error),
             fix="set XDG_STATE_HOME to a folder that can be written",
         ) from error
     return path

@@ -91,7 +91,7 @@ class _Session:
             raise BuildError(
                 "KGE-421",
                 f"The registry {self.reference.registry} does not answer.",
-                why=str(error),
+                cause=str(error),
                 fix="check the name and the network, or name a mirror (registries in kgpu-env.yaml)",
             ) from error
         self.bytes_read += len(answer.body)
@@ -150,7 +150,7 @@ def _for_machine(reference: Reference, index: dict[str, Any], machine: str) -> s
     raise BuildError(
         "KGE-422",
         f"{reference.repository}:{reference.version} has no image for {machine}.",
-        why=f"it has {', '.join(has) or 'none'}",
+        cause=f"it has {', '.join(has) or 'none'}",
     )
 
 
@@ -184,7 +184,7 @@ def _check(reference: Reference, body: bytes, digest: str) -> None:
 
 def _strange(reference: Reference, why: str) -> BuildError:
     fix = "is it a registry? its /v2/ must speak the Docker Registry HTTP API"
-    return BuildError("KGE-423", f"The answer of {reference.registry} is not understood.", why=why, fix=fix)
+    return BuildError("KGE-423", f"The answer of {reference.registry} is not understood.", cause=why, fix=fix)
 
 
 def _refused(reference: Reference, answer: Response) -> BuildError:
@@ -196,4 +196,4 @@ def _refused(reference: Reference, answer: Response) -> BuildError:
         _FORBIDDEN: "check the name, or log in: docker login REGISTRY",
     }.get(answer.status, "")
     what = f"The registry {reference.registry} does not give {name}."
-    return BuildError("KGE-422", what, why=f"HTTP {answer.status} {words}".strip(), fix=fix)
+    return BuildError("KGE-422", what, cause=f"HTTP {answer.status} {words}".strip(), fix=fix)

@@ -1,15 +1,21 @@
 """From a host and a request to the newest stack that satisfies every rule, and why nothing newer does."""
 
+from collections.abc import Iterator
+from functools import lru_cache
+
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
 from provision.errors import NoStackError
-from provision.model import Change, Host, Request, Stack, StackWarning, Vendor
-from provision.resolve.ageing import end_of_life
-from provision.resolve.outcome import Failure, told
-from provision.resolve.vendors import resolve_vendor
+from provision.model import GPU_VENDORS, Change, Host, Request, Stack, StackWarning, Vendor
+from provision.resolve import suggestions
+from provision.resolve.candidate import Wishes, wishes_of
+from provision.resolve.end_of_life import support_warnings
+from provision.resolve.explain import conflict, smallest_cover, told
+from provision.resolve.facts import Failure, class_of
+from provision.resolve.search import broken_by, find, find_all
 
-__all__ = ["resolve", "upgrades"]
+__all__ = ["feasible", "resolve", "upgrades"]
 
 
 def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | None = None) -> Stack:
@@ -27,85 +33,106 @@ def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | 
         NoStackError: nothing fits. The error names a smallest set of rules in conflict, and the smallest changes
             that would help.
     """
-    stack = _resolve(catalogue, host, request)
-    more = _unheeded(request, stack) + (end_of_life(catalogue, host, stack, today) if today else ())
+    stacks, failures = _by_vendor(catalogue, host, request)
+    if not stacks:
+        raise _no_stack(catalogue, host, wishes_of(request), *failures[0]) if failures else _no_gpu(host)
+    stack = stacks[0]
+    more = (
+        *_notes(stacks),
+        *_unheeded(request, stack),
+        *(support_warnings(catalogue, host, stack, today) if today else ()),
+    )
     return replace(stack, warnings=stack.warnings + more) if more else stack
+
+
+def feasible(catalogue: Catalogue, host: Host, request: Request) -> Iterator[Stack]:
+    """Yield every stack for `host` that satisfies `request`, the preferred first: that one is what `resolve` returns.
+
+    Builds come in the order of preference, each with every runtime and every base image that fits. Where TensorFlow has
+    a stack, no other backend is among them unless it is asked for. Nothing is yielded where nothing fits.
+
+    Args:
+        catalogue: the facts.
+        host: as probed, or from a file.
+        request: what the user asks for.
+    """
+    chosen, _ = _by_vendor(catalogue, host, request)
+    notes = _notes(chosen)
+    for first in chosen:
+        for stack in find_all(catalogue, host, wishes_of(request), first.vendor):
+            more = (*notes, *_unheeded(request, stack))
+            yield replace(stack, warnings=stack.warnings + more) if more else stack
+        notes = ()
 
 
 def upgrades(catalogue: Catalogue, host: Host, request: Request, stack: Stack) -> tuple[Change, ...]:
     """Return the newer drivers that would each give a newer framework than `stack`, the oldest first."""
-    from provision.resolve import advice  # noqa: PLC0415 - only an explanation pays for it
-
-    found = advice.upgrades(catalogue, host, request, stack.vendor, better_than=stack)
-    return tuple(Change(change=f"driver {one.driver} or newer", gives=one.stack.summary) for one in found)
+    found = suggestions.upgrades(catalogue, class_of(host, stack.vendor), wishes_of(request), stack.vendor, stack)
+    return tuple(Change(change=f"driver {driver} or newer", gives=newer.summary) for driver, newer in found)
 
 
-def _unheeded(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
-    """Return a warning for a version of the other maker's runtime: it says nothing about this stack."""
-    asked = {"cuda": request.cuda, "rocm": request.rocm}
+def _by_vendor(catalogue: Catalogue, host: Host, request: Request) -> tuple[list[Stack], list[tuple[Vendor, Failure]]]:
+    """Return the stack of each vendor in question, the preferred first, and the vendors that have none."""
+    wishes, auto = wishes_of(request), request.vendor is Vendor.AUTO
+    vendors = [vendor for vendor in GPU_VENDORS if host.gpus_of(vendor.row.maker)] if auto else [request.vendor]
+    outcomes = [(vendor, find(catalogue, host, wishes, vendor)) for vendor in vendors]
+    if auto and request.fallback == "cpu" and not any(isinstance(outcome, Stack) for _, outcome in outcomes):
+        outcomes = [(Vendor.CPU, find(catalogue, host, wishes, Vendor.CPU))]
+    stacks = [outcome for _, outcome in outcomes if isinstance(outcome, Stack)]
+    # What was asked for comes before what replaces it.
+    stacks.sort(key=lambda stack: stack.backend != (wishes.backend or "tensorflow"))
+    return stacks, [(vendor, outcome) for vendor, outcome in outcomes if isinstance(outcome, Failure)]
+
+
+def _notes(stacks: list[Stack]) -> tuple[StackWarning, ...]:
+    """Return a warning for each other vendor that has a stack, too."""
     return tuple(
-        StackWarning(code="wish-unheeded", text=f"--{name} {version} says nothing about a stack for {stack.vendor}")
-        for name, version in asked.items()
-        if version and name != stack.vendor
-    )
-
-
-def _resolve(catalogue: Catalogue, host: Host, request: Request) -> Stack:
-    if request.vendor is not Vendor.AUTO:
-        return _stack(catalogue, host, request, request.vendor)
-    present = [vendor for vendor in (Vendor.CUDA, Vendor.ROCM) if host.gpus_of(vendor.gpu or "")]
-    outcomes = [resolve_vendor(catalogue, host, request, vendor) for vendor in present]
-    stacks = [outcome for outcome in outcomes if isinstance(outcome, Stack)]
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    if stacks:
-        # What was asked for comes before what stands in for it.
-        return _noting_others(sorted(stacks, key=lambda stack: stack.backend != (request.backend or "tensorflow")))
-    if request.fallback == "cpu":
-        return _stack(catalogue, host, request, Vendor.CPU)
-    if failures:
-        raise _no_stack(catalogue, host, replace(request, vendor=present[0]), failures[0])
-    raise _no_gpu(host)
-
-
-def _stack(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Stack:
-    match resolve_vendor(catalogue, host, request, vendor):
-        case Stack() as stack:
-            return stack
-        case Failure() as failure:
-            raise _no_stack(catalogue, host, replace(request, vendor=vendor), failure)
-
-
-def _no_stack(catalogue: Catalogue, host: Host, request: Request, failure: Failure) -> NoStackError:
-    from provision.resolve import advice, conflict  # noqa: PLC0415 - only a failure pays for them
-
-    rules = conflict.smallest_cover(failure.broken())
-    found = () if failure.fix else advice.changes(catalogue, host, request, request.vendor)
-    words = f". {conflict.in_words(rules)}" if rules else ""
-    # The newest that breaks one of them; what was asked for is told where nothing else stands in the way.
-    telling = [one for one in failure.rejected if one.rule in rules]
-    telling.sort(key=lambda one: one.rule.startswith("requested-"))
-    why = told(telling[0]) if telling else failure.why
-    error = NoStackError(
-        failure.code,
-        failure.what,
-        why=why + words,
-        fix=failure.fix or advice.in_words(found),
-        rejected=failure.rejected,
-    )
-    error.conflict, error.changes = tuple(rule.value for rule in rules), found
-    return error
-
-
-def _noting_others(stacks: list[Stack]) -> Stack:
-    first, *others = stacks
-    notes = tuple(
         StackWarning(
             code="mixed-vendors",
             text=f"this host has GPUs of two makers; for the other one: --vendor {other.vendor} ({other.summary})",
         )
-        for other in others
+        for other in stacks[1:]
     )
-    return replace(first, warnings=first.warnings + notes)
+
+
+def _unheeded(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
+    """Return a warning for a version of another maker's runtime: it says nothing about this stack."""
+    wishes = wishes_of(request)
+    asked = {vendor: wishes.runtime(vendor) for vendor in GPU_VENDORS if vendor is not stack.vendor}
+    return tuple(
+        StackWarning(code="wish-unheeded", text=f"--{vendor} {version} says nothing about a stack for {stack.vendor}")
+        for vendor, version in asked.items()
+        if version
+    )
+
+
+def _no_stack(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor, failure: Failure) -> NoStackError:
+    if failure.facts is None:  # the host lacks something, whatever is asked for
+        fix = failure.fix or suggestions.in_words(())
+        return NoStackError(failure.code, failure.what, cause=failure.why, fix=fix)
+    rules, why, found = _reasons(catalogue, class_of(host, vendor), wishes, vendor)
+    fix = suggestions.in_words(found)
+    error = NoStackError(failure.code, failure.what, cause=why, fix=fix, rejected=failure.rejected)
+    error.conflict, error.changes = rules, found
+    return error
+
+
+@lru_cache(maxsize=1024)
+def _reasons(
+    catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor
+) -> tuple[tuple[str, ...], str, tuple[Change, ...]]:
+    """Return the rules in conflict, the same in words, and the changes that would help, for a class of hosts."""
+    failure = find(catalogue, host, wishes, vendor)
+    if isinstance(failure, Stack):
+        raise TypeError("there is a stack")
+    broken = broken_by(failure)
+    rules = smallest_cover(broken)
+    # The newest that breaks one of them; what was asked for is told where nothing else stands in the way.
+    telling = [one for one in failure.rejected if one.rule in rules]
+    telling.sort(key=lambda one: one.rule.startswith("requested-"))
+    why = told(telling[0]) if telling else failure.why
+    why = f"{why}. {conflict(rules)}" if rules else why
+    return tuple(rule.value for rule in rules), why, suggestions.changes(catalogue, host, wishes, vendor, broken)
 
 
 def _no_gpu(host: Host) -> NoStackError:
@@ -113,7 +140,7 @@ def _no_gpu(host: Host) -> NoStackError:
     return NoStackError(
         "KGE-210",
         "The host has no GPU.",
-        why=f"looked at: {looked}",
+        cause=f"looked at: {looked}",
         fix=(
             "ask for a CPU environment with --vendor cpu (or --fallback cpu), "
             "or for another machine's with --host FILE (kgpu-env probe --json, run there)"

@@ -1,8 +1,13 @@
 """Every rule by name: what it speaks of, and what it says. A rule that is not here cannot be broken."""
 
 from enum import Enum, auto
+from typing import Final
+
+from msgspec import Struct
 
 from provision.compat import Self, StrEnum
+
+REQUESTED: Final = "what was asked for"  # the source of a rule that speaks of the request alone
 
 
 class Of(Enum):
@@ -32,7 +37,7 @@ class RuleName(StrEnum):
     REQUESTED_BASE = "requested-base", Of.WISH, "the base image asked for"
     REQUESTED_CUDA = "requested-cuda", Of.WISH, "the CUDA asked for"
     REQUESTED_ROCM = "requested-rocm", Of.WISH, "the ROCm asked for"
-    HOUSE = "house", Of.WISH, "the site's own rules"
+    SITE_POLICY = "house", Of.WISH, "the site's own rules"
     MACHINE = "machine", Of.GPU, "the wheels or the image must have GPU code for the host's processor"
     TEGRA = "tegra", Of.GPU, "no wheel serves a Jetson's own GPU"
     WSL = "wsl", Of.GPU, "AMD documents TensorFlow for Linux, not for WSL2; the catalogue has no other build for it"
@@ -73,3 +78,16 @@ class RuleName(StrEnum):
     TORCH_ACCEPTS_GPU = "torch-accepts-gpu", Of.GPU, "the torch build must accept the GPU"
     ROCM_SUPPORTS_GPU = "rocm-supports-gpu", Of.GPU, "ROCm must support the GPU"
     PARTITIONS = "partitions", Of.GPU, "ROCm must see the partitions of a GPU"
+
+
+class Broken(Struct, frozen=True, gc=False):
+    """A rule that a candidate does not satisfy, why, and where that is from."""
+
+    rule: RuleName
+    reason: str
+    source: str
+
+
+def bracketed(source: str) -> str:
+    """Return a source as it ends a sentence; nothing for the request, which is no source to look up."""
+    return "" if source == REQUESTED else f" [{source}]"

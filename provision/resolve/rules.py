@@ -1,33 +1,81 @@
-"""What a rule is: a predicate over a candidate that says, in words and with a source, why it fails."""
+"""The one list of rules that a candidate has to satisfy, whatever its framework and vendor, in the order of telling."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, Literal, get_args
 
-from provision.catalogue import Catalogue
-from provision.model import version_key
-from provision.resolve.rule_names import RuleName
+from msgspec import Struct
 
-C = TypeVar("C")
-REQUESTED = "what was asked for"  # the source of a rule that speaks of the request alone
+from provision.resolve import rules_request as request
+from provision.resolve import rules_support as support
+from provision.resolve.candidate import Candidate
+from provision.resolve.rule_names import Broken, RuleName
 
-
-class Broken(NamedTuple):
-    """A rule that a candidate does not satisfy."""
-
-    rule: RuleName
-    reason: str
-    source: str
+Check = Callable[[Candidate], Broken | None]
+Rules = frozenset[RuleName]  # all that one candidate breaks
+# What of a candidate a rule looks at: the build with its first runtime, each runtime, each base. A later part is asked
+# only of what satisfies the ones before.
+Part = Literal["build", "runtime", "base"]
 
 
-Rule = Callable[[C], Broken | None]
+class Rule(Struct, frozen=True):
+    """A predicate over candidates, and the names under which it tells that it is broken."""
+
+    part: Part
+    broken: Check
+    names: tuple[RuleName, ...]
 
 
-def bracketed(source: str) -> str:
-    """Return a source as it ends a sentence; nothing for the request, which is no source to look up."""
-    return "" if source == REQUESTED else f" [{source}]"
+_N = RuleName
+_ACCEPTS: Final = (_N.TENSORFLOW_ACCEPTS_GPU, _N.JAX_ACCEPTS_GPU, _N.TORCH_ACCEPTS_GPU)
+_RUNTIME: Final = (_N.REQUESTED_CUDA, _N.REQUESTED_ROCM)
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule("build", request.requested_tensorflow, (_N.REQUESTED_TENSORFLOW,)),
+    Rule("build", request.published_runtime, _RUNTIME),
+    Rule("build", request.published_python, (_N.REQUESTED_PYTHON,)),
+    Rule("build", request.published_base, (_N.REQUESTED_BASE,)),
+    Rule("build", request.published_policy, (_N.SITE_POLICY,)),
+    Rule("build", request.framework_policy, (_N.SITE_POLICY,)),
+    Rule("build", support.tegra, (_N.TEGRA,)),
+    Rule("build", support.machine, (_N.MACHINE,)),
+    Rule("build", support.wsl, (_N.WSL,)),
+    Rule("build", support.runtime_supports_gpu, (_N.ROCM_SUPPORTS_GPU,)),
+    Rule("build", support.build_accepts_gpu, _ACCEPTS),
+    Rule("build", support.driver_minimum, (_N.DRIVER_MINIMUM, _N.WSL_DRIVER)),
+    Rule("build", support.driver_window, (_N.DRIVER_WINDOW,)),
+    Rule("build", support.partitions, (_N.PARTITIONS,)),
+    Rule("build", support.driver_drives_gpu, (_N.DRIVER_DRIVES_GPU,)),
+    Rule("build", support.gpu_code, (_N.GPU_CODE, _N.PTX_SPECIFIC, _N.PTX_DRIVER)),
+    Rule("build", support.runtime_from_base, (_N.CUDA_FROM_BASE,)),
+    Rule("build", support.confirmed, (_N.CONFIRMED,)),
+    Rule("runtime", support.toolkit_knows_gpu, (_N.TOOLKIT_KNOWS_GPU,)),
+    Rule("runtime", request.requested_runtime, _RUNTIME),
+    Rule("runtime", request.runtime_policy, (_N.SITE_POLICY,)),
+    Rule("runtime", support.cuda_fits, (_N.CUDA_VERSION,)),
+    Rule("runtime", support.cudnn_fits, (_N.CUDNN_VERSION,)),
+    Rule("runtime", support.cudnn_code, (_N.CUDNN_CODE,)),
+    Rule("runtime", support.image_starts, (_N.REQUIRE_CUDA,)),
+    Rule("base", request.wheels_for_python, (_N.REQUESTED_PYTHON,)),
+    Rule("base", request.image_python, (_N.REQUESTED_PYTHON, _N.PYTHON)),
+    Rule("base", request.requested_base, (_N.REQUESTED_BASE,)),
+    Rule("base", request.requested_python, (_N.REQUESTED_PYTHON,)),
+    Rule("base", request.base_policy, (_N.SITE_POLICY,)),
+    Rule("base", request.base_python, (_N.PYTHON,)),
+    Rule("base", request.base_glibc, (_N.GLIBC,)),
+)
+if unused := set(RuleName) - {name for rule in RULES for name in rule.names}:
+    raise TypeError(f"no rule breaks {', '.join(sorted(unused))}: RULES needs a row for each name")
+OF_PART: Final[Mapping[Part, tuple[Check, ...]]] = {
+    part: tuple(rule.broken for rule in RULES if rule.part == part) for part in get_args(Part)
+}
 
 
-class Asked(Generic[C]):
+def all_broken(candidate: Candidate) -> Iterator[Broken]:
+    """Yield every rule that a candidate with a base breaks."""
+    return (broken for rule in RULES if (broken := rule.broken(candidate)))
+
+
+class Asked:
     """A candidate before its rules: asked up to the first that it breaks, and on from there when somebody wants more.
 
     Attributes:
@@ -38,42 +86,19 @@ class Asked(Generic[C]):
 
     __slots__ = ("_broken", "_rules", "candidate", "first", "place")  # a resolution makes some hundreds
 
-    def __init__(self, rules: Sequence[Rule[C]], candidate: C) -> None:
+    def __init__(self, rules: Sequence[Check], candidate: Candidate) -> None:
         self.candidate, self.first, self.place = candidate, None, len(rules)
         self._rules = rules
-        self._broken: frozenset[RuleName] | None = None
+        self._broken: Rules | None = None
         for place, rule in enumerate(rules):
             if broken := rule(candidate):
                 self.first, self.place = broken, place
                 break
 
     @property
-    def broken(self) -> frozenset[RuleName]:
+    def broken(self) -> Rules:
         """The names of all rules that the candidate breaks."""
         if self._broken is None:
-            first = {self.first.rule} if self.first else frozenset()
-            self._broken = all_broken(self._rules[self.place + 1 :], self.candidate) | first
+            rest = (rule(self.candidate) for rule in self._rules[self.place + 1 :])
+            self._broken = frozenset(broken.rule for broken in (self.first, *rest) if broken)
         return self._broken
-
-
-def all_broken(rules: Iterable[Rule[C]], candidate: C) -> frozenset[RuleName]:
-    """Return the names of all rules that `candidate` breaks."""
-    return frozenset(broken.rule for rule in rules if (broken := rule(candidate)))
-
-
-def matches(version: str, asked: str | None) -> bool:
-    """Tell whether `version` is what was asked for: "2.21.0" is a "2.21" and a "2.21.0", not a "2.2"."""
-    return asked is None or version.split(".")[: asked.count(".") + 1] == asked.split(".")
-
-
-def house(catalogue: Catalogue, subject: str, value: str) -> Broken | None:
-    """Return the site's own rule that a version or base image breaks."""
-    for row in catalogue.house:
-        if row.subject != subject:
-            continue
-        if row.newest and version_key(value)[: len(version_key(row.newest))] > version_key(row.newest):
-            reason = f"the site's rule {row.id} allows no {subject} newer than {row.newest}, and this is {value}"
-            return Broken(RuleName.HOUSE, reason, row.source)
-        if row.images and value not in row.images:
-            return Broken(RuleName.HOUSE, f"the site's rule {row.id} does not list {value}", row.source)
-    return None

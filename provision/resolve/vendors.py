@@ -1,46 +1,58 @@
-"""Resolving for one vendor, whose rules are imported when they are needed: a start has little time."""
+"""The vendors, one row each, and their builds and the plain base images in one shape, made once for a catalogue."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 from provision.catalogue import Catalogue
-from provision.compat import assert_never
-from provision.model import Host, Request, Stack, Vendor
-from provision.resolve.outcome import Outcome
+from provision.model import GPU_VENDORS, Backend, Vendor, version_key
+from provision.resolve.amd import AMD
+from provision.resolve.candidate import Build, Image, Knowledge
+from provision.resolve.cpu import CPU
+from provision.resolve.nvidia import NVIDIA
 
-__all__ = ["resolve_tensorflow", "resolve_vendor"]
+# In the order of preference. JAX before torch: XLA compiles a model for the GPU that it finds, as with TensorFlow.
+BACKENDS: Final[tuple[Backend, ...]] = ("tensorflow", "jax", "torch")
+ALTERNATIVES: Final = BACKENDS[1:]
+
+KNOWLEDGE: Final[Mapping[Vendor, Knowledge]] = {Vendor.CUDA: NVIDIA, Vendor.ROCM: AMD, Vendor.CPU: CPU}
+if lacking := set(GPU_VENDORS) - set(KNOWLEDGE):
+    raise TypeError(f"resolve knows nothing of {', '.join(sorted(lacking))}: KNOWLEDGE needs a row for each vendor")
 
 
-def resolve_vendor(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Outcome:
-    """Return the newest stack of `vendor` for the host, or why there is none.
+@lru_cache(maxsize=64)
+def builds_of(catalogue: Catalogue, vendor: Vendor, backend: Backend, base: str | None) -> tuple[Build, ...]:
+    """Return the builds of a framework for a vendor, the preferred first, as they are on a base that is asked for."""
+    if base is None:
+        return KNOWLEDGE[vendor].builds(catalogue, backend)
+    return tuple(
+        KNOWLEDGE[vendor].on_base(catalogue, build, base) for build in builds_of(catalogue, vendor, backend, None)
+    )
 
-    It is one of TensorFlow, unless another backend is asked for, or no build of TensorFlow serves the host's GPUs.
+
+@lru_cache(maxsize=8)
+def plain_images(catalogue: Catalogue, backend: Backend) -> tuple[Image, ...]:
+    """Return the plain images, the preferred first: as they stand in the file for TensorFlow.
+
+    The others come by the newest Python: JAX drops the old ones soon.
     """
-    if request.backend and request.backend != "tensorflow":
-        from provision.resolve.keras import resolve_keras  # noqa: PLC0415 - see above
-
-        return resolve_keras(catalogue, host, request, vendor, (request.backend,))
-    found = resolve_tensorflow(catalogue, host, request, vendor)
-    if isinstance(found, Stack):
-        return found
-    from provision.resolve.fallback import keras_instead  # noqa: PLC0415 - see above
-
-    return keras_instead(catalogue, host, request, vendor, found)
+    found = catalogue.images.bases
+    if backend != "tensorflow":
+        found = tuple(sorted(found, key=lambda base: version_key(base.python), reverse=True))
+    return tuple(
+        Image(row.image, row.python, row.source, row.glibc, row.suite, has_python=row.family == "image")
+        for row in found
+    )
 
 
-def resolve_tensorflow(catalogue: Catalogue, host: Host, request: Request, vendor: Vendor) -> Outcome:
-    """Return the newest stack of TensorFlow, or why there is none; nothing stands in for it."""
-    match vendor:
-        case Vendor.CUDA:
-            from provision.resolve.cuda_trial import resolve_cuda  # noqa: PLC0415 - see above
+def runtime_images(catalogue: Catalogue, vendor: Vendor, version: str | None) -> list[str]:
+    """Return the images that bring a runtime for the TensorFlow `version` (None: any) that finds it nowhere else."""
+    builds = builds_of(catalogue, vendor, "tensorflow", None)
+    wanted = [build for build in builds if build.needs_image and matches(build.version, version)]
+    majors = {build.runtimes[0].version.split(".")[0] for build in wanted}
+    return [row.image for row in KNOWLEDGE[vendor].images(catalogue) if row.cuda.split(".")[0] in majors]
 
-            return resolve_cuda(catalogue, host, request)
-        case Vendor.ROCM:
-            from provision.resolve.rocm_stack import resolve_rocm  # noqa: PLC0415 - see above
 
-            return resolve_rocm(catalogue, host, request)
-        case Vendor.CPU:
-            from provision.resolve.cpu_stack import resolve_cpu  # noqa: PLC0415 - see above
-
-            return resolve_cpu(catalogue, host, request)
-        case Vendor.AUTO:
-            raise ValueError("auto is decided before a vendor is resolved")
-        case _:
-            assert_never(vendor)
+def matches(version: str, asked: str | None) -> bool:
+    """Tell whether `version` is what was asked for: "2.21.0" is a "2.21" and a "2.21.0", not a "2.2"."""
+    return asked is None or version.split(".")[: asked.count(".") + 1] == asked.split(".")

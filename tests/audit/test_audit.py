@@ -12,8 +12,8 @@ from packaging.specifiers import SpecifierSet
 
 from provision.catalogue import load
 from provision.model import DriverVersion, version_key
-from provision.resolve.imagecheck import starts
-from provision.resolve.require import Seen, parse, unmet
+from provision.resolve.image_check import starts
+from provision.resolve.nvidia_require import Seen, parse, unmet
 from provision.resolve.rule_names import RuleName
 
 HERE = Path(__file__).parent

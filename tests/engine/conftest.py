@@ -42,7 +42,7 @@ def engine() -> Iterator[DockerEngine]:
     try:
         found = connect()
     except KgpuError as error:
-        pytest.fail(f"the engine tests need a container engine: {error.what}: {error.why}", pytrace=False)
+        pytest.fail(f"the engine tests need a container engine: {error.text}: {error.cause}", pytrace=False)
     assert isinstance(found, DockerEngine)
     if not found.describe().buildkit:
         pytest.fail(f"the engine tests need Docker, and {found.describe().address} is none", pytrace=False)

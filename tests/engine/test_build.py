@@ -46,8 +46,8 @@ def test_a_failed_step_names_itself_and_shows_its_last_lines(engine: DockerEngin
         build("RUN true", f"RUN exec >&2; seq 30; echo {tag}-broke; exit 7", "RUN echo never")
     error = caught.value
     assert error.code == "KGE-401"
-    assert "[3/4] RUN exec >&2; seq 30" in error.what
-    assert error.what.endswith("exit code 7")
+    assert "[3/4] RUN exec >&2; seq 30" in error.text
+    assert error.text.endswith("exit code 7")
     assert len(error.log) == 20
     assert f"{tag}-broke" in error.log
     assert engine.image(tag) is None
@@ -65,7 +65,7 @@ def test_a_failed_rebuild_keeps_the_old_tag(engine: DockerEngine, build: Build, 
 def test_a_dockerfile_that_is_none(engine: DockerEngine, tag: str) -> None:
     with pytest.raises(BuildError, match="before its first step") as caught:
         engine.build(Context(files={"Dockerfile": b"FRM x\n"}), tag, lambda _: None, {})
-    assert "unknown instruction: FRM" in caught.value.why
+    assert "unknown instruction: FRM" in caught.value.cause
 
 
 def test_a_base_that_cannot_be_pulled(engine: DockerEngine, registry: str, tag: str) -> None:
@@ -73,8 +73,8 @@ def test_a_base_that_cannot_be_pulled(engine: DockerEngine, registry: str, tag: 
     with pytest.raises(BuildError) as caught:
         engine.build(context, tag, lambda _: None, {})
     assert caught.value.code == "KGE-402"
-    assert f"{registry}/none:1" in caught.value.what
-    assert "not found" in caught.value.why
+    assert f"{registry}/none:1" in caught.value.text
+    assert "not found" in caught.value.cause
     assert engine.image(tag) is None
 
 

@@ -54,7 +54,7 @@ def test_nothing_answers_names_the_places(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         connect(f"unix://{tmp_path}/none.sock")
     assert caught.value.code == "KGE-301"
-    assert f"{tmp_path}/none.sock (No such file or directory)" in caught.value.why
+    assert f"{tmp_path}/none.sock (No such file or directory)" in caught.value.cause
 
 
 def test_a_dead_socket(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_dead_socket(tmp_path: Path) -> None:
         dead.bind(str(tmp_path / "s"))
     with pytest.raises(EngineError, match="no container engine answers") as caught:
         connect(environment={"DOCKER_HOST": f"unix://{tmp_path}/s"})
-    assert "Connection refused" in caught.value.why
+    assert "Connection refused" in caught.value.cause
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", "unix://", "", "tcp://"])

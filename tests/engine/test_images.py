@@ -45,7 +45,7 @@ def test_a_manifest_that_the_registry_lacks(engine: DockerEngine, registry: str)
     with pytest.raises(BuildError) as caught:
         engine.pull(f"{registry}/kgpu-test/none:1", lambda _: None)
     assert caught.value.code == "KGE-402"
-    assert re.search("manifest|not found", caught.value.why)  # containerd's image store has words of its own
+    assert re.search("manifest|not found", caught.value.cause)  # containerd's image store has words of its own
     assert "not have it" in caught.value.fix
 
 
@@ -53,7 +53,7 @@ def test_a_registry_that_does_not_answer(engine: DockerEngine) -> None:
     with pytest.raises(BuildError) as caught:
         engine.pull("127.0.0.1:1/kgpu-test/none:1", lambda _: None)
     assert caught.value.code == "KGE-402"
-    assert "connection refused" in caught.value.why
+    assert "connection refused" in caught.value.cause
 
 
 def test_pushing_what_is_not_there(engine: DockerEngine, registry: str) -> None:

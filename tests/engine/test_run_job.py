@@ -96,13 +96,13 @@ def test_a_port_in_use(engine: DockerEngine, base: str) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(EngineError) as caught:
             work(engine, base, "true", ports={8888: port})
-    assert (caught.value.code, str(port) in caught.value.what) == ("KGE-307", True)
+    assert (caught.value.code, str(port) in caught.value.text) == ("KGE-307", True)
 
 
 def test_a_device_that_is_not_there(engine: DockerEngine, base: str) -> None:
     with pytest.raises(EngineError) as caught:
         work(engine, base, "true", access=Access(method="device-nodes", nodes=("/dev/kgpu-none",)))
-    assert (caught.value.code, "/dev/kgpu-none" in caught.value.why) == ("KGE-308", True)
+    assert (caught.value.code, "/dev/kgpu-none" in caught.value.cause) == ("KGE-308", True)
 
 
 def command(*words: str, **options: Any) -> "subprocess.Popen[str]":  # noqa: ANN401 - passed through

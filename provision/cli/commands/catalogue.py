@@ -17,9 +17,8 @@ from provision.cli.output import log, print_json, print_lines, print_result, wri
 from provision.errors import InputError, UsageError, nearest
 from provision.model import GPU_VENDORS, VENDORS, Severity, Vendor, encode
 from provision.model.matrix import Cell
-from provision.resolve.review import review
-from provision.resolve.sweep import matrix
-from provision.resolve.without import effects, named_by, served
+from provision.resolve.catalogue_check import review
+from provision.resolve.matrix import effects, matrix, named_by, served
 
 group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -157,7 +156,7 @@ def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.
         print_result(f"{len(found)} findings, {f'{len(wrong)} of them errors' if wrong else 'none of them an error'}.")
         print_lines(f"{one.severity:<8} {one.code} {one.text}; {one.fix}" for one in found)
     if wrong:
-        raise InputError("KGE-250", f"The catalogue contradicts itself in {len(wrong)} places.", why=wrong[0].text)
+        raise InputError("KGE-250", f"The catalogue contradicts itself in {len(wrong)} places.", cause=wrong[0].text)
     if as_json:
         print_json(DoctorDocument(findings=found))
 

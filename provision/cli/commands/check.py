@@ -10,7 +10,7 @@ from provision.cli.context import load_catalogue, this_host
 from provision.cli.documents import CheckDocument
 from provision.cli.output import log, print_json, print_lines, print_result
 from provision.cli.planning import settings
-from provision.resolve.imagecheck import check_image
+from provision.resolve.image_check import check_image
 
 Image = Annotated[
     str, typer.Argument(metavar="IMAGE", help="Image reference, such as nvidia/cuda:12.6.3-base-ubuntu24.04.")

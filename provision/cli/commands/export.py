@@ -118,7 +118,7 @@ def _check_options(wanted: Output, target: ExportOptions) -> None:
         raise UsageError("KGE-592", f"--node belongs to export {able}.", fix="leave it out")
     if target.memory and wanted.no_memory:
         what = f"export {wanted.name} takes no --memory."
-        raise UsageError("KGE-592", what, why=wanted.no_memory, fix="leave it out")
+        raise UsageError("KGE-592", what, cause=wanted.no_memory, fix="leave it out")
 
 
 def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
@@ -157,7 +157,7 @@ def _reference(found: Plan, wanted: Output, target: ExportOptions) -> str | None
         if "@" in reference:
             return reference
     except BuildError as error:
-        why = error.what
+        why = error.text
     log(f"note      the image is named by its tag alone: {why}")
     return target.image
 

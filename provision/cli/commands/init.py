@@ -86,7 +86,7 @@ def _ask_packages() -> tuple[str, ...]:
         try:
             _check(found)
         except InputError as error:
-            log(f"          {error.what} {error.why}".rstrip())
+            log(f"          {error.text} {error.cause}".rstrip())
         else:
             return found
 

@@ -12,7 +12,7 @@ from provision.cli.output import print_json, print_lines
 from provision.cli.planning import log_warnings, plan
 from provision.errors import NoStackError
 from provision.resolve import upgrades
-from provision.resolve.telling import explanation, rejections, sources
+from provision.resolve.explain import explanation, rejections, sources
 
 Explain = Annotated[bool, typer.Option("--explain", help="Tell why each newer candidate fell out.")]
 
@@ -42,4 +42,4 @@ def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json 
 def _print_rejections(error: NoStackError, catalogue: Catalogue) -> None:
     lines = rejections(error.rejected)
     nearest = (f"Nearest   {change.change} gives {change.gives}" for change in error.changes)
-    print_lines([*lines, *nearest, *sources(catalogue, [*lines, error.why])])
+    print_lines([*lines, *nearest, *sources(catalogue, [*lines, error.cause])])

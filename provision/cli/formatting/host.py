@@ -32,10 +32,10 @@ def describe(host: Host, *, captured: bool = False) -> list[str]:
 def headline(host: Host) -> str:
     """Return the host in one line."""
     kinds: dict[str, int] = {}
-    for gpu in host.gpus:
+    for gpu in (gpu for gpu in host.gpus if gpu.usable):
         name = f"{gpu.name or MAKERS[gpu.vendor]} ({gpu.architecture or 'unknown architecture'})"
         kinds[name] = kinds.get(name, 0) + 1
-    parts = [f"{count} x {name}" for name, count in kinds.items()] or ["no GPU"]
+    parts = [f"{count} x {name}" for name, count in kinds.items()] or ["no usable GPU" if host.gpus else "no GPU"]
     drivers = [f"{_driver(driver)} driver" for driver in host.drivers]
     return ", ".join([*parts, *drivers, _engine(host)])
 
@@ -59,8 +59,9 @@ def _gpu(gpu: Gpu) -> str:
         gpu.architecture or "architecture unknown",
         _memory(gpu),
         gpu.partition,
-        gpu.pci,
+        f"{gpu.pci} [{gpu.device_id}]" if gpu.pci and gpu.device_id else gpu.pci,
         gpu.uuid,
+        None if gpu.usable else f"not usable: {gpu.unusable}",
     ]
     return ", ".join(part for part in parts if part)
 

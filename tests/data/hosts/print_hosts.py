@@ -6,17 +6,16 @@ The other files of this folder have no tree: they are written by hand for tests 
 import importlib.util
 import sys
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-import yaml
-
+from provision.catalogue import load
 from provision.model import encode
-from provision.probe import Lookups, probe_files
+from provision.probe import Lookups, lookups_of, probe_files
 
 HERE = Path(__file__).parent
-DEVICES = HERE.parents[2] / "images" / "nvidia_devices.yaml"
 # facts of AMD's drivers, as in images/amd.yaml; here so that a new row there changes no host file
 RELEASES = {"6.12.12": "6.4", "6.14.14": "30.10", "6.16.6": "30.20", "6.16.13": "30.30", "7.1.3": "31.50"}
 
@@ -32,9 +31,7 @@ def tree_maker() -> ModuleType:
 
 @cache
 def lookups() -> Lookups:
-    chips = yaml.safe_load(DEVICES.read_text())["chips"]
-    capabilities = {device: chip["capability"] for chip in chips for device in chip["devices"]}
-    return Lookups(amd_releases=RELEASES, capabilities=capabilities)
+    return replace(lookups_of(load()), amd_releases=RELEASES)
 
 
 def host_json(name: str) -> str:

@@ -172,7 +172,10 @@ def mi300x(tree: Tree) -> None:
 
 
 def mi300x_cpx(tree: Tree) -> None:
-    """Add two MI300X of eight partitions each; the partitions' function numbers exist in KFD alone."""
+    """Add two MI300X of eight partitions each, which share their card's unique id, as real ones do.
+
+    The partitions' function numbers exist in KFD alone.
+    """
     amd_driver(tree, "6.16.13")
     for card, bus in enumerate((0xE5, 0xF5)):
         folder = tree.pci(f"0000:{bus:02x}:00.0", "1002:74a1", "1200", "amdgpu")
@@ -184,7 +187,7 @@ def mi300x_cpx(tree: Tree) -> None:
                 "simd_count": 152,
                 "num_xcc": 1,
                 "gfx_target_version": 90402,
-                "unique_id": 15931900197903628200 + number,
+                "unique_id": 15931900197903628200 + card,
             }
             kfd_node(tree, number, values | place, 24 * GIB)
 

@@ -27,7 +27,6 @@ from provision.errors import KgpuError
 if TYPE_CHECKING:
     from docker import APIClient
 
-BASE = "kgpu-test/base:latest"
 START_SECONDS = 30
 END_SECONDS = 30
 NOT_NEEDED = ("doc", "locale", "man", "perl")  # of /usr/share, a third of the base
@@ -192,10 +191,10 @@ def rootfs(engine: DockerEngine, base: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-def debian(docker28: Modern, rootfs: Path) -> str:
-    """A Debian with Python on the current Docker."""
-    docker28.engine.import_image(str(rootfs), BASE, {"made": 'of "a" $TAR'})
-    return BASE
+def debian(docker28: Modern, rootfs: Path, base: str) -> str:
+    """A Debian with Python on the current Docker, by the name under which the engine's own tests look for it."""
+    docker28.engine.import_image(str(rootfs), base, {"made": 'of "a" $TAR'})
+    return base
 
 
 @pytest.fixture

@@ -40,42 +40,42 @@ def test_the_listing_has_the_contract_keys() -> None:
 
 def test_a_float_version_names_file_row_and_field(tmp_path: Path) -> None:
     error = broken(tmp_path, lambda text: text.replace('version: "13.2.2"', "version: 13.2"))
-    assert "nvidia.yaml" in error.what
-    assert "row 1 (cuda-13.2.2)" in error.what
-    assert "field version" in error.what
+    assert "nvidia.yaml" in error.text
+    assert "row 1 (cuda-13.2.2)" in error.text
+    assert "field version" in error.text
     assert "quote" in error.fix
 
 
 def test_an_unknown_field_is_named(tmp_path: Path) -> None:
     error = broken(tmp_path, lambda text: text.replace('id: "cuda-12.x", major', 'id: "cuda-12.x", mayor'))
-    assert "row 2 (cuda-12.x)" in error.what
-    assert "mayor" in error.what
+    assert "row 2 (cuda-12.x)" in error.text
+    assert "mayor" in error.text
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
     error = broken(tmp_path, lambda text: text.replace('source: "RN table 2, MVC", ', "", 1))
-    assert "row 1 (cuda-11.x)" in error.what
-    assert "source" in error.what
+    assert "row 1 (cuda-11.x)" in error.text
+    assert "source" in error.text
 
 
 def test_a_wrong_date_is_named(tmp_path: Path) -> None:
     error = broken(tmp_path, lambda text: text.replace('checked: "2026-11-22"', 'checked: "yesterday"', 1))
-    assert "field checked" in error.what
+    assert "field checked" in error.text
 
 
 def test_an_id_given_twice_is_named(tmp_path: Path) -> None:
     error = broken(tmp_path, lambda text: text.replace('id: "cuda-12.x"', 'id: "cuda-11.x"'))
-    assert "'cuda-11.x' is given twice" in error.what
+    assert "'cuda-11.x' is given twice" in error.text
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
     error = broken(tmp_path, lambda text: text.replace('major: "12"', 'major: "12", major: "13"'))
-    assert "given twice" in error.why
+    assert "given twice" in error.cause
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     error = broken(tmp_path, lambda text: text[: len(text) // 2] + '\n  - {id: "')
-    assert "not valid YAML" in error.what
+    assert "not valid YAML" in error.text
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

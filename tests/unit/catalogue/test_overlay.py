@@ -77,7 +77,7 @@ def test_a_row_that_names_what_is_not_there(site: Path, change: dict[str, str], 
     (site / "tensorflow.yaml").write_text(ROW.format(**GOOD | change))
     with pytest.raises(InputError) as caught:
         load.__wrapped__(MINIATURE.directory, overlay=site)  # the folder was read above, and that is kept
-    assert (caught.value.code, told in caught.value.what) == ("KGE-206", True)
+    assert (caught.value.code, told in caught.value.text) == ("KGE-206", True)
 
 
 @pytest.mark.parametrize(

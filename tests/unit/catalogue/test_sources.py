@@ -13,8 +13,8 @@ LEGEND = tuple(Source(id=name, title="t", where="w") for name in ("RN", "contain
 
 
 def texts() -> list[str]:
-    found = [(row.source, getattr(row, "windows_source", "")) for _, row in load().all_rows()]
-    return [text for pair in found for text in pair if text]
+    fields = ("source", "windows_source", "flavour_source")
+    return [text for _, row in load().all_rows() for field in fields if (text := getattr(row, field, ""))]
 
 
 def test_every_short_name_in_a_source_is_in_the_legend() -> None:

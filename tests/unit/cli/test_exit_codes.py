@@ -149,7 +149,7 @@ def test_what_the_engine_refuses(
     code: int,
 ) -> None:
     def refuse() -> None:
-        raise error("KGE-301", "No.", why="because", fix="mend it", log=("line 1", "line 2"))
+        raise error("KGE-301", "No.", cause="because", fix="mend it", log=("line 1", "line 2"))
 
     monkeypatch.setattr("provision.engine.docker.connect", refuse)
     ended = kgpu_env("build", "--vendor", "cpu")

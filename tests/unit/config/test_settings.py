@@ -128,7 +128,7 @@ def test_variables_of_every_shape() -> None:
 def test_a_variable_that_is_none(name: str, fix: str) -> None:
     with pytest.raises(InputError) as caught:
         check_variables([name])
-    assert (caught.value.code, caught.value.what) == ("KGE-612", f"There is no variable {name}.")
+    assert (caught.value.code, caught.value.text) == ("KGE-612", f"There is no variable {name}.")
     assert fix in caught.value.fix
 
 
@@ -156,7 +156,7 @@ def test_a_variable_that_cannot_be(name: str, value: str, told: str) -> None:
     with pytest.raises(InputError) as caught:
         settle({}, {f"KGPU_ENV_{name}": value}, None)
     assert caught.value.code == "KGE-604"
-    assert f"KGPU_ENV_{name}" in caught.value.what
+    assert f"KGPU_ENV_{name}" in caught.value.text
     assert told in caught.value.fix
 
 
@@ -176,7 +176,7 @@ def test_a_variable_that_cannot_be(name: str, value: str, told: str) -> None:
 def test_an_unknown_key_has_a_suggestion(tmp_path: Path, content: str, what: str, fix: str) -> None:
     error = fails(content, tmp_path)
     assert error.code == "KGE-604"
-    assert what in error.what
+    assert what in error.text
     assert fix in error.fix
 
 
@@ -184,7 +184,7 @@ def test_an_unknown_key_has_a_suggestion(tmp_path: Path, content: str, what: str
 def test_a_version_must_be_quoted(tmp_path: Path, key: str) -> None:
     error = fails(f"{key}: 3.11", tmp_path)
     assert error.code == "KGE-604"
-    assert f"field {key}" in error.what
+    assert f"field {key}" in error.text
     assert "quote the value" in error.fix
 
 
@@ -212,11 +212,11 @@ def test_a_version_must_be_quoted(tmp_path: Path, key: str) -> None:
 def test_a_file_that_is_none(tmp_path: Path, content: str, code: str) -> None:
     error = fails(content, tmp_path)
     assert error.code == code
-    assert "kgpu-env.yaml" in error.what
+    assert "kgpu-env.yaml" in error.text
 
 
 def test_a_key_given_twice_is_named(tmp_path: Path) -> None:
-    assert "'tag' is given twice" in fails("tag: a\ntag: b", tmp_path).why
+    assert "'tag' is given twice" in fails("tag: a\ntag: b", tmp_path).cause
 
 
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:

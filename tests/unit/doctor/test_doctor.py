@@ -8,6 +8,7 @@ import pytest
 from provision.catalogue import load
 from provision.doctor import examine, explain
 from provision.doctor.codes import MEANINGS
+from provision.doctor.pages import PAGES
 from provision.model import Engine, Finding, Host, Severity
 from provision.prove.checks.table import meanings
 
@@ -24,6 +25,16 @@ CATALOGUED = {row.id for row in load().errors}
 @pytest.mark.parametrize("code", sorted(USED | CATALOGUED))
 def test_every_code_of_the_program_is_explained(code: str) -> None:
     assert explain(code, load()).startswith(code)
+
+
+def test_a_cause_on_disk_has_a_page() -> None:
+    """How it looks, what mends it and where it was seen stand beside its meaning."""
+    assert set(PAGES) == {code for code in MEANINGS if "KGE-120" <= code <= "KGE-153"}
+    for code, page in PAGES.items():
+        text = explain(code, load())
+        assert all(f"  {word:<9} " in text for word in ("seen", "mend", "source"))
+        assert page.source in text
+    assert "  rung      driver" in explain("KGE-120", load())
 
 
 def test_no_meaning_is_left_over() -> None:

@@ -146,6 +146,20 @@ class TestAmd:
     def test_apptainer_says_that_it_shows_every_gpu(self, gpus: str, *, told: bool) -> None:
         text = emit("apptainer", order("mi300x-spx", gpus=gpus))["run.sh"]
         assert ("choose with ROCR_VISIBLE_DEVICES" in text) is told
+        assert ("--env=ROCR_VISIBLE_DEVICES=1 " in text) is told
+
+    def test_only_the_card_is_handed_in_where_there_is_an_integrated_gpu_too(self) -> None:
+        host = model.decode((HOSTS / "radeon-7900xtx.json").read_bytes(), model.Host)
+        node = model.DeviceNode(path="/dev/dri/renderD129", gid=109, mode=0o660)
+        small = msgspec.structs.replace(
+            host.gpus[0], architecture="gfx1036", pci="0000:0d:00.0", integrated=True, kfd_node=2, nodes=(node,)
+        )
+        made = order(msgspec.structs.replace(host, gpus=(*host.gpus, small)))
+        for name in ("compose", "quadlet", "devcontainer", "shell"):
+            text = "".join(emit(name, made).values())
+            assert "renderD128" in text
+            assert "renderD129" not in text
+        assert "--env=ROCR_VISIBLE_DEVICES=0 " in emit("apptainer", made)["run.sh"]
 
     def test_nodes_and_numeric_groups(self) -> None:
         made = order("mi300x-spx", gpus="1")

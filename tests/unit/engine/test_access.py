@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import msgspec
 import pytest
 
 from provision import model
@@ -148,9 +149,44 @@ def test_a_gpu_that_is_not_there_is_an_error_that_lists_what_is(gpus: str) -> No
     with pytest.raises(UsageError) as caught:
         device_access(NVIDIA_HOST, CUDA, gpus)
     assert caught.value.code == "KGE-306"
-    assert "0 = NVIDIA H100 GPU-aaaa-0; 1 = NVIDIA H100 GPU-aaaa-1" in caught.value.why
+    assert "0 = NVIDIA H100 GPU-aaaa-0; 1 = NVIDIA H100 GPU-aaaa-1" in caught.value.cause
 
 
 def test_asking_for_one_where_there_is_none() -> None:
     with pytest.raises(UsageError, match="no AMD GPU '0'"):
         device_access(model.Host(), ROCM, "0")
+
+
+HELD = model.Gpu(vendor="nvidia", name="GTX 970", pci="0000:01:00.0", usable=False, unusable="it is held by vfio-pci")
+
+
+def test_a_gpu_that_nothing_drives_is_not_handed_in() -> None:
+    host = model.Host(gpus=(HELD, nvidia(0)), engine=engine("nvidia.com/gpu=0", "nvidia.com/gpu=all"))
+    assert device_access(host, CUDA).cdi == ("nvidia.com/gpu=all",)
+    assert device_access(host, CUDA, "1").cdi == ("nvidia.com/gpu=0",)  # the toolkit does not count the other
+    with pytest.raises(UsageError, match="cannot be used") as caught:
+        device_access(host, CUDA, "0")
+    assert "held by vfio-pci" in caught.value.cause
+
+
+def test_a_host_of_unusable_gpus_is_one_without() -> None:
+    assert device_access(model.Host(gpus=(HELD,), engine=engine()), CUDA).method == "none"
+
+
+def test_a_number_for_the_runtime_does_not_count_what_nothing_drives() -> None:
+    plain = model.Gpu(vendor="nvidia", pci="0000:02:00.0")
+    assert device_access(model.Host(gpus=(HELD, plain)), CUDA, "1").runtime_ids == ("0",)
+
+
+def test_the_integrated_gpu_beside_a_card_is_not_handed_in() -> None:
+    card, small = amd(1), msgspec.structs.replace(amd(0), integrated=True)
+    host = model.Host(gpus=(small, card), nodes=(KFD,), engine=engine("amd.com/gpu=all"))
+    access = device_access(host, ROCM)
+    assert (access.cdi, access.nodes) == ((), ("/dev/kfd", "/dev/dri/renderD129"))
+    assert device_access(host, ROCM, "0,1").nodes == ("/dev/kfd", "/dev/dri/renderD128", "/dev/dri/renderD129")
+
+
+def test_partitions_that_share_a_uuid_go_by_number() -> None:
+    parts = tuple(msgspec.structs.replace(amd(n), uuid="GPU-1", partition="CPX", kfd_node=n + 1) for n in range(2))
+    host = model.Host(gpus=parts, nodes=(KFD,), engine=engine("amd.com/gpu=GPU-1", "amd.com/gpu=0", "amd.com/gpu=1"))
+    assert device_access(host, ROCM, "1").cdi == ("amd.com/gpu=1",)

@@ -65,8 +65,8 @@ def test_the_error_names_step_exit_code_and_log() -> None:
     progress, _ = replay("failed")
     error = failure(progress, messages("failed")[-1])
     assert error.code == "KGE-401"
-    assert error.what.startswith("the build step [3/3] RUN printf")
-    assert error.what.endswith("with exit code 3")
+    assert error.text.startswith("the build step [3/3] RUN printf")
+    assert error.text.endswith("with exit code 3")
     assert sorted(error.log) == ["one", "three", "two"]
 
 
@@ -100,10 +100,10 @@ def test_a_long_command_is_told_by_its_ends() -> None:
     pins = " ".join(f"'package{number}==1 --hash=sha256:{'0' * 64}'" for number in range(44))
     progress, why = failed(f"[2/4] RUN printf {pins} | uv pip install", f"process {pins} failed: exit code: 1")
     error = failure(progress, {"errorDetail": {"message": why}})
-    assert error.what.startswith("the build step [2/4] RUN printf 'package0==1")
-    assert error.what.endswith("| uv pip install failed with exit code 1")
-    assert error.why.endswith("failed: exit code: 1")
-    assert max(len(error.what), len(error.why)) < 320
+    assert error.text.startswith("the build step [2/4] RUN printf 'package0==1")
+    assert error.text.endswith("| uv pip install failed with exit code 1")
+    assert error.cause.endswith("failed: exit code: 1")
+    assert max(len(error.text), len(error.cause)) < 320
 
 
 def test_a_step_cancelled_by_anothers_failure_is_not_the_failed_one() -> None:

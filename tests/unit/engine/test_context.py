@@ -42,7 +42,7 @@ def test_odd_names_are_refused(name: str) -> None:
     with pytest.raises(BuildError) as caught:
         tarball(Context(files={"Dockerfile": DOCKERFILE, name: b""}))
     assert caught.value.code == "KGE-409"
-    assert len(caught.value.what) < 200
+    assert len(caught.value.text) < 200
 
 
 def test_a_dockerfile_is_needed() -> None:

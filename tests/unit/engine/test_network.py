@@ -117,7 +117,7 @@ def test_a_url_that_is_none_is_an_error_without_its_value(tmp_path: Path, url: s
     with pytest.raises(InputError) as caught:
         build(tmp_path, model.Network(index_url=url))
     assert caught.value.code == "KGE-602"
-    assert url not in caught.value.what + caught.value.why
+    assert url not in caught.value.text + caught.value.cause
 
 
 def test_quotes_in_a_url_cannot_add_a_setting(tmp_path: Path) -> None:

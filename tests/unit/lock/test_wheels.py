@@ -88,7 +88,7 @@ def test_amds_indexes_are_searched_together() -> None:
 def test_packages_that_contradict_each_other_are_an_input_error() -> None:
     with pytest.raises(InputError) as caught:
         compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(code=1, problem="no solution found"))
-    assert (caught.value.code, caught.value.why) == ("KGE-622", "no solution found")
+    assert (caught.value.code, caught.value.cause) == ("KGE-622", "no solution found")
 
 
 def test_an_index_that_does_not_answer_is_no_contradiction() -> None:
@@ -97,8 +97,8 @@ def test_an_index_that_does_not_answer_is_no_contradiction() -> None:
     )
     with pytest.raises(InputError) as caught:
         compile_wheels(stack(), REQUEST, "x86_64-manylinux_2_36", uv(code=1, problem=words))
-    assert (caught.value.code, caught.value.why) == ("KGE-626", "dns")
-    assert "https://far.example/x/ cannot be fetched" in caught.value.what
+    assert (caught.value.code, caught.value.cause) == ("KGE-626", "dns")
+    assert "https://far.example/x/ cannot be fetched" in caught.value.text
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import NoReturn, cast
 import msgspec
 import pytest
 
-from provision.model import DeviceNode, Driver, Gpu, Host
+from provision.model import DeviceNode, Driver, Finding, Gpu, Host, Severity
 from provision.probe import nvidia_findings, nvml
-from provision.probe.nvidia_parsers import ReportedGpu, Slice
+from provision.probe.nvidia_parsers import Health, ReportedGpu, Slice, parse_smi_health
 from provision.probe.nvidia_tools import merge_tool
 from provision.probe.smi import ToolAnswer
 
@@ -44,6 +44,24 @@ def test_a_gpu_that_the_files_do_not_show_is_not_created() -> None:
     assert host.gpus == ()
     assert codes(host) == ["KGE-114"]
     assert PCI in host.findings[0].text
+
+
+def test_a_gpu_that_the_tool_lists_is_driven_whatever_the_tables_say() -> None:
+    told = "it is Blackwell (sm_120), which the proprietary kernel module does not drive (KGE-111)"
+    refused = msgspec.structs.replace(GPU, usable=False, unusable=told)
+    finding = Finding(code="KGE-111", severity=Severity.ERROR, text=told)
+    host = merge_tool(msgspec.structs.replace(HOST, gpus=(refused,), findings=(finding,)), seen(REPORTED))
+    assert (host.gpus[0].usable, host.gpus[0].unusable, host.findings) == (True, "", ())
+
+
+def test_what_holds_for_another_gpu_is_still_told() -> None:
+    told = "it is Pascal (sm_61), which the open kernel module does not drive (KGE-111)"
+    refused = msgspec.structs.replace(GPU, usable=False, unusable=told)
+    other = msgspec.structs.replace(refused, pci="0000:65:00.0", uuid=None, kernel_driver=None)
+    finding = Finding(code="KGE-111", severity=Severity.ERROR, text=told)
+    host = merge_tool(msgspec.structs.replace(HOST, gpus=(refused, other), findings=(finding,)), seen(REPORTED))
+    assert [gpu.usable for gpu in host.gpus] == [True, False]
+    assert codes(host) == ["KGE-111"]
 
 
 def test_a_tool_that_misses_a_gpu() -> None:
@@ -185,3 +203,45 @@ def test_nvml_that_does_not_start(value: int, expected: ToolAnswer | None) -> No
 def test_nvml_that_breaks_later() -> None:
     got = nvml.read(binding(nvmlSystemGetDriverVersion=fails(15)))
     assert got == ToolAnswer(tool="NVML", failure="error 15")
+
+
+@pytest.mark.parametrize(
+    ("health", "slices", "expected"),
+    [
+        (Health(mig=True), (), ["KGE-139"]),
+        (Health(mig=True), (Slice(profile="1g.10gb", uuid="MIG-1"),), []),
+        (Health(uncorrected=4), (), ["KGE-134"]),
+        (Health(remap_pending=True), (), ["KGE-134"]),
+        (Health(), (), []),
+        (None, (), []),
+    ],
+)
+def test_what_a_tool_alone_knows_is_found(
+    health: Health | None, slices: tuple[Slice, ...], expected: list[str]
+) -> None:
+    assert codes(merge_tool(HOST, seen(replace(REPORTED, health=health, slices=slices)))) == expected
+
+
+def test_health_as_nvidia_smi_prints_it() -> None:
+    text = (
+        "00000000:17:00.0, Enabled, 0, No\n00000000:65:00.0, [N/A], [N/A], [N/A]\n0000:b3:00.0, Disabled, 4, Yes\nno\n"
+    )
+    assert parse_smi_health(text) == {
+        "0000:17:00.0": Health(mig=True),
+        "0000:65:00.0": Health(),
+        "0000:b3:00.0": Health(uncorrected=4, remap_pending=True),
+    }
+
+
+def test_health_as_nvml_tells_it() -> None:
+    class Failed(Exception):  # noqa: N818 - stands for the binding's class
+        value = 3
+
+    binding = SimpleNamespace(
+        NVMLError=Failed,
+        nvmlDeviceGetMigMode=lambda _: [1, 1],
+        nvmlDeviceGetTotalEccErrors=lambda _, kind, counter: 2 if (kind, counter) == (1, 0) else 0,
+        nvmlDeviceGetRemappedRows=lambda _: (0, 4, 1, 0),
+    )
+    found = nvml._health(cast("ModuleType", binding), object())  # noqa: SLF001 - the binding's calls, one by one
+    assert found == Health(mig=True, uncorrected=2, remap_pending=True)

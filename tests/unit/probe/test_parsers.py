@@ -29,6 +29,7 @@ READERS: list[Callable[[str], object]] = [
     nvidia_parsers.parse_minor,
     nvidia_parsers.parse_smi_table,
     nvidia_parsers.parse_smi_list,
+    nvidia_parsers.parse_smi_health,
     amd_parsers.parse_properties,
     amd_parsers.parse_marketing_names,
     cdi.parse_spec,

@@ -85,12 +85,13 @@ def test_mig_slices_stand_for_the_gpu(tmp_path: Path) -> None:
     ]
 
 
-def test_cpx_partitions_have_own_nodes_and_ids_but_one_address(tmp_path: Path) -> None:
+def test_cpx_partitions_have_own_nodes_but_one_address_and_unique_id(tmp_path: Path) -> None:
     """The second card's mode file is empty: the name follows from the number of its KFD nodes."""
     gpus = probe(tmp_path, "mi300x-cpx").gpus
     assert [gpu.pci for gpu in gpus] == ["0000:e5:00.0"] * 8 + ["0000:f5:00.0"] * 8
     assert {gpu.partition for gpu in gpus} == {"CPX"}
-    assert len({gpu.uuid for gpu in gpus}) == 16
+    assert len({gpu.uuid for gpu in gpus}) == 2
+    assert len({gpu.kfd_node for gpu in gpus}) == 16
     assert gpus[7].nodes[0].path == "/dev/dri/renderD135"
     assert gpus[7].memory_bytes == 24 * 2**30
 
@@ -161,7 +162,7 @@ def test_amd_gpu_without_a_kfd_node(tmp_path: Path) -> None:
     host = probe_files(root, LOOKUPS)
     assert codes(host) == ["KGE-112"]
     assert host.gpus[0].kernel_driver == "amdgpu"
-    assert host.gpus[0].architecture is None
+    assert (host.gpus[0].architecture, host.gpus[0].usable) == ("gfx1100", False)
 
 
 def test_old_kernel_without_a_target(tmp_path: Path) -> None:
@@ -254,6 +255,11 @@ def test_a_pipe_in_a_tree_does_not_block(tmp_path: Path) -> None:
     (root / "etc/os-release").unlink()
     os.mkfifo(root / "etc/os-release")
     assert probe_files(root, LOOKUPS).distribution is None
+
+
+def test_a_host_file_of_an_older_kgpu_env_has_usable_gpus() -> None:
+    host = decode('{"schema": "kgpu-env/host/1", "gpus": [{"vendor": "nvidia", "pci": "0000:17:00.0"}]}', Host)
+    assert host.usable_of("nvidia") == host.gpus
 
 
 def test_wsl_says_nothing_of_number_and_name(tmp_path: Path) -> None:

@@ -239,3 +239,15 @@ def test_the_gpus_asked_for_count_from_0_inside() -> None:
     assert select(host, Vendor.CUDA, "3, gpu-1,3") == ((0, 1), (gpus[3], gpus[1]))
     assert select(Host(), Vendor.CUDA, "all") == ((), ())
     assert select(host, Vendor.CPU, "all") == ((0,), ())
+
+
+def test_a_gpu_that_nothing_drives_is_not_expected() -> None:
+    held = Gpu(vendor="nvidia", pci="0000:01:00.0", usable=False, unusable="it is held by vfio-pci (KGE-102)")
+    free = Gpu(vendor="nvidia", pci="0000:02:00.0")
+    driver = Driver(vendor="nvidia", version="580.95.05")
+    both = Host(gpus=(held, free), drivers=(driver,))
+    assert select(both, Vendor.CUDA, "all") == ((0,), (free,))
+    assert host_state(both, Vendor.CUDA) == (True, "")
+    usable, reason = host_state(Host(gpus=(held,), drivers=(driver,)), Vendor.CUDA)
+    assert not usable
+    assert reason == "no NVIDIA GPU of this host is usable (0000:01:00.0: it is held by vfio-pci (KGE-102))"

@@ -125,8 +125,8 @@ def test_what_does_not_tell_is_an_input_error(program: str) -> None:
     with pytest.raises(InputError) as caught:
         environment(Path(program), {})
     assert caught.value.code == "KGE-594"
-    assert caught.value.why
-    assert "import" not in caught.value.why  # the program that was to be run is no reason
+    assert caught.value.cause
+    assert "import" not in caught.value.cause  # the program that was to be run is no reason
 
 
 def test_the_variables_are_those_that_the_workload_records() -> None:

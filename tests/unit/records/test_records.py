@@ -194,3 +194,8 @@ def test_a_record_travels_as_json() -> None:
 def test_the_last_of_the_images_is_no_environment(tmp_path: Path) -> None:
     save(tmp_path, seal(record(image="this environment (/p)", environment=THERE)))
     assert load_last(tmp_path, "node1") is None
+
+
+def test_a_gpu_that_nothing_drives_takes_no_part() -> None:
+    held = Gpu(vendor="nvidia", pci="0000:99:00.0", kernel_driver="vfio-pci", usable=False, unusable="it is held")
+    assert host_key(msgspec.structs.replace(HOST, gpus=(*HOST.gpus, held)), "node1") == NOW

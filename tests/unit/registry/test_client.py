@@ -73,7 +73,7 @@ def test_the_machines_own_image_is_taken() -> None:
     with pytest.raises(BuildError) as caught:
         read_image(REFERENCE, "riscv64", Registry([]))
     assert caught.value.code == "KGE-422"
-    assert caught.value.why == "it has amd64, arm64"
+    assert caught.value.cause == "it has amd64, arm64"
 
 
 def test_a_token_is_fetched_once() -> None:
@@ -87,7 +87,7 @@ def test_an_image_that_is_not_there() -> None:
     with pytest.raises(BuildError) as caught:
         read_image(parse_reference("registry.example/team/image:2"), "x86_64", Registry([]))
     assert caught.value.code == "KGE-422"
-    assert "MANIFEST_UNKNOWN" in caught.value.why
+    assert "MANIFEST_UNKNOWN" in caught.value.cause
     assert "does not have it" in caught.value.fix
 
 
@@ -97,7 +97,7 @@ def test_a_registry_that_does_not_answer() -> None:
 
     with pytest.raises(BuildError) as caught:
         read_image(REFERENCE, "x86_64", dead)
-    assert (caught.value.code, caught.value.why) == ("KGE-421", "connection refused")
+    assert (caught.value.code, caught.value.cause) == ("KGE-421", "connection refused")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"config": 7}', b'{"config": {"digest": null}}'])
@@ -115,7 +115,7 @@ def test_a_blob_that_is_not_its_digest_is_refused() -> None:
     with pytest.raises(BuildError) as caught:
         read_image(REFERENCE, "x86_64", registry)
     assert caught.value.code == "KGE-423"
-    assert "are not sha256:" in caught.value.why
+    assert "are not sha256:" in caught.value.cause
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_where_a_registry_is_asked(text: str, asked: str) -> None:
 
     with pytest.raises(BuildError) as caught:
         read_image(parse_reference(text), "x86_64", nobody)
-    assert (caught.value.code, caught.value.why) == ("KGE-421", asked)
+    assert (caught.value.code, caught.value.cause) == ("KGE-421", asked)
 
 
 def test_a_login_is_not_sent_where_it_could_be_read() -> None:

@@ -12,10 +12,9 @@ from provision.catalogue import Catalogue, load
 from provision.errors import NoStackError
 from provision.model import VENDORS, Driver, Gpu, Host, Rejection, Request, Stack, Vendor
 from provision.resolve import resolve, upgrades
-from provision.resolve.common import missing
-from provision.resolve.conflict import smallest_cover
+from provision.resolve.explain import explanation, grouped, rejections, smallest_cover, sources
+from provision.resolve.facts import lacking
 from provision.resolve.rule_names import RuleName
-from provision.resolve.telling import explanation, grouped, rejections, sources
 
 MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 
@@ -34,8 +33,8 @@ def refused(host: Host, **wishes: str) -> NoStackError:
 def test_the_conflict_is_the_wish_and_the_rule_that_it_meets() -> None:
     error = refused(nvidia("470.82.01", "sm_75"), tensorflow="2.21")
     assert error.conflict == ("requested-tensorflow", "driver-minimum")
-    assert ". Every candidate breaks one of these rules: requested-tensorflow (the TensorFlow asked for); " in error.why
-    assert error.what.endswith(" and what was asked for.")
+    assert ". Every candidate breaks one of these rules: requested-tensorflow (the TensorFlow asked for); " in error.cause
+    assert error.text.endswith(" and what was asked for.")
     lines = rejections(error.rejected)
     assert "          requested-tensorflow" in lines
 
@@ -43,15 +42,15 @@ def test_the_conflict_is_the_wish_and_the_rule_that_it_meets() -> None:
 def test_without_a_wish_none_is_spoken_of() -> None:
     error = refused(nvidia("440.33.01", "sm_75"))
     assert error.conflict == ("driver-minimum",)
-    assert ". Every candidate breaks this rule: driver-minimum (the driver must be new enough" in error.why
-    assert "asked for" not in error.what
+    assert ". Every candidate breaks this rule: driver-minimum (the driver must be new enough" in error.cause
+    assert "asked for" not in error.text
 
 
 def test_without_a_gpu_the_conflict_is_named_too() -> None:
     with pytest.raises(NoStackError) as caught:
         resolve(MINIATURE, Host(), Request(vendor=Vendor.CPU, tensorflow="2.21", base="alpine:3"))
     assert caught.value.conflict == ("requested-base",)
-    assert "Every candidate breaks this rule: requested-base (the base image asked for)" in caught.value.why
+    assert "Every candidate breaks this rule: requested-base (the base image asked for)" in caught.value.cause
 
 
 def test_the_newest_stack_is_told_as_such() -> None:
@@ -85,7 +84,7 @@ def test_the_short_names_in_brackets_are_explained() -> None:
 def test_an_unknown_architecture_is_told_with_the_hosts_own_step(host: Host, what: str, step: str) -> None:
     vendor = VENDORS[host.gpus[0].vendor]
     known = replace(host, drivers=(Driver(vendor=host.gpus[0].vendor, version="580.65.06"),))
-    failure = missing(known, vendor)
+    failure = lacking(known, vendor)
     assert failure is not None
     assert failure.what == f"The architecture of the {what} not known."
     assert step in failure.fix
@@ -238,9 +237,9 @@ def test_equal_reasons_stand_together() -> None:
         return Rejection(candidate=f"TensorFlow {version}, CUDA 12.5.1", rule=rule, reason=reason, source="RN")
 
     rejected = (one("2.21.0"), one("2.20.0"), one("2.19.1", "ptx-driver"), one("2.18.1"))
-    assert [group.others for group in grouped(rejected)] == [
-        ("TensorFlow 2.20.0, CUDA 12.5.1", "TensorFlow 2.18.1, CUDA 12.5.1"),
-        (),
+    assert [[other.candidate for other in others] for _, *others in grouped(rejected)] == [
+        ["TensorFlow 2.20.0, CUDA 12.5.1", "TensorFlow 2.18.1, CUDA 12.5.1"],
+        [],
     ]
     assert "          the same: TensorFlow 2.20.0, 2.18.1 (CUDA 12.5.1)" in rejections(rejected)
 

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from provision.catalogue import load, rows
-from provision.model import DriverVersion, Gpu, Request, Vendor
-from provision.resolve.cuda_candidate import Facts
-from provision.resolve.forward import compat_of, data_centre, driver_cuda
+from provision.model import DriverVersion, Gpu, Vendor
+from provision.resolve.candidate import Facts, Wishes
+from provision.resolve.forward_compat import compat_of, data_centre, driver_cuda
 
 MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 
@@ -16,7 +16,8 @@ H100 = Gpu(vendor="nvidia", name="NVIDIA H100 80GB HBM3", architecture="sm_90")
 
 
 def facts(driver: str = "535.183.06", gpu: Gpu = H100, reads: str = "12.2", *, wsl: bool = False) -> Facts:
-    return Facts(MINIATURE, Request(vendor=Vendor.CUDA), DriverVersion(driver), reads, (gpu,), "x86_64", wsl)
+    known = Facts(MINIATURE, Vendor.CUDA, Wishes(), "x86_64", "x86_64", wsl, (gpu,))
+    return replace(known, version=DriverVersion(driver), cuda=reads)
 
 
 def base(cuda: str = "12.9.1") -> rows.CudaBase:
@@ -85,7 +86,7 @@ def test_the_library_is_in_a_cuda_image_alone() -> None:
 
 def test_neither_wsl_nor_one_other_gpu_among_several() -> None:
     assert compat_of(facts(wsl=True), base()) is None
-    mixed = facts()._replace(gpus=(H100, replace(H100, name="NVIDIA GeForce RTX 4090")))
+    mixed = replace(facts(), gpus=(H100, replace(H100, name="NVIDIA GeForce RTX 4090")))
     assert compat_of(mixed, base()) is None
 
 
@@ -95,7 +96,7 @@ def with_rows(**changes: object) -> Facts:
     class Changed:
         nvidia = replace(MINIATURE.nvidia, compat=tuple(replace(row, **changes) for row in MINIATURE.nvidia.compat))
 
-    return facts()._replace(catalogue=Changed())  # type: ignore[arg-type] # the part of a catalogue that is read
+    return replace(facts(), catalogue=Changed())  # the part of a catalogue that is read
 
 
 @pytest.mark.parametrize("confidence", ["inferred", "unconfirmed"])
@@ -107,5 +108,5 @@ def test_a_list_that_is_not_confirmed_changes_nothing(confidence: str) -> None:
 
 @pytest.mark.parametrize(("driver", "served"), [("575.51.03", True), ("575.57.08", False), ("575.64.03", False)])
 def test_of_the_librarys_own_branch_older_drivers_alone_are_served(driver: str, *, served: bool) -> None:
-    known = with_rows(branches=("575",))._replace(driver=DriverVersion(driver))
+    known = replace(with_rows(branches=("575",)), version=DriverVersion(driver))
     assert (compat_of(known, base()) is not None) is served

@@ -7,7 +7,7 @@ import pytest
 from provision.catalogue import load
 from provision.errors import NoStackError
 from provision.model import Driver, Gpu, Host
-from provision.resolve.imagecheck import check_image, newest_image, seen
+from provision.resolve.image_check import check_image, newest_image, seen
 
 MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 
@@ -53,8 +53,8 @@ def test_a_refusal_names_condition_host_newest_image_and_driver() -> None:
         check_image(MINIATURE, host("550.54.15"), "far/image:1", {"NVIDIA_REQUIRE_CUDA": OLD_BRANDS})
     error = caught.value
     assert (error.code, error.exit_code) == ("KGE-242", 4)
-    assert "far/image:1 does not start" in error.what
-    assert "driver 550.54.15 (CUDA 12.4)" in error.why
+    assert "far/image:1 does not start" in error.text
+    assert "driver 550.54.15 (CUDA 12.4)" in error.cause
     assert "nvidia/cuda:13.0.2-cudnn-runtime-ubuntu24.04" in error.fix
     assert "upgrade the driver to 560.28.03 or newer" in error.fix
 

@@ -11,11 +11,10 @@ from provision.catalogue import Catalogue, load
 from provision.errors import NoStackError, UsageError
 from provision.model import Driver, DriverVersion, Gpu, Host, Request, Stack, Vendor, version_key
 from provision.resolve import resolve, upgrades
-from provision.resolve.advice import rank
+from provision.resolve.explain import rejections
+from provision.resolve.matrix import matrix, named_by
 from provision.resolve.request import check_request
-from provision.resolve.sweep import matrix
-from provision.resolve.telling import rejections
-from provision.resolve.without import named_by
+from provision.resolve.suggestions import rank
 
 MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 

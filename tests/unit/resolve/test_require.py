@@ -4,7 +4,8 @@ import pytest
 
 from provision.errors import InputError
 from provision.model import Gpu
-from provision.resolve.require import Seen, brands_of, parse, requirements, unmet
+from provision.resolve.nvidia import brands_of
+from provision.resolve.nvidia_require import Seen, parse, requirements, unmet
 
 IMAGE_12_2_2 = " ".join(
     ["cuda>=12.2"]

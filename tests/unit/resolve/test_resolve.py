@@ -121,13 +121,13 @@ def test_the_condition_of_a_cuda_image_spares_geforce_nothing() -> None:
 
 def test_the_message_names_driver_floor_and_both_ways_out() -> None:
     error = refusal(nvidia("470.82.01", "sm_75"), tensorflow="2.21")
-    assert "470.82.01 is too old for TensorFlow 2.21.0, which needs 525.60.13 or newer" in error.why
+    assert "470.82.01 is too old for TensorFlow 2.21.0, which needs 525.60.13 or newer" in error.cause
     assert error.fix == "upgrade the driver to 525.60.13 or newer, or ask for --tensorflow 2.14"
 
 
 def test_a_driver_that_left_the_gpu_behind_is_to_be_replaced_by_an_older_one() -> None:
     error = refusal(nvidia("590.48.01", "sm_70"))
-    assert "R580 is the last driver branch for Volta" in error.why
+    assert "R580 is the last driver branch for Volta" in error.cause
     assert "go back to a driver of branch R580" in error.fix
 
 
@@ -141,13 +141,13 @@ def test_a_driver_that_is_not_loaded_is_said() -> None:
     host = Host(gpus=(Gpu(vendor="nvidia", architecture="sm_90"),))
     error = refusal(host)
     assert error.code == "KGE-211"
-    assert "not loaded" in error.what
+    assert "not loaded" in error.text
 
 
 def test_no_gpu_says_where_it_was_looked_for() -> None:
     with pytest.raises(NoStackError, match="The host has no GPU") as caught:
         resolve(MINIATURE, Host(looked_at=("/sys/bus/pci/devices",)), Request())
-    assert "/sys/bus/pci/devices" in caught.value.why
+    assert "/sys/bus/pci/devices" in caught.value.cause
 
 
 def test_fallback_cpu_is_taken_only_without_a_gpu_stack() -> None:
@@ -294,4 +294,4 @@ def test_every_rocm_candidate_has_one_first_reason_and_every_gpu_is_served(relea
 @given(st.sampled_from(DRIVERS), st.sampled_from(ARCHITECTURES))
 def test_the_same_host_always_gets_the_same(driver: str, architecture: str) -> None:
     one, two = attempt(nvidia(driver, architecture)), attempt(nvidia(driver, architecture))
-    assert one == two if isinstance(one, Stack) else isinstance(two, NoStackError) and one.why == two.why
+    assert one == two if isinstance(one, Stack) else isinstance(two, NoStackError) and one.cause == two.cause

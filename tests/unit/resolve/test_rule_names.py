@@ -2,29 +2,29 @@
 
 import ast
 from collections import Counter
-from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from provision.catalogue import load
-from provision.model import Backend, Driver, Gpu, Host, Request, Stack, Vendor
-from provision.resolve import cuda_trial, rule_names
-from provision.resolve.cuda_candidate import Candidate
-from provision.resolve.outcome import STAND_INS, Failure
-from provision.resolve.rule_names import Of, RuleName
-from provision.resolve.rules import Asked, Broken
-from provision.resolve.sweep import hosts
-from provision.resolve.vendors import resolve_tensorflow, resolve_vendor
+from provision.catalogue import Catalogue, load
+from provision.model import Backend, Driver, Gpu, Host, Stack, Vendor
+from provision.resolve import rule_names, search
+from provision.resolve.candidate import Candidate, Wishes
+from provision.resolve.facts import Failure
+from provision.resolve.matrix import hosts
+from provision.resolve.rule_names import Broken, Of, RuleName
+from provision.resolve.rules import OF_PART, Asked, Check
+from provision.resolve.search import broken_by, find
+from provision.resolve.vendors import ALTERNATIVES, BACKENDS
 
 MODULES = sorted(Path(rule_names.__file__).parent.glob("*.py"))
 
 
 def broken(vendor: Vendor, host: Host) -> list[frozenset[RuleName]]:
-    found = resolve_tensorflow(load(), host, Request(vendor=vendor), vendor)
-    return found.broken() if isinstance(found, Failure) else []
+    found = find(load(), host, Wishes(backend="tensorflow"), vendor)
+    return broken_by(found) if isinstance(found, Failure) else []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
@@ -68,9 +68,9 @@ def about_driver(rule: RuleName) -> bool:
     return rule.of is Of.DRIVER or rule is RuleName.DRIVER_DRIVES_GPU
 
 
-def counting(rule: Callable[[Candidate], Broken | None], asked: Counter[tuple[object, ...]]) -> object:  # type: ignore[type-arg] # of any framework
-    def ask(candidate: Candidate) -> Broken | None:  # type: ignore[type-arg] # of any framework
-        asked[rule.__name__, candidate.label, candidate.cudnn, str(candidate.base)] += 1
+def counting(rule: Check, asked: Counter[tuple[object, ...]]) -> Check:
+    def ask(candidate: Candidate) -> Broken | None:
+        asked[rule.__name__, candidate.label, candidate.runtime.cudnn, str(candidate.image)] += 1
         return rule(candidate)
 
     return ask
@@ -78,12 +78,12 @@ def counting(rule: Callable[[Candidate], Broken | None], asked: Counter[tuple[ob
 
 def test_what_stands_in_asks_no_rule_of_tensorflow_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: Counter[tuple[object, ...]] = Counter()
-    for name in ("RELEASE_RULES", "RUNTIME_RULES"):
-        rules = getattr(cuda_trial, name)
-        monkeypatch.setattr(cuda_trial, name, tuple(counting(rule, asked) for rule in rules))
+    counted = {part: tuple(counting(rule, asked) for rule in rules) for part, rules in OF_PART.items()}
+    monkeypatch.setattr(search, "OF_PART", counted)
+    monkeypatch.setattr(search, "_on_image", lambda _: None)  # asks about other bases
     gpu = Gpu(vendor="nvidia", architecture="sm_80")
     host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="470.256.02"),))
-    found = resolve_vendor(load(), host, Request(vendor=Vendor.CUDA), Vendor.CUDA)
+    found = find(Catalogue(load().directory), host, Wishes(), Vendor.CUDA)
     assert isinstance(found, Stack)
     assert found.backend == "torch"
     assert len(asked) > 100
@@ -93,20 +93,22 @@ def test_what_stands_in_asks_no_rule_of_tensorflow_twice(monkeypatch: pytest.Mon
 def test_rules_are_asked_up_to_the_first_and_on_from_there() -> None:
     asked: list[int] = []
 
-    def rule(number: int) -> Callable[[str], Broken | None]:
-        def ask(_: str) -> Broken | None:
+    def rule(number: int) -> Check:
+        def ask(_: Candidate) -> Broken | None:
             asked.append(number)
             return Broken(list(RuleName)[number], "", "") if number % 2 else None
 
         return ask
 
-    found = Asked([rule(number) for number in range(5)], "a candidate")
+    candidate = Candidate(*(None,) * 3)  # type: ignore[arg-type] # these rules do not look at it
+    found = Asked([rule(number) for number in range(5)], candidate)
     assert (asked, found.place) == ([0, 1], 1)
     assert found.broken == {list(RuleName)[1], list(RuleName)[3]}
     assert found.broken
     assert asked == [0, 1, 2, 3, 4]
-    assert Asked([rule(0), rule(2)], "a candidate").place == 2
+    assert Asked([rule(0), rule(2)], candidate).place == 2
 
 
 def test_the_backends_are_tensorflow_and_what_stands_in() -> None:
-    assert {"tensorflow", *STAND_INS} == set(get_args(Backend))
+    assert {"tensorflow", *ALTERNATIVES} == set(get_args(Backend))
+    assert ("tensorflow", *ALTERNATIVES) == BACKENDS

@@ -1,0 +1,74 @@
+"""What is wrong with a host: its ladder, its primary cause, and what mends it."""
+
+from typing import TYPE_CHECKING
+
+import provision.catalogue as facts
+from provision.api.hosts import engine as lent
+from provision.api.stacks import resolve
+from provision.errors import KgpuError
+from provision.model import Finding, Host, Request, Severity
+
+if TYPE_CHECKING:
+    from provision.engine.protocol import Engine
+    from provision.model.examination import Examination, Start
+
+
+def examine_host(
+    host: Host,
+    *,
+    captured: bool = False,
+    log: str = "",
+    image: str | None = None,
+    catalogue: facts.Catalogue | None = None,
+    engine: "Engine | None" = None,
+) -> "Examination":
+    """Return the ladder of `host` from the bus to the framework, and the one cause to mend first.
+
+    Args:
+        host: as probed, or read from a file.
+        captured: it is another machine: nothing is tried, and its engine is not known.
+        log: a log of whichever program, whose known messages are explained by what this host is.
+        image: a local image to start once with the GPUs; by default the one of the host's own stack, if it is there.
+        catalogue: explains messages; by default the one that ships.
+        engine: by default the first that answers.
+    """
+    from provision.doctor import examination, examine  # noqa: PLC0415 - 6 ms
+    from provision.doctor.log import messages  # noqa: PLC0415 - 27 ms: the judge's room
+
+    known = catalogue or facts.load()
+    start = None if captured or not host.gpus or not host.engine else _start(host, image, known, engine)
+    said = "\n".join([log, start.text if start and not start.started else ""]).strip()
+    told = messages(said, host, known.errors) if said else ()
+    found = [*examine(host, captured=captured), *(_refused(start) if start and not told else ())]
+    return examination(host, found, log=said, messages=told, start=start)
+
+
+def _start(host: Host, image: str | None, catalogue: facts.Catalogue, engine: "Engine | None") -> "Start | None":
+    from provision.doctor.start import try_start  # noqa: PLC0415 - 6 ms: the engine's room
+
+    name = image or _own_image(host, catalogue)
+    if not name:
+        return None
+    try:
+        with lent(engine) as connected:
+            return try_start(connected, name, host)
+    except KgpuError:  # the engine answered the probe and no longer does: its own finding is there
+        return None
+
+
+def _own_image(host: Host, catalogue: facts.Catalogue) -> str | None:
+    from provision.render.dockerfile import default_tag  # noqa: PLC0415 - 8 ms: the templates
+
+    try:
+        return default_tag(resolve(host, Request(), catalogue=catalogue))
+    except KgpuError:
+        return None
+
+
+def _refused(start: "Start") -> list[Finding]:
+    if start.started:
+        return []
+    text = f"The engine did not start {start.image} with the GPU: {start.text}"
+    return [
+        Finding(code="KGE-308", severity=Severity.ERROR, text=text, fix="See the engine's log: journalctl -u docker")
+    ]

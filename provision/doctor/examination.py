@@ -1,0 +1,128 @@
+"""The ladder of one host: each rung ok, broken or not known, and the one cause to mend first."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from provision.doctor.commands import check, commands
+from provision.doctor.words import as_finding, cause_of
+from provision.model import GPU_VENDORS, Finding, GpuVendor, Host, Severity
+from provision.model.examination import Examination, Message, Start, State, Step
+from provision.model.ladder import LADDER, RUNGS, Rung, primary, without_explained
+
+_UNKNOWN: Final[State] = "not known"
+
+
+def examination(
+    host: Host,
+    findings: Iterable[Finding],
+    *,
+    log: str = "",
+    messages: tuple[Message, ...] = (),
+    start: Start | None = None,
+) -> Examination:
+    """Return the ladder of a host, its primary cause and what mends it.
+
+    Args:
+        host: as probed, or read from a file.
+        findings: what is wrong with it, those about its engine included.
+        log: a log of whichever program.
+        messages: what was recognised in that log.
+        start: the container that was tried, if one was.
+    """
+    found = without_explained(findings)
+    first = _primary(found, log, messages)
+    return Examination(
+        findings=found,
+        primary=first,
+        steps=tuple(_step(host, rung, found, first, start) for rung in RUNGS),
+        commands=commands(first, host) if first else (),
+        check=check(first) if first else "",
+        messages=messages,
+    )
+
+
+def _primary(found: tuple[Finding, ...], log: str, messages: tuple[Message, ...]) -> Finding | None:
+    """Return the cause: what of this host explains the log, an error of the host, the log's own, a warning."""
+    of_host = primary(found)
+    if log:
+        cause = cause_of(log, found)
+        if cause:
+            return cause
+        if messages and (of_host is None or of_host.severity is not Severity.ERROR):
+            return as_finding(messages[0])
+    return of_host
+
+
+def is_broken(found: Examination, *, strict: bool = False) -> bool:
+    """Tell whether there is an error finding; `strict`: or a warning."""
+    bad = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    return bool(found.messages) or any(finding.severity in bad for finding in found.findings)
+
+
+def _step(host: Host, rung: Rung, found: tuple[Finding, ...], first: Finding | None, start: Start | None) -> Step:
+    here = [finding for finding in found if finding.code in LADDER and LADDER[finding.code].rung == rung]
+    wrong = [finding for finding in here if finding.severity is Severity.ERROR or finding is first]
+    if wrong:
+        return Step(rung=rung, state="broken", detail=", ".join(dict.fromkeys(finding.code for finding in wrong)))
+    if first and first.code not in LADDER and rung == "framework":
+        return Step(rung=rung, state="broken", detail=f"{first.code}, in the log")
+    state, detail = _KNOWN[rung](host, start)
+    below = [finding for finding in found if finding.code in LADDER and finding.severity is Severity.ERROR]
+    lower = any(RUNGS.index(LADDER[finding.code].rung) < RUNGS.index(rung) for finding in below)
+    is_above = state == "ok" and lower and rung in {"nodes", "framework"}
+    return Step(rung=rung, state=_UNKNOWN if is_above else state, detail=detail)
+
+
+def _makers(host: Host) -> list[GpuVendor]:
+    return [row for row in GPU_VENDORS.values() if host.gpus_of(row.maker)]
+
+
+def _bus(host: Host, _: Start | None) -> tuple[State, str]:
+    if not host.gpus:
+        return _UNKNOWN, "no GPU seen"
+    counts = [f"{len(host.gpus_of(row.maker))} x {row.title}" for row in _makers(host)]
+    return "ok", ", ".join(counts)
+
+
+def _driver(host: Host, _: Start | None) -> tuple[State, str]:
+    drivers = [driver for driver in host.drivers if host.gpus_of(driver.vendor)]
+    if not drivers:
+        return _UNKNOWN, ""
+    return "ok", ", ".join(" ".join(filter(None, (one.vendor, one.version, one.flavour))) for one in drivers)
+
+
+def _nodes(host: Host, _: Start | None) -> tuple[State, str]:
+    paths = [node.path for node in (*host.nodes, *(node for gpu in host.gpus for node in gpu.nodes))]
+    return ("ok", f"{len(set(paths))} device nodes") if paths else (_UNKNOWN, "")
+
+
+def _toolkit(host: Host, _: Start | None) -> tuple[State, str]:
+    needing = [row for row in _makers(host) if row.access == "runtime"]
+    if not needing:
+        return ("ok", "none is needed: device nodes are handed over") if _makers(host) else (_UNKNOWN, "")
+    names = [toolkit.name for toolkit in host.toolkits]
+    cdi = host.engine.cdi if host.engine else ()
+    return ("ok", ", ".join([*dict.fromkeys(names), *cdi[:1]])) if names or cdi else (_UNKNOWN, "")
+
+
+def _engine(host: Host, start: Start | None) -> tuple[State, str]:
+    if start and not start.started:
+        return "broken", f"{start.image}: {start.text}"
+    if not host.engine:
+        return _UNKNOWN, "a captured host tells no engine"
+    tried = f", started {start.image} with the GPU" if start else ""
+    return "ok", f"{host.engine.name} {host.engine.version}{tried}"
+
+
+def _framework(_: Host, __: Start | None) -> tuple[State, str]:
+    return _UNKNOWN, "kgpu-env verify IMAGE proves it"
+
+
+_KNOWN: Final = {
+    "bus": _bus,
+    "driver": _driver,
+    "nodes": _nodes,
+    "toolkit": _toolkit,
+    "engine": _engine,
+    "framework": _framework,
+}

@@ -1,0 +1,65 @@
+"""How families of Linux distributions install things: one row each, so that advice names commands that exist there."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class Family(NamedTuple):
+    """The commands of one family; `{}` in `install` stands for packages."""
+
+    install: str
+    headers: str  # package of the running kernel's headers
+    initramfs: str  # makes the initial RAM disk anew
+    add_word: str  # puts a parameter, WORD, on the kernel's command line
+    remove_word: str  # takes it off
+
+
+_ADD: Final = """sudo sed -i 's/^GRUB_CMDLINE_LINUX="/&WORD /' /etc/default/grub && sudo"""
+_REMOVE: Final = "sudo sed -i 's/ *WORD//' /etc/default/grub && sudo"
+_DEBIAN: Final = Family(
+    install="sudo apt-get install {}",
+    headers="linux-headers-$(uname -r)",
+    initramfs="sudo update-initramfs -u",
+    add_word=f"{_ADD} update-grub",
+    remove_word=f"{_REMOVE} update-grub",
+)
+_REDHAT: Final = Family(
+    install="sudo dnf install {}",
+    headers="kernel-devel-$(uname -r)",
+    initramfs="sudo dracut -f",
+    add_word="sudo grubby --update-kernel=ALL --args=WORD",
+    remove_word="sudo grubby --update-kernel=ALL --remove-args=WORD",
+)
+_ARCH: Final = Family(
+    install="sudo pacman -S {}",
+    headers="linux-headers",
+    initramfs="sudo mkinitcpio -P",
+    add_word=f"{_ADD} grub-mkconfig -o /boot/grub/grub.cfg",
+    remove_word=f"{_REMOVE} grub-mkconfig -o /boot/grub/grub.cfg",
+)
+_SUSE: Final = Family(
+    install="sudo zypper install {}",
+    headers="kernel-default-devel",
+    initramfs="sudo dracut -f",
+    add_word=f"{_ADD} grub2-mkconfig -o /boot/grub2/grub.cfg",
+    remove_word=f"{_REMOVE} grub2-mkconfig -o /boot/grub2/grub.cfg",
+)
+_OTHER: Final = Family(
+    install="install {}",
+    headers="the headers of the running kernel",
+    initramfs="make the initial RAM disk anew",
+    add_word="add WORD to the kernel's command line in the boot loader's settings",
+    remove_word="take WORD off the kernel's command line in the boot loader's settings",
+)
+# By the first word of Host.distribution, os-release's ID.
+FAMILIES: Final[Mapping[str, Family]] = {
+    **dict.fromkeys(("debian", "ubuntu", "linuxmint", "pop", "raspbian", "neon", "ubuntu-hpc", "proxmox"), _DEBIAN),
+    **dict.fromkeys(("fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn", "nobara"), _REDHAT),
+    **dict.fromkeys(("arch", "cachyos", "manjaro", "endeavouros", "steamos"), _ARCH),
+    **dict.fromkeys(("opensuse-tumbleweed", "opensuse-leap", "sles", "sled"), _SUSE),
+}
+
+
+def family(distribution: str | None) -> Family:
+    """Return the commands for `Host.distribution` ("ubuntu 24.04"); words instead where the family is not known."""
+    return FAMILIES.get((distribution or "").partition(" ")[0], _OTHER)

@@ -1,0 +1,45 @@
+"""What a look at a host found: a ladder from the bus to the framework, and the one cause to mend first."""
+
+from typing import Literal
+
+from provision.model.base import Value
+from provision.model.host import Finding
+from provision.model.ladder import Rung
+
+State = Literal["ok", "broken", "not known"]
+
+
+class Step(Value):
+    """A rung of the ladder, from the bus up."""
+
+    rung: Rung
+    state: State
+    detail: str = ""
+
+
+class Start(Value):
+    """What became of a small container that was really started."""
+
+    image: str
+    started: bool
+    text: str = ""  # the engine's words where it did not
+
+
+class Message(Value):
+    """A message of a log that was recognised."""
+
+    code: str
+    line: str
+    cause: str
+    fix: str
+
+
+class Examination(Value):
+    """What is wrong with a host."""
+
+    findings: tuple[Finding, ...] = ()  # the gravest first, without the general ones that another explains
+    primary: Finding | None = None  # None: nothing has to be mended
+    steps: tuple[Step, ...] = ()
+    commands: tuple[str, ...] = ()  # that mend `primary` on this distribution
+    check: str = ""  # shows whether it helped
+    messages: tuple[Message, ...] = ()  # of the log
