@@ -54,7 +54,8 @@ def _primary(found: tuple[Finding, ...], messages: tuple[Message, ...]) -> Findi
 def is_broken(found: Examination, *, strict: bool = False) -> bool:
     """Tell whether there is an error finding; `strict`: or a warning."""
     bad = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
-    return any(one.severity in bad for one in (*found.messages, *found.findings))
+    told = (*(one.severity for one in found.messages), *(one.severity for one in found.findings))
+    return any(severity in bad for severity in told)
 
 
 def _step(host: Host, rung: Rung, found: tuple[Finding, ...], first: Finding | None, start: Start | None) -> Step:
