@@ -105,7 +105,7 @@ def print_error(error: KgpuError, *, as_json: bool) -> None:
     if error.cause:
         log(f"  cause     {error.cause}")
     if error.fix:
-        log(f"  next      {error.fix}")
+        log(f"  fix       {error.fix}")
 
 
 def write_file(path: Path, content: bytes) -> None:

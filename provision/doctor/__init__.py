@@ -62,7 +62,7 @@ def _own(code: str) -> str:
     if not meaning:
         return ""
     page, place = PAGES.get(code), LADDER.get(code)
-    parts = {"seen": page.seen, "mend": page.mend, "source": page.source} if page else {}
+    parts = {"seen": page.seen, "fix": page.fix, "source": page.source} if page else {}
     if place:
         parts["rung"] = place.rung
     return "\n".join([code, f"  {meaning}", *(f"  {name:<9} {text}" for name, text in parts.items())])

@@ -8,7 +8,7 @@ class Page(NamedTuple):
     """What `doctor CODE` tells beside the meaning."""
 
     seen: str
-    mend: str
+    fix: str
     source: str
 
 

@@ -32,4 +32,4 @@ def _primary(found: Examination, first: Finding) -> Iterator[str]:
 def _finding(finding: Finding) -> Iterator[str]:
     yield f"{finding.code}   {finding.severity}: {finding.text}"
     if finding.fix:
-        yield f"          mend: {finding.fix}"
+        yield f"          fix: {finding.fix}"

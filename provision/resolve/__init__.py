@@ -109,10 +109,10 @@ def _unheeded(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
 def _no_stack(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor, failure: Failure) -> NoStackError:
     if failure.facts is None:  # the host lacks something, whatever is asked for
         fix = failure.fix or suggestions.in_words(())
-        return NoStackError(failure.code, failure.what, cause=failure.why, fix=fix)
+        return NoStackError(failure.code, failure.text, cause=failure.cause, fix=fix)
     rules, why, found = _reasons(catalogue, class_of(host, vendor), wishes, vendor)
     fix = suggestions.in_words(found)
-    error = NoStackError(failure.code, failure.what, cause=why, fix=fix, rejected=failure.rejected)
+    error = NoStackError(failure.code, failure.text, cause=why, fix=fix, rejected=failure.rejected)
     error.conflict, error.changes = rules, found
     return error
 
@@ -130,7 +130,7 @@ def _reasons(
     # The newest that breaks one of them; what was asked for is told where nothing else stands in the way.
     telling = [one for one in failure.rejected if one.rule in rules]
     telling.sort(key=lambda one: one.rule.startswith("requested-"))
-    why = told(telling[0]) if telling else failure.why
+    why = told(telling[0]) if telling else failure.cause
     why = f"{why}. {conflict(rules)}" if rules else why
     return tuple(rule.value for rule in rules), why, suggestions.changes(catalogue, host, wishes, vendor, broken)
 

@@ -12,8 +12,8 @@ class Failure(Struct, frozen=True):
     """No stack: `fix` is set when it does not depend on trying other hosts or requests."""
 
     code: str
-    what: str
-    why: str = ""
+    text: str
+    cause: str = ""
     fix: str = ""
     rejected: tuple[Rejection, ...] = ()  # every build that was tried, with the rule that it is told by
     builds: tuple[Build, ...] = ()  # the same builds
@@ -56,7 +56,7 @@ def lacking(host: Host, vendor: Vendor) -> Failure | None:
         return Failure(
             "KGE-210",
             f"The host has no {label} GPU.",
-            why=f"looked at: {looked}",
+            cause=f"looked at: {looked}",
             fix="take another --vendor, or name another machine with --host FILE (kgpu-env probe --json, run there)",
         )
     driver = host.driver(vendor.gpu)
@@ -65,7 +65,7 @@ def lacking(host: Host, vendor: Vendor) -> Failure | None:
         return Failure(
             "KGE-211",
             f"There is an {label} GPU, but its driver is not loaded.",
-            why=told[0].text if told else "no kernel driver answers for it",
+            cause=told[0].text if told else "no kernel driver answers for it",
             fix=(told[0].fix if told else "") or "install and load the driver, then run kgpu-env doctor",
         )
     unknown = next((gpu for gpu in gpus if gpu.architecture is None), None)
@@ -87,7 +87,7 @@ def _unknown_architecture(host: Host, gpu: Gpu, vendor: Vendor) -> Failure:
     return Failure(
         "KGE-213",
         f"The architecture of the {name} is not known.",
-        why="neither the driver's files nor its tools tell, and the device is not in the catalogue",
+        cause="neither the driver's files nor its tools tell, and the device is not in the catalogue",
         fix=f"{step}, or set gpus[].architecture in the host file",
     )
 

@@ -185,7 +185,7 @@ def test_an_engine_that_is_down(kgpu_env: KgpuEnv, tmp_path: Path, command: tupl
     assert ended.returncode == 5
     error = document(ended)
     assert error["code"] == "KGE-301"
-    assert f"{tmp_path}/none.sock" in error["why"]
+    assert f"{tmp_path}/none.sock" in error["cause"]
     assert error["fix"]
 
 
@@ -216,7 +216,7 @@ def test_podman_has_no_buildkit(kgpu_env: KgpuEnv, podman: str) -> None:
     assert ended.returncode == 5, ended.stderr
     error = document(ended)
     assert error["code"] == "KGE-303"
-    assert "podman" in error["what"]
+    assert "podman" in error["text"]
 
 
 def test_a_base_that_is_not_to_be_had(kgpu_env: KgpuEnv, engine: DockerEngine, registry: str, tag: str) -> None:
@@ -226,7 +226,7 @@ def test_a_base_that_is_not_to_be_had(kgpu_env: KgpuEnv, engine: DockerEngine, r
     assert ended.returncode == 6, ended.stderr
     error = document(ended)
     assert error["code"] == "KGE-402"
-    assert "manifest unknown" in error["why"] or "not found" in error["why"]
+    assert "manifest unknown" in error["cause"] or "not found" in error["cause"]
     assert engine.image(tag) is None
 
 

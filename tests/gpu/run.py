@@ -67,7 +67,7 @@ def verify(
     if "verdict" in found:
         return ended.code, found
     if {"code", "what", "fix"} <= found.keys():
-        told = {"verdict": "refused", "code": found["code"], "reason": found["what"], "fix": found["fix"]}
+        told = {"verdict": "refused", "code": found["code"], "reason": found["text"], "fix": found["fix"]}
         return ended.code, {**told, "checks": []}
     last = f"{ended.stdout}{ended.stderr}".strip()[-1500:] or "no output"
     reason = last if ended.code is not None else f"not done after {seconds:.0f} s: {last}"

@@ -48,5 +48,5 @@ def _lines(found: "Answer") -> list[str]:
     word = found.state.value.upper()
     lines = [f"{word:<9} {found.image}: {found.reason}" if found.image else f"{word:<9} {found.reason}"]
     if found.fix:
-        lines.append(f"          next      {found.fix}")
+        lines.append(f"          fix       {found.fix}")
     return lines

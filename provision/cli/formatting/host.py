@@ -25,7 +25,7 @@ def describe(host: Host, *, captured: bool = False) -> list[str]:
     for finding in host.findings:
         lines.append(f"{finding.code}   {finding.severity}: {finding.text}")
         if finding.fix:
-            lines.append(f"          mend: {finding.fix}")
+            lines.append(f"          fix: {finding.fix}")
     return lines
 
 

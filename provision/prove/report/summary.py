@@ -22,7 +22,7 @@ def summary(proof: Proof) -> list[str]:
             return [f"TRAINED ON CPU  {_loss(proof)}. {_sentence(ON_CPU)}", *_versions(proof)]
         case Verdict.NOT_PROVED | Verdict.INVALID:
             word = "NOT PROVED" if proof.verdict is Verdict.NOT_PROVED else "INVALID"
-            return [f"{word}  {proof.code}: {_sentence(proof.reason)}", *_mend(proof)]
+            return [f"{word}  {proof.code}: {_sentence(proof.reason)}", *_fix(proof)]
 
 
 def _sentence(text: str) -> str:
@@ -73,12 +73,12 @@ def _versions(proof: Proof) -> Iterator[str]:
         yield f"{INDENT}inside    {', '.join(known)}"
 
 
-def _mend(proof: Proof) -> Iterator[str]:
+def _fix(proof: Proof) -> Iterator[str]:
     yield from _counted(proof)
     if proof.seen:
-        yield f"{INDENT}seen      {_line(proof.seen)}"
+        yield f"{INDENT}text      {_line(proof.seen)}"
     if proof.fix:
-        yield f"{INDENT}mend      {proof.fix}"
+        yield f"{INDENT}fix       {proof.fix}"
     if proof.fix == READ_LOG:
         yield from (f"{INDENT}log       {_line(line)}" for line in proof.log[-LOG_LINES:])
     if proof.code:

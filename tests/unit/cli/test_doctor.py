@@ -43,7 +43,7 @@ def test_what_refuses_the_other_commands_is_found_wrong(
     monkeypatch.setenv(name, value)
     code, out, err = kgpu_env("doctor")
     assert (code, out.startswith(f"{told}   error: "), err) == (3, True, "")
-    assert "\n          mend: " in out
+    assert "\n          fix: " in out
 
 
 def test_a_sites_own_words_for_a_message_are_told(

@@ -35,7 +35,7 @@ def test_wrong_use_is_2(kgpu_env: Callable[..., tuple[int, str, str]], words: tu
     assert (code, out) == (2, "")
     assert told in err
     assert err.startswith("KGE-9")
-    assert "\n  next      " in err
+    assert "\n  fix       " in err
     assert "Traceback" not in err
 
 
@@ -129,7 +129,7 @@ def test_a_misspelt_variable_is_3_whatever_the_command(
     monkeypatch.setenv("KGPU_ENV_PYTHN", "3.12")
     code, out, err = kgpu_env(*words)
     assert (code, out) == (3, "")
-    assert err == "KGE-612: There is no variable KGPU_ENV_PYTHN.\n  next      did you mean KGPU_ENV_PYTHON?\n"
+    assert err == "KGE-612: There is no variable KGPU_ENV_PYTHN.\n  fix       did you mean KGPU_ENV_PYTHON?\n"
     assert kgpu_env("--help")[0] == 0  # who looks for help gets it
 
 
@@ -154,7 +154,7 @@ def test_what_the_engine_refuses(
     monkeypatch.setattr("provision.engine.docker.connect", refuse)
     ended = kgpu_env("build", "--vendor", "cpu")
     assert ended[:2] == (code, "")
-    assert ended[2].endswith("  | line 1\n  | line 2\nKGE-301: No.\n  cause     because\n  next      mend it\n")
+    assert ended[2].endswith("  | line 1\n  | line 2\nKGE-301: No.\n  cause     because\n  fix       mend it\n")
 
 
 def test_what_nobody_expected_is_1_without_a_traceback(

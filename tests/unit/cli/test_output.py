@@ -66,7 +66,7 @@ def test_a_build_talks_on_stderr(kgpu_env: Call) -> None:
     [
         ("Build     short", "Build     short"),
         ("Build     find-links: of this host, left out", "Build     find-links: of this\n          host, left out"),
-        ("  next      " + "x" * 40, "  next\n          " + "x" * 40),  # a path stays whole, to be copied
+        ("  fix       " + "x" * 40, "  fix\n          " + "x" * 40),  # a path stays whole, to be copied
         ("", ""),
     ],
 )

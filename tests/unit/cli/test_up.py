@@ -40,4 +40,4 @@ def test_it_builds_the_lock(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN40
 def test_a_lock_has_decided(kgpu_env: Call, command: str, words: tuple[str, ...], flag: str) -> None:
     document = kgpu_env(command, "--locked", *words, "--json").document()
     assert (document["code"], document["exit_code"]) == ("KGE-908", 2)
-    assert document["what"] == f"--locked builds what kgpu.lock says: {flag} cannot change it."
+    assert document["text"] == f"--locked builds what kgpu.lock says: {flag} cannot change it."

@@ -32,7 +32,7 @@ def test_a_cause_on_disk_has_a_page() -> None:
     assert set(PAGES) == {code for code in MEANINGS if "KGE-120" <= code <= "KGE-153"}
     for code, page in PAGES.items():
         text = explain(code, load())
-        assert all(f"  {word:<9} " in text for word in ("seen", "mend", "source"))
+        assert all(f"  {word:<9} " in text for word in ("seen", "fix", "source"))
         assert page.source in text
     assert "  rung      driver" in explain("KGE-120", load())
 

@@ -165,7 +165,7 @@ def test_the_answer_comes_in_order(not_proved: Proof) -> None:
     proof = msgspec.structs.replace(not_proved, reason="the cause", seen="the witness", fix="the mend")
     text = read(page(proof)).text
     order = [
-        *("NOT PROVED", "The cause.", f"of {len(proof.checks)} checks passed", "the witness", "Next step", "the mend"),
+        *("NOT PROVED", "The cause.", f"of {len(proof.checks)} checks passed", "the witness", "Fix", "the mend"),
         *("What was seen", "Loss", "GPUs that were listed", "Versions", "last words", "Repeat it", __version__),
     ]
     places = [text.index(part) for part in order]
@@ -206,10 +206,11 @@ def test_each_check_of_the_judge_has_its_question(proved: Proof) -> None:
 
 
 def test_an_empty_proof_claims_nothing() -> None:
-    text = read(page(Proof(verdict=Verdict.INVALID, reason=""))).text
+    seen = read(page(Proof(verdict=Verdict.INVALID, reason="")))
+    text = seen.text
     for words in ("No check is recorded", "No loss is recorded", "No line is recorded", "The proof names no image"):
         assert words in text
-    assert "Next step" not in text
+    assert not {"Fix", "Check"} & set(seen.of("dt"))
     assert "passed" not in text
 
 

@@ -143,7 +143,7 @@ def test_hidden_characters_are_shown() -> None:
 
 def test_a_code_without_a_mend_leads_to_the_doctor() -> None:
     seen = head(Proof(verdict=Verdict.NOT_PROVED, reason="odd", code="KGE-508"))
-    assert "<dt>Next step</dt><dd><code>kgpu-env doctor KGE-508</code></dd>" in seen
+    assert "<dt>Check</dt><dd><code>kgpu-env doctor KGE-508</code></dd>" in seen
 
 
 def test_colours_of_a_terminal_are_removed() -> None:

@@ -187,7 +187,7 @@ def test_a_host_without_gpu_still_runs(cpu_record: dict[str, Any]) -> None:
         "NOT PROVED  KGE-501: No NVIDIA device on this host (looked at /sys/bus/pci/devices, /dev/dxg); "
         "the model trained on the CPU."
     )
-    assert [line.split()[0] for line in lines[1:]] == ["seen", "mend", "check"]
+    assert [line.split()[0] for line in lines[1:]] == ["text", "fix", "check"]
 
 
 def test_python_where_there_is_no_python3(cpu_record: dict[str, Any]) -> None:
