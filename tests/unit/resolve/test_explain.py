@@ -33,7 +33,9 @@ def refused(host: Host, **wishes: str) -> NoStackError:
 def test_the_conflict_is_the_wish_and_the_rule_that_it_meets() -> None:
     error = refused(nvidia("470.82.01", "sm_75"), tensorflow="2.21")
     assert error.conflict == ("requested-tensorflow", "driver-minimum")
-    assert ". Every candidate breaks one of these rules: requested-tensorflow (the TensorFlow asked for); " in error.cause
+    assert (
+        ". Every candidate breaks one of these rules: requested-tensorflow (the TensorFlow asked for); " in error.cause
+    )
     assert error.text.endswith(" and what was asked for.")
     lines = rejections(error.rejected)
     assert "          requested-tensorflow" in lines
