@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 import yaml
-from kinds import goldens  # type: ignore[import-not-found] # it lies beside this file, and no package holds them
+from codes_page import CODES, page  # type: ignore[import-not-found] # it lies beside this file
+from kinds import goldens  # type: ignore[import-not-found] # as above; no package holds them
 from msgspec.structs import replace
 from packaging.requirements import Requirement
 
@@ -262,6 +263,7 @@ def derived() -> dict[Path, Files]:
         **{explained / f"{name.replace(' ', '-')}.txt": partial(answer_to, name) for name in ASKED},
         **{SCHEMA_FOLDER / f"{name}.schema.json": partial(schema, kind) for name, kind in SCHEMAS.items()},
         SCHEMA_FOLDER / "project-1.schema.json": schema_text,
+        CODES: page,
         PROOF: lambda: proof_document(PROOF.read_text()),
         **{path: partial(image_lock, path) for path in IMAGE_LOCKS.glob("*.lock")},
         **goldens(),

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 import provision.catalogue as facts
 from provision.api.hosts import engine as lent
 from provision.api.stacks import resolve
@@ -33,14 +35,15 @@ def examine_host(
         engine: by default the first that answers.
     """
     from provision.doctor import examination, examine  # noqa: PLC0415 - 6 ms
-    from provision.doctor.log import messages  # noqa: PLC0415 - 27 ms: the judge's room
+    from provision.doctor.log import messages  # noqa: PLC0415 - 10 ms: rows and conditions of messages
 
     known = catalogue or facts.load()
     start = None if captured or not host.gpus or not host.engine else _start(host, image, known, engine)
     said = "\n".join([log, start.text if start and not start.started else ""]).strip()
-    told = messages(said, host, known.errors) if said else ()
-    found = [*examine(host, captured=captured), *(_refused(start) if start and not told else ())]
-    return examination(host, found, log=said, messages=told, start=start)
+    found = examine(host, captured=captured)
+    told = messages(said, msgspec.structs.replace(host, findings=found), known.errors) if said else ()
+    found += _refused(start) if start and not told else ()
+    return examination(host, found, messages=told, start=start)
 
 
 def _start(host: Host, image: str | None, catalogue: facts.Catalogue, engine: "Engine | None") -> "Start | None":
@@ -65,10 +68,10 @@ def _own_image(host: Host, catalogue: facts.Catalogue) -> str | None:
         return None
 
 
-def _refused(start: "Start") -> list[Finding]:
+def _refused(start: "Start") -> tuple[Finding, ...]:
     if start.started:
-        return []
+        return ()
     text = f"The engine did not start {start.image} with the GPU: {start.text}"
-    return [
-        Finding(code="KGE-308", severity=Severity.ERROR, text=text, fix="See the engine's log: journalctl -u docker")
-    ]
+    return (
+        Finding(code="KGE-308", severity=Severity.ERROR, text=text, fix="See the engine's log: journalctl -u docker"),
+    )

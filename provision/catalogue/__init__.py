@@ -9,6 +9,7 @@ import msgspec
 
 from provision.catalogue import rows
 from provision.catalogue.load import read_facts
+from provision.catalogue.messages import KnownError
 from provision.catalogue.sources import Source, cited
 from provision.errors import InputError
 from provision.model import DriverVersion, version_key
@@ -63,7 +64,7 @@ class _AmdDevices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Errors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    errors: tuple[rows.KnownError, ...]
+    errors: tuple[KnownError, ...]
 
 
 class _Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,9 +132,13 @@ class Catalogue:
         return self._read("amd_devices.yaml", _AmdDevices).amd_chips
 
     @cached_property
-    def errors(self) -> tuple[rows.KnownError, ...]:
-        """`errors.yaml`."""
-        return self._read("errors.yaml", _Errors).errors
+    def errors(self) -> tuple[KnownError, ...]:
+        """`errors/*.yaml`, in the order of their names; a site's rows are in its `errors.yaml`."""
+        folder = self.directory / "errors"
+        parts = [read_facts(path, _Errors, self.cache).errors for path in sorted(folder.glob("*.yaml"))]
+        found = _Errors(tuple(row for part in parts for row in part))
+        _unique(found, folder)
+        return self._with_own(found, "errors.yaml").errors
 
     @cached_property
     def lanes(self) -> tuple[rows.Lanes, ...]:

@@ -1,5 +1,6 @@
 """A site's own knowledge: rows of another folder that add to the shipped ones or replace them, by id."""
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,7 +65,16 @@ def _rows(values: object, kind: type, path: Path) -> tuple[msgspec.Struct, ...]:
     ids = [getattr(row, "id", "") for row in found]
     if len(set(ids)) < len(ids):
         raise InputError("KGE-203", f"{path}: an id is given twice")
+    for row in found:
+        _check_pattern(str(getattr(row, "match", "")), f"{path}, row {getattr(row, 'id', '')}")
     return tuple(replace(row, source=f"{getattr(row, 'source', '')}; {path}") for row in found)
+
+
+def _check_pattern(pattern: str, place: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise InputError("KGE-202", f"{place}, field match: no regular expression: {error}") from error
 
 
 def _merged(shipped: tuple[msgspec.Struct, ...], own: tuple[msgspec.Struct, ...]) -> tuple[msgspec.Struct, ...]:

@@ -285,16 +285,6 @@ class Lanes(Row, frozen=True):
     lanes: Annotated[int, msgspec.Meta(gt=0)]
 
 
-class KnownError(Row, frozen=True):
-    """A message that an engine or framework prints, its cause and its mend."""
-
-    match: Text  # a regular expression
-    cause: Text
-    fix: Text
-    vendor: Literal[RuntimeName, "any"] = "any"
-    examples: tuple[Text, ...] = ()  # lines as they are printed: each leads to this row, and to none before it
-
-
 class HouseRule(Row, frozen=True):
     """What a site allows, beside what works: never newer than `newest`, or one of the `images` only."""
 

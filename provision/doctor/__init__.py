@@ -49,9 +49,10 @@ def explain(code: str, catalogue: Catalogue) -> str:
     wanted = code.upper()
     row = next((row for row in catalogue.errors if row.id == wanted), None)
     if row:
-        parts = {"seen": row.match, "cause": row.cause, "fix": row.fix, "source": row.source}
+        from provision.doctor.message_page import lines  # noqa: PLC0415 - no examination needs it
+
         legend = (f"  {'':<9} {one.line}" for one in cited(catalogue.sources, row.source))
-        return "\n".join([row.id, *(f"  {name:<9} {text}" for name, text in parts.items()), *legend])
+        return "\n".join([*lines(row), *legend])
     return _own(wanted)
 
 

@@ -1,7 +1,7 @@
 """What each of the program's own codes means.
 
 Those of a proof are in the table of checks (`provision.prove.checks.table`), those of others' messages in
-`images/errors.yaml`.
+`images/errors/`.
 """
 
 from typing import Final

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from provision.doctor.commands import check, commands
-from provision.doctor.words import as_finding, cause_of
+from provision.doctor.words import as_finding, cause_of, faults
 from provision.model import GPU_VENDORS, Finding, GpuVendor, Host, Severity
 from provision.model.examination import Examination, Message, Start, State, Step
 from provision.model.ladder import LADDER, RUNGS, Rung, primary, without_explained
@@ -16,7 +16,6 @@ def examination(
     host: Host,
     findings: Iterable[Finding],
     *,
-    log: str = "",
     messages: tuple[Message, ...] = (),
     start: Start | None = None,
 ) -> Examination:
@@ -25,12 +24,11 @@ def examination(
     Args:
         host: as probed, or read from a file.
         findings: what is wrong with it, those about its engine included.
-        log: a log of whichever program.
-        messages: what was recognised in that log.
+        messages: what was recognised in a log.
         start: the container that was tried, if one was.
     """
     found = without_explained(findings)
-    first = _primary(found, log, messages)
+    first = _primary(found, messages)
     return Examination(
         findings=found,
         primary=first,
@@ -41,22 +39,23 @@ def examination(
     )
 
 
-def _primary(found: tuple[Finding, ...], log: str, messages: tuple[Message, ...]) -> Finding | None:
+def _primary(found: tuple[Finding, ...], messages: tuple[Message, ...]) -> Finding | None:
     """Return the cause: what of this host explains the log, an error of the host, the log's own, a warning."""
     of_host = primary(found)
-    if log:
-        cause = cause_of(log, found)
-        if cause:
-            return cause
-        if messages and (of_host is None or of_host.severity is not Severity.ERROR):
-            return as_finding(messages[0])
+    cause = cause_of(messages, found)
+    if cause:
+        return cause
+    said = next(faults(messages), None)
+    if said and (of_host is None or of_host.severity is not Severity.ERROR):
+        return as_finding(said)
     return of_host
 
 
 def is_broken(found: Examination, *, strict: bool = False) -> bool:
     """Tell whether there is an error finding; `strict`: or a warning."""
     bad = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
-    return bool(found.messages) or any(finding.severity in bad for finding in found.findings)
+    told = (*(one.severity for one in found.messages), *(one.severity for one in found.findings))
+    return any(severity in bad for severity in told)
 
 
 def _step(host: Host, rung: Rung, found: tuple[Finding, ...], first: Finding | None, start: Start | None) -> Step:

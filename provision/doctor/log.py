@@ -2,16 +2,29 @@
 
 from collections.abc import Iterable
 
-from provision.catalogue.rows import KnownError
-from provision.model import GPU_VENDORS, Host, vendor_of
+from provision.catalogue.messages import KnownError
+from provision.doctor.messages import of_host
+from provision.model import Host
 from provision.model.examination import Message
-from provision.prove.diagnose import diagnose
 
 
-def messages(text: str, host: Host, patterns: Iterable[KnownError]) -> tuple[Message, ...]:
-    """Return what is recognised in a log, one message for each vendor of the host, or of any where it has none."""
-    rows = tuple(patterns)
-    vendors = [vendor_of(row.maker) for row in GPU_VENDORS.values() if host.gpus_of(row.maker)] or [*GPU_VENDORS]
-    found = [reason for vendor in vendors if (reason := diagnose(text, vendor, rows))]
-    told = {one.code: Message(code=one.code, line=one.seen, cause=one.text, fix=one.fix) for one in found}
-    return tuple(told.values())
+def messages(text: str, host: Host, rows: Iterable[KnownError]) -> tuple[Message, ...]:
+    """Return what is recognised in a log: the cause first, then the other faults, then harmless lines.
+
+    Args:
+        text: a log of whichever program.
+        host: with all findings, on which the cause of a message may depend.
+        rows: of the catalogue.
+    """
+    return tuple(
+        Message(
+            code=one.code,
+            line=one.line,
+            cause=one.text,
+            fix=one.fix,
+            severity=one.row.severity,
+            speaker=one.row.speaker,
+            findings=one.findings,
+        )
+        for one in of_host(text, rows, host)
+    )

@@ -16,7 +16,9 @@ def told(wrong: Iterable[Finding], found: Examination) -> list[str]:
         lines = ["Nothing is wrong with this host."]
     lines += ["", *(f"{step.rung:<9} {step.state:<9} {step.detail}".rstrip() for step in found.steps)]
     others = [finding for finding in found.findings if finding is not first]
-    return [*lines, *([""] if others else ()), *(line for finding in others for line in _finding(finding))]
+    lines += [*([""] if others else ()), *(line for finding in others for line in _finding(finding))]
+    harmless = [message for message in found.messages if message.severity == "harmless"]
+    return [*lines, *([""] if harmless else ()), *(f"harmless  {one.line} ({one.cause})" for one in harmless)]
 
 
 def _primary(found: Examination, first: Finding) -> Iterator[str]:

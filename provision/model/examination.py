@@ -32,6 +32,9 @@ class Message(Value):
     line: str
     cause: str
     fix: str
+    severity: Literal["error", "warning", "harmless"] = "error"
+    speaker: str = ""  # whose words these are
+    findings: tuple[str, ...] = ()  # codes of the host's findings that are the cause
 
 
 class Examination(Value):
@@ -42,4 +45,4 @@ class Examination(Value):
     steps: tuple[Step, ...] = ()
     commands: tuple[str, ...] = ()  # that mend `primary` on this distribution
     check: str = ""  # shows whether it helped
-    messages: tuple[Message, ...] = ()  # of the log
+    messages: tuple[Message, ...] = ()  # of the log, its cause first, harmless ones last

@@ -1,13 +1,12 @@
-"""Known messages of engines, drivers and frameworks, mapped to cause and fix by the rows of images/errors.yaml."""
+"""What a known message says of a run that failed: its cause on this host, from the rows of `images/errors/`."""
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from provision.catalogue.rows import KnownError
+from provision.catalogue.messages import KnownError
+from provision.doctor.facts import Facts
+from provision.doctor.messages import recognise
 from provision.model import Vendor
-
-HARMLESS = "harmless"  # the note of a message that stops nothing: explained to people, never taken for a cause
 
 
 class Reason(NamedTuple):
@@ -17,19 +16,18 @@ class Reason(NamedTuple):
     code: str = ""
     fix: str = ""
     seen: str = ""  # the line or detail it was recognised by
+    speaker: str = ""  # whose words that line is: cuda, docker
 
 
-def diagnose(text: str, vendor: Vendor, patterns: Iterable[KnownError]) -> Reason | None:
-    """Return what the first of `patterns` says, in their order, that a line of `text` matches.
+def diagnose(text: str, vendor: Vendor, patterns: Iterable[KnownError], known: Facts | None = None) -> Reason | None:
+    """Return the cause that the known messages in `text` tell; None where there is none, or harmless ones alone.
 
-    The order is the catalogue's: a special message comes before the general one that follows from it.
+    Args:
+        text: all that was said.
+        vendor: the environment; rows of another one are left out.
+        patterns: rows of the catalogue.
+        known: the host and where it ran, on which a message's cause may depend.
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for pattern in patterns:
-        if pattern.vendor not in {"any", vendor.value} or pattern.note == HARMLESS:
-            continue
-        expression = re.compile(pattern.match)
-        for line in lines:
-            if expression.search(line):
-                return Reason(pattern.cause, pattern.id, pattern.fix, line)
-    return None
+    found = recognise(text, patterns, (known or Facts())._replace(vendor=vendor))
+    first = next((one for one in found if not one.is_harmless), None)
+    return Reason(first.text, first.code, first.fix, first.line, first.row.speaker) if first else None

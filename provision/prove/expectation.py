@@ -19,6 +19,7 @@ class Expectation(Value):
     backend: Backend = "tensorflow"
     here: bool = False  # no image and no container: the environment that this process is in
     level: Level = "standard"
+    host: Host = Host()  # for the cause of a message, which may depend on it
     # Float32 multiply-adds in each clock and compute unit, by architecture: "sm_90", "gfx942".
     lanes: dict[str, int] = msgspec.field(default_factory=dict)
     handed_in: bool = True  # the container was given a GPU; without one nobody hands anything in

@@ -6,7 +6,7 @@ on, and no check at all to fail; a check that is unknown, skipped or absent is n
 
 from collections.abc import Iterable
 
-from provision.catalogue.rows import KnownError
+from provision.catalogue.messages import KnownError
 from provision.engine.protocol import Ran
 from provision.model import Check, Proof, Status, Training, Vendor, Verdict
 from provision.prove.checks import devices, libraries, placement, table

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-from provision.catalogue.rows import KnownError
+from provision.catalogue.messages import KnownError
+from provision.doctor.facts import Facts
 from provision.engine.protocol import Ran
 from provision.model import Check, ExpectedDevice, Status, Verdict
 from provision.prove.checks import table
 from provision.prove.checks.case import Case
-from provision.prove.checks.container import FIX_HOST, ending, hiding
+from provision.prove.checks.container import FIX_HOST, SIGNALS, ending, hiding
 from provision.prove.checks.devices import counted
 from provision.prove.checks.placement import learned_on_cpu
 from provision.prove.checks.row import ELSEWHERE, NO_FRAMEWORK, NO_GPU, NO_PYTHON, NO_REPORT, NOT_VISIBLE, READ_LOG
@@ -71,7 +72,8 @@ class Findings(NamedTuple):
         """Return the known message under a headline, a template as those of the table; None where none is known."""
         if self.known is None:
             return None
-        return self.known._replace(text=f"{headline.format_map(self.words())}: {self.known.text}")
+        known, speaker = self.known, f" (said by {self.known.speaker})" if self.known.speaker else ""
+        return known._replace(text=f"{headline.format_map(self.words())}: {known.text}{speaker}")
 
 
 Cause: TypeAlias = Callable[[Findings], Reason | None]
@@ -89,7 +91,7 @@ def reason_of(case: Case, checks: tuple[Check, ...], verdict: Verdict, patterns:
         return Reason(f"the model trained and learned on {case.expectation.requested}")
     if verdict is Verdict.CPU:
         return Reason(f"the model trained and learned on the CPU, as asked; {ON_CPU}")
-    known = diagnose(_said(case.ran, case.found), case.expectation.vendor, patterns)
+    known = diagnose(_said(case.ran, case.found), case.expectation.vendor, patterns, _facts(case))
     found = Findings(case, {item.name: item for item in checks}, known)
     return next((reason for cause in causes() if (reason := cause(found))), unexplained(found))
 
@@ -100,9 +102,20 @@ def causes() -> Iterator[Cause]:
     yield from (check(row.name) for row in table.rows())
 
 
+def _facts(case: Case) -> Facts:
+    """Return what the cause of a message may depend on."""
+    host = case.expectation.host
+    if not isinstance(case.found, Evidence):
+        return Facts(host)
+    inside, versions = case.found.environment, case.found.versions
+    return Facts(host, None, inside.variables, tuple(node.path for node in inside.nodes), versions)
+
+
 def _said(ran: Ran, evidence: Evidence | Problem) -> str:
     """Return everything that was said and may be recognised."""
     said = [ran.refused, ran.stderr]
+    if ran.exit_code in SIGNALS:
+        said.append(f"the process {ending(ran)}")
     if isinstance(evidence, Evidence):
         failures = [evidence.import_error, evidence.listing_error, *(record.error for record in evidence.trainings)]
         said += [failure.text for failure in failures if failure]

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from provision.catalogue.rows import KnownError
+from provision.catalogue.messages import KnownError
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
 from provision.model import GPU_VENDORS, Backend, GpuVendor, Host, Level, Proof, Value, Vendor, Verdict, selection
 from provision.model.inside import SCRATCH, cache_environment
@@ -156,6 +156,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         backend=request.backend or "tensorflow",
         here=True,
         level=request.level,
+        host=host,
         lanes=request.lanes,
         boot_id=boot_id(),
         **_measures(request),
@@ -234,6 +235,7 @@ def _expect(image: Image, request: VerifyRequest, host: Host, access: Access) ->
         versions={stack.framework.name: stack.framework.version} if stack else {},
         backend=request.backend or (stack.backend if stack else "tensorflow"),
         level=request.level,
+        host=host,
         lanes=request.lanes,
         handed_in=access != Access(),
         engine=_engine_words(host),

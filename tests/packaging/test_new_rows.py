@@ -95,12 +95,14 @@ def others() -> Rows:
     base = {"image": "debian:forky-slim", "family": "apt", "python": "3.14", "glibc": "2.43", "suite": "forky"}
     image = "nvidia/cuda:13.9.0-cudnn-runtime-ubuntu26.04"
     cuda = {"image": image, "cuda": "13.9.0", "cudnn": "9.99.0.1", "python": "3.14", "glibc": "2.43"}
-    message = {"match": "a message that is new", "cause": "c", "fix": "f", "examples": ["a message that is new"]}
+    words = "a message that is new"
+    told = {"cause": "c", "fix": "f", "check": "true", "speaker": "docker"}
+    message = {"match": words, "examples": [words], **told}
     return {
         "bases.yaml bases": [base, {**base, "image": "debian:older-slim", "python": "3.11", "suite": "older"}],
         "bases.yaml cuda_bases": [cuda],
         "bases.yaml requirements": [{"image_cuda": "13.9.0", "branches": [], "brands": []}],
-        "errors.yaml errors": [{"id": "KGE-539", "vendor": "any", **message}],
+        "errors/engine.yaml errors": [{"id": "KGE-539", "vendor": "any", **message}],
     }
 
 

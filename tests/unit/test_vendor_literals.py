@@ -20,6 +20,8 @@ ALLOWED = {
     "catalogue/drives.py": "the generations of each maker",
     "catalogue/overlay.py": "the files of a vendor's facts",
     "model/request.py": "the flags --cuda and --rocm, which are the command line's contract",
+    "doctor/conditions.py": "a variable of NVIDIA's container runtime",
+    "doctor/messages.py": "programs whose words the rows of images/errors know",
     "probe/vendors.py": "a vendor's probe by its name",
     "probe/nvidia.py": "NVIDIA's own",
     "probe/nvidia_unusable.py": "NVIDIA's own",

@@ -9,7 +9,14 @@ from provision.prove.checks.case import Case, Outcome, nothing
 from provision.prove.evidence import SCHEMA, Evidence, Listed, Node, Problem
 from provision.prove.expectation import Expectation
 
-SIGNALS = {134: "aborted", 135: "bus error", 137: "killed", 139: "crashed (segmentation fault)", 143: "terminated"}
+SIGNALS = {
+    132: "illegal instruction",
+    134: "aborted",
+    135: "bus error",
+    137: "killed",
+    139: "crashed (segmentation fault)",
+    143: "terminated",
+}
 HIDDEN = {"", "-1", "none", "void", "NoDevFiles"}  # values by which a variable hides all GPUs from a framework
 CLOCK_SECONDS = 5.0  # how much longer than its container a workload may believe to have run
 FIX_HOST = "kgpu-env doctor names what the host lacks; --vendor cpu verifies without a GPU."

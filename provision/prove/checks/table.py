@@ -40,8 +40,8 @@ CHECKS: tuple[Row, ...] = table_of(
         scope=ALWAYS,
         required_for=BOTH,
         code=Code("KGE-502", "Not proved: the engine did not start the container with the GPU."),
-        headline="the engine did not start the container",
-        fix="kgpu-env doctor checks engine and devices.",
+        headline="the engine did not start the container, in words that no row of the catalogue knows",
+        fix="What is wrong is not known: the engine's own log may tell (journalctl -u docker --since -5min).",
         in_summary=False,
     ),
     Row(

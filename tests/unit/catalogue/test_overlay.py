@@ -132,3 +132,23 @@ def test_a_broken_folder_is_an_input_error(site: Path, name: str, text: str, cod
     with pytest.raises(InputError) as caught:
         pick(site)
     assert caught.value.code == code
+
+
+MESSAGE = (
+    'errors:\n  - {{id: "OWN-1", match: "{match}", cause: "ours", fix: "call us", source: "s", checked: "2026-11-01", '
+    "conditions: [{{when: {{wsl: true}}, cause: c, fix: f}}]}}\n"
+)
+
+
+def test_a_sites_message_comes_before_the_shipped_ones(site: Path) -> None:
+    (site / "errors.yaml").write_text(MESSAGE.format(match="could not select device driver"))
+    found = load(MINIATURE.directory, overlay=site).errors
+    assert [row.id for row in found][:2] == ["OWN-1", MINIATURE.errors[0].id]
+    assert len(found) == len(MINIATURE.errors) + 1
+
+
+def test_a_message_that_is_no_regular_expression_is_named(site: Path) -> None:
+    (site / "errors.yaml").write_text(MESSAGE.format(match="gpu)"))
+    with pytest.raises(InputError, match=r"OWN-1, field match: no regular expression") as caught:
+        _ = load(MINIATURE.directory, overlay=site).errors
+    assert caught.value.code == "KGE-202"

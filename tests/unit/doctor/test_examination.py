@@ -156,6 +156,14 @@ def test_a_log_that_the_host_does_not_explain_is_the_cause_itself() -> None:
     assert result.steps[-1].state == "broken"
 
 
+def test_harmless_lines_of_a_log_break_nothing_and_are_told() -> None:
+    noise = "Unable to register cuDNN factory: Attempting to register factory for plugin cuDNN"
+    result = api.examine_host(WELL, captured=True, log=noise)
+    assert (result.primary, is_broken(result)) == (None, False)
+    assert [(one.code, one.severity, one.speaker) for one in result.messages] == [("KGE-532", "harmless", "tensorflow")]
+    assert told((), result)[-1].startswith(f"harmless  {noise} (")
+
+
 def test_an_unknown_log_breaks_nothing() -> None:
     result = api.examine_host(WELL, captured=True, log="all is well")
     assert (result.primary, result.messages, is_broken(result)) == (None, (), False)

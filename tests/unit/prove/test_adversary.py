@@ -147,7 +147,7 @@ REFUSED = {
         "placement", "could not be traced", "KGE-508", lambda case: case.explicit.update(ops=None, ops_error=V.LOST)
     ),
     "three weights": Refused("placement", "3 weights", "KGE-508", lambda case: case.explicit["weights"].pop()),
-    "the GPU is lost while it trains": Refused("placement", "Xid 79", "KGE-508", lost),
+    "the GPU is lost while it trains": Refused("placement", "Xid 79", "KGE-757", lost),
     "fit on the CPU": Refused("implicit", "used CPU:0", "KGE-508", lambda case: case.moved(case.implicit, case.cpu)),
     "fit's output on the CPU": Refused(
         "implicit", "used CPU:0", "KGE-508", lambda case: case.implicit["tensors"][0].update(device=case.cpu)
@@ -164,7 +164,7 @@ REFUSED = {
         "KGE-508",
         lambda case: case.implicit.update(ops=[next(case.products()) | {"device": case.cpu}]),
     ),
-    "fit fails": Refused("implicit", "Xid 79", "KGE-508", lambda case: case.implicit.update(error=V.LOST)),
+    "fit fails": Refused("implicit", "Xid 79", "KGE-757", lambda case: case.implicit.update(error=V.LOST)),
     "NaN on the GPU": Refused(
         "training", "not a number", "KGE-509", lambda case: case.explicit["losses"].__setitem__(3, None)
     ),
