@@ -66,7 +66,7 @@ def verify(
     ended, found = ask(words, environment, seconds)
     if "verdict" in found:
         return ended.code, found
-    if {"code", "what", "fix"} <= found.keys():
+    if {"code", "text", "fix"} <= found.keys():
         told = {"verdict": "refused", "code": found["code"], "reason": found["text"], "fix": found["fix"]}
         return ended.code, {**told, "checks": []}
     last = f"{ended.stdout}{ended.stderr}".strip()[-1500:] or "no output"

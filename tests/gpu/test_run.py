@@ -83,7 +83,7 @@ def test_what_is_done_to_each_backend() -> None:
         (verdict("not-proved") | {"code": "KGE-503"}, 7, False),  # it ran out of time
         (verdict("proved"), 0, False),
         (verdict("not-proved"), 0, False),
-        ({"code": "KGE-306", "what": "w", "fix": "f"}, 2, False),
+        ({"code": "KGE-306", "text": "w", "fix": "f"}, 2, False),
         ("rubbish", 7, False),
     ],
 )

@@ -69,6 +69,7 @@ def amd() -> Rows:
     return {
         "amd.yaml drivers": [{"release": "39.10", "sysfs": ["9.1.1"], "rocm": [build.rocm, "99.1"]}],
         "amd.yaml targets": [{"target": "gfx1299", "kind": "radeon", "products": "RX 9999"}],
+        "amd_devices.yaml amd_chips": [{"target": "gfx1299", "name": "Navi 99", "devices": ["ffff"]}],
         "amd.yaml rocm": [{"series": "99.1", "targets": targets}],
         "amd.yaml builds": [{**new, "targets": targets, "wheel": wheel}],
     }
@@ -140,6 +141,6 @@ def test_regenerate_alone_makes_the_tests_green(tmp_path: Path) -> None:
     left.append("tests/audit/test_measured.py::test_every_release_was_measured")
     rooms = [path for path in sorted((copy / "tests" / "unit").iterdir()) if path.name not in NO_ROWS]
     tests = [*rooms, copy / "tests" / "unit" / "prove" / "test_diagnose.py", copy / "tests" / "audit"]
-    words = [*map(str, tests), *(f"--deselect={one}" for one in left), "-q", "-p", "no:cacheprovider"]
+    words = [*map(str, tests), *(f"--deselect={one}" for one in left), "-q", "-p", "no:cacheprovider", "-n", "auto"]
     ended = run(copy, "-m", "pytest", *words)
     assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr
