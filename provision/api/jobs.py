@@ -123,6 +123,9 @@ def _cache() -> Path:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            "KGE-605", f"The cache {place} cannot be made.", cause=error.strerror or "", fix="set HOME to your own folder"
+            "KGE-605",
+            f"The cache {place} cannot be made.",
+            cause=error.strerror or "",
+            fix="set HOME to your own folder",
         ) from error
     return place

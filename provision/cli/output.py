@@ -156,7 +156,9 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         fix = "name a file in a folder that you can write to"
-        raise InputError("KGE-605", f"{path} cannot be written.", cause=error.strerror or str(error), fix=fix) from error
+        raise InputError(
+            "KGE-605", f"{path} cannot be written.", cause=error.strerror or str(error), fix=fix
+        ) from error
 
 
 def _temporary(place: Path, content: bytes) -> Path:

@@ -78,7 +78,9 @@ def read_lock(path: Path) -> Lock:
     if found.stack.vendor is Vendor.AUTO:
         raise InputError("KGE-620", f"{path} is not a lock.", cause="its stack is made for no vendor", fix=fix)
     if strange:
-        raise InputError("KGE-620", f"{path} is not a lock.", cause=f"{strange!r} cannot stand in a Dockerfile", fix=fix)
+        raise InputError(
+            "KGE-620", f"{path} is not a lock.", cause=f"{strange!r} cannot stand in a Dockerfile", fix=fix
+        )
     return found
 
 

@@ -112,7 +112,9 @@ def parse(text: str) -> tuple[Wheel, ...]:
         packages = msgspec.toml.decode(text)["packages"]
         found = msgspec.convert([_wheel(package) for package in packages], tuple[Wheel, ...])
     except (msgspec.DecodeError, KeyError, TypeError) as error:
-        raise InputError("KGE-623", "uv's answer is not understood.", cause=f"{type(error).__name__}: {error}") from error
+        raise InputError(
+            "KGE-623", "uv's answer is not understood.", cause=f"{type(error).__name__}: {error}"
+        ) from error
     return tuple(sorted(found, key=lambda wheel: wheel.name))
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from provision.catalogue.rows import KnownError
 from provision.engine.protocol import Access, Engine, Image, Ran, Run
-from provision.model import GPU_VENDORS, Backend, Host, Level, Proof, Value, Vendor, Verdict
+from provision.model import GPU_VENDORS, Backend, GpuVendor, Host, Level, Proof, Value, Vendor, Verdict, selection
 from provision.model.inside import SCRATCH, cache_environment
 from provision.model.labels import stack_of
 from provision.prove.control import WITHHELD, with_control, with_known_control
@@ -159,7 +159,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
     )
 
     def train(argument: str, *, withheld: bool) -> Ran:
-        environment = WITHHELD if withheld else _chosen(request)
+        environment = WITHHELD if withheld else _chosen(request, host)
         return run_here(python, program, argument, environment, _limit(request, expectation))
 
     proof = prove(train, expectation, request, patterns, new_nonce)
@@ -171,14 +171,22 @@ def _limit(request: VerifyRequest, expectation: Expectation) -> float:
     return request.seconds + 60 * request.minutes * max(1, len(expectation.indices), len(expectation.gpus))
 
 
-def _chosen(request: VerifyRequest) -> dict[str, str]:
+def _chosen(request: VerifyRequest, host: Host) -> dict[str, str]:
     """Return the variable that shows only the chosen GPUs to the framework, as an engine would."""
     row = GPU_VENDORS.get(request.vendor)
-    numbers = ",".join(dict.fromkeys(word.strip() for word in request.gpus.split(",")))  # CUDA refuses one named twice
-    chosen = {row.choosing: numbers} if row and request.gpus != "all" else {}
+    shown = _shown(host, row, request.gpus) if row else ""
+    chosen = {row.choosing: shown} if row and shown else {}
     # CUDA counts the fastest first unless told otherwise; the host's numbers are in PCI order.
     order = {name: value for one in GPU_VENDORS.values() for name, value in one.bus_order.items()}
     return {**chosen, **order, "PYTHONUNBUFFERED": "1"}
+
+
+def _shown(host: Host, row: GpuVendor, words: str) -> str:
+    """Return the chosen GPUs as the maker's own variable names them; empty for all of them."""
+    if host.gpus_of(row.maker):
+        return selection.visible(host, row.maker, words)
+    # Nothing is known of them: the words as they are, each once, since CUDA refuses one named twice.
+    return "" if selection.is_all(words) else ",".join(dict.fromkeys(word.strip() for word in words.split(",")))
 
 
 def prove(

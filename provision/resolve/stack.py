@@ -13,8 +13,9 @@ from provision.resolve.candidate import Build, Candidate, Facts
 from provision.resolve.explain import why_not_newer
 from provision.resolve.forward_compat import compat_of, data_centre
 from provision.resolve.nvidia import capability_of, runs_as_machine_code
-from provision.resolve.rule_names import RuleName
+from provision.resolve.rule_names import RuleName, bracketed
 from provision.resolve.rules import OF_PART, Asked, all_broken
+from provision.resolve.rules_support import doubted
 from provision.resolve.vendors import KNOWLEDGE
 
 # What a newer libcuda may mend, and with it the image that brings it.
@@ -78,10 +79,11 @@ def _driver(candidate: Candidate) -> list[StackWarning]:
     if driver.flavour == "inbox":
         text = _INBOX.format(driver=vendor.row.kernel_driver, maker=vendor.maker)
         return [StackWarning(code="inbox-driver", text=text)]
-    if window and driver.version not in {None, *window.sysfs}:
-        text = (
-            f"{vendor.row.kernel_driver} {driver.version} is not in the catalogue; taken for release {window.release}"
-        )
+    released = ".".join((driver.release or "").split(".")[:2])
+    listed = window is None or (window.release == released if released else driver.version in {None, *window.sysfs})
+    if window and not listed:
+        own = f"{driver.version} is" if not released else f"{released}: the releases of ROCm that it runs are"
+        text = f"{vendor.row.kernel_driver} {own} not in the catalogue; taken for release {window.release}"
         return [StackWarning(code="driver-unlisted", text=text)]
     return []
 
@@ -114,7 +116,12 @@ def _compiling(candidate: Candidate, no_xla: list[rows.Capability]) -> list[Stac
 def _confidence(candidate: Candidate) -> list[StackWarning]:
     """Return a warning for each row that is not confirmed: the build's, an image's with the runtime, the driver's."""
     used = (candidate.build.row, candidate.base.row, candidate.facts.window)
+    doubtful = doubted(candidate)
+    text = f"that {candidate.label} serves {' and '.join(doubtful)} is unconfirmed: only the proof will tell"
+    source = bracketed(getattr(candidate.build.row, "by_name_source", ""))
     return [
+        *([StackWarning(code="unconfirmed", text=f"{text}{source}")] if doubtful else ()),
+    ] + [
         StackWarning(
             code=row.confidence,
             text=f"{row.id} is {row.confidence}: {row.note or 'see its source'} [{row.source}]",
