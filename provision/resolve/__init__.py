@@ -134,7 +134,7 @@ def _no_stack(catalogue: Catalogue, request: Request, vendor: Vendor, host: Host
     unknown = absent(failure.facts)
     if unknown:
         why = f"the catalogue does not know {' and '.join(unknown)}: {age(catalogue)}. {why}"
-    fix = suggestions.in_words(found) or next_step(failure.facts, unknown)
+    fix = next_step(failure.facts, suggestions.in_words(found), unknown)
     error = NoStackError(failure.code, failure.what, cause=why, fix=fix, rejected=failure.rejected)
     error.conflict, error.changes = rules, found
     return error

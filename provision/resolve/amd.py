@@ -10,7 +10,7 @@ from provision.model import TITLES, Backend, Driver, Gpu, Host, Vendor, version_
 from provision.resolve.candidate import Build, Candidate, Facts, Image, Knowledge, Runtime
 from provision.resolve.rule_names import RuleName
 
-_INBOX: Final = "the kernel's own driver"
+_INBOX: Final = "(the kernel's own driver)"
 _PARTITIONS: Final = "6.4.1"  # ROCm/container-toolkit, requirements.rst
 _MACHINES: Final = ("x86_64",)
 _LINUX_ONLY: Final = (

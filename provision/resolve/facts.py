@@ -92,12 +92,12 @@ def _no_gpu(host: Host, vendor: Vendor) -> Failure:
 
 def _not_usable(host: Host, vendor: Vendor, driver: Driver | None) -> Failure:
     """Return why nothing drives the GPUs: the finding to mend first, or else what the GPU itself tells."""
+    told = [gpu.unusable for gpu in host.gpus_of(vendor.gpu or "") if gpu.unusable]
     what = f"There is an {vendor.maker} GPU, but its driver is not loaded."
-    if driver:
-        what = f"There is an {vendor.maker} GPU, but nothing can compute on it."
+    if driver or told:
+        what = f"No {vendor.maker} GPU of this host can be used."
     if cause := cause_of(host, vendor):
         return Failure("KGE-211", what, why=cause.text, fix=cause.fix or f"kgpu-env doctor {cause.code} tells more")
-    told = [gpu.unusable for gpu in host.gpus_of(vendor.gpu or "") if gpu.unusable]
     why = told[0] if told else "no kernel driver answers for it"
     return Failure("KGE-211", what, why=why, fix="install and load the driver, then run kgpu-env doctor")
 

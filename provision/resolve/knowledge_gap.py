@@ -20,8 +20,16 @@ def age(catalogue: Catalogue) -> str:
     return f"its newest fact was checked on {max(row.checked for _, row in catalogue.all_rows())}"
 
 
-def next_step(facts: Facts, unknown: tuple[str, ...]) -> str:
-    """Return the next step where no newer driver and no option was found to help."""
+def next_step(facts: Facts, helps: str, unknown: tuple[str, ...]) -> str:
+    """Return the next step of a refusal.
+
+    Args:
+        facts: of the hosts.
+        helps: the changes that were found to help, in words; empty: there is none.
+        unknown: what no row speaks of.
+    """
+    if helps:
+        return f"{helps}; or take a newer kgpu-env, or {_ADD}" if unknown else helps
     if facts.undriven:
         return facts.undriven[1].fix
     cpu = "--vendor cpu gives an environment without the GPU"

@@ -187,7 +187,9 @@ def _apart(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> 
             if isinstance(stack, Stack):
                 served[part] = stack
     parts = _smallest_set(tuple(served), len(kinds))
-    return tuple(Change(change=f"--gpus {','.join(part)}", gives=served[part].summary) for part in parts)
+    none = sorted(set(kinds).difference(*parts)) if parts else ()
+    rest = f"; no stack serves {', '.join(none)}" if none else ""
+    return tuple(Change(change=f"--gpus {','.join(part)}", gives=f"{served[part].summary}{rest}") for part in parts)
 
 
 def _smallest_set(served: tuple[tuple[str, ...], ...], kinds: int) -> tuple[tuple[str, ...], ...]:
