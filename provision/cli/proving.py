@@ -44,12 +44,12 @@ def records(key: Path | None) -> api.Records:
 
 
 def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO, gpus: str | None = None) -> "VerifyRequest":
-    """Return what is to be proved; on `gpus`, where they are settled already, else on those of the options."""
+    """Return what is to be proved, on the GPUs of the options, or else on `gpus`."""
     from provision.prove import VerifyRequest  # noqa: PLC0415 - 27 ms
 
     return VerifyRequest(
         vendor=vendor,
-        gpus=gpus or options.gpus or ALL,
+        gpus=options.gpus or gpus or ALL,
         seconds=options.timeout,
         level=options.level,
         minutes=(options.minutes or SOAK_MINUTES) if options.level == "soak" else 0.0,

@@ -147,6 +147,11 @@ class Candidate(Struct, frozen=True, gc=False):
         return f"{build.title}, {build.vendor.row.runtime_title} {self.runtime.version}{build.label_end}"
 
     @property
+    def doubted(self) -> tuple[str, ...]:
+        """Those of the hosts' GPUs that the build serves only when it is asked for by name."""
+        return tuple(one for one in self.facts.targets if one in self.build.by_name)
+
+    @property
     def base(self) -> Image:
         """The image to start from.
 

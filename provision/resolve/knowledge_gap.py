@@ -5,7 +5,7 @@ from typing import Final
 from provision.catalogue import Catalogue
 from provision.model import Vendor, version_key
 from provision.resolve.candidate import Facts
-from provision.resolve.vendors import builds_of, matches
+from provision.resolve.vendors import BACKENDS, builds_of, matches
 
 _ADD: Final = "add a row for it (--catalogue DIR, see docs/catalogue.md)"
 
@@ -49,10 +49,11 @@ def _architectures(facts: Facts) -> list[str]:
 
 def _versions(facts: Facts) -> list[str]:
     """Return the versions asked for that are newer than all that the catalogue has."""
-    builds, vendor = builds_of(facts.catalogue, facts.vendor, "tensorflow", None), facts.vendor
+    vendor = facts.vendor
+    builds = [build for backend in BACKENDS for build in builds_of(facts.catalogue, vendor, backend, None)]
     runtimes = [runtime for build in builds for runtime in build.runtimes]
     asked = [
-        ("TensorFlow", facts.wishes.tensorflow, [build.version for build in builds]),
+        ("TensorFlow", facts.wishes.tensorflow, [one.version for one in builds if one.backend == "tensorflow"]),
         (_title(vendor), facts.wishes.runtime(vendor), [one.series or one.version for one in runtimes]),
     ]
     return [f"{title} {version}" for title, version, known in asked if version and _is_newer(version, known)]

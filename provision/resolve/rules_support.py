@@ -197,26 +197,17 @@ def runtime_from_base(candidate: Candidate) -> Broken | None:
 def confirmed(candidate: Candidate) -> Broken | None:
     """A build that nobody was seen to use is taken only when it is asked for by name."""
     row, by_name = candidate.build.row, candidate.build.named_by
-    doubtful = doubted(candidate)
-    if not (row.confidence == "unconfirmed" or doubtful) or asked_by_name(candidate):
+    doubtful = candidate.doubted
+    if not (row.confidence == "unconfirmed" or doubtful) or (
+        by_name and getattr(candidate.facts.wishes, by_name[-1][0])
+    ):
         return None
     options = " ".join(f"--{option} {value}" for option, value in by_name)
     hint = f"; ask for it with {options}" if options else ", and no option names it"
     if doubtful:
         told = f"that it serves {' and '.join(doubtful)} is unconfirmed"
-        return Broken(RuleName.CONFIRMED, f"{told}{hint}", getattr(row, "by_name_source", row.source))
+        return Broken(RuleName.CONFIRMED, f"{told}{hint}", row.source)
     return Broken(RuleName.CONFIRMED, f"unconfirmed: {row.note}{hint}", row.source)
-
-
-def doubted(candidate: Candidate) -> tuple[str, ...]:
-    """Return those of the hosts' GPUs that a build serves only when it is asked for by name."""
-    return tuple(one for one in candidate.facts.targets if one in candidate.build.by_name)
-
-
-def asked_by_name(candidate: Candidate) -> bool:
-    """Tell whether the option is there that decides for an unconfirmed build."""
-    named_by = candidate.build.named_by
-    return bool(named_by and getattr(candidate.facts.wishes, named_by[-1][0]))
 
 
 def toolkit_knows_gpu(candidate: Candidate) -> Broken | None:

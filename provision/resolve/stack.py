@@ -13,9 +13,8 @@ from provision.resolve.candidate import Build, Candidate, Facts
 from provision.resolve.explain import why_not_newer
 from provision.resolve.forward_compat import compat_of, data_centre
 from provision.resolve.nvidia import capability_of, runs_as_machine_code
-from provision.resolve.rule_names import RuleName, bracketed
+from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import OF_PART, Asked, all_broken
-from provision.resolve.rules_support import doubted
 from provision.resolve.vendors import KNOWLEDGE
 
 # What a newer libcuda may mend, and with it the image that brings it.
@@ -116,12 +115,7 @@ def _compiling(candidate: Candidate, no_xla: list[rows.Capability]) -> list[Stac
 def _confidence(candidate: Candidate) -> list[StackWarning]:
     """Return a warning for each row that is not confirmed: the build's, an image's with the runtime, the driver's."""
     used = (candidate.build.row, candidate.base.row, candidate.facts.window)
-    doubtful = doubted(candidate)
-    text = f"that {candidate.label} serves {' and '.join(doubtful)} is unconfirmed: only the proof will tell"
-    source = bracketed(getattr(candidate.build.row, "by_name_source", ""))
-    return [
-        *([StackWarning(code="unconfirmed", text=f"{text}{source}")] if doubtful else ()),
-    ] + [
+    found = [
         StackWarning(
             code=row.confidence,
             text=f"{row.id} is {row.confidence}: {row.note or 'see its source'} [{row.source}]",
@@ -129,6 +123,10 @@ def _confidence(candidate: Candidate) -> list[StackWarning]:
         for row in used
         if row and row.confidence != "confirmed"
     ]
+    if doubtful := candidate.doubted:
+        text = f"that {candidate.label} serves {' and '.join(doubtful)} is unconfirmed: only the proof will tell"
+        found.insert(0, StackWarning(code="unconfirmed", text=f"{text} [{candidate.build.row.source}]"))
+    return found
 
 
 def _forward(candidate: Candidate, newer: Sequence[Build]) -> list[StackWarning]:

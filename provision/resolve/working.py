@@ -10,6 +10,7 @@ from provision.model import Finding, Gpu, Host, Severity, StackWarning, Vendor, 
 from provision.model.ladder import LADDER, named_gpus, primary, without_explained
 from provision.model.vendor import GPU_VENDORS
 
+_OF_GPU: Final = {"bus", "driver", "nodes"}  # rungs below a container
 _OF_FRAMEWORK: Final = "framework"  # a rung that says nothing of the way from a container to its GPU
 _OF_HOST: Final = "KGE-1"  # how the codes of a probe's findings begin
 
@@ -82,11 +83,10 @@ def findings_of(host: Host, vendor: Vendor) -> list[Finding]:
 def cause_of(host: Host, vendor: Vendor | None = None, gpu: Gpu | None = None) -> Finding | None:
     """Return the finding to mend first about a vendor's GPUs, about one of them, or about the host; or None.
 
-    An error comes before a warning.
+    An error comes before a warning; what concerns toolkit and engine alone is no reason that a GPU is not known.
     """
-    found = [one for one in host.findings if one.severity is not Severity.INFO]
-    if vendor:
-        found = findings_of(host, vendor)
+    found = findings_of(host, vendor) if vendor else [one for one in host.findings if one.severity is not Severity.INFO]
+    found = [one for one in found if one.code in LADDER and LADDER[one.code].rung in _OF_GPU]
     if gpu:
         found = [one for one in found if not named_gpus(one) or gpu.pci in named_gpus(one)]
     return primary(found)
