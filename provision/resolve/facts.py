@@ -39,7 +39,7 @@ def class_of(host: Host, vendor: Vendor) -> Host:
 
 
 def _kind_of(gpu: Gpu) -> Gpu:
-    """Return a GPU with that alone that resolving looks at; of its KFD node that it has one: then it is driven."""
+    """Return a GPU with that alone that resolving looks at; of KFD node and UUID, that it has them: it is driven."""
     return Gpu(
         vendor=gpu.vendor,
         name=gpu.name,
@@ -47,6 +47,7 @@ def _kind_of(gpu: Gpu) -> Gpu:
         partition=gpu.partition,
         integrated=gpu.integrated,
         kfd_node=None if gpu.kfd_node is None else 0,
+        uuid="told" if gpu.uuid else None,
     )
 
 
