@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from provision.catalogue import Catalogue
 from provision.errors import NoStackError
 from provision.model import GPU_VENDORS, Change, Host, Request, Severity, Stack, StackWarning, Vendor
+from provision.model.selection import is_all
 from provision.resolve import suggestions
 from provision.resolve.candidate import Wishes, wishes_of
 from provision.resolve.end_of_life import support_warnings
@@ -87,7 +88,7 @@ def _by_vendor(
     The host is the one that was resolved for: with the GPUs that the request names.
     """
     wishes, auto = wishes_of(request), request.vendor is Vendor.AUTO
-    host, vendors = narrowed(host, _of_host(host) if auto else (request.vendor,), request.gpus)
+    host, vendors = narrowed(host, _of_host(host, request.gpus) if auto else (request.vendor,), request.gpus)
     outcomes = [(vendor, find(catalogue, host, wishes, vendor)) for vendor in vendors]
     if auto and request.fallback == "cpu" and not any(isinstance(outcome, Stack) for _, outcome in outcomes):
         outcomes = [(Vendor.CPU, find(catalogue, host, wishes, Vendor.CPU))]
@@ -97,10 +98,10 @@ def _by_vendor(
     return stacks, [(vendor, host, outcome) for vendor, outcome in outcomes if isinstance(outcome, Failure)]
 
 
-def _of_host(host: Host) -> tuple[Vendor, ...]:
-    """Return the vendors whose GPUs are usable; where none are, those that have any, to tell why they are not."""
+def _of_host(host: Host, words: str) -> tuple[Vendor, ...]:
+    """Return the vendors whose GPUs are usable; where none are, or some are named, those that have any."""
     usable = tuple(vendor for vendor in GPU_VENDORS if host.usable_of(vendor.row.maker))
-    return usable or tuple(vendor for vendor in GPU_VENDORS if host.gpus_of(vendor.row.maker))
+    return (is_all(words) and usable) or tuple(vendor for vendor in GPU_VENDORS if host.gpus_of(vendor.row.maker))
 
 
 def _notes(stacks: list[Stack]) -> tuple[StackWarning, ...]:

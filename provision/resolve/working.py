@@ -37,9 +37,16 @@ def narrowed(host: Host, vendors: Iterable[Vendor], words: str) -> tuple[Host, t
         except UsageError as error:
             refused.append(error)
     if not found:
-        raise refused[0]
+        raise _together(refused)
     gpus = tuple(replace(gpu, integrated=False) for named in found.values() for gpu in named)
     return replace(host, gpus=gpus), tuple(found)
+
+
+def _together(refused: list[UsageError]) -> UsageError:
+    """Return what each maker's GPUs lack, as one error."""
+    first, *others = refused
+    text, cause = ("; ".join(parts) for parts in zip(*((one.text, one.cause) for one in refused), strict=True))
+    return UsageError(first.code, text, cause=cause, fix=first.fix) if others else first
 
 
 def warnings_of(host: Host, vendor: Vendor, words: str = selection.ALL) -> tuple[StackWarning, ...]:

@@ -116,11 +116,11 @@ def test_errors(kgpu_env: Call, code: int, words: tuple[str, ...]) -> None:
     assert ended.code == code
     document = ended.document()
     assert (document["schema"], document["exit_code"]) == ("kgpu-env/error/1", code)
-    assert document["what"] in ended.err
+    assert document["text"] in ended.err
     assert document["fix"]
 
 
 def test_an_error_with_what_no_encoding_can_write(kgpu_env: Call) -> None:
     ended = kgpu_env("render", "--vendor", "cpu", "--base", "\udcff", "--json")
     assert ended.code == 4
-    assert "\\udcff" in ended.document()["why"]
+    assert "\\udcff" in ended.document()["cause"]

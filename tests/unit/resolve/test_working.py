@@ -141,6 +141,10 @@ def test_a_gpu_that_is_not_there_or_not_usable_is_refused(words: str) -> None:
     with pytest.raises(UsageError) as caught:
         pick(host(gpu("sm_80"), gpu("sm_37", 2, unusable="no driver")), gpus=words)
     assert caught.value.code == "KGE-306"
+    with pytest.raises(UsageError) as caught:
+        pick(host(gpu("sm_80"), gpu("gfx1100", 2, unusable="it has no KFD node")), gpus="gfx1100")
+    assert "no NVIDIA GPU 'gfx1100'; the AMD GPU 'gfx1100' of this host cannot be used" in caught.value.text
+    assert "it has no KFD node" in caught.value.cause
 
 
 def test_the_subset_that_has_a_stack_is_named_and_serves() -> None:
