@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from provision.catalogue.fields import Text
+from provision.catalogue.rows import Text
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -129,14 +129,14 @@ def _unheeded(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
 def _no_stack(catalogue: Catalogue, request: Request, vendor: Vendor, host: Host, failure: Failure) -> NoStackError:
     if failure.facts is None:  # the host lacks something, whatever is asked for
         fix = failure.fix or "kgpu-env doctor tells what is wrong with this host"
-        return NoStackError(failure.code, failure.what, cause=failure.why, fix=fix)
+        return NoStackError(failure.code, failure.text, cause=failure.cause, fix=fix)
     wishes = wishes_of(request)
     rules, why, found = _reasons(catalogue, class_of(host, vendor), wishes, vendor)
     unknown = absent(failure.facts)
     if unknown:
         why = f"the catalogue does not know {' and '.join(unknown)}: {age(catalogue)}. {why}"
     fix = next_step(failure.facts, suggestions.in_words(found), unknown)
-    error = NoStackError(failure.code, failure.what, cause=why, fix=fix, rejected=failure.rejected)
+    error = NoStackError(failure.code, failure.text, cause=why, fix=fix, rejected=failure.rejected)
     error.conflict, error.changes = rules, found
     return error
 
@@ -154,7 +154,7 @@ def _reasons(
     # The newest that breaks one of them; what was asked for is told where nothing else stands in the way.
     telling = [one for one in failure.rejected if one.rule in rules]
     telling.sort(key=lambda one: one.rule.startswith("requested-"))
-    why = told(telling[0]) if telling else failure.why
+    why = told(telling[0]) if telling else failure.cause
     why = f"{why}. {conflict(rules)}" if rules else why
     return tuple(rule.value for rule in rules), why, suggestions.changes(catalogue, host, wishes, vendor, broken)
 

@@ -14,8 +14,8 @@ class Failure(Struct, frozen=True):
     """No stack: `fix` is set when it does not depend on trying other hosts or requests."""
 
     code: str
-    what: str
-    why: str = ""
+    text: str
+    cause: str = ""
     fix: str = ""
     rejected: tuple[Rejection, ...] = ()  # every build that was tried, with the rule that it is told by
     builds: tuple[Build, ...] = ()  # the same builds
@@ -82,11 +82,11 @@ def lacking(host: Host, vendor: Vendor) -> Failure | None:
 def _no_gpu(host: Host, vendor: Vendor) -> Failure:
     looked, cause = f"looked at: {', '.join(host.looked_at) or 'the host file'}", cause_of(host, vendor)
     if cause and cause.severity is Severity.ERROR:
-        return Failure("KGE-210", cause.text, why=f"the probe found {cause.code}; {looked}", fix=cause.fix)
+        return Failure("KGE-210", cause.text, cause=f"the probe found {cause.code}; {looked}", fix=cause.fix)
     return Failure(
         "KGE-210",
         f"The host has no {vendor.maker} GPU.",
-        why=looked,
+        cause=looked,
         fix="take another --vendor, or name another machine with --host FILE (kgpu-env probe --json, run there)",
     )
 
@@ -98,9 +98,9 @@ def _not_usable(host: Host, vendor: Vendor, driver: Driver | None) -> Failure:
     if driver or told:
         what = f"No {vendor.maker} GPU of this host can be used."
     if cause := cause_of(host, vendor):
-        return Failure("KGE-211", what, why=cause.text, fix=cause.fix or f"kgpu-env doctor {cause.code} tells more")
+        return Failure("KGE-211", what, cause=cause.text, fix=cause.fix or f"kgpu-env doctor {cause.code} tells more")
     why = told[0] if told else "no kernel driver answers for it"
-    return Failure("KGE-211", what, why=why, fix="install and load the driver, then run kgpu-env doctor")
+    return Failure("KGE-211", what, cause=why, fix="install and load the driver, then run kgpu-env doctor")
 
 
 def _unknown_architecture(host: Host, gpu: Gpu, vendor: Vendor) -> Failure:
@@ -119,7 +119,7 @@ def _unknown_architecture(host: Host, gpu: Gpu, vendor: Vendor) -> Failure:
     return Failure(
         "KGE-213",
         f"The architecture of the {name} is not known.",
-        why=why,
+        cause=why,
         fix=f"{step}, or set gpus[].architecture in the host file",
     )
 

@@ -213,7 +213,7 @@ def _failure(facts: Facts, host: Host, refused: list[Attempt]) -> Failure:
     return Failure(
         "KGE-212",
         f"No stack of the catalogue satisfies {what}{' and what was asked for' if any(facts.wishes) else ''}.",
-        why=told(chosen) if chosen else f"the catalogue has no build of {TITLES[asked]} for it",
+        cause=told(chosen) if chosen else f"the catalogue has no build of {TITLES[asked]} for it",
         rejected=tuple(one.rejection for one in refused),
         builds=tuple(one.build for one in refused),
         facts=facts,

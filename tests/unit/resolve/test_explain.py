@@ -93,7 +93,7 @@ def test_an_unknown_architecture_is_told_with_the_hosts_own_step(host: Host, wha
     known = replace(host, drivers=(Driver(vendor=host.gpus[0].vendor, version="580.65.06"),))
     failure = lacking(known, vendor)
     assert failure is not None
-    assert failure.what == f"The architecture of the {what} not known."
+    assert failure.text == f"The architecture of the {what} not known."
     assert step in failure.fix
 
 
