@@ -61,6 +61,7 @@ def verify(
     with connection(engine) as connected:
         found = _image_of(connected, image)
         requested = _with_image(requested, image, found, here)
+        _log_host(here, requested, log)
         log(f"training in {image} on {requested.vendor}")
         if records and now and requested.level == "quick":
             requested = replace(
@@ -109,6 +110,7 @@ def verify_here(
         raise _nothing(here, "nothing says what this environment is for")
     requested = replace(requested, vendor=vendor, lanes=_lanes(known), backend=requested.backend or "tensorflow")
     device_access(here, vendor, requested.gpus)  # names of GPUs that the host does not have are told before the work
+    _log_host(here, requested, log)
     now, subject = host_now(known), _environment(python, log) if records else None
     if records and subject and requested.level == "quick":
         requested = replace(
@@ -175,7 +177,17 @@ def _vendor(name: str, image: "Image", host: Host) -> Vendor:
 
 
 def _vendor_of(host: Host) -> Vendor | None:
-    return next((vendor for vendor in GPU_VENDORS if host.gpus_of(vendor.row.maker)), None)
+    usable = (vendor for vendor in GPU_VENDORS if host.usable_of(vendor.row.maker))
+    return next(usable, None) or next((vendor for vendor in GPU_VENDORS if host.gpus_of(vendor.row.maker)), None)
+
+
+def _log_host(host: Host, requested: "VerifyRequest", log: Callable[[str], None]) -> None:
+    """Say which GPUs are left out, and what the probe found about the others."""
+    from provision.resolve.working import warnings_of  # noqa: PLC0415 - 5 ms
+
+    if requested.vendor in GPU_VENDORS and host.gpus_of(requested.vendor.row.maker):
+        for warning in warnings_of(host, requested.vendor, requested.gpus):
+            log(f"warning: {warning.text}")
 
 
 def _nothing(host: Host, why: str) -> NoStackError:

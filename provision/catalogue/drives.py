@@ -17,14 +17,17 @@ class NotDriven(NamedTuple):
 def not_driven(catalogue: Catalogue, host: Host, gpu: Gpu) -> NotDriven | None:
     """Return why the host's driver cannot drive `gpu`, by the row of its generation; None where it tells nothing.
 
-    A GPU whose KFD node was seen is driven, whatever the rows say.
+    A GPU whose KFD node was seen is driven, whatever the rows say. So is one whose UUID the driver told, where the row
+    is not confirmed.
     """
     driver = host.driver(gpu.vendor)
     if driver is None or driver.flavour == "wsl":
         return None
     if gpu.vendor == "nvidia":
         row = catalogue.capability(gpu.architecture or "")
-        return nvidia_not_driven(row, driver.version, driver.flavour) if row and driver.version else None
+        if row is None or driver.version is None or (gpu.uuid and row.confidence != "confirmed"):
+            return None
+        return nvidia_not_driven(row, driver.version, driver.flavour)
     chip = next((chip for chip in catalogue.amd_chips if chip.target == gpu.architecture), None)
     return amd_not_driven(chip, driver, host.kernel) if chip and gpu.kfd_node is None else None
 

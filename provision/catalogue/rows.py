@@ -210,8 +210,8 @@ class AmdDriver(Row, frozen=True):
     """An amdgpu driver release and the ROCm series that it runs."""
 
     release: Version
-    sysfs: tuple[Version, ...]  # what /sys/module/amdgpu/version says
-    rocm: tuple[Version, ...]
+    sysfs: tuple[Version, ...]  # what /sys/module/amdgpu/version says, its first three parts
+    rocm: tuple[Version, ...]  # empty: no source tells any, which is not to say that it runs none
 
 
 class AmdTarget(Row, frozen=True):
@@ -230,6 +230,7 @@ class RocmSeries(Row, frozen=True):
 
     series: Version
     targets: tuple[Target, ...]
+    unlisted: tuple[Target, ...] = ()  # targets that its libraries have code for, although AMD's table leaves them out
 
 
 class RocmWheel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -250,6 +251,7 @@ class RocmBuild(Row, frozen=True):
     python: Version
     image: Text
     targets: tuple[Target, ...]
+    by_name: tuple[Target, ...] = ()  # unconfirmed further ones: served only when this ROCm is asked for
     ubuntu: Version | None = None  # set where it tells two builds apart
     wheel: RocmWheel | None = None
 

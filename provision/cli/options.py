@@ -33,7 +33,7 @@ Catalogue = Annotated[
 ]
 Push = Annotated[bool, typer.Option("--push", help="Push the image to the registry that its tag names.")]
 Locked = Annotated[bool, typer.Option("--locked", help="Build what kgpu.lock says, every wheel checked by its hash.")]
-Gpus = Annotated[str, typer.Option(metavar="all|0,1|UUID", help="The GPUs to use.")]
+Gpus = Annotated[str | None, flag("gpus")]
 Report = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the whole proof to this file.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the proof as a page to this file.")]
 Timeout = Annotated[float, typer.Option(parser=seconds, metavar="SECONDS", help="End the training after this time.")]
@@ -102,7 +102,7 @@ class BuildOptions(Options):
 class ProofOptions(Options):
     """What is to be proved, and within which limits."""
 
-    gpus: Gpus = "all"
+    gpus: Gpus = None
     level: Level = "standard"
     minutes: Minutes = None
     backend: Backend = None

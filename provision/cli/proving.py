@@ -15,6 +15,7 @@ from provision.cli.options import ProofOptions, ReportOptions
 from provision.cli.output import check_writable, log, print_json, print_lines, print_result, write_file
 from provision.errors import Exit, InputError, UsageError
 from provision.model import Proof, Stack, Vendor, Verdict, encode
+from provision.model.selection import ALL
 from provision.redaction import redacted
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def records(key: Path | None) -> api.Records:
     return api.Records(folder=state_folder(os.environ), key=api.read_key(key) if key else None)
 
 
-def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO) -> "VerifyRequest":
-    """Return what is to be proved."""
+def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO, gpus: str | None = None) -> "VerifyRequest":
+    """Return what is to be proved, on the GPUs of the options, or else on `gpus`."""
     from provision.prove import VerifyRequest  # noqa: PLC0415 - 27 ms
 
     return VerifyRequest(
         vendor=vendor,
-        gpus=options.gpus,
+        gpus=options.gpus or gpus or ALL,
         seconds=options.timeout,
         level=options.level,
         minutes=(options.minutes or SOAK_MINUTES) if options.level == "soak" else 0.0,

@@ -114,6 +114,16 @@ class Request(Value):
             choices=tuple(TITLES),
         ),
     ] = None
+    gpus: Annotated[
+        str,  # as `selection.select` takes them
+        Option(
+            "The GPUs that the environment is for: all usable ones, or numbers, UUIDs, PCI addresses, architectures.",
+            flag="--gpus",
+            help="The GPUs to use: all usable ones, or by number, UUID, PCI address or architecture.",
+            metavar="all|0,1|UUID|PCI|gfx1030",
+            example="sm_90",
+        ),
+    ] = "all"
     packages: Annotated[
         tuple[str, ...],  # PEP 508 requirements
         Option(

@@ -5,8 +5,7 @@ from typing import Any
 
 import msgspec
 
-from provision.model import Check, Host, Proof, Status, Vendor, Verdict
-from provision.prove.expectation import select
+from provision.model import Check, Gpu, Host, Proof, Status, Vendor, Verdict, selection
 from provision.prove.reason import with_missing
 
 # From the gravest: what one run lacks, all of them together lack.
@@ -19,14 +18,19 @@ def batches(host: Host, vendor: Vendor, gpus: str) -> tuple[str, ...]:
     Source: NVIDIA's MIG user guide, "CUDA device enumeration": one compute instance to a process, and no whole GPU
     beside it. AMD's partitions are seen side by side.
     """
-    _, chosen = select(host, vendor, gpus)
-    sliced = [gpu for gpu in chosen if gpu.partition]
+    if vendor.gpu is None or not host.gpus_of(vendor.gpu):  # nothing is known of them
+        return (gpus,)
+    chosen = selection.select(host, vendor.gpu, gpus)
+    sliced = [(index, gpu) for index, gpu in chosen if gpu.partition]
     if not sliced or len(chosen) == 1 or vendor.row.slices_together:
         return (gpus,)
-    known = host.gpus_of(vendor.row.maker)
-    names = {gpu: gpu.uuid or str(known.index(gpu)) for gpu in chosen}
-    whole = ",".join(names[gpu] for gpu in chosen if not gpu.partition)
-    return (*((whole,) if whole else ()), *(names[gpu] for gpu in sliced))
+    whole = ",".join(_name(index, gpu) for index, gpu in chosen if not gpu.partition)
+    return (*((whole,) if whole else ()), *(_name(index, gpu) for index, gpu in sliced))
+
+
+def _name(index: int, gpu: Gpu) -> str:
+    """Return a word by which `selection.select` finds a GPU again: its UUID, or its place in the list."""
+    return gpu.uuid or str(index)
 
 
 def merged(proofs: Sequence[Proof]) -> Proof:

@@ -7,13 +7,16 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
 from provision.errors import NoStackError
-from provision.model import GPU_VENDORS, Change, Host, Request, Stack, StackWarning, Vendor
+from provision.model import GPU_VENDORS, Change, Host, Request, Severity, Stack, StackWarning, Vendor
+from provision.model.selection import is_all
 from provision.resolve import suggestions
 from provision.resolve.candidate import Wishes, wishes_of
 from provision.resolve.end_of_life import support_warnings
 from provision.resolve.explain import conflict, smallest_cover, told
 from provision.resolve.facts import Failure, class_of
+from provision.resolve.knowledge_gap import absent, age, next_step
 from provision.resolve.search import broken_by, find, find_all
+from provision.resolve.working import cause_of, narrowed, warnings_of
 
 __all__ = ["feasible", "resolve", "upgrades"]
 
@@ -21,7 +24,9 @@ __all__ = ["feasible", "resolve", "upgrades"]
 def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | None = None) -> Stack:
     """Return the stack for `host` that `request` asks for.
 
-    With vendor auto, the vendor is the one whose GPU is there and has a stack; NVIDIA when both have.
+    With vendor auto, the vendor is the one whose GPU is usable and has a stack; NVIDIA when both have. The stack is
+    for the usable GPUs, or those that the request names; what was left out, and what the probe found about the others,
+    are among its warnings.
 
     Args:
         catalogue: the facts.
@@ -32,14 +37,16 @@ def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | 
     Raises:
         NoStackError: nothing fits. The error names a smallest set of rules in conflict, and the smallest changes
             that would help.
+        UsageError: KGE-306, the request names a GPU that the host does not have, or that nothing drives.
     """
     stacks, failures = _by_vendor(catalogue, host, request)
     if not stacks:
-        raise _no_stack(catalogue, host, wishes_of(request), *failures[0]) if failures else _no_gpu(host)
+        raise _no_stack(catalogue, request, *failures[0]) if failures else _no_gpu(host)
     stack = stacks[0]
     more = (
         *_notes(stacks),
         *_unheeded(request, stack),
+        *warnings_of(host, stack.vendor, request.gpus),
         *(support_warnings(catalogue, host, stack, today) if today else ()),
     )
     return replace(stack, warnings=stack.warnings + more) if more else stack
@@ -59,7 +66,8 @@ def feasible(catalogue: Catalogue, host: Host, request: Request) -> Iterator[Sta
     chosen, _ = _by_vendor(catalogue, host, request)
     notes = _notes(chosen)
     for first in chosen:
-        for stack in find_all(catalogue, host, wishes_of(request), first.vendor):
+        on, _ = narrowed(host, (first.vendor,), request.gpus)
+        for stack in find_all(catalogue, on, wishes_of(request), first.vendor):
             more = (*notes, *_unheeded(request, stack))
             yield replace(stack, warnings=stack.warnings + more) if more else stack
         notes = ()
@@ -67,21 +75,33 @@ def feasible(catalogue: Catalogue, host: Host, request: Request) -> Iterator[Sta
 
 def upgrades(catalogue: Catalogue, host: Host, request: Request, stack: Stack) -> tuple[Change, ...]:
     """Return the newer drivers that would each give a newer framework than `stack`, the oldest first."""
-    found = suggestions.upgrades(catalogue, class_of(host, stack.vendor), wishes_of(request), stack.vendor, stack)
+    on, _ = narrowed(host, (stack.vendor,), request.gpus)
+    found = suggestions.upgrades(catalogue, class_of(on, stack.vendor), wishes_of(request), stack.vendor, stack)
     return tuple(Change(change=f"driver {driver} or newer", gives=newer.summary) for driver, newer in found)
 
 
-def _by_vendor(catalogue: Catalogue, host: Host, request: Request) -> tuple[list[Stack], list[tuple[Vendor, Failure]]]:
-    """Return the stack of each vendor in question, the preferred first, and the vendors that have none."""
+def _by_vendor(
+    catalogue: Catalogue, host: Host, request: Request
+) -> tuple[list[Stack], list[tuple[Vendor, Host, Failure]]]:
+    """Return the stack of each vendor in question, the preferred first, and the vendors that have none, with the host.
+
+    The host is the one that was resolved for: with the GPUs that the request names.
+    """
     wishes, auto = wishes_of(request), request.vendor is Vendor.AUTO
-    vendors = [vendor for vendor in GPU_VENDORS if host.gpus_of(vendor.row.maker)] if auto else [request.vendor]
+    host, vendors = narrowed(host, _of_host(host, request.gpus) if auto else (request.vendor,), request.gpus)
     outcomes = [(vendor, find(catalogue, host, wishes, vendor)) for vendor in vendors]
     if auto and request.fallback == "cpu" and not any(isinstance(outcome, Stack) for _, outcome in outcomes):
         outcomes = [(Vendor.CPU, find(catalogue, host, wishes, Vendor.CPU))]
     stacks = [outcome for _, outcome in outcomes if isinstance(outcome, Stack)]
     # What was asked for comes before what replaces it.
     stacks.sort(key=lambda stack: stack.backend != (wishes.backend or "tensorflow"))
-    return stacks, [(vendor, outcome) for vendor, outcome in outcomes if isinstance(outcome, Failure)]
+    return stacks, [(vendor, host, outcome) for vendor, outcome in outcomes if isinstance(outcome, Failure)]
+
+
+def _of_host(host: Host, words: str) -> tuple[Vendor, ...]:
+    """Return the vendors whose GPUs are usable; where none are, or some are named, those that have any."""
+    usable = tuple(vendor for vendor in GPU_VENDORS if host.usable_of(vendor.row.maker))
+    return (is_all(words) and usable) or tuple(vendor for vendor in GPU_VENDORS if host.gpus_of(vendor.row.maker))
 
 
 def _notes(stacks: list[Stack]) -> tuple[StackWarning, ...]:
@@ -106,12 +126,16 @@ def _unheeded(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
     )
 
 
-def _no_stack(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor, failure: Failure) -> NoStackError:
+def _no_stack(catalogue: Catalogue, request: Request, vendor: Vendor, host: Host, failure: Failure) -> NoStackError:
     if failure.facts is None:  # the host lacks something, whatever is asked for
-        fix = failure.fix or suggestions.in_words(())
+        fix = failure.fix or "kgpu-env doctor tells what is wrong with this host"
         return NoStackError(failure.code, failure.text, cause=failure.cause, fix=fix)
+    wishes = wishes_of(request)
     rules, why, found = _reasons(catalogue, class_of(host, vendor), wishes, vendor)
-    fix = suggestions.in_words(found)
+    unknown = absent(failure.facts)
+    if unknown:
+        why = f"the catalogue does not know {' and '.join(unknown)}: {age(catalogue)}. {why}"
+    fix = next_step(failure.facts, suggestions.in_words(found), unknown)
     error = NoStackError(failure.code, failure.text, cause=why, fix=fix, rejected=failure.rejected)
     error.conflict, error.changes = rules, found
     return error
@@ -136,7 +160,10 @@ def _reasons(
 
 
 def _no_gpu(host: Host) -> NoStackError:
-    looked = ", ".join(host.looked_at) or "the host file"
+    looked, cause = ", ".join(host.looked_at) or "the host file", cause_of(host)
+    if cause and cause.severity is Severity.ERROR:
+        why = f"the probe found {cause.code}; looked at: {looked}"
+        return NoStackError("KGE-210", cause.text, cause=why, fix=cause.fix)
     return NoStackError(
         "KGE-210",
         "The host has no GPU.",

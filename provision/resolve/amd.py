@@ -10,12 +10,16 @@ from provision.model import TITLES, Backend, Driver, Gpu, Host, Vendor, version_
 from provision.resolve.candidate import Build, Candidate, Facts, Image, Knowledge, Runtime
 from provision.resolve.rule_names import RuleName
 
-_INBOX: Final = "the kernel's own driver"
+_INBOX: Final = "(the kernel's own driver)"
 _PARTITIONS: Final = "6.4.1"  # ROCm/container-toolkit, requirements.rst
 _MACHINES: Final = ("x86_64",)
 _LINUX_ONLY: Final = (
     "AMD documents TensorFlow for Linux only, and this is WSL2",
     "AMD-Ecosystem/ai-ecosystem, docs/frameworks/tensorflow/install.rst",
+)
+_IN_WSL: Final = (
+    "no file of WSL2 tells it; and the catalogue has no build for WSL2: torch is known to run there (ROCm/librocdxg#1)",
+    "install AMD's own torch for WSL2 in the distribution, or use the GPU on Linux itself",
 )
 # What the Core SDK's wheels need to be found: they are not on the loader's path by themselves.
 _CORE_SDK: Final = ("_rocm_sdk_core/lib", "_rocm_sdk_core/lib/rocm_sysdeps/lib", "_rocm_sdk_libraries/lib")
@@ -50,7 +54,8 @@ def _tensorflow(catalogue: Catalogue, row: rows.RocmBuild) -> Build:
         machines=_MACHINES,
         machines_told=_machines_told("tensorflow", row),
         not_in_wsl=_LINUX_ONLY,
-        targets=row.targets,
+        targets=(*row.targets, *row.by_name),
+        by_name=row.by_name,
         image=Image(row.image, row.python, row.source, has_framework=True),
     )
 
@@ -115,13 +120,17 @@ def _complete(facts: Facts) -> Facts:
 
 
 def _window(catalogue: Catalogue, driver: Driver) -> rows.AmdDriver | None:
-    """Return the driver's row, by release or else by the nearest older version; None when there is none."""
-    release = ".".join((driver.release or "").split(".")[:2])
-    by_release = next((row for row in catalogue.amd.drivers if row.release == release), None)
-    if by_release or driver.version is None:
-        return by_release
-    have = version_key(driver.version)
-    listed = [(version_key(version), row) for row in catalogue.amd.drivers for version in row.sysfs]
+    """Return the driver's row, or that of the nearest older release or module version; None when there is none.
+
+    A row without releases of ROCm says that none is known, not that the driver runs none: it is passed over.
+    """
+    known = [row for row in catalogue.amd.drivers if row.rocm]
+    if driver.release:
+        have = version_key(driver.release)[:2]
+        listed = [(version_key(row.release), row) for row in known]
+    else:
+        have = version_key(driver.version or "0")
+        listed = [(version_key(version), row) for row in known for version in row.sysfs]
     return max((pair for pair in listed if pair[0] <= have), key=lambda pair: pair[0], default=(have, None))[1]
 
 
@@ -129,6 +138,13 @@ def _packages(candidate: Candidate) -> tuple[str, ...]:
     """Return the requirements, with the extras of the host's GPUs in place of `device-{target}`."""
     devices = ",".join(f"device-{target}" for target in candidate.facts.targets)
     return tuple(text.replace("device-{target}", devices) for text in candidate.build.packages)
+
+
+def _driver_name(driver: Driver) -> str:
+    """Return the release; the module's version is another number, and is told as such."""
+    if driver.release or driver.version is None:
+        return f"amdgpu {driver.release or _INBOX}"
+    return f"amdgpu (module {driver.version})"
 
 
 def _newer_drivers(catalogue: Catalogue, _: Host, driver: Driver) -> list[Driver]:
@@ -153,9 +169,10 @@ AMD: Final = Knowledge(
     packages=_packages,
     libraries=lambda candidate: () if candidate.runtime.in_base else _CORE_SDK,
     complete=_complete,
-    driver_name=lambda driver: f"amdgpu {driver.release or driver.version or _INBOX}",
+    driver_name=_driver_name,
     needs_version=False,
     tool="",
+    wsl_told=_IN_WSL,
     newer_drivers=_newer_drivers,
     older_drivers=lambda *_: [],
     branch_of=lambda *_: None,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from provision.catalogue import Catalogue, rows
+from provision.catalogue.drives import NotDriven
 from provision.model import TITLES, Backend, Driver, DriverVersion, Gpu, Host, Request, Vendor
 from provision.resolve.rule_names import RuleName
 
@@ -46,6 +47,7 @@ class Facts(Struct, frozen=True):
     wsl: bool = False
     gpus: tuple[Gpu, ...] = ()  # each kind once, all of a known architecture; empty for the CPU
     driver: Driver | None = None
+    undriven: tuple[Gpu, NotDriven] | None = None  # the first of them that the driver cannot drive
     version: DriverVersion | None = None  # where drivers are compared by version
     cuda: str = "0"  # the newest CUDA that the driver reports
     capabilities: tuple[rows.Capability | None, ...] = ()  # one for each of `gpus`
@@ -108,6 +110,9 @@ class Build(Struct, frozen=True):
     machines_told: tuple[str, str] = ("", "")  # the reason with {machines} and {machine}, and its source
     not_in_wsl: tuple[str, str] | None = None  # the reason and its source
     targets: tuple[str, ...] | None = None  # GPUs that it accepts; None: its code decides
+    by_name: tuple[
+        str, ...
+    ] = ()  # those of them that are unconfirmed: it serves them only when it is asked for by name
     sass: tuple[str, ...] = ()  # compute capabilities with machine code
     ptx: tuple[rows.Ptx, ...] = ()
     built_with: tuple[str, str] | None = None  # CUDA and cuDNN, which other ones have to be able to replace
@@ -142,6 +147,11 @@ class Candidate(Struct, frozen=True, gc=False):
         return f"{build.title}, {build.vendor.row.runtime_title} {self.runtime.version}{build.label_end}"
 
     @property
+    def doubted(self) -> tuple[str, ...]:
+        """Those of the hosts' GPUs that the build serves only when it is asked for by name."""
+        return tuple(one for one in self.facts.targets if one in self.build.by_name)
+
+    @property
     def base(self) -> Image:
         """The image to start from.
 
@@ -164,6 +174,7 @@ class Knowledge(Struct, frozen=True):
     driver_name: Callable[[Driver], str]  # as an error tells it
     needs_version: bool  # of the driver: without it nothing can be said
     tool: str  # tells the architecture of a GPU; empty: the driver itself does
+    wsl_told: tuple[str, str]  # why WSL2 may not tell the architecture, and the next step
     newer_drivers: Callable[[Catalogue, Host, Driver], list[Driver]]  # the oldest first
     older_drivers: Callable[[Catalogue, Driver], list[Driver]]  # one of each branch, the newest first
     branch_of: Callable[[Catalogue, Driver], rows.DriverBranch | None]  # whose support ends

@@ -64,6 +64,7 @@ CPU: Final = Knowledge(
     driver_name=lambda _: "",
     needs_version=False,
     tool="",
+    wsl_told=("", ""),
     newer_drivers=lambda *_: [],
     older_drivers=lambda *_: [],
     branch_of=lambda *_: None,

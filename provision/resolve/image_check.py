@@ -67,7 +67,7 @@ def seen(catalogue: Catalogue, host: Host) -> tuple[Seen, ...]:
     cuda = driver.cuda or (branch.cuda if branch else "0")
     return tuple(
         Seen(cuda, driver.version, brands_of(gpu), capability_of(gpu) if gpu.architecture else "0")
-        for gpu in host.gpus_of("nvidia")
+        for gpu in host.chosen_of("nvidia")
     )
 
 
@@ -133,7 +133,7 @@ def _notes(catalogue: Catalogue, host: Host, environment: Mapping[str, str], gpu
     if not cuda or version_key(cuda) <= version_key(gpus[0].cuda):
         return ()
     driver = DriverVersion(gpus[0].driver)
-    if not host.wsl and (row := library(catalogue, cuda, driver, host.gpus_of("nvidia"))):
+    if not host.wsl and (row := library(catalogue, cuda, driver, host.chosen_of("nvidia"))):
         may = f"as it may for R{driver.branch} on data-centre GPUs; NVIDIA's own images have it [{row.source}]"
         return (
             f"the driver is older than CUDA {cuda}: cuda-compat {cuda} in the image stands in for its libcuda, {may}",

@@ -207,6 +207,10 @@ NVIDIA: Final = Knowledge(
     driver_name=lambda driver: f"driver {driver.version}",
     needs_version=True,
     tool="nvidia-smi",
+    wsl_told=(
+        "below WSL2 only the driver's own tool tells it, and it did not answer",
+        "run nvidia-smi in the WSL distribution and, when it answers, kgpu-env probe there",
+    ),
     newer_drivers=_newer_drivers,
     older_drivers=_older_drivers,
     branch_of=_branch_of,

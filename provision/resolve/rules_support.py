@@ -53,7 +53,7 @@ def runtime_supports_gpu(candidate: Candidate) -> Broken | None:
     if listed is None:
         return Broken(rule, f"the catalogue does not know the GPUs of {title}", candidate.build.row.source)
     for gpu in candidate.facts.gpus:
-        if gpu.architecture not in listed.targets:
+        if gpu.architecture not in (*listed.targets, *listed.unlisted):
             return Broken(rule, f"{gpu.architecture} is not among the GPUs of {title}", listed.source)
     return None
 
@@ -107,14 +107,12 @@ def driver_window(candidate: Candidate) -> Broken | None:
     driver, window, series = candidate.facts.driver, candidate.facts.window, candidate.runtime.series
     if not series or driver is None or driver.flavour == "inbox" or (window and series in window.rocm):
         return None  # no table covers the kernel's own driver: the stack carries a warning instead
-    vendor = candidate.build.vendor.row
+    vendor, name = candidate.build.vendor.row, KNOWLEDGE[candidate.build.vendor].driver_name(driver)
     if window is None:
-        reason = f"the catalogue has no row for {vendor.kernel_driver} driver {driver.release or driver.version}"
+        reason = f"the catalogue has no row for {name}, nor for an older driver"
         return Broken(RuleName.DRIVER_WINDOW, reason, f"kgpu-env catalogue, {vendor.maker}.yaml")
-    runs = f"has no row in {vendor.title}'s table"
-    if window.rocm:
-        runs = f"runs {vendor.runtime_title} {window.rocm[0]} to {window.rocm[-1]}"
-    reason = f"no source says that driver {window.release} runs {vendor.runtime_title} {series}: it {runs}"
+    runs = vendor.runtime_title + " " + " to ".join(dict.fromkeys((window.rocm[0], window.rocm[-1])))
+    reason = f"no source says that driver {window.release} runs {vendor.runtime_title} {series}: it runs {runs}"
     return Broken(RuleName.DRIVER_WINDOW, reason, window.source)
 
 
@@ -130,21 +128,11 @@ def partitions(candidate: Candidate) -> Broken | None:
 
 
 def driver_drives_gpu(candidate: Candidate) -> Broken | None:
-    """A GPU needs a driver that is new enough for it, and not one that has left it behind."""
-    facts, have = candidate.facts, candidate.facts.version
-    for gpu, row in zip(facts.gpus, facts.capabilities, strict=False):
-        if row is None or have is None:
-            continue
-        if row.driver and version_key(have.text) < version_key(row.driver):
-            reason = f"{row.name} ({gpu.architecture}) needs driver {row.driver} or newer, not {have}"
-            return Broken(RuleName.DRIVER_DRIVES_GPU, reason, row.source)
-        if row.last_branch and int(have.branch) > int(row.last_branch):
-            reason = (
-                f"R{row.last_branch} is the last driver branch for {row.name} GPUs ({gpu.architecture}), "
-                f"and this host has {have}"
-            )
-            return Broken(RuleName.DRIVER_DRIVES_GPU, reason, row.source)
-    return None
+    """A GPU needs a driver that is new enough for it, of its flavour, and not one that has left it behind."""
+    if candidate.facts.undriven is None:
+        return None
+    gpu, why = candidate.facts.undriven
+    return Broken(RuleName.DRIVER_DRIVES_GPU, f"the {gpu.name or 'GPU'} {why.reason}", why.source)
 
 
 def gpu_code(candidate: Candidate) -> Broken | None:
@@ -209,10 +197,16 @@ def runtime_from_base(candidate: Candidate) -> Broken | None:
 def confirmed(candidate: Candidate) -> Broken | None:
     """A build that nobody was seen to use is taken only when it is asked for by name."""
     row, by_name = candidate.build.row, candidate.build.named_by
-    if row.confidence != "unconfirmed" or (by_name and getattr(candidate.facts.wishes, by_name[-1][0])):
+    doubtful = candidate.doubted
+    if not (row.confidence == "unconfirmed" or doubtful) or (
+        by_name and getattr(candidate.facts.wishes, by_name[-1][0])
+    ):
         return None
     options = " ".join(f"--{option} {value}" for option, value in by_name)
     hint = f"; ask for it with {options}" if options else ", and no option names it"
+    if doubtful:
+        told = f"that it serves {' and '.join(doubtful)} is unconfirmed"
+        return Broken(RuleName.CONFIRMED, f"{told}{hint}", row.source)
     return Broken(RuleName.CONFIRMED, f"unconfirmed: {row.note}{hint}", row.source)
 
 

@@ -78,10 +78,11 @@ def _driver(candidate: Candidate) -> list[StackWarning]:
     if driver.flavour == "inbox":
         text = _INBOX.format(driver=vendor.row.kernel_driver, maker=vendor.maker)
         return [StackWarning(code="inbox-driver", text=text)]
-    if window and driver.version not in {None, *window.sysfs}:
-        text = (
-            f"{vendor.row.kernel_driver} {driver.version} is not in the catalogue; taken for release {window.release}"
-        )
+    released = ".".join((driver.release or "").split(".")[:2])
+    listed = window is None or (window.release == released if released else driver.version in {None, *window.sysfs})
+    if window and not listed:
+        own = f"{driver.version} is" if not released else f"{released}: the releases of ROCm that it runs are"
+        text = f"{vendor.row.kernel_driver} {own} not in the catalogue; taken for release {window.release}"
         return [StackWarning(code="driver-unlisted", text=text)]
     return []
 
@@ -114,7 +115,7 @@ def _compiling(candidate: Candidate, no_xla: list[rows.Capability]) -> list[Stac
 def _confidence(candidate: Candidate) -> list[StackWarning]:
     """Return a warning for each row that is not confirmed: the build's, an image's with the runtime, the driver's."""
     used = (candidate.build.row, candidate.base.row, candidate.facts.window)
-    return [
+    found = [
         StackWarning(
             code=row.confidence,
             text=f"{row.id} is {row.confidence}: {row.note or 'see its source'} [{row.source}]",
@@ -122,6 +123,10 @@ def _confidence(candidate: Candidate) -> list[StackWarning]:
         for row in used
         if row and row.confidence != "confirmed"
     ]
+    if doubtful := candidate.doubted:
+        text = f"that {candidate.label} serves {' and '.join(doubtful)} is unconfirmed: only the proof will tell"
+        found.insert(0, StackWarning(code="unconfirmed", text=f"{text} [{candidate.build.row.source}]"))
+    return found
 
 
 def _forward(candidate: Candidate, newer: Sequence[Build]) -> list[StackWarning]:

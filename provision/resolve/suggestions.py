@@ -57,7 +57,8 @@ def _about_driver(rule: RuleName) -> bool:
 def _with_driver(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> list[Change]:
     """Return the oldest newer driver with a stack, or else the newest older branch: drivers leave old GPUs behind."""
     for version, stack in upgrades(catalogue, host, wishes, vendor):
-        return [Change(change=f"driver {version} or newer", gives=stack.summary)]
+        kind = "release " if _is_numbered_otherwise(host, vendor) else ""
+        return [Change(change=f"driver {kind}{version} or newer", gives=stack.summary)]
     driver = host.driver(vendor.gpu or "")
     for older in KNOWLEDGE[vendor].older_drivers(catalogue, driver) if driver else ():
         found = find(catalogue, _with(host, older), wishes, vendor)
@@ -67,20 +68,24 @@ def _with_driver(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendo
     return []
 
 
+def _is_numbered_otherwise(host: Host, vendor: Vendor) -> bool:
+    """Tell whether the host tells the version of its driver's module alone, and the catalogue counts releases."""
+    driver = host.driver(vendor.gpu or "")
+    return driver is not None and driver.release is None and not KNOWLEDGE[vendor].needs_version
+
+
 def in_words(found: tuple[Change, ...]) -> str:
-    """Return the changes as the next step of an error message."""
-    steps = [_sentence(one.change) for one in found]
-    if not steps:
-        return "no driver upgrade and no single option changes this; --vendor cpu gives an environment without the GPU"
-    return ", or ".join(steps)
+    """Return the changes as the next step of an error message; nothing where there are none."""
+    return ", or ".join(map(_sentence, found))
 
 
-def _sentence(change: str) -> str:
+def _sentence(one: Change) -> str:
+    change = one.change
     if change.startswith("driver "):
         return f"upgrade the driver to {change.removeprefix('driver ')}"
     if change.startswith("a driver"):
         return f"go back to {change}"
-    return f"ask for {change}" if change.startswith("--") else f"serve {change}, from a host file with these GPUs"
+    return f"ask for {change} ({one.gives})" if change.startswith("--gpus ") else f"ask for {change}"
 
 
 def _without(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> list[Change]:
@@ -148,7 +153,12 @@ def _by_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -
     if wishes.backend in ALTERNATIVES:
         return []
     builds = builds_of(catalogue, vendor, "tensorflow", None)
-    doubtful = [build.named_by[-1] for build in builds if build.row.confidence == "unconfirmed" and build.named_by]
+    gpus = {gpu.architecture for gpu in host.gpus_of(vendor.gpu or "")}
+    doubtful = [
+        build.named_by[-1]
+        for build in builds
+        if build.named_by and (build.row.confidence == "unconfirmed" or gpus & set(build.by_name))
+    ]
     for option, version in doubtful:
         if getattr(wishes, option) is not None:
             return []
@@ -166,7 +176,7 @@ def _apart(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> 
 
     Empty when the host has one kind. When some kind is served by none, the largest part that is served comes back.
     """
-    kinds = tuple(sorted({gpu.architecture or "" for gpu in host.gpus_of(vendor.gpu or "")}))
+    kinds = tuple(sorted({gpu.architecture or "" for gpu in host.chosen_of(vendor.gpu or "")}))
     if not 1 < len(kinds) <= _MOST_KINDS:
         return ()
     served: dict[tuple[str, ...], Stack] = {}
@@ -177,7 +187,9 @@ def _apart(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> 
             if isinstance(stack, Stack):
                 served[part] = stack
     parts = _smallest_set(tuple(served), len(kinds))
-    return tuple(Change(change=f"{', '.join(part)} alone", gives=served[part].summary) for part in parts)
+    none = sorted(set(kinds).difference(*parts)) if parts else ()
+    rest = f"; no stack serves {', '.join(none)}" if none else ""
+    return tuple(Change(change=f"--gpus {','.join(part)}", gives=f"{served[part].summary}{rest}") for part in parts)
 
 
 def _smallest_set(served: tuple[tuple[str, ...], ...], kinds: int) -> tuple[tuple[str, ...], ...]:
@@ -198,4 +210,6 @@ def rank(backend: Backend) -> int:
 
 
 def _with(host: Host, driver: Driver) -> Host:
-    return replace(host, drivers=(driver,))
+    """Return the host with another driver, of the flavour that it has now where the other does not tell one."""
+    old = host.drivers[0] if host.drivers else driver
+    return replace(host, drivers=(replace(driver, flavour=driver.flavour or old.flavour),))

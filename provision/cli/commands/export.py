@@ -18,8 +18,9 @@ from provision.cli.spread import Options
 from provision.emit import OUTPUTS, Order, Output, emit
 from provision.engine.access import device_access
 from provision.errors import BuildError, UsageError
-from provision.model import Host, Network, Vendor
+from provision.model import Network, Vendor
 from provision.model.reference import parse_reference
+from provision.model.selection import select
 
 _NODE_NAME = 253  # characters, as DNS has it
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -75,7 +76,6 @@ class ExportOptions(Options):
 
     image: Image = None
     by_tag: ByTag = False
-    gpus: o.Gpus = "all"
     memory: Memory = None
     node: Node = None
 
@@ -135,7 +135,7 @@ def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
         stack=found.stack,
         request=found.request,
         host=found.host,
-        access=device_access(found.host, found.stack.vendor, target.gpus),
+        access=device_access(found.host, found.stack.vendor, found.request.gpus),
         plan=replace(rendered, tag=found.tag),
         image=_reference(found, wanted, target),
         memory_bytes=target.memory,
@@ -166,11 +166,12 @@ def _log_gpu(order: Order) -> None:
     if order.stack.vendor is Vendor.CPU:
         log("note      this is the CPU's environment: no GPU is asked for, and none will be used")
     elif order.has_gpu:
-        log(f"GPU       {order.access.method}: {_names(order.host, order.stack.vendor)}")
+        log(f"GPU       {order.access.method}: {_names(order)}")
 
 
-def _names(host: Host, vendor: Vendor) -> str:
-    return ", ".join(sorted({gpu.name or gpu.vendor for gpu in host.gpus_of(vendor.gpu or "")}))
+def _names(order: Order) -> str:
+    chosen = select(order.host, order.stack.vendor.row.maker, order.request.gpus)
+    return ", ".join(sorted({gpu.name or gpu.vendor for _, gpu in chosen}))
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

@@ -64,8 +64,8 @@ def init(
 
 
 def _suggested(host: Host) -> str:
-    """Return what fits this host: its vendor where it has one kind of GPU, auto where it has none or both."""
-    kinds = {vendor_of(gpu.vendor) for gpu in host.gpus}
+    """Return what fits this host: its vendor where it has one kind of usable GPU, auto where it has none or both."""
+    kinds = {vendor_of(gpu.vendor) for gpu in host.gpus if gpu.usable}
     return (kinds.pop() if len(kinds) == 1 else Vendor.AUTO).value
 
 

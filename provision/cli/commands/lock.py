@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Check = Annotated[bool, typer.Option("--check", help="Tell what has changed since the lock was written, and stop.")]
 
-_REQUEST = Request.__struct_fields__
+_REQUEST = set(Request.__struct_fields__) - {"gpus"}  # on which GPUs it is proved is not decided by a lock
 
 
 def lock(*, check: Check = False, stack: o.StackOptions, as_json: o.Json = False) -> None:

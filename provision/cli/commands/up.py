@@ -28,7 +28,7 @@ def up(
     if found.stack.why:
         log(f"          {found.stack.why}")
     log_warnings(found.stack)
-    request = verify_request(proof, found.stack.vendor)
+    request = verify_request(proof, found.stack.vendor, found.request.gpus)
     with api.engine() as engine:
         built = build_with_progress(found, options, engine)
         judged = api.verify(

@@ -40,6 +40,7 @@ def verify(
             chosen, request, host=this, records=records, catalogue=load_catalogue(), log=log_verify
         )
     else:
-        name = image or plan(o.StackOptions(vendor=vendor, host=host, settings={"backend": proof.backend})).tag
+        asked = {"backend": proof.backend, "gpus": proof.gpus}
+        name = image or plan(o.StackOptions(vendor=vendor, host=host, settings=asked)).tag
         judged = api.verify(name, request, host=this, records=records, catalogue=load_catalogue(), log=log_verify)
     write_report(judged, reports, as_json=as_json)

@@ -15,7 +15,7 @@ from provision.cli import options as o
 from provision.cli.context import load_catalogue
 from provision.cli.documents import RunDocument
 from provision.cli.output import log, print_json
-from provision.cli.planning import plan
+from provision.cli.planning import plan, settings
 from provision.cli.spread import Options
 from provision.engine.protocol import Engine, Job, Streams
 from provision.errors import UsageError
@@ -44,7 +44,6 @@ class WorkOptions(Options):
     """Where something runs, on which GPUs, as whom."""
 
     image: Image = None
-    gpus: o.Gpus = "all"
     user: User = None
     project: Folder = Path()
 
@@ -54,11 +53,11 @@ def prepare(
 ) -> Job:
     """Return the job that the options describe, in the image of the stack unless one is named."""
     if given.image:
-        image, vendor = given.image, None
+        image, vendor, gpus = given.image, None, settings(stack).request.gpus
     else:
         found = plan(stack)
-        image, vendor = found.tag, found.stack.vendor
-    work = api.Work(image=image, vendor=vendor, gpus=given.gpus, user=given.user, project=given.project)
+        image, vendor, gpus = found.tag, found.stack.vendor, found.request.gpus
+    work = api.Work(image=image, vendor=vendor, gpus=gpus, user=given.user, project=given.project)
     return api.job(
         work,
         command,

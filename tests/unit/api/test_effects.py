@@ -12,7 +12,7 @@ from provision import api, model
 from provision.api.prove import of_this_machine
 from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
 from provision.errors import BuildError, EngineError, NoStackError, UsageError
-from provision.model import BuildOptions, Check, Gpu, Host, Proof, Request, Status, Vendor, Verdict
+from provision.model import BuildOptions, Check, Finding, Gpu, Host, Proof, Request, Severity, Status, Vendor, Verdict
 from provision.prove import VerifyRequest
 from provision.records import Record, load
 
@@ -109,6 +109,19 @@ def test_what_is_proved_when_nothing_is_said(fields: dict[str, Any], gpus: tuple
     host = msgspec.structs.replace(NO_GPU, gpus=gpus)
     proof = api.verify("x:1", host=host, engine=words(image(**fields)), log=told.append)
     assert (proof.verdict, told[0]) == ("not-proved", f"training in x:1 on {vendor}")
+
+
+def test_what_was_found_about_the_gpus_is_told_before_they_are_proved() -> None:
+    held = Gpu(vendor="nvidia", architecture="sm_52", usable=False, unusable="it is held by vfio-pci (KGE-102)")
+    stale = Finding(code="KGE-140", severity=Severity.ERROR, text="The CDI spec is stale.", fix="Write it anew.")
+    host = msgspec.structs.replace(NO_GPU, gpus=(held, Gpu(vendor="amd", architecture="gfx942")), findings=(stale,))
+    told: list[str] = []
+    api.verify("x:1", host=host, engine=words(image()), log=told.append)  # the NVIDIA GPU is not usable
+    assert told == ["training in x:1 on rocm", "warning: The CDI spec is stale. Write it anew."][::-1]
+    told.clear()
+    both = msgspec.structs.replace(host, gpus=(held, Gpu(vendor="nvidia", architecture="sm_90")))
+    api.verify("x:1", host=both, engine=words(image()), log=told.append)
+    assert told[0] == "warning: the GPU is left out: it is held by vfio-pci (KGE-102)"
 
 
 def test_nothing_tells_what_there_is_to_prove(tmp_path: Path) -> None:

@@ -62,6 +62,30 @@ class TestExport:
         ended = kgpu_env("export", "shell", "--host", host("h100-580"), "--gpus", "7")
         assert (ended.code, "KGE-306" in ended.err) == (2, True)
 
+    def test_some_of_the_gpus(self, kgpu_env: Call, host: HostFile) -> None:
+        ended = kgpu_env("export", "shell", "--by-tag", "--host", host("mixed-h100-v100"), "--gpus", "sm_70")
+        assert "GPU-00000001-aaaa-bbbb-cccc-ddddeeeeffff" in ended.out
+        assert "GPU-00000000-aaaa" not in ended.out
+        assert "Tesla V100-PCIE-32GB" in ended.err
+        assert "H100" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["resolve", "render"])
+@pytest.mark.parametrize("words", ["1", "sm_70", "3b:00.0", "GPU-00000001-aaaa-bbbb-cccc-ddddeeeeffff"])
+def test_a_stack_is_for_the_gpus_that_are_named(kgpu_env: Call, host: HostFile, command: str, words: str) -> None:
+    asked = (command, "--host", host("mixed-h100-v100"), "--json")
+    stack = kgpu_env(*asked, "--gpus", words).document()
+    assert stack != kgpu_env(*asked).document()
+    assert command == "render" or stack["gpus"] == ["sm_70"]
+
+
+def test_the_gpus_are_a_setting_as_others(kgpu_env: Call, host: HostFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KGPU_ENV_GPUS", "sm_70")
+    assert kgpu_env("resolve", "--host", host("mixed-h100-v100"), "--json").document()["gpus"] == ["sm_70"]
+    Path("kgpu-env.yaml").write_text("gpus: sm_90\n")
+    monkeypatch.delenv("KGPU_ENV_GPUS")
+    assert kgpu_env("resolve", "--host", host("mixed-h100-v100"), "--json").document()["gpus"] == ["sm_90"]
+
 
 @pytest.mark.usefixtures("engine")
 class TestInit:

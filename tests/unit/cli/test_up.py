@@ -19,7 +19,7 @@ def test_it_pushes(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN401 - conft
 def test_it_builds_the_lock(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN401 - conftest's FakeEngine
     shutil.copy(LOCK, "kgpu.lock")
     assert kgpu_env("build", "--locked").code == 0
-    ended = kgpu_env("up", "--locked")
+    ended = kgpu_env("up", "--locked", "--gpus", "all")  # what is proved is not decided by a lock
     assert (ended.code, "Verify    training in kgpu-env/cuda:" in ended.err) == (7, True)
     (built, _), (again, _) = engine.built
     assert built.files == again.files

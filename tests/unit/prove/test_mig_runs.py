@@ -29,6 +29,8 @@ def test_each_mig_slice_is_a_run() -> None:
     assert batches(host, Vendor.CUDA, "MIG-1") == ("MIG-1",)
     nameless = Host(gpus=tuple(msgspec.structs.replace(one, uuid=None, memory_bytes=i) for i, one in enumerate(SLICES)))
     assert batches(nameless, Vendor.CUDA, "all") == ("0", "1")
+    alike = Host(gpus=tuple(msgspec.structs.replace(SLICES[0], uuid=None) for _ in range(2)))
+    assert batches(alike, Vendor.CUDA, "all") == ("0", "1")
 
 
 def test_amd_s_partitions_are_seen_side_by_side() -> None:

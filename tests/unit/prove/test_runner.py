@@ -28,6 +28,7 @@ from provision.prove.control import WITHHELD
 from provision.prove.evidence import MARKER
 from provision.prove.expectation import host_state, select
 from provision.prove.report.summary import summary
+from provision.prove.runner import _chosen
 
 NO_PYTHON3 = 'exec: "python3": executable file not found in $PATH: unknown'
 ENV = {"NVIDIA_VISIBLE_DEVICES": Vendor.CUDA, "ROCM_PATH": Vendor.ROCM, "PATH": Vendor.CPU}
@@ -255,3 +256,26 @@ def test_a_gpu_that_nothing_drives_is_not_expected() -> None:
     usable, reason = host_state(Host(gpus=(held,), drivers=(driver,)), Vendor.CUDA)
     assert not usable
     assert reason == "no NVIDIA GPU of this host is usable (0000:01:00.0: it is held by vfio-pci (KGE-102))"
+
+
+CARD = Gpu(vendor="amd", pci="0000:03:00.0", uuid="GPU-1", kfd_node=2)
+INTEGRATED = Gpu(vendor="amd", pci="0000:15:00.0", kfd_node=1, integrated=True)
+HELD = Gpu(vendor="amd", pci="0000:0d:00.0", usable=False, unusable="it is held by vfio-pci (KGE-103)")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "words", "shown"),
+    [
+        ((CARD,), "all", None),  # all of them: no variable
+        ((CARD, INTEGRATED), "all", "GPU-1"),  # not the processor's own beside a card
+        ((CARD, HELD), "all", None),
+        ((HELD, INTEGRATED, CARD), "1", "0"),  # the first of KFD's nodes, whatever its place on the bus
+        ((CARD, INTEGRATED), "0,0000:03:00.0", "GPU-1"),  # named twice
+        ((), "3, 1,3", "3,1"),  # nothing is known of them
+    ],
+)
+def test_a_process_is_shown_the_gpus_as_their_maker_names_them(
+    gpus: tuple[Gpu, ...], words: str, shown: str | None
+) -> None:
+    found = _chosen(VerifyRequest(vendor=Vendor.ROCM, gpus=words), Host(gpus=gpus))
+    assert found.get("ROCR_VISIBLE_DEVICES") == shown

@@ -80,7 +80,12 @@ def test_the_short_names_in_brackets_are_explained() -> None:
             "NVIDIA GPU 0000:65:00.0 is",
             "with nvidia-smi in PATH",
         ),
-        (Host(gpus=(Gpu(vendor="amd", name="MI300X"),)), "AMD GPU MI300X is", "load the amdgpu driver"),
+        (
+            Host(gpus=(Gpu(vendor="amd", name="MI300X", device_id="74a1"),)),
+            "AMD GPU MI300X (device id 74a1) is",
+            "add the device id to the catalogue",
+        ),
+        (Host(gpus=(Gpu(vendor="amd"),), wsl=True), "AMD GPU is", "install AMD's own torch for WSL2"),
     ],
 )
 def test_an_unknown_architecture_is_told_with_the_hosts_own_step(host: Host, what: str, step: str) -> None:
@@ -142,7 +147,7 @@ def test_an_unconfirmed_release_is_named_where_it_alone_fits(tmp_path: Path) -> 
 
 def test_gpus_that_no_stack_serves_together_are_told_apart() -> None:
     error = refused(nvidia("580.95.05", "sm_52", "sm_103"))
-    assert [one.change for one in error.changes] == ["sm_103 alone", "sm_52 alone"]
+    assert [one.change for one in error.changes] == ["--gpus sm_103", "--gpus sm_52"]
     assert "TensorFlow 2.21" in error.changes[0].gives
     assert "TensorFlow 2.16" in error.changes[1].gives
 

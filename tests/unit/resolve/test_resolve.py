@@ -127,7 +127,7 @@ def test_the_message_names_driver_floor_and_both_ways_out() -> None:
 
 def test_a_driver_that_left_the_gpu_behind_is_to_be_replaced_by_an_older_one() -> None:
     error = refusal(nvidia("590.48.01", "sm_70"))
-    assert "R580 is the last driver branch for Volta" in error.cause
+    assert "R580 is the last branch for Volta" in error.cause
     assert "go back to a driver of branch R580" in error.fix
 
 
