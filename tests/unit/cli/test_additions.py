@@ -62,7 +62,7 @@ def insert(path: Path, before: str, text: str) -> None:
 
 def run(folder: Path, *lines: str) -> list[Ended]:
     """Run command lines with the copy."""
-    command = [sys.executable, "-P", "-c", SCRIPT, " ; ".join(lines)]
+    command = [sys.executable, "-c", SCRIPT, " ; ".join(lines)]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KGPU_ENV_")}
     environment = {**kept, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder / "work", env=environment)
