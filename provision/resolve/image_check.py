@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from provision.catalogue import Catalogue, rows
 from provision.errors import NoStackError
-from provision.model import GPU_VENDORS, DriverVersion, Host, Request, Vendor, version_key
+from provision.model import GPU_VENDORS, DriverVersion, Host, Request, Vendor, is_version, version_key
 from provision.model.base import Value
 from provision.resolve import resolve
 from provision.resolve.forward_compat import library
@@ -130,7 +130,7 @@ def _without_conditions(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def _notes(catalogue: Catalogue, host: Host, environment: Mapping[str, str], gpus: tuple[Seen, ...]) -> tuple[str, ...]:
     cuda = ".".join(environment.get("CUDA_VERSION", "").split(".")[:2])
-    if not cuda or version_key(cuda) <= version_key(gpus[0].cuda):
+    if not is_version(cuda) or version_key(cuda) <= version_key(gpus[0].cuda):
         return ()
     driver = DriverVersion(gpus[0].driver)
     if not host.wsl and (row := library(catalogue, cuda, driver, host.chosen_of("nvidia"))):

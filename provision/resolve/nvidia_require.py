@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from provision.errors import InputError
-from provision.model import version_key
+from provision.model import is_version, version_key
 
 _TERM = r"(?P<name>[a-z]+)(?P<operator><=|>=|!=|<|>|=)(?P<value>[A-Za-z0-9.]+)"
 _VERSIONS = ("cuda", "driver", "arch")
@@ -70,7 +70,7 @@ def _alternative(variable: str, words: str) -> Alternative:
     found: list[Term] = []
     for word in words.split(","):
         match = re.fullmatch(_TERM, word)
-        if match is None or (match["name"] in _VERSIONS and not re.fullmatch(r"\d+(\.\d+)*", match["value"])):
+        if match is None or (match["name"] in _VERSIONS and not is_version(match["value"])):
             raise InputError(
                 "KGE-241",
                 f"{variable} of the image cannot be read.",

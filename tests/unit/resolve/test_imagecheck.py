@@ -98,3 +98,8 @@ def test_amds_images_are_judged_by_the_catalogue() -> None:
     with pytest.raises(NoStackError) as caught:
         check_image(MINIATURE, old, image, {})
     assert "driver-window" in caught.value.conflict
+
+
+@pytest.mark.parametrize("cuda", ["latest", "12.x", "", "9" * 5000])
+def test_a_cuda_version_that_is_none_says_nothing(cuda: str) -> None:
+    assert check_image(MINIATURE, host("580.95.05"), "x", {"CUDA_VERSION": cuda}).conditions == ()
