@@ -145,7 +145,7 @@ def find_uv(search: Callable[[str], str | None]) -> str:
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
-        fix = "pip install 'kgpu-env[lock]'"
+        fix = "pip install uv"
         raise InputError("KGE-621", "Locking wheels needs uv, which is not here.", fix=fix) from error
     return str(find_uv_bin())
 
