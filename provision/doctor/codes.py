@@ -146,5 +146,10 @@ MEANINGS: Final = {
     "KGE-908": "A locked build takes no other wishes: the lock has decided.",
     "KGE-910": "There is no terminal to work or to ask at.",
     "KGE-911": "A file is where a folder is needed.",
+    "KGE-951": "There is no such folder of nodes.",
+    "KGE-952": "The folder has no host file and no captured tree in it.",
+    "KGE-953": "A pin of the plan names no node of the fleet.",
+    "KGE-954": "The solver of plans is not installed: it comes with the extra fleet.",
+    "KGE-955": "The solver found no plan within its time.",
     "KGE-999": "An error nobody foresaw: run it again with kgpu-env --debug and report it.",
 }

@@ -52,7 +52,7 @@ def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | 
     return replace(stack, warnings=stack.warnings + more) if more else stack
 
 
-def feasible(catalogue: Catalogue, host: Host, request: Request) -> Iterator[Stack]:
+def feasible(catalogue: Catalogue, host: Host, request: Request, *, every_base: bool = True) -> Iterator[Stack]:
     """Yield every stack for `host` that satisfies `request`, the preferred first: that one is what `resolve` returns.
 
     Builds come in the order of preference, each with every runtime and every base image that fits. Where TensorFlow has
@@ -62,12 +62,13 @@ def feasible(catalogue: Catalogue, host: Host, request: Request) -> Iterator[Sta
         catalogue: the facts.
         host: as probed, or from a file.
         request: what the user asks for.
+        every_base: without it each build with each runtime comes once, on the preferred base.
     """
     chosen, _ = _by_vendor(catalogue, host, request)
     notes = _notes(chosen)
     for first in chosen:
         on, _ = narrowed(host, (first.vendor,), request.gpus)
-        for stack in find_all(catalogue, on, wishes_of(request), first.vendor):
+        for stack in find_all(catalogue, on, wishes_of(request), first.vendor, every_base=every_base):
             more = (*notes, *_unheeded(request, stack))
             yield replace(stack, warnings=stack.warnings + more) if more else stack
         notes = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -36,15 +37,15 @@ class Attempt:
         self._bases: list[Asked] = []  # the same
         self._rejection: Rejection | None = None
 
-    def candidates(self) -> Iterator[Candidate]:
-        """Yield the candidates that break no rule, the preferred first."""
+    def candidates(self, *, every_base: bool = True) -> Iterator[Candidate]:
+        """Yield the candidates that break no rule, the preferred first; or of each runtime the first one alone."""
         if self._start.first:
             return
         for asked in self._each_runtime():
             if asked.first is None:
-                for base in self._each_base():
-                    if base.first is None:
-                        yield Candidate(self._facts, self.build, asked.candidate.runtime, base.candidate.image)
+                fitting = (base.candidate.image for base in self._each_base() if base.first is None)
+                for image in fitting if every_base else islice(fitting, 1):
+                    yield Candidate(self._facts, self.build, asked.candidate.runtime, image)
 
     @property
     def rejection(self) -> Rejection:
@@ -114,10 +115,15 @@ def find(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> Ou
     return lacking(host, vendor) or _find(catalogue, class_of(host, vendor), wishes, vendor)
 
 
-def find_all(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> Iterator[Stack]:
-    """Yield every stack of a vendor for a host, the one that `find` returns first; none where it lacks something."""
+def find_all(
+    catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor, *, every_base: bool = True
+) -> Iterator[Stack]:
+    """Yield every stack of a vendor for a host, the one that `find` returns first; none where it lacks something.
+
+    Without `every_base` each build with each runtime comes once, on the preferred base.
+    """
     if lacking(host, vendor) is None:
-        yield from _stacks(facts_of(catalogue, class_of(host, vendor), wishes, vendor), [])
+        yield from _stacks(facts_of(catalogue, class_of(host, vendor), wishes, vendor), [], every_base=every_base)
 
 
 def broken_by(failure: Failure) -> list[Rules]:
@@ -132,10 +138,10 @@ def _find(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> O
     return next(_stacks(facts, refused), None) or _failure(facts, host, refused)
 
 
-def _stacks(facts: Facts, refused: list[Attempt]) -> Iterator[Stack]:
+def _stacks(facts: Facts, refused: list[Attempt], *, every_base: bool = True) -> Iterator[Stack]:
     """Yield the stacks in the order of preference; what is refused on the way is added to `refused`."""
     found = False
-    for stack in _of_backend(facts, facts.wishes.backend or "tensorflow", refused):
+    for stack in _of_backend(facts, facts.wishes.backend or "tensorflow", refused, every_base=every_base):
         found = True
         yield stack
     if found or not _may_be_replaced(facts, refused):
@@ -144,15 +150,15 @@ def _stacks(facts: Facts, refused: list[Attempt]) -> Iterator[Stack]:
     rejected = tuple(one.rejection for one in replaced)
     for backend in ALTERNATIVES:
         warning: StackWarning | None = None
-        for stack in _of_backend(facts, backend, refused):
+        for stack in _of_backend(facts, backend, refused, every_base=every_base):
             warning = warning or _replacement(facts, backend, replaced)
             yield replace(stack, why=why_not_newer(rejected), warnings=(warning, *stack.warnings))
 
 
-def _of_backend(facts: Facts, backend: Backend, refused: list[Attempt]) -> Iterator[Stack]:
+def _of_backend(facts: Facts, backend: Backend, refused: list[Attempt], *, every_base: bool) -> Iterator[Stack]:
     for build in builds_of(facts.catalogue, facts.vendor, backend, facts.wishes.base):
         attempt, found = Attempt(facts, build), False
-        for candidate in attempt.candidates():
+        for candidate in attempt.candidates(every_base=every_base):
             found = True
             newer = [one.build for one in refused if one.build.backend == backend]
             yield assemble(candidate, tuple(one.rejection for one in refused), newer)

@@ -21,12 +21,18 @@ def upgrades(
 ) -> Iterator[tuple[str, Stack]]:
     """Yield the newer drivers that each give a newer framework than every older one, the oldest first."""
     best = better_than
-    driver = host.driver(vendor.gpu or "")
-    for newer in KNOWLEDGE[vendor].newer_drivers(catalogue, host, driver) if driver else ():
-        stack = find(catalogue, _with(host, newer), wishes, vendor)
+    for newer, upgraded in with_newer_drivers(catalogue, host, vendor):
+        stack = find(catalogue, upgraded, wishes, vendor)
         if isinstance(stack, Stack) and (best is None or _age(stack) > _age(best)):
             yield newer.version or newer.release or "", stack
             best = stack
+
+
+def with_newer_drivers(catalogue: Catalogue, host: Host, vendor: Vendor) -> Iterator[tuple[Driver, Host]]:
+    """Yield the newer drivers that a host of a vendor can have, the oldest first, and the host with each."""
+    driver = host.driver(vendor.gpu or "")
+    for newer in KNOWLEDGE[vendor].newer_drivers(catalogue, host, driver) if driver else ():
+        yield newer, _with(host, newer)
 
 
 def changes(

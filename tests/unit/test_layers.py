@@ -28,6 +28,7 @@ LAYERS = {
     "records": 5,
     "doctor": 5,
     "api": 6,
+    "fleet": 6,
     "cli": 7,
 }
 PURE = {"errors", "model", "catalogue", "resolve", "render", "emit"}

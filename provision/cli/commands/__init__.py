@@ -38,6 +38,7 @@ COMMANDS: Final = (
     Command("doctor", variables=False),  # it tells of them
     Command("base"),
     Command("catalogue"),
+    Command("fleet"),
 )
 
 

@@ -62,6 +62,7 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     "doctor": [("doctor",)],
     "base": [("base",)],
     "catalogue": [("catalogue", "list")],
+    "fleet": [("fleet", "plan", "hosts")],
 }
 ALL = [pytest.param(words, id=" ".join(words)) for every in WORDS.values() for words in every]
 
@@ -79,6 +80,8 @@ def secretive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(subprocess, "Popen", refuse)  # uv, mmdebstrap
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     (tmp_path / "docker").mkdir()
+    (tmp_path / "hosts").mkdir()
+    (tmp_path / "hosts" / "node.json").write_text('{"schema": "kgpu-env/host/1"}')
     login = base64.b64encode(f"user:{MARK}".encode()).decode()
     (tmp_path / "docker" / "config.json").write_text(f'{{"auths": {{"proxy.example": {{"auth": "{login}"}}}}}}')
     return tmp_path

@@ -1,0 +1,10 @@
+"""`kgpu-env fleet`: many nodes, few images, one verdict. One module for each command."""
+
+import typer
+
+from provision.cli.app import catching
+from provision.cli.commands.fleet.plan import plan
+
+group = typer.Typer(help="Plan, build and prove the images of many nodes.", no_args_is_help=True, rich_markup_mode=None)
+for command in (plan,):
+    group.command(command.__name__)(catching(command))

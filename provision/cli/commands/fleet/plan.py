@@ -1,0 +1,120 @@
+"""`kgpu-env fleet plan`."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from msgspec.structs import replace
+
+from provision.cli import options as o
+from provision.cli.context import load_catalogue
+from provision.cli.output import log, print_json, print_lines, write_file
+from provision.cli.planning import settings
+from provision.errors import Exit, UsageError
+from provision.fleet.hosts import read_fleet
+from provision.fleet.plan import plan as make
+from provision.model import encode
+from provision.model.fleet import CurvePoint, FleetPlan, PlanWishes, Unserved
+from provision.resolve.request import check_request
+
+_NAMES = 4  # nodes that a line names
+
+Hosts = Annotated[
+    Path, typer.Argument(metavar="HOSTS", help="A folder: NODE.json (kgpu-env probe --json) or a captured tree NODE/.")
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="PLAN", help="Write the plan to this file.")]
+MaxImages = Annotated[int | None, typer.Option(metavar="N", min=1, help="At most so many images.")]
+ImagePrice = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N", min=0.0, help="An image is worth N nodes that are one release behind their own newest framework."
+    ),
+]
+SameTensorflow = Annotated[bool, typer.Option("--same-tensorflow", help="One TensorFlow on all nodes.")]
+Pin = Annotated[list[str] | None, typer.Option(metavar="NODE=STACK", help="This node gets this image; repeatable.")]
+
+
+def plan(
+    hosts: Hosts,
+    output: Output = None,
+    max_images: MaxImages = None,
+    image_price: ImagePrice = None,
+    same_tensorflow: SameTensorflow = False,
+    pin: Pin = None,
+    *,
+    stack: o.StackOptions,
+    as_json: o.Json = False,
+) -> None:
+    """Find the smallest set of images that serves all nodes.
+
+    Exit code 4: some node is unserved; the plan is written all the same.
+    """
+    if stack.host:
+        raise UsageError("KGE-902", "--host names one machine; the nodes are those of HOSTS.", fix="leave --host out")
+    request = check_request(settings(stack, as_json=as_json).request)
+    catalogue = load_catalogue(stack.catalogue)
+    wishes = PlanWishes(
+        max_images=max_images, image_price=image_price, same_tensorflow=same_tensorflow, pins=_pins(pin or [])
+    )
+    fleet = read_fleet(hosts, catalogue)
+    made = make(catalogue, fleet.hosts, request, wishes)
+    unserved = tuple(sorted((*made.unserved, *fleet.broken), key=lambda one: one.name))
+    made = replace(made, unserved=unserved, warnings=fleet.warnings)
+    if output:
+        write_file(output, encode(made).encode())
+    if as_json:
+        print_json(made)
+    else:
+        print_lines(_lines(made))
+        for warning in made.warnings:
+            log(f"warning   {warning}")
+    if made.unserved:
+        raise typer.Exit(int(Exit.NO_STACK))
+
+
+def _pins(words: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        name, _, image = word.partition("=")
+        if not name or not image:
+            raise UsageError("KGE-902", f"--pin {word} is not NODE=STACK.", fix="take an image id of fleet plan --json")
+        found[name] = image
+    return found
+
+
+def _lines(plan: FleetPlan) -> Iterator[str]:
+    every = len(plan.nodes) + len(plan.unserved)
+    proved = "fewer are impossible" if plan.optimal else f"fewer than {plan.bound} are impossible"
+    served = f"{len(plan.images)} image{'s' * (len(plan.images) != 1)} for {len(plan.nodes)} of {every} nodes"
+    yield f"Plan      {served}{f' ({proved})' if plan.images else ''}"
+    for image in plan.images:
+        yield f"          {image.tag}"
+        yield f"          {image.stack.summary}: {_names(image.nodes)}"
+    yield from _unserved(plan.unserved)
+    yield from _curve(plan.curve)
+
+
+def _names(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:_NAMES])
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"{len(names)} node{'s' * (len(names) != 1)}: {shown}{more}"
+
+
+def _unserved(nodes: tuple[Unserved, ...]) -> Iterator[str]:
+    groups: dict[str, list[Unserved]] = defaultdict(list)
+    for node in nodes:
+        groups[node.rule].append(node)
+    for rule, some in sorted(groups.items(), key=lambda one: (-len(one[1]), one[0])):
+        yield f"Unserved  {rule}, {_names(tuple(node.name for node in some))}"
+        yield f"cause     {some[0].name}: {some[0].cause}"
+        if some[0].fix:
+            yield f"fix       {some[0].fix}"
+
+
+def _curve(points: tuple[CurvePoint, ...]) -> Iterator[str]:
+    for after in points[1:]:
+        upgrades = " and ".join(f"{len(one.nodes)} to {one.driver}" for one in after.changes)
+        doubt = "" if after.optimal else f" (perhaps fewer, at least {after.bound})"
+        yield f"Upgrade   {upgrades}: {points[0].images} images become {after.images}{doubt}"

@@ -1,0 +1,1 @@
+"""Many nodes: the smallest set of images that serves them."""

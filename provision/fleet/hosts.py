@@ -1,0 +1,93 @@
+"""The nodes of a fleet, from a folder with a host file or a captured tree for each."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from provision.api.hosts import probe_host, read_host
+from provision.catalogue import Catalogue
+from provision.errors import InputError, KgpuError
+from provision.model import Host
+from provision.model.fleet import Unserved
+
+# As a host name, a Kubernetes node or an Ansible inventory has them; what may stand in a shell, a page and a label.
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_CAPTURED: Final = ("proc", "sys", "dev")  # one of these is in the tree of a machine
+_FIX: Final = "write one file a node: kgpu-env probe --json > HOSTS/NODE.json, run there"
+_Reader = Callable[[Path, Catalogue], Host]
+
+
+class Fleet(Struct, frozen=True):
+    """The nodes of a folder.
+
+    Attributes:
+        hosts: by the name of the node, which is the name of its file or folder.
+        broken: nodes whose file cannot be read, and why.
+        warnings: what was decided while reading.
+    """
+
+    hosts: Mapping[str, Host]
+    broken: tuple[Unserved, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def read_fleet(folder: Path, catalogue: Catalogue) -> Fleet:
+    """Return the nodes of a folder; of two entries for one node the newer one counts.
+
+    Args:
+        folder: NODE.json, as `kgpu-env probe --json` prints it, or NODE/, a captured tree. Hidden entries are left out.
+        catalogue: names what a captured tree has.
+
+    Raises:
+        InputError: KGE-951, there is no such folder; KGE-952, no node is in it.
+    """
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise InputError("KGE-951", f"{folder} is no folder of nodes.", cause=error.strerror or "", fix=_FIX) from error
+    chosen, warnings = _newest(entries)
+    hosts: dict[str, Host] = {}
+    broken: list[Unserved] = []
+    for name, (path, read) in chosen.items():
+        try:
+            hosts[name] = read(path, catalogue)
+        except KgpuError as error:
+            cause = f"{error.text} {error.cause}".strip()
+            broken.append(Unserved(name=name, rule=error.code, cause=cause, fix=error.fix))
+    if not chosen:
+        seen = f"{len(entries)} other entries are in it" if entries else "it is empty"
+        raise InputError("KGE-952", f"{folder} has no node in it.", cause=seen, fix=_FIX)
+    return Fleet(hosts, tuple(broken), warnings)
+
+
+def _newest(entries: list[Path]) -> tuple[dict[str, tuple[Path, _Reader]], tuple[str, ...]]:
+    """Return the entry of each node and its reader, and what was left out."""
+    found: dict[str, tuple[Path, _Reader]] = {}
+    warnings: list[str] = []
+    for path in entries:
+        read = _reader(path)
+        name = path.stem if path.suffix == ".json" else path.name
+        if read is None:
+            warnings.append(f"{path.name!a} is neither a host file nor a captured tree, and is left out")
+        elif not _NAME.fullmatch(name):
+            warnings.append(f"{path.name!a} is no name of a node, and is left out")
+        elif name not in found:
+            found[name] = path, read
+        else:
+            old = found[name][0]
+            newer = path if path.stat().st_mtime > old.stat().st_mtime else old
+            found[name] = newer, _reader(newer) or read
+            both = f"{old.name} and {path.name}"
+            warnings.append(f"there are two entries for {name}, {both}; {newer.name} is the newer one")
+    return found, tuple(warnings)
+
+
+def _reader(path: Path) -> _Reader | None:
+    if path.suffix == ".json":
+        return lambda file, _: read_host(file)
+    if path.is_dir() and any((path / name).is_dir() for name in _CAPTURED):
+        return lambda root, catalogue: probe_host(root, catalogue=catalogue)
+    return None
