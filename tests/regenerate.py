@@ -25,7 +25,7 @@ from provision.engine.access import device_access
 from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, context_files, make_lock, read_lock
 from provision.model import Request, Vendor
-from provision.model.fleet import FleetPlan
+from provision.model.fleet import FleetExamination, FleetPlan
 from provision.model.json_schema import json_schema
 from provision.prove.checks import table
 from provision.render import check_request, render
@@ -289,6 +289,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "lock-1": Lock,
     "gate-1": records.Answer,
     "record-1": records.Record,
+    "fleet-doctor-1": FleetExamination,
     "fleet-plan-1": FleetPlan,
     **documents.SCHEMAS,
 }

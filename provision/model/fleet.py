@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from provision.model.base import Value
+from provision.model.host import Severity
 from provision.model.stack import Stack
 
 
@@ -75,3 +76,25 @@ class PlanWishes(Value):
     same_tensorflow: bool = False
     pins: dict[str, str] = msgspec.field(default_factory=dict)  # node: image id, or how one begins
     curve: bool = True  # whether driver upgrades are tried
+
+
+class Complaint(Value):
+    """A primary cause that nodes share, and what mends it on each of them."""
+
+    code: str
+    severity: Severity
+    text: str  # of the first node
+    fix: str
+    commands: tuple[str, ...] = ()
+    check: str = ""  # shows whether it helped
+    nodes: tuple[str, ...]  # by name
+
+
+class FleetExamination(Value):
+    """What `fleet doctor` prints: each node is in one list, under its primary cause."""
+
+    schema: Literal["kgpu-env/fleet-doctor/1"] = "kgpu-env/fleet-doctor/1"
+    complaints: tuple[Complaint, ...] = ()  # errors first, then those of the most nodes
+    healthy: tuple[str, ...] = ()
+    broken: tuple[Unserved, ...] = ()  # nodes whose file cannot be read: nothing is known of them
+    warnings: tuple[str, ...] = ()

@@ -9,6 +9,8 @@ import typer
 from msgspec.structs import replace
 
 from provision.cli import options as o
+from provision.cli.commands.fleet.arguments import Hosts
+from provision.cli.commands.fleet.names import count_of, names_of
 from provision.cli.context import load_catalogue
 from provision.cli.output import log, print_json, print_lines, write_file
 from provision.cli.planning import settings
@@ -19,11 +21,6 @@ from provision.model import encode
 from provision.model.fleet import CurvePoint, FleetPlan, PlanWishes, Unserved
 from provision.resolve.request import check_request
 
-_NAMES = 4  # nodes that a line names
-
-Hosts = Annotated[
-    Path, typer.Argument(metavar="HOSTS", help="A folder: NODE.json (kgpu-env probe --json) or a captured tree NODE/.")
-]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="PLAN", help="Write the plan to this file.")]
 MaxImages = Annotated[int | None, typer.Option(metavar="N", min=1, help="At most so many images.")]
 ImagePrice = Annotated[
@@ -87,19 +84,13 @@ def _pins(words: Iterable[str]) -> dict[str, str]:
 def _lines(plan: FleetPlan) -> Iterator[str]:
     every = len(plan.nodes) + len(plan.unserved)
     proved = "fewer are impossible" if plan.optimal else f"fewer than {plan.bound} are impossible"
-    served = f"{len(plan.images)} image{'s' * (len(plan.images) != 1)} for {len(plan.nodes)} of {every} nodes"
+    served = f"{count_of(len(plan.images), 'image')} for {len(plan.nodes)} of {every} nodes"
     yield f"Plan      {served}{f' ({proved})' if plan.images else ''}"
     for image in plan.images:
         yield f"          {image.tag}"
-        yield f"          {image.stack.summary}: {_names(image.nodes)}"
+        yield f"          {image.stack.summary}: {names_of(image.nodes)}"
     yield from _unserved(plan.unserved)
     yield from _curve(plan.curve)
-
-
-def _names(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:_NAMES])
-    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return f"{len(names)} node{'s' * (len(names) != 1)}: {shown}{more}"
 
 
 def _unserved(nodes: tuple[Unserved, ...]) -> Iterator[str]:
@@ -107,7 +98,7 @@ def _unserved(nodes: tuple[Unserved, ...]) -> Iterator[str]:
     for node in nodes:
         groups[node.rule].append(node)
     for rule, some in sorted(groups.items(), key=lambda one: (-len(one[1]), one[0])):
-        yield f"Unserved  {rule}, {_names(tuple(node.name for node in some))}"
+        yield f"Unserved  {rule}, {names_of(tuple(node.name for node in some))}"
         yield f"cause     {some[0].name}: {some[0].cause}"
         if some[0].fix:
             yield f"fix       {some[0].fix}"
