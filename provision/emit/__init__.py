@@ -40,6 +40,7 @@ def writer_of(name: str) -> Writer:
     return write
 
 
+_GATE_ALONE: Final = "its files ask for the proof and start no container of yours"
 # In the order in which the help names them. A row that is incomplete fails here, when it is imported.
 OUTPUTS: Final = {
     one.name: one
@@ -50,6 +51,8 @@ OUTPUTS: Final = {
         Output(name="apptainer", no_memory="Apptainer limits memory only where the site has set up cgroups"),
         Output(name="quadlet"),
         Output(name="shell"),
+        Output(name="slurm", no_memory=_GATE_ALONE),
+        Output(name="systemd", no_memory=_GATE_ALONE),
     )
 }
 _WRITERS: Final = {name: writer_of(name) for name in OUTPUTS}

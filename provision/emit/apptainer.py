@@ -6,12 +6,11 @@ Source: https://apptainer.org/docs/user/latest/definition_files.html and .../gpu
 import shlex
 
 from provision.emit.order import Order, quick_check
-from provision.emit.serialize import CHECK_FILE, check_script
+from provision.emit.serialize import CHECK_FILE, check_script, from_template
 from provision.model import GpuVendor
 from provision.model.inside import PROJECT
 from provision.model.reference import parse_reference
 from provision.model.selection import number
-from provision.resources import folder
 
 DEFINITION = "keras.def"
 IMAGE = "keras.sif"
@@ -28,19 +27,9 @@ def apptainer(order: Order) -> dict[str, str]:
 
 
 def _definition(order: Order) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 22 ms, for this output alone
-
-    environment = Environment(
-        loader=FileSystemLoader(folder("templates") / "apptainer"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - a definition file is no HTML; the filters quote
-    )
-    environment.filters.update(shell=shlex.quote, comment=lambda text: " ".join(text.split()))
     settings = {**order.stack.settings.env, **order.access.env}
-    return environment.get_template("environment.def.j2").render(
+    return from_template(
+        "apptainer/environment.def.j2",
         title=order.title,
         # Without a registry in its name the image is the local engine's.
         agent="docker" if order.image else "docker-daemon",

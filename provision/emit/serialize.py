@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import yaml
 
 from provision.model import GPU_VENDORS
+from provision.resources import folder
 
 CHECK_FILE = "quick_check.py"
 
@@ -39,6 +41,22 @@ def as_unit(comments: Iterable[str], sections: Mapping[str, Sequence[tuple[str, 
 
 def _unit_value(value: str) -> str:
     return " ".join(value.split()).replace("%", "%%")
+
+
+def from_template(path: str, **values: object) -> str:
+    """Return a text of `templates/` with values in it; its filters quote for a shell and for a comment."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 22 ms, for few outputs
+
+    environment = Environment(
+        loader=FileSystemLoader(folder("templates")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - no HTML is written so; the filters quote
+    )
+    environment.filters.update(shell=shlex.quote, comment=lambda text: " ".join(text.split()))
+    return environment.get_template(path).render(values)
 
 
 def check_script() -> str:
