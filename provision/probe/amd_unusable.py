@@ -44,7 +44,7 @@ def _not_loaded(gpu: PciGpu, row: rows.AmdChip | None) -> Unusable:
         reason = f"has no driver: it is a virtual function of {row.name} ({row.target}), and amdgpu is not loaded"
         fix = "Install the amdgpu driver that the cloud or the hypervisor's maker names for this guest."
         return Unusable("KGE-103", reason, fix)
-    fix = "sudo modprobe amdgpu; if it fails, see /etc/modprobe.d (blacklist amdgpu) and dmesg."
+    fix = "`sudo modprobe amdgpu`; if it fails, see /etc/modprobe.d (blacklist amdgpu) and dmesg."
     return Unusable("KGE-103", "has no driver; the amdgpu module is not loaded", fix)
 
 
@@ -78,11 +78,11 @@ def _compute_fix(row: rows.AmdChip | None, kernel: str | None) -> str:
 
 def _not_taken(gpu: PciGpu) -> Unusable:
     reason = "has no driver, although the amdgpu module is loaded: the module did not take it"
-    bind = f"echo {gpu.address} | sudo tee /sys/bus/pci/drivers/amdgpu/bind"
+    bind = f"`echo {gpu.address} | sudo tee /sys/bus/pci/drivers/amdgpu/bind`"
     if gpu.override and gpu.override != _MODULE:
         path = f"/sys/bus/pci/devices/{gpu.address}/driver_override"
         return Unusable(
-            "KGE-103", reason, f"Its driver_override still says {gpu.override}: echo | sudo tee {path}; {bind}"
+            "KGE-103", reason, f"Its driver_override still says {gpu.override}: `echo | sudo tee {path}`; {bind}"
         )
     fix = "dmesg tells why (lines with amdgpu: an unknown GPU, missing firmware). A newer kernel, linux-firmware or "
     return Unusable("KGE-103", reason, f"{fix}amdgpu-dkms knows newer GPUs.")

@@ -75,7 +75,7 @@ def node_closed(paths: str) -> Finding:
         code="KGE-113",
         severity=_INFO,
         text=f"You may not open {paths}. An engine that runs as root still can; a rootless one cannot.",
-        fix="sudo usermod -aG render,video $USER, then log in again (or the group that owns the node).",
+        fix="`sudo usermod -aG render,video $USER`, then log in again (or the group that owns the node).",
     )
 
 

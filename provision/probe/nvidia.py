@@ -177,7 +177,7 @@ def _module_findings(module: KernelModule, libraries: tuple[str, ...]) -> list[F
 
 
 def _node_findings(reader: Reader, gpus: tuple[Gpu, ...]) -> list[Finding]:
-    wanted = {"/dev/nvidiactl": "sudo nvidia-modprobe -c 0", "/dev/nvidia-uvm": "sudo nvidia-modprobe -u -c 0"}
+    wanted = {"/dev/nvidiactl": "`sudo nvidia-modprobe -c 0`", "/dev/nvidia-uvm": "`sudo nvidia-modprobe -u -c 0`"}
     if not any(gpu.usable for gpu in gpus):
         return []
     return [findings.node_missing(path, fix) for path, fix in wanted.items() if not reader.node(path)]

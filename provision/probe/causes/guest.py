@@ -17,7 +17,7 @@ _SYSTEMS: Final = {"lxc", "lxc-libvirt", "systemd-nspawn", "openvz"}  # with an 
 _NVIDIA: Final = Vendor.CUDA.row
 _AMD: Final = Vendor.ROCM.row
 _NO_CGROUPS = re.compile(r"^\s*no-cgroups\s*=\s*(true|false)", re.MULTILINE)
-_SET: Final = "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups={} --in-place"
+_SET: Final = "`sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups={} --in-place`"
 
 
 def kind(reader: Reader) -> str:
