@@ -18,11 +18,11 @@ from provision.emit import OUTPUTS, Order, emit
 from provision.emit.serialize import CHECK_FILE, check_script
 from provision.engine.access import device_access
 from provision.engine.protocol import Ran
-from provision.model import GPU_VENDORS, MAKERS, RUNTIMES, Access, GpuVendor, Host, Maker, Request, Vendor, vendor_of
+from provision.model import GPU_VENDORS, MAKERS, RUNTIMES, VENDORS, Access, GpuVendor, Host, Maker, Request, Vendor
 from provision.model.complete import complete
 from provision.model.inside import cache_environment
 from provision.model.vendor import ACCESS_KINDS
-from provision.probe import Lookups, findings, probe_files, vendors
+from provision.probe import findings, lookups_of, probe_files, vendors
 from provision.probe.vendors import PROBES
 from provision.prove import Evidence, Expectation
 from provision.prove.judge import judge
@@ -54,7 +54,7 @@ def test_the_types_name_the_members_of_the_table() -> None:
 @every_row
 def test_a_row_agrees_with_itself(vendor: Vendor) -> None:
     row = vendor.row
-    assert (vendor_of(row.maker), vendor_of(vendor.value), vendor.gpu) == (vendor, vendor, row.maker)
+    assert (VENDORS[row.maker], VENDORS[vendor.value], vendor.gpu) == (vendor, vendor, row.maker)
     assert row.toolkit in row.toolkit_programs.values()
     assert row.choosing in row.hiding
     assert all(path.startswith(row.own_node) or path in row.shared_nodes for path in row.shared_nodes)
@@ -142,12 +142,7 @@ def probed(vendor: Vendor, folder: Path) -> Host:
     """Return the host of the vendor's tree."""
     name = TREES[vendor.row.maker]
     load_file(ROOT / "tests/data/trees/make.py").make(folder, [name])
-    facts = load()
-    lookups = Lookups(
-        amd_releases={version: row.release for row in facts.amd.drivers for version in row.sysfs},
-        capabilities={device: chip.capability for chip in facts.chips for device in chip.devices},
-    )
-    return probe_files(folder / name, lookups)
+    return probe_files(folder / name, lookups_of(load()))
 
 
 @every_row

@@ -31,7 +31,8 @@ def tree_maker() -> ModuleType:
 
 @cache
 def lookups() -> Lookups:
-    return replace(lookups_of(load()), amd_releases=RELEASES)
+    known = lookups_of(load())
+    return replace(known, makers={**known.makers, "amd": replace(known.of("amd"), releases=RELEASES)})
 
 
 def host_json(name: str) -> str:

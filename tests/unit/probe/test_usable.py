@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from provision.model import Finding, Host, Severity, encode, vendor_of
+from provision.model import VENDORS, Finding, Host, Severity, encode
 from provision.model.selection import number, select
 from provision.probe import Lookups, probe_files
 from provision.probe.parsers import parse_name
@@ -74,7 +74,7 @@ def test_an_error_is_told_where_no_gpu_is_usable_and_only_there(tmp_path: Path, 
 def test_loading_a_module_that_is_loaded_is_never_the_mend(tmp_path: Path, name: str) -> None:
     host = probe_files(tree(tmp_path, name), LOOKUPS)
     for driver in host.drivers:
-        module = f"modprobe {vendor_of(driver.vendor).row.kernel_driver}"
+        module = f"modprobe {VENDORS[driver.vendor].row.kernel_driver}"
         assert not [finding for finding in host.findings if module in finding.fix]
 
 
