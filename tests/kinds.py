@@ -8,6 +8,7 @@ import importlib.util
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -18,7 +19,7 @@ from provision import model
 from provision.catalogue import load
 from provision.cli.formatting.matrix import csv_table
 from provision.errors import NoStackError
-from provision.model import Driver, Gpu, Host, Request, Stack, Vendor
+from provision.model import GPU_VENDORS, Driver, Gpu, Host, Request, Stack, Vendor
 from provision.probe import lookups_of, probe_files
 from provision.resolve import resolve, upgrades
 from provision.resolve.catalogue_check import review
@@ -171,11 +172,14 @@ def real_hosts() -> str:
     return "\n".join([*lines, ""])
 
 
+def _matrix(vendor: Vendor) -> str:
+    return csv_table(matrix(load(), vendor))
+
+
 def goldens() -> dict[Path, Callable[[], str]]:
     """Return the files, each with what writes it."""
     return {
-        DATA / "matrix" / "cuda.csv": lambda: csv_table(matrix(load(), Vendor.CUDA)),
-        DATA / "matrix" / "rocm.csv": lambda: csv_table(matrix(load(), Vendor.ROCM)),
+        **{DATA / "matrix" / f"{vendor}.csv": partial(_matrix, vendor) for vendor in GPU_VENDORS},
         DATA / "kinds.txt": kinds,
         DATA / "checked.txt": checked,
         DATA / "hardware.txt": hardware,

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from provision.model import DeviceNode, Driver, Finding, Gpu, Vendor
 from provision.probe import amd_findings, findings
+from provision.probe.amd_monitor import MONITOR
 from provision.probe.amd_parsers import (
     compute_units,
     device_uuid,
@@ -27,7 +28,7 @@ from provision.probe.pci import DEVICES, PciGpu
 from provision.probe.reader import Reader
 from provision.probe.system import kernel
 from provision.probe.unusable import marked
-from provision.probe.vendor_probe import VendorPart
+from provision.probe.vendor_probe import VendorPart, VendorProbe
 
 _ROW: Final = Vendor.ROCM.row
 _MODULE: Final = "/sys/module/amdgpu"
@@ -202,3 +203,6 @@ def _node_findings(reader: Reader, nodes: tuple[_Node, ...], gpus: list[Gpu]) ->
     if closed:
         found.append(findings.node_closed(", ".join(closed)))
     return found
+
+
+PROBE: Final = VendorProbe(probe_amd, serves_wsl, tools=None, monitor=MONITOR)

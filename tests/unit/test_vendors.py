@@ -61,7 +61,6 @@ def test_a_row_agrees_with_itself(vendor: Vendor) -> None:
     assert re.compile(row.node).groups
     assert re.compile(row.image_variables).flags
     assert (PACKAGE.parent / "templates" / "dockerfile" / f"{vendor}.j2").is_file()
-    assert hasattr(load(), row.maker), "the maker's facts are a section of the catalogue"
 
 
 def test_no_two_rows_share_what_tells_them_apart() -> None:
@@ -113,11 +112,19 @@ def test_a_vendor_with_a_hole_in_the_table(old: str, new: str, message: str) -> 
 
 @pytest.mark.parametrize(
     ("module", "table", "entry"),
-    [("probe/vendors.py", "probe.vendors", LAST.row.maker), ("engine/access.py", "engine.access", ACCESS_KINDS[-1])],
+    [("engine/access.py", "engine.access", ACCESS_KINDS[-1])],
 )
 def test_a_vendor_that_another_table_lacks(module: str, table: str, entry: str) -> None:
     with pytest.raises(LookupError, match=f"{table}: no entry for {entry}"):
         executed(PACKAGE / module, f'"{entry}": ', '"acme": ')
+
+
+def test_a_maker_without_a_probe_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"provision\.probe\.acme"):
+        vendors.probe_of("acme")
+    monkeypatch.delattr(f"provision.probe.{LAST.row.maker}.PROBE")
+    with pytest.raises(TypeError, match=f"{LAST.row.maker} has no PROBE"):
+        vendors.probe_of(LAST.row.maker)
 
 
 def test_a_complete_table_is_returned_as_it_is() -> None:

@@ -18,9 +18,8 @@ from provision.model.complete import complete
 from provision.prove import Evidence, Expectation, Problem
 from provision.prove.checks import table
 from provision.prove.checks.case import Case, Outcome, nothing
-from provision.prove.checks.libraries import BEHIND
 from provision.prove.checks.row import ALWAYS, ELSEWHERE, GPU, ON_GPUS, WORDS, Code, Row, Scope, table_of
-from provision.prove.host_monitor import SOURCES
+from provision.prove.host_monitor import MONITORS
 from provision.prove.judge import judge
 from provision.prove.reason import Findings
 from provision.prove.report.page import page
@@ -180,9 +179,8 @@ def test_a_word_is_owed_only_where_a_check_is_not_asked() -> None:
 
 @pytest.mark.parametrize("vendor", GPU_VENDORS)
 def test_each_maker_is_known_everywhere(vendor: Vendor) -> None:
-    rows = {name for behind in BEHIND.values() for name in behind}
-    assert set(BEHIND[vendor]) == rows
-    assert SOURCES[vendor].name
+    assert set(vendor.row.operations) == {name for row in GPU_VENDORS.values() for name in row.operations}
+    assert vendor not in MONITORS or MONITORS[vendor].name
     assert all(name.startswith(vendor.row.library) for name in container.LIBRARIES[vendor])
     assert set(vendor.row.hiding) | set(vendor.row.withheld) <= set(container.VARIABLES)
 
