@@ -4,16 +4,15 @@ No test of logic has a release of the shipped catalogue in its expectation (they
 changes these files, and a person reads the difference.
 """
 
-import importlib.util
 import json
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import yaml
+from helpers.trees import build  # type: ignore[import-not-found] # a folder beside this file
 
 from provision import model
 from provision.catalogue import load
@@ -142,29 +141,12 @@ def hardware() -> str:
     return "\n".join([*lines, ""])
 
 
-def module(path: Path) -> ModuleType:
-    """Return a script of the tests' data, which no package holds."""
-    spec = importlib.util.spec_from_file_location(f"kinds_{path.stem}", path)
-    if not spec or not spec.loader:
-        raise FileNotFoundError(path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
 def real_hosts() -> str:
     """Return what each host of people gets, from its files to the answer."""
-    make, real, causes = (module(DATA / "trees" / f"{name}.py") for name in ("make", "real_hosts", "causes"))
-    trees = real.read()
-    rows = {row["name"]: row for row in causes.ROWS}
     lines = []
     for name in (one["name"] for one in yaml.safe_load((DATA / "trees" / "resolved.yaml").read_text())):
         with tempfile.TemporaryDirectory() as folder:
-            if name in trees:
-                real.build(make.Tree(Path(folder)), trees[name])
-            else:
-                causes.build(make, Path(folder), rows[name])
-            here = probe_files(Path(folder), lookups_of(load()))
+            here = probe_files(build(Path(folder), name), lookups_of(load()))
         try:
             lines.append(f"{name}: {resolve(load(), here, Request()).summary}")
         except NoStackError as error:

@@ -1,37 +1,19 @@
 """The workload itself, run for real on the CPU by TensorFlow and JAX."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from typing import Any
 
 import pytest
+from workload import SOURCE, run
 
 from provision.engine.protocol import Ran
 from provision.model import Vendor, Verdict
 from provision.prove import Evidence, Expectation, Problem, parse_result
 from provision.prove.checks.placement import target
 from provision.prove.judge import judge
-from provision.prove.workload import zipapp
-
-SOURCE = zipapp.source()
-
-
-def run(spec: dict[str, Any], *options: str, **environment: str) -> Ran:
-    begun = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, *options, "-c", SOURCE, json.dumps(spec)],
-        capture_output=True,
-        text=True,
-        timeout=240,  # a minute is enough on a machine with nothing else to do
-        check=False,
-        env={**os.environ, **environment},
-    )
-    seconds = time.monotonic() - begun
-    return Ran(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr, seconds=seconds)
 
 
 def test_the_cpu_asked_for() -> None:

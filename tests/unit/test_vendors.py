@@ -11,6 +11,7 @@ from typing import Any, cast, get_args
 
 import msgspec
 import pytest
+from trees import build
 
 from provision import cli, model
 from provision.catalogue import load
@@ -136,20 +137,10 @@ def test_a_complete_table_is_returned_as_it_is() -> None:
 # Every member goes all the way.
 
 
-def load_file(path: Path) -> Any:  # noqa: ANN401 - a module
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def probed(vendor: Vendor, folder: Path) -> Host:
     """Return the host of the vendor's tree."""
     name = TREES[vendor.row.maker]
-    load_file(ROOT / "tests/data/trees/make.py").make(folder, [name])
-    return probe_files(folder / name, lookups_of(load()))
+    return probe_files(build(folder / name, name), lookups_of(load()))
 
 
 @every_row

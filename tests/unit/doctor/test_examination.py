@@ -1,14 +1,13 @@
 """A host's ladder, the one cause to mend first, and what mends it."""
 
-import importlib.util
 import re
 import shlex
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import trees
+from trees import ROWS
 
 from provision import api
 from provision.catalogue import load
@@ -33,22 +32,11 @@ WELL = Host(
 )
 
 
-@cache
-def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"trees_{name}", TREES / f"{name}.py")
-    assert spec
-    assert spec.loader
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-ROWS: list[dict[str, Any]] = module("causes").ROWS
 BROKEN = [row for row in ROWS if "primary" in row]
 
 
 def found(root: Path, row: dict[str, Any], log: str = "") -> tuple[Host, Examination]:
-    module("causes").build(module("make"), root, row)
+    trees.causes.build(trees.make, root, row)
     host = api.probe_host(root)
     return host, api.examine_host(host, captured=True, log=log)
 
