@@ -325,7 +325,7 @@ def schema(kind: type[msgspec.Struct]) -> str:
 
 
 def write() -> list[str]:
-    """Write what is stale and tell it; return what could not be made, with the command that mends it."""
+    """Write what is stale and tell it; return what could not be made, with the command that fixes it."""
     left = []
     for files in derived().values():
         try:

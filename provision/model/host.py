@@ -22,7 +22,7 @@ class Severity(StrEnum):
 
 
 class Finding(Value):
-    """Something that a person should know about the host, with its mend."""
+    """Something that a person should know about the host, with its fix."""
 
     code: str
     severity: Severity

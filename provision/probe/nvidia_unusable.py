@@ -110,7 +110,7 @@ def _not_taken(gpu: PciGpu) -> Unusable:
         path = f"/sys/bus/pci/devices/{gpu.address}/driver_override"
         fix = f"Its driver_override still says {gpu.override}: `echo | sudo tee {path}`; {_bind(gpu)}"
         return Unusable("KGE-102", reason, fix)
-    return Unusable("KGE-102", reason, f"dmesg tells why (lines with NVRM). After mending: {_bind(gpu)}")
+    return Unusable("KGE-102", reason, f"dmesg tells why (lines with NVRM). After that is fixed: {_bind(gpu)}")
 
 
 def _bind(gpu: PciGpu) -> str:

@@ -40,7 +40,7 @@ def inside(scene: Scene) -> Iterator[Finding]:
             f"The probe runs in a container itself ({scene.guest}): driver, kernel modules and device nodes are "
             "the outer "
             "host's.",
-            "Nothing has to be done; mend what concerns the driver on the outer host.",
+            "Nothing has to be done; fix what concerns the driver on the outer host.",
         )
 
 

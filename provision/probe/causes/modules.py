@@ -94,7 +94,7 @@ def dkms_not_running(scene: Scene) -> Iterator[Finding]:
 
 
 def old_on_disk(scene: Scene) -> Iterator[Finding]:
-    """KGE-127: the libraries are newer than the module on disk, so that a reboot mends nothing."""
+    """KGE-127: the libraries are newer than the module on disk, so that a reboot fixes nothing."""
     driver = scene.host.driver(_NVIDIA.maker)
     libraries = module_files.libraries(scene)
     if scene.guest or not driver or not driver.version or not libraries or driver.version in libraries:
