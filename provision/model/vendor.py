@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple, get_args
 from provision.compat import StrEnum
 from provision.model.access import Access
 from provision.model.complete import complete
-from provision.model.published import Published
+from provision.model.maker_builds import MakerBuilds
 
 Maker = Literal["nvidia", "amd"]  # the `vendor` of a GPU and of a driver
 RuntimeName = Literal["cuda", "rocm"]  # the `Vendor`s with a row below, where a type must name them
@@ -25,7 +25,7 @@ class GpuVendor(NamedTuple):
     runtime_title: str  # the runtime as its maker writes it; its `Vendor` is the name in code
     runtime_example: str  # a version that one may ask for
     architecture: str  # pattern of its GPUs' architectures
-    published: Published | None  # how its builds list their GPUs; None: by code for compute capabilities
+    published: MakerBuilds | None  # how its builds list their GPUs; None: by code for compute capabilities
     settings: tuple[str, ...]  # how the names of the variables begin that choose its devices and libraries
     withheld: Mapping[str, str]  # variables that take every GPU from a process and from a container
     peak_is_bound: bool  # nothing on its GPUs computes float32 faster than their lanes times their clock
@@ -172,7 +172,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         runtime_title="ROCm",
         runtime_example="7.2",
         architecture="gfx[0-9a-f]{3,4}",
-        published=Published(
+        published=MakerBuilds(
             machines=("x86_64",),
             not_in_wsl=(
                 "AMD documents TensorFlow for Linux only, and this is WSL2",

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from provision.catalogue import LISTING, Catalogue, rows
 from provision.model import DriverVersion, Finding, Host, Request, Severity, Stack, Vendor, version_key
-from provision.resolve.candidate import wishes_of
+from provision.resolve.candidate import Wishes, wishes_of
 from provision.resolve.facts import Failure
 from provision.resolve.matrix import hosts
 from provision.resolve.rule_names import RuleName
@@ -110,24 +110,20 @@ def _useless(catalogue: Catalogue) -> Iterator[Finding]:
     ]
     for table, name, vendor, requests in wanted:
         machines = _machines(catalogue, vendor)
-        served = (
-            isinstance(find(catalogue, host, wishes_of(request), vendor), Stack)
-            for request in requests
-            for host in machines
-        )
+        wishes = [wishes_of(request)._replace(backend="tensorflow") for request in requests]
+        served = (isinstance(find(catalogue, host, one, vendor), Stack) for one in wishes for host in machines)
         if not any(served):
-            rules = ", ".join(_nearest(catalogue, machines, requests[0], vendor))
+            rules = ", ".join(_nearest(catalogue, machines, wishes[0], vendor))
             text = f"{table}, {name}: no driver and GPU of the catalogue gets it; what comes nearest breaks {rules}"
             yield _finding("KGE-256", Severity.INFO, text, "it serves `kgpu-env check` at most")
     yield from _useless_alternatives(catalogue)
 
 
-def _nearest(catalogue: Catalogue, machines: list[Host], request: Request, vendor: Vendor) -> list[RuleName]:
+def _nearest(catalogue: Catalogue, machines: list[Host], wishes: Wishes, vendor: Vendor) -> list[RuleName]:
     """Return the fewest rules that keep a row from a machine."""
-    wishes = wishes_of(request)._replace(backend="tensorflow")
     found = (find(catalogue, host, wishes, vendor) for host in machines)
-    every = (sorted(rules) for one in found if isinstance(one, Failure) for rules in broken_by(one))
-    return min(every, key=lambda rules: (len(rules), rules), default=[])
+    every = {rules for one in found if isinstance(one, Failure) for rules in broken_by(one)}
+    return min(map(sorted, every), key=lambda rules: (len(rules), rules), default=[])
 
 
 def _useless_alternatives(catalogue: Catalogue) -> Iterator[Finding]:

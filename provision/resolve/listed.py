@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from provision.catalogue import LISTING, Catalogue, rows
 from provision.catalogue.sections import TargetFacts
 from provision.model import TITLES, Backend, Driver, Gpu, Host, Vendor, version_key
-from provision.model.published import Published
+from provision.model.maker_builds import MakerBuilds
 from provision.resolve.candidate import Build, Candidate, Facts, Image, Knowledge, Runtime
 from provision.resolve.rule_names import REQUESTED_RUNTIME, SUPPORTS_GPU
 
 _INBOX: Final = "(the kernel's own driver)"
 
 
-def _published(vendor: Vendor) -> Published:
+def _published(vendor: Vendor) -> MakerBuilds:
     if vendor.row.published is None:
         raise TypeError(f"{vendor} lists no GPUs")
     return vendor.row.published

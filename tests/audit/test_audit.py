@@ -101,7 +101,7 @@ def lowest(specifier: str) -> str:
 
 
 def images() -> set[str]:
-    """Published images that start on another set of drivers and brands than the catalogue says for their CUDA."""
+    """MakerBuilds images that start on another set of drivers and brands than the catalogue says for their CUDA."""
     rows = {row.image_cuda: row for row in load().images.requirements}
     found: set[str] = set()
     for one in read("require_cuda.yaml"):

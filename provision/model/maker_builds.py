@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Published(NamedTuple):
+class MakerBuilds(NamedTuple):
     """What resolving knows of a maker beside its facts: `images/<maker>.yaml` and `images/<maker>_devices.yaml`.
 
     The rows there are those of `TargetFacts` and `TargetChip` in `provision.catalogue`; a release of the runtime is
