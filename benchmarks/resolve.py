@@ -21,7 +21,7 @@ from provision.resolve.matrix import hosts
 
 COUNT = 10_000
 LIMIT_ONE, LIMIT_SERVED, LIMIT_REFUSED = 0.015, 5, 40  # seconds; times json.loads
-SECTIONS = ("nvidia", "tensorflow", "images", "amd", "keras", "house")
+SECTIONS = ("nvidia", "tensorflow", "images", "amd", "keras", "site_policy")
 
 
 class Kind(NamedTuple):

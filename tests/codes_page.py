@@ -70,8 +70,8 @@ def _case(one: Condition) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text in which nothing is taken for Markdown or HTML."""
-    return re.sub(r"([*_<>\[\]`])", r"\\\1", text)
+    """Return a text in which nothing is taken for Markdown or HTML but the commands that it marks."""
+    return re.sub(r"(`[^`]+`)|([*_<>\[\]`])", lambda found: found[1] or f"\\{found[2]}", text)
 
 
 def _link(found: re.Match[str]) -> str:

@@ -4,21 +4,21 @@ No test of logic has a release of the shipped catalogue in its expectation (they
 changes these files, and a person reads the difference.
 """
 
-import importlib.util
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import yaml
+from helpers.trees import build  # type: ignore[import-not-found] # a folder beside this file
 
 from provision import model
 from provision.catalogue import load
 from provision.cli.formatting.matrix import csv_table
 from provision.errors import NoStackError
-from provision.model import Driver, Gpu, Host, Request, Stack, Vendor
+from provision.model import GPU_VENDORS, Driver, Gpu, Host, Request, Stack, Vendor
 from provision.probe import lookups_of, probe_files
 from provision.resolve import resolve, upgrades
 from provision.resolve.catalogue_check import review
@@ -141,29 +141,12 @@ def hardware() -> str:
     return "\n".join([*lines, ""])
 
 
-def module(path: Path) -> ModuleType:
-    """Return a script of the tests' data, which no package holds."""
-    spec = importlib.util.spec_from_file_location(f"kinds_{path.stem}", path)
-    if not spec or not spec.loader:
-        raise FileNotFoundError(path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
 def real_hosts() -> str:
     """Return what each host of people gets, from its files to the answer."""
-    make, real, causes = (module(DATA / "trees" / f"{name}.py") for name in ("make", "real_hosts", "causes"))
-    trees = real.read()
-    rows = {row["name"]: row for row in causes.ROWS}
     lines = []
     for name in (one["name"] for one in yaml.safe_load((DATA / "trees" / "resolved.yaml").read_text())):
         with tempfile.TemporaryDirectory() as folder:
-            if name in trees:
-                real.build(make.Tree(Path(folder)), trees[name])
-            else:
-                causes.build(make, Path(folder), rows[name])
-            here = probe_files(Path(folder), lookups_of(load()))
+            here = probe_files(build(Path(folder), name), lookups_of(load()))
         try:
             lines.append(f"{name}: {resolve(load(), here, Request()).summary}")
         except NoStackError as error:
@@ -171,11 +154,14 @@ def real_hosts() -> str:
     return "\n".join([*lines, ""])
 
 
+def _matrix(vendor: Vendor) -> str:
+    return csv_table(matrix(load(), vendor))
+
+
 def goldens() -> dict[Path, Callable[[], str]]:
     """Return the files, each with what writes it."""
     return {
-        DATA / "matrix" / "cuda.csv": lambda: csv_table(matrix(load(), Vendor.CUDA)),
-        DATA / "matrix" / "rocm.csv": lambda: csv_table(matrix(load(), Vendor.ROCM)),
+        **{DATA / "matrix" / f"{vendor}.csv": partial(_matrix, vendor) for vendor in GPU_VENDORS},
         DATA / "kinds.txt": kinds,
         DATA / "checked.txt": checked,
         DATA / "hardware.txt": hardware,

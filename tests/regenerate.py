@@ -252,6 +252,23 @@ def proof_document(text: str) -> str:
     return f"{before}{CHECKS_BEGIN}\n{checks_table()}\n{CHECKS_END}{after}"
 
 
+def makers() -> str:
+    """Return the module that tells the workload, which runs without this package, what it asks of each maker."""
+    known = {
+        vendor.value: {
+            "nodes": [f"{row.own_node}*", *row.shared_nodes],
+            "settings": row.settings,
+            "library": row.library,
+            "library_files": row.library_files,
+            "library_calls": row.library_calls,
+            "build_key": row.build_key,
+            "torch_version": row.torch_version,
+        }
+        for vendor, row in model.GPU_VENDORS.items()
+    }
+    return MAKERS_HEAD + f"# fmt: off\nMAKERS: dict[str, dict[str, Any]] = {json.dumps(known, indent=4)}\n"
+
+
 def derived() -> dict[Path, Files]:
     """Return what writes each derived file, or those of each folder; nothing is made before it is called.
 
@@ -265,6 +282,7 @@ def derived() -> dict[Path, Files]:
         **{SCHEMA_FOLDER / f"{name}.schema.json": partial(schema, kind) for name, kind in SCHEMAS.items()},
         SCHEMA_FOLDER / "project-1.schema.json": schema_text,
         CODES: page,
+        MAKERS_MODULE: makers,
         PROOF: lambda: proof_document(PROOF.read_text()),
         **{path: partial(image_lock, path) for path in IMAGE_LOCKS.glob("*.lock")},
         **goldens(),
@@ -280,6 +298,14 @@ def _one(path: Path, text: Callable[[], str]) -> dict[Path, str]:
     return {path: text()}
 
 
+MAKERS_MODULE = ROOT / "provision" / "prove" / "workload" / "makers.py"
+MAKERS_HEAD = '''"""What the workload asks of each maker. Written by tests/regenerate.py from the table of vendors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+'''
 SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "host-1": model.Host,
     "stack-1": model.Stack,
@@ -302,7 +328,7 @@ def schema(kind: type[msgspec.Struct]) -> str:
 
 
 def write() -> list[str]:
-    """Write what is stale and tell it; return what could not be made, with the command that mends it."""
+    """Write what is stale and tell it; return what could not be made, with the command that fixes it."""
     left = []
     for files in derived().values():
         try:

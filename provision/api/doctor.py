@@ -1,4 +1,4 @@
-"""What is wrong with a host: its ladder, its primary cause, and what mends it."""
+"""What is wrong with a host: its ladder, its primary cause, and what fixes it."""
 
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ def examine_host(
     catalogue: facts.Catalogue | None = None,
     engine: "Engine | None" = None,
 ) -> "Examination":
-    """Return the ladder of `host` from the bus to the framework, and the one cause to mend first.
+    """Return the ladder of `host` from the bus to the framework, and the one cause to fix first.
 
     Args:
         host: as probed, or read from a file.

@@ -7,76 +7,18 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from provision.catalogue import rows
+from provision.catalogue import rows, sections
 from provision.catalogue.load import read_facts
 from provision.catalogue.messages import KnownError
+from provision.catalogue.sections import LISTING
 from provision.catalogue.sources import Source, cited
 from provision.errors import InputError
-from provision.model import DriverVersion, version_key
+from provision.model import VENDORS, DriverVersion, Vendor, version_key
 from provision.resources import folder
 
-__all__ = ["Catalogue", "Listing", "load", "rows"]
+__all__ = ["LISTING", "Catalogue", "Listing", "load", "rows"]
 
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-class _Nvidia(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    families: tuple[rows.CudaFamily, ...]
-    toolkits: tuple[rows.CudaToolkit, ...]
-    branches: tuple[rows.DriverBranch, ...]
-    compat: tuple[rows.ForwardCompat, ...]
-    capabilities: tuple[rows.Capability, ...]
-    ptx: tuple[rows.PtxIsa, ...]
-    cudnn: tuple[rows.Cudnn, ...]
-    wheels: tuple[rows.CudaWheels, ...]
-
-
-class _TensorFlow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    releases: tuple[rows.TensorFlowRelease, ...]
-
-
-class _Bases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    bases: tuple[rows.BaseImage, ...]
-    cuda_bases: tuple[rows.CudaBase, ...]
-    requirements: tuple[rows.Requirement, ...]
-    tools: tuple[rows.Tool, ...]
-
-
-class _Amd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    drivers: tuple[rows.AmdDriver, ...]
-    targets: tuple[rows.AmdTarget, ...]
-    rocm: tuple[rows.RocmSeries, ...]
-    builds: tuple[rows.RocmBuild, ...]
-
-
-class _Keras(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    keras_cuda: tuple[rows.KerasCuda, ...]
-    keras_rocm: tuple[rows.KerasRocm, ...]
-    keras_cpu: tuple[rows.KerasCpu, ...]
-
-
-class _Devices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    chips: tuple[rows.Chip, ...]
-
-
-class _AmdDevices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    amd_chips: tuple[rows.AmdChip, ...]
-
-
-class _Errors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    errors: tuple[KnownError, ...]
-
-
-class _Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    lanes: tuple[rows.Lanes, ...]
-
-
-class _Legend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sources: tuple[Source, ...]
-
-
-class _House(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rules: tuple[rows.HouseRule, ...] = ()
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,62 +36,72 @@ class Catalogue:
         self.directory = directory
         self.cache = cache
         self.overlay = overlay  # a site's own rows
+        self._listed: dict[Vendor, sections.TargetFacts] = {}
+        self._chips: dict[Vendor, tuple[rows.TargetChip, ...]] = {}
 
     @cached_property
-    def nvidia(self) -> _Nvidia:
+    def nvidia(self) -> sections.CapabilityFacts:
         """`nvidia.yaml`."""
-        return self._read("nvidia.yaml", _Nvidia)
+        return self._read("nvidia.yaml", sections.CapabilityFacts)
+
+    def listed(self, vendor: Vendor) -> sections.TargetFacts:
+        """Return the facts of a maker whose builds list their GPUs: `<maker>.yaml`."""
+        if vendor not in self._listed:
+            self._listed[vendor] = self._read(f"{vendor.row.maker}.yaml", sections.target_facts(vendor))
+        return self._listed[vendor]
+
+    def listed_chips(self, vendor: Vendor) -> tuple[rows.TargetChip, ...]:
+        """Return the devices of such a maker: `<maker>_devices.yaml`."""
+        if vendor not in self._chips:
+            kind = sections.target_chips(vendor)
+            self._chips[vendor] = self._read(f"{vendor.row.maker}_devices.yaml", kind).chips
+        return self._chips[vendor]
+
+    @property
+    def amd(self) -> sections.TargetFacts:
+        """`amd.yaml`."""
+        return self.listed(VENDORS["amd"])
 
     @cached_property
     def tensorflow(self) -> tuple[rows.TensorFlowRelease, ...]:
         """`tensorflow.yaml`, newest release first."""
-        releases = self._read("tensorflow.yaml", _TensorFlow).releases
+        releases = self._read("tensorflow.yaml", sections.TensorFlow).releases
         return tuple(sorted(releases, key=lambda row: version_key(row.version), reverse=True))
 
     @cached_property
-    def images(self) -> _Bases:
+    def images(self) -> sections.Bases:
         """`bases.yaml`."""
-        return self._read("bases.yaml", _Bases)
+        return self._read("bases.yaml", sections.Bases)
 
     @cached_property
-    def amd(self) -> _Amd:
-        """`amd.yaml`."""
-        return self._read("amd.yaml", _Amd)
-
-    @cached_property
-    def keras(self) -> _Keras:
+    def keras(self) -> sections.Keras:
         """`keras.yaml`: Keras on something else than TensorFlow."""
-        return self._read("keras.yaml", _Keras)
+        return self._read("keras.yaml", sections.keras())
 
     @cached_property
     def chips(self) -> tuple[rows.Chip, ...]:
         """`nvidia_devices.yaml`."""
-        return self._read("nvidia_devices.yaml", _Devices).chips
-
-    @cached_property
-    def amd_chips(self) -> tuple[rows.AmdChip, ...]:
-        """`amd_devices.yaml`."""
-        return self._read("amd_devices.yaml", _AmdDevices).amd_chips
+        return self._read("nvidia_devices.yaml", sections.Chips).chips
 
     @cached_property
     def errors(self) -> tuple[KnownError, ...]:
         """`errors/*.yaml`, in the order of their names; a site's rows are in its `errors.yaml`."""
         folder = self.directory / "errors"
-        parts = [read_facts(path, _Errors, self.cache).errors for path in sorted(folder.glob("*.yaml"))]
-        found = _Errors(tuple(row for part in parts for row in part))
+        parts = [read_facts(path, sections.Errors, self.cache).errors for path in sorted(folder.glob("*.yaml"))]
+        found = sections.Errors(tuple(row for part in parts for row in part))
         _unique(found, folder)
         return self._with_own(found, "errors.yaml").errors
 
     @cached_property
     def lanes(self) -> tuple[rows.Lanes, ...]:
         """`speed.yaml`."""
-        return self._read("speed.yaml", _Speed).lanes
+        return self._read("speed.yaml", sections.Speed).lanes
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
         """`sources.yaml`, the legend of the rows' sources; only explanations read it."""
         path = self.directory / "sources.yaml"
-        found = read_facts(path, _Legend, self.cache)
+        found = read_facts(path, sections.Legend, self.cache)
         _unique(found, path)
         return found.sources
 
@@ -159,9 +111,9 @@ class Catalogue:
         return cited(self.sources, *(str(row[field]) for row in found for field in fields if field in row))
 
     @cached_property
-    def house(self) -> tuple[rows.HouseRule, ...]:
-        """`house.yaml` of the site's own folder; nothing is shipped."""
-        return self._with_own(_House(), "house.yaml").rules
+    def site_policy(self) -> tuple[rows.SitePolicy, ...]:
+        """`site_policy.yaml` of the site's own folder; nothing is shipped."""
+        return self._with_own(sections.SitePolicies(), "site_policy.yaml").rules
 
     def branch_of(self, driver: DriverVersion) -> rows.DriverBranch | None:
         """Return the newest known branch not newer than the driver's own, or None below the oldest."""
@@ -184,21 +136,32 @@ class Catalogue:
 
     def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
         """Yield every row with the name of its table."""
-        for section in (self.nvidia, self.images, self.amd, self.keras):
-            for table in section.__struct_fields__:
-                for row in getattr(section, table):
+        for section in (self.nvidia, self.images, *map(self.listed, LISTING), self.keras):
+            for field, table in sections.table_names(section).items():
+                for row in getattr(section, field):
                     yield table, row
         others: tuple[tuple[str, tuple[rows.Row, ...]], ...] = (
             ("releases", self.tensorflow),
             ("chips", self.chips),
-            ("amd_chips", self.amd_chips),
+            *((f"{vendor.row.maker}_chips", self.listed_chips(vendor)) for vendor in LISTING),
             ("errors", self.errors),
             ("lanes", self.lanes),
-            ("house", self.house),
+            ("site_policy", self.site_policy),
         )
         for table, found in others:
             for row in found:
                 yield table, row
+
+    def without(self, table: str, name: str) -> "Catalogue":
+        """Return a catalogue without the row of a table that has an id; not of messages, devices or lanes."""
+        changed = Catalogue(self.directory, self.cache, self.overlay)
+        if table == "releases":
+            changed.__dict__["tensorflow"] = tuple(row for row in self.tensorflow if row.id != name)
+        for section in ("nvidia", "images", "keras"):
+            changed.__dict__[section] = sections.without(getattr(self, section), table, name)
+        for vendor in LISTING:
+            changed._listed[vendor] = sections.without(self.listed(vendor), table, name)
+        return changed
 
     def listing(self) -> Listing:
         """Return every row as plain data with the legend, for `catalogue list --json`."""
@@ -222,9 +185,9 @@ class Catalogue:
 
 
 def _unique(section: msgspec.Struct, path: Path) -> None:
-    for table in section.__struct_fields__:
+    for field, table in sections.table_names(section).items():
         seen: set[str] = set()
-        for row in getattr(section, table):
+        for row in getattr(section, field):
             if row.id in seen:
                 raise InputError("KGE-203", f"{path}, table {table}: the id {row.id!r} is given twice")
             seen.add(row.id)

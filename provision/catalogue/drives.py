@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from provision.catalogue import Catalogue, rows
-from provision.model import Driver, DriverVersion, Gpu, Host, version_key
+from provision.model import VENDORS, Driver, DriverVersion, Gpu, Host, version_key
 
 
 class NotDriven(NamedTuple):
@@ -23,12 +23,13 @@ def not_driven(catalogue: Catalogue, host: Host, gpu: Gpu) -> NotDriven | None:
     driver = host.driver(gpu.vendor)
     if driver is None or driver.flavour == "wsl":
         return None
-    if gpu.vendor == "nvidia":
+    vendor = VENDORS[gpu.vendor]
+    if vendor.row.published is None:
         row = catalogue.capability(gpu.architecture or "")
         if row is None or driver.version is None or (gpu.uuid and row.confidence != "confirmed"):
             return None
         return nvidia_not_driven(row, driver.version, driver.flavour)
-    chip = next((chip for chip in catalogue.amd_chips if chip.target == gpu.architecture), None)
+    chip = next((chip for chip in catalogue.listed_chips(vendor) if chip.target == gpu.architecture), None)
     return amd_not_driven(chip, driver, host.kernel) if chip and gpu.kfd_node is None else None
 
 
@@ -75,7 +76,7 @@ def _of_other_flavour(row: rows.Capability, version: str) -> NotDriven:
     return NotDriven(reason, fix, row.flavour_source)
 
 
-def amd_not_driven(row: rows.AmdChip, driver: Driver, kernel: str | None) -> NotDriven | None:
+def amd_not_driven(row: rows.TargetChip, driver: Driver, kernel: str | None) -> NotDriven | None:
     """Return why KFD cannot take the chips of `row` with this driver, or None where the rows do not tell.
 
     Args:
@@ -96,7 +97,7 @@ def amd_not_driven(row: rows.AmdChip, driver: Driver, kernel: str | None) -> Not
     return None
 
 
-def never_computes(row: rows.AmdChip) -> NotDriven:
+def never_computes(row: rows.TargetChip) -> NotDriven:
     """Return what is told of a chip that KFD takes in no kernel."""
     reason = (
         f"is {row.name} ({row.target}): the kernel's compute driver (KFD) never takes it, whichever module is bound"

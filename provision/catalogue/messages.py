@@ -62,7 +62,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The cause and the mend of a message where `when` holds; without it, a cause that only a person can look for."""
+    """The cause and the fix of a message where `when` holds; without it, a cause that only a person can look for."""
 
     cause: Text
     fix: Text
@@ -70,7 +70,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class KnownError(Row, frozen=True, kw_only=True):
-    """A message that an engine, driver or framework prints, its cause and its mend."""
+    """A message that an engine, driver or framework prints, its cause and its fix."""
 
     match: Text  # a regular expression, searched in one line
     cause: Text

@@ -10,19 +10,12 @@ from msgspec.structs import fields, replace
 from provision.catalogue.load import convert
 from provision.catalogue.yaml_file import read_yaml
 from provision.errors import InputError
+from provision.model import MAKERS
 
 S = TypeVar("S", bound=msgspec.Struct)
-_FILES = (
-    "amd.yaml",
-    "amd_devices.yaml",
-    "bases.yaml",
-    "errors.yaml",
-    "house.yaml",
-    "keras.yaml",
-    "nvidia.yaml",
-    "nvidia_devices.yaml",
-    "speed.yaml",
-    "tensorflow.yaml",
+_OF_ALL = ("bases", "errors", "keras", "site_policy", "speed", "tensorflow")
+_FILES = sorted(
+    f"{name}.yaml" for name in (*_OF_ALL, *(f"{maker}{kind}" for maker in MAKERS for kind in ("", "_devices")))
 )
 
 
@@ -48,7 +41,7 @@ def overlaid(section: S, path: Path) -> S:
     if not path.exists():
         return section
     given = read_yaml(path)
-    types = {field.name: field.type for field in fields(section)}
+    types = {field.encode_name: field.type for field in fields(section)}
     if not isinstance(given, dict) or not set(given) <= set(types):
         unknown = sorted(set(given) - set(types)) if isinstance(given, dict) else ["no tables"]
         raise InputError(
@@ -56,7 +49,11 @@ def overlaid(section: S, path: Path) -> S:
             f"{path}: {', '.join(map(str, unknown))} is not a table of {path.name}.",
             fix=f"it has {', '.join(types)}",
         )
-    tables = {name: _merged(getattr(section, name), _rows(rows, types[name], path)) for name, rows in given.items()}
+    tables = {
+        field.name: _merged(getattr(section, field.name), _rows(given[field.encode_name], field.type, path))
+        for field in fields(section)
+        if field.encode_name in given
+    }
     return replace(section, **tables)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from provision.catalogue import rows
+from provision.catalogue.sections import LISTING
 from provision.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 def check_references(catalogue: "Catalogue") -> None:
     """Raise InputError KGE-206 for the first row that names a row which is in no table, or has no GPU code at all."""
     builds = (*catalogue.tensorflow, *catalogue.keras.keras_cuda)
-    told = (*(fault for row in builds for fault in _of_cuda(catalogue, row)), *_of_rocm(catalogue))
+    told = (*(fault for row in builds for fault in _of_cuda(catalogue, row)), *_of_listed(catalogue))
     if told:
         row, what = told[0]
-        fix = "add that row to the same folder, or mend the value; kgpu-env catalogue list shows what there is"
+        fix = "add that row to the same folder, or correct the value; kgpu-env catalogue list shows what there is"
         raise InputError("KGE-206", f"The row {row.id} {what}.", cause=f"its source: {row.source}", fix=fix)
 
 
@@ -39,9 +40,9 @@ def _has_wheels(row: rows.CudaBuild) -> bool:
     return not isinstance(row, rows.TensorFlowRelease) or row.cuda_wheels
 
 
-def _of_rocm(catalogue: "Catalogue") -> Iterator[tuple[rows.Row, str]]:
+def _of_listed(catalogue: "Catalogue") -> Iterator[tuple[rows.Row, str]]:
     images = [one.image for one in catalogue.images.bases]
-    for row in catalogue.keras.keras_rocm:
+    for row in (row for vendor in LISTING for row in catalogue.keras.of(vendor)):
         yield from ((row, f"names the base {one}, which no row has") for one in _absent([row.base], images))
 
 

@@ -4,15 +4,16 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from provision.model.host import Version
+from provision.model.host import Architecture, Version
 from provision.model.request import TITLES, Backend
-from provision.model.vendor import RuntimeName
+from provision.model.vendor import GPU_VENDORS, RuntimeName, architectures
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 # In Python "$" also matches before a newline at the end, hence the look-ahead.
 Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}$(?!\n)")]
 Pair = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}$(?!\n)")]  # "9.0", "2.36"
-Target = Annotated[str, msgspec.Meta(pattern=r"^gfx[0-9a-f]+$(?!\n)")]
+# A GPU of a maker whose builds list them: "gfx942".
+Target = Annotated[str, msgspec.Meta(pattern=architectures(row for row in GPU_VENDORS.values() if row.published))]
 Date = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)")]
 Device = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}$(?!\n)")]  # a PCI device id
 Machine = Literal["x86_64", "aarch64"]
@@ -150,14 +151,14 @@ class KerasCuda(CudaBuild, frozen=True, kw_only=True):
     packages: tuple[Text, ...]
 
 
-class KerasRocm(FrameworkRow, frozen=True, kw_only=True):
-    """Keras on JAX or torch for AMD GPUs; `{target}` in a requirement stands for the GPU."""
+class KerasTarget(FrameworkRow, frozen=True, kw_only=True):
+    """Keras on JAX or torch for GPUs that a build lists; `{target}` in a requirement stands for the GPU."""
 
     backend: Literal["jax", "torch"]
-    rocm: Version  # the series
-    release: Version  # of ROCm
+    series: Version  # of the runtime, whose name it has in the file
+    release: Version  # of the runtime
     base: Text
-    targets: tuple[Target, ...]  # GPUs that AMD names for it
+    targets: tuple[Target, ...]  # GPUs that the maker names for it
     packages: tuple[Text, ...]
     indexes: tuple[Text, ...]
 
@@ -206,34 +207,34 @@ class Tool(Row, frozen=True):
     version: Version
 
 
-class AmdDriver(Row, frozen=True):
-    """An amdgpu driver release and the ROCm series that it runs."""
+class TargetDriver(Row, frozen=True):
+    """A driver release and the series of the runtime that it runs."""
 
     release: Version
     sysfs: tuple[Version, ...]  # what /sys/module/amdgpu/version says, its first three parts
-    rocm: tuple[Version, ...]  # empty: no source tells any, which is not to say that it runs none
+    series: tuple[Version, ...]  # of the runtime, whose name it has in the file; empty: no source tells any
 
 
-class AmdTarget(Row, frozen=True):
-    """A GPU target as KFD reports it."""
+class GpuTarget(Row, frozen=True):
+    """A GPU target as the driver reports it."""
 
     target: Target
-    kind: Literal["instinct", "radeon", "apu"]
+    kind: Text  # as its maker divides its products: "instinct", "radeon", "apu"
     products: Text
     kernel: Version | None = None  # the first whose own amdgpu computes well on it
     kernel_backports: tuple[Text, ...] = ()  # older kernels of a distribution that do, too: "6.14.0-1018-oem"
     kernel_reason: str = ""
 
 
-class RocmSeries(Row, frozen=True):
-    """A ROCm series and the targets that AMD lists for it."""
+class RuntimeSeries(Row, frozen=True):
+    """A series of the runtime and the targets that its maker lists for it."""
 
     series: Version
     targets: tuple[Target, ...]
-    unlisted: tuple[Target, ...] = ()  # targets that its libraries have code for, although AMD's table leaves them out
+    unlisted: tuple[Target, ...] = ()  # its libraries have code for them, although the maker's table leaves them out
 
 
-class RocmWheel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TargetWheel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A build as wheels; `{target}` in a requirement stands for the GPU."""
 
     base: Text
@@ -242,18 +243,18 @@ class RocmWheel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     find_links: Text | None = None
 
 
-class RocmBuild(Row, frozen=True):
-    """TensorFlow for one ROCm release: its image, and its wheels where they are published."""
+class TargetBuild(Row, frozen=True):
+    """TensorFlow for one release of the runtime: its image, and its wheels where they are published."""
 
-    rocm: Version  # the series
-    version: Version
+    series: Version  # of the runtime, whose name it has in the file
+    version: Version  # of the runtime
     tensorflow: Version
     python: Version
     image: Text
     targets: tuple[Target, ...]
-    by_name: tuple[Target, ...] = ()  # unconfirmed further ones: served only when this ROCm is asked for
+    by_name: tuple[Target, ...] = ()  # unconfirmed further ones: served only when this runtime is asked for
     ubuntu: Version | None = None  # set where it tells two builds apart
-    wheel: RocmWheel | None = None
+    wheel: TargetWheel | None = None
 
 
 class Chip(Row, frozen=True):
@@ -264,8 +265,8 @@ class Chip(Row, frozen=True):
     devices: tuple[Device, ...]
 
 
-class AmdChip(Row, frozen=True):
-    """The AMD chips of a target: PCI device ids, and what KFD, the kernel's compute driver, needs to take them."""
+class TargetChip(Row, frozen=True):
+    """The chips of a target: PCI device ids, and what the kernel's compute driver (AMD: KFD) needs to take them."""
 
     target: Target
     name: Text
@@ -283,11 +284,11 @@ class AmdChip(Row, frozen=True):
 class Lanes(Row, frozen=True):
     """Float32 multiply-adds that each multiprocessor or compute unit of an architecture finishes in a clock."""
 
-    architecture: Annotated[str, msgspec.Meta(pattern=r"^(sm_\d+|gfx[0-9a-f]+)$")]
+    architecture: Architecture
     lanes: Annotated[int, msgspec.Meta(gt=0)]
 
 
-class HouseRule(Row, frozen=True):
+class SitePolicy(Row, frozen=True):
     """What a site allows, beside what works: never newer than `newest`, or one of the `images` only."""
 
     subject: Literal["tensorflow", "jax", "torch", RuntimeName, "python", "base"]

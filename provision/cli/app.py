@@ -150,6 +150,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)  # stopped by a service manager, it cleans up as on Ctrl-C
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish
         signal.signal(signal.SIGHUP, _terminate)  # the same when its terminal is closed
+    # A second call in one process begins anew: the parser is built from all that is registered.
+    app.registered_commands.clear()
+    app.registered_groups.clear()
     # Completion hands over the words in the environment, and needs all commands.
     for command in requested(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:]):
         register(command)

@@ -48,7 +48,7 @@ class DoctorDocument(Value):
 
     schema: Literal["kgpu-env/doctor/1"] = "kgpu-env/doctor/1"
     findings: tuple[Finding, ...] = ()
-    primary: Finding | None = None  # what to mend first; null on a healthy host
+    primary: Finding | None = None  # what to fix first; null on a healthy host
     steps: tuple[Step, ...] = ()
     commands: tuple[str, ...] = ()
     check: str = ""

@@ -56,7 +56,7 @@ def settle(flags: Mapping[str, object], environment: Mapping[str, str], project:
     for layer, origin in _layers(flags, environment, project):
         for key, value in layer.items():
             values[key] = value
-            origins[key] = origin.format(key=key, name=key.upper(), flag=key.replace("_", "-"))
+            origins[key] = origin.format(name=key.upper(), flag=SETTINGS[key].option.flag)
     return _build(values, origins)
 
 
@@ -71,7 +71,7 @@ def _layers(
         if name:
             layers.append((_profile(project, str(name)), f"{project.path}, profile {name}"))
     given = {key: value for key, value in flags.items() if value not in (None, (), [], {}) and key != "profile"}
-    return [*layers, (variables, PREFIX + "{name}"), (given, "flag --{flag}")]
+    return [*layers, (variables, PREFIX + "{name}"), (given, "flag {flag}")]
 
 
 def _profile(project: Project, name: str) -> dict[str, Any]:

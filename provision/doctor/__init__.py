@@ -57,7 +57,7 @@ def explain(code: str, catalogue: Catalogue) -> str:
 
 
 def _own(code: str) -> str:
-    """Return what one of the program's own codes means, with how it looks and what mends it where a page has that."""
+    """Return what one of the program's own codes means, with how it looks and what fixes it where a page has that."""
     meaning = MEANINGS.get(code) or _of_a_proof(code)
     if not meaning:
         return ""

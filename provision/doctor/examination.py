@@ -1,4 +1,4 @@
-"""The ladder of one host: each rung ok, broken or not known, and the one cause to mend first."""
+"""The ladder of one host: each rung ok, broken or not known, and the one cause to fix first."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -19,7 +19,7 @@ def examination(
     messages: tuple[Message, ...] = (),
     start: Start | None = None,
 ) -> Examination:
-    """Return the ladder of a host, its primary cause and what mends it.
+    """Return the ladder of a host, its primary cause and what fixes it.
 
     Args:
         host: as probed, or read from a file.

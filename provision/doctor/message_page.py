@@ -1,4 +1,4 @@
-"""A known message in full: what it is recognised by, how it looks, its causes and mends, its source."""
+"""A known message in full: what it is recognised by, how it looks, its causes and fixes, its source."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final

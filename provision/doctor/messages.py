@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from provision.catalogue.messages import KnownError, When
 from provision.doctor.conditions import chosen, findings_of, holds
 from provision.doctor.facts import Facts
-from provision.model import Host, vendor_of
+from provision.model import VENDORS, Host
 
 GAP: Final = 100  # lines: a traceback is shorter
 LINES: Final = 5000  # of a log's end are read
@@ -84,7 +84,7 @@ def recognise(text: str, rows: Iterable[KnownError], known: Facts = Facts()) -> 
 def of_host(text: str, rows: Iterable[KnownError], host: Host) -> tuple[Recognised, ...]:
     """Return what is known of a log from this host; rows of another vendor only where none of its own is met."""
     every = tuple(rows)
-    vendors = {vendor_of(gpu.vendor) for gpu in host.gpus}
+    vendors = {VENDORS[gpu.vendor] for gpu in host.gpus}
     own = Facts(host, vendors.pop() if len(vendors) == 1 else None)
     return recognise(text, every, own) or recognise(text, every, Facts(host))
 

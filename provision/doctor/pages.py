@@ -1,4 +1,4 @@
-"""How each cause that lies on disk looks, what mends it, and where it was seen; its meaning is in `codes`."""
+"""How each cause that lies on disk looks, what fixes it, and where it was seen; its meaning is in `codes`."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 from provision.engine.access import device_access
 from provision.engine.protocol import Image, Ran, Run
 from provision.errors import KgpuError
-from provision.model import GPU_VENDORS, Host, vendor_of
+from provision.model import GPU_VENDORS, VENDORS, Host
 from provision.model.examination import Start
 
 SECONDS: Final = 20.0
@@ -32,7 +32,7 @@ def try_start(engine: Starter, image: str, host: Host) -> Start | None:
     try:
         if maker is None or engine.image(image) is None:
             return None
-        run = Run(image=image, command=_COMMAND, access=device_access(host, vendor_of(maker)), seconds=SECONDS)
+        run = Run(image=image, command=_COMMAND, access=device_access(host, VENDORS[maker]), seconds=SECONDS)
         ran = engine.run(run)
     except KgpuError as error:
         return Start(image=image, started=False, text=error.text)

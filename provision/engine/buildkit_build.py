@@ -156,7 +156,7 @@ def _step_error(step: Step, why: str) -> BuildError:
         "KGE-401",
         f"the build step {_brief(step.vertex.name)} failed{ending}",
         cause=_brief(step.vertex.error or why),
-        fix="the log's last lines name the cause; mend it and build again (finished steps are cached)",
+        fix="the log's last lines name the cause; fix it and build again (finished steps are cached)",
     )
 
 

@@ -85,5 +85,5 @@ def _permission_denied(address: str) -> EngineError:
         "KGE-302",
         f"the engine's socket {Path(address.removeprefix(UNIX))} may not be opened by this user",
         cause="permission denied: the socket belongs to root and a group that you are not in",
-        fix="sudo usermod -aG docker $USER and log in again, or run with sudo",
+        fix="`sudo usermod -aG docker $USER` and log in again, or run with sudo",
     )

@@ -17,7 +17,6 @@ from provision.model.vendor import (
     Maker,
     RuntimeName,
     Vendor,
-    vendor_of,
 )
 from provision.model.version import DriverVersion, is_version, version_key
 
@@ -73,6 +72,5 @@ __all__ = [
     "encode",
     "is_version",
     "parse_json",
-    "vendor_of",
     "version_key",
 ]

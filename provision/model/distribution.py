@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 
 class Family(NamedTuple):
-    """The commands of one family; `{}` in `install` stands for packages."""
+    """The commands of one family, marked as in a fix; `{}` in `install` stands for packages."""
 
     install: str
     headers: str  # package of the running kernel's headers
@@ -14,35 +14,35 @@ class Family(NamedTuple):
     remove_word: str  # takes it off
 
 
-_ADD: Final = """sudo sed -i 's/^GRUB_CMDLINE_LINUX="/&WORD /' /etc/default/grub && sudo"""
-_REMOVE: Final = "sudo sed -i 's/ *WORD//' /etc/default/grub && sudo"
+_ADD: Final = """`sudo sed -i 's/^GRUB_CMDLINE_LINUX="/&WORD /' /etc/default/grub && sudo"""
+_REMOVE: Final = "`sudo sed -i 's/ *WORD//' /etc/default/grub && sudo"
 _DEBIAN: Final = Family(
-    install="sudo apt-get install {}",
+    install="`sudo apt-get install {}`",
     headers="linux-headers-$(uname -r)",
-    initramfs="sudo update-initramfs -u",
-    add_word=f"{_ADD} update-grub",
-    remove_word=f"{_REMOVE} update-grub",
+    initramfs="`sudo update-initramfs -u`",
+    add_word=f"{_ADD} update-grub`",
+    remove_word=f"{_REMOVE} update-grub`",
 )
 _REDHAT: Final = Family(
-    install="sudo dnf install {}",
+    install="`sudo dnf install {}`",
     headers="kernel-devel-$(uname -r)",
-    initramfs="sudo dracut -f",
-    add_word="sudo grubby --update-kernel=ALL --args=WORD",
-    remove_word="sudo grubby --update-kernel=ALL --remove-args=WORD",
+    initramfs="`sudo dracut -f`",
+    add_word="`sudo grubby --update-kernel=ALL --args=WORD`",
+    remove_word="`sudo grubby --update-kernel=ALL --remove-args=WORD`",
 )
 _ARCH: Final = Family(
-    install="sudo pacman -S {}",
+    install="`sudo pacman -S {}`",
     headers="linux-headers",
-    initramfs="sudo mkinitcpio -P",
-    add_word=f"{_ADD} grub-mkconfig -o /boot/grub/grub.cfg",
-    remove_word=f"{_REMOVE} grub-mkconfig -o /boot/grub/grub.cfg",
+    initramfs="`sudo mkinitcpio -P`",
+    add_word=f"{_ADD} grub-mkconfig -o /boot/grub/grub.cfg`",
+    remove_word=f"{_REMOVE} grub-mkconfig -o /boot/grub/grub.cfg`",
 )
 _SUSE: Final = Family(
-    install="sudo zypper install {}",
+    install="`sudo zypper install {}`",
     headers="kernel-default-devel",
-    initramfs="sudo dracut -f",
-    add_word=f"{_ADD} grub2-mkconfig -o /boot/grub2/grub.cfg",
-    remove_word=f"{_REMOVE} grub2-mkconfig -o /boot/grub2/grub.cfg",
+    initramfs="`sudo dracut -f`",
+    add_word=f"{_ADD} grub2-mkconfig -o /boot/grub2/grub.cfg`",
+    remove_word=f"{_REMOVE} grub2-mkconfig -o /boot/grub2/grub.cfg`",
 )
 _OTHER: Final = Family(
     install="install {}",

@@ -1,4 +1,4 @@
-"""What a look at a host found: a ladder from the bus to the framework, and the one cause to mend first."""
+"""What a look at a host found: a ladder from the bus to the framework, and the one cause to fix first."""
 
 from typing import Literal
 
@@ -41,8 +41,8 @@ class Examination(Value):
     """What is wrong with a host."""
 
     findings: tuple[Finding, ...] = ()  # the gravest first, without the general ones that another explains
-    primary: Finding | None = None  # None: nothing has to be mended
+    primary: Finding | None = None  # None: nothing has to be fixed
     steps: tuple[Step, ...] = ()
-    commands: tuple[str, ...] = ()  # that mend `primary` on this distribution
+    commands: tuple[str, ...] = ()  # that fix `primary` on this distribution
     check: str = ""  # shows whether it helped
     messages: tuple[Message, ...] = ()  # of the log, its cause first, harmless ones last

@@ -6,11 +6,10 @@ import msgspec
 
 from provision.compat import StrEnum
 from provision.model.base import Value
-from provision.model.vendor import Maker
+from provision.model.vendor import GPU_VENDORS, Maker, architectures
 from provision.model.version import VERSION
 
-# In Python "$" also matches before a newline at the end, hence the look-ahead.
-Architecture = Annotated[str, msgspec.Meta(pattern=r"^(sm_[0-9]{2,3}[af]?|gfx[0-9a-f]{3,4})$(?!\n)")]
+Architecture = Annotated[str, msgspec.Meta(pattern=architectures(GPU_VENDORS.values()))]
 Version = Annotated[str, msgspec.Meta(pattern=rf"^{VERSION}$(?!\n)")]
 
 
@@ -23,7 +22,7 @@ class Severity(StrEnum):
 
 
 class Finding(Value):
-    """Something that a person should know about the host, with its mend."""
+    """Something that a person should know about the host, with its fix."""
 
     code: str
     severity: Severity

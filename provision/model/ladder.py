@@ -102,7 +102,7 @@ def _explains(special: Finding, general: Finding) -> bool:
 
 
 def primary(findings: Iterable[Finding]) -> Finding | None:
-    """Return the one finding to mend first: an error before a warning, then the lowest rung; None on a healthy host.
+    """Return the one finding to fix first: an error before a warning, then the lowest rung; None on a healthy host.
 
     Findings without a place (a tool that failed, an unreadable file) are never taken.
     """

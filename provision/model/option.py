@@ -40,7 +40,7 @@ def settings_of(kind: type[msgspec.Struct]) -> Iterator[Setting]:
     Raises:
         TypeError: an option lacks the words that explain its key or its flag.
     """
-    for name, annotation in kind.__annotations__.items():
+    for name, annotation in _annotations(kind).items():
         own, option = _unpacked(annotation)
         if option is None:
             continue
@@ -56,8 +56,17 @@ def settings_of(kind: type[msgspec.Struct]) -> Iterator[Setting]:
 
 def keys_of(kind: type[msgspec.Struct]) -> dict[str, Option]:
     """Return the keys of the project file that are a value's fields, `user` and `network` as one each."""
-    found = {name: _unpacked(annotation)[1] for name, annotation in kind.__annotations__.items()}
+    found = {name: _unpacked(annotation)[1] for name, annotation in _annotations(kind).items()}
     return {name: option for name, option in found.items() if option}
+
+
+def _annotations(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the annotations of a value's fields, those of its base classes first."""
+    return {name: one for base in reversed(kind.__mro__) for name, one in _own(base).items()}
+
+
+def _own(kind: type) -> dict[str, Any]:
+    return vars(kind).get("__annotations__", {}) if issubclass(kind, msgspec.Struct) else {}
 
 
 def _unpacked(annotation: Any) -> tuple[Any, Option | None]:  # noqa: ANN401 - a type of any kind

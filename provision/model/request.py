@@ -3,13 +3,14 @@
 A field with an `Option` is declared here alone: its flag, its key of the project file and its variable follow.
 """
 
+from types import new_class
 from typing import Annotated, Final, Literal
 
 import msgspec
 
 from provision.model.base import Value
 from provision.model.option import Option, Setting, keys_of, settings_of
-from provision.model.vendor import VENDORS, Vendor
+from provision.model.vendor import RUNTIMES, VENDORS, Vendor
 
 Backend = Literal["tensorflow", "jax", "torch"]
 TITLES: Final[dict[Backend, str]] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}  # for people
@@ -40,6 +41,13 @@ class Network(Value):
     proxy: Annotated[str | None, Option(kind="address")] = None
     # "docker.io" -> "mirror.example:5000"
     registries: Annotated[dict[str, str], Option(kind="address")] = msgspec.field(default_factory=dict)
+
+
+def _runtime(vendor: Vendor) -> Option:
+    """Return the option that asks for a version of a vendor's runtime."""
+    only = f"This {vendor.row.runtime_title} only"
+    example = vendor.row.runtime_example
+    return Option(f'{only}: "{example}".', flag=f"--{vendor}", help=f"{only}.", metavar="VERSION", kind="version")
 
 
 class Request(Value):
@@ -96,14 +104,8 @@ class Request(Value):
             metavar="IMAGE",
         ),
     ] = None
-    cuda: Annotated[
-        str | None,
-        Option('This CUDA only: "12.5".', flag="--cuda", help="This CUDA only.", metavar="VERSION", kind="version"),
-    ] = None
-    rocm: Annotated[
-        str | None,
-        Option('This ROCm only: "7.2".', flag="--rocm", help="This ROCm only.", metavar="VERSION", kind="version"),
-    ] = None
+    cuda: Annotated[str | None, _runtime(Vendor.CUDA)] = None
+    rocm: Annotated[str | None, _runtime(Vendor.ROCM)] = None
     backend: Annotated[
         Backend | None,
         Option(
@@ -149,6 +151,18 @@ class Request(Value):
     env: Annotated[dict[str, str], Option("Environment variables of the image.", example={"TZ": "UTC"})] = (
         msgspec.field(default_factory=dict)
     )
+
+
+def _with_every_runtime(kind: type[Request]) -> type[Request]:
+    """Return the class with the options of the vendors that it does not name."""
+    others = [one for one in RUNTIMES if one not in kind.__struct_fields__]
+    types = {one: Annotated[str | None, _runtime(Vendor(one))] for one in others}
+    body: dict[str, object] = {"__doc__": kind.__doc__, "__module__": kind.__module__, "__annotations__": types}
+    body |= dict.fromkeys(others)
+    return new_class(kind.__name__, (kind,), exec_body=lambda names: names.update(body)) if others else kind
+
+
+Request = _with_every_runtime(Request)  # type: ignore[misc] # the same class, or one with more fields of the same kind
 
 
 class BuildOptions(Value):

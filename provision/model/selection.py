@@ -102,8 +102,8 @@ def _is(word: str, index: int, gpu: Gpu) -> bool:
     if word.isascii() and word.isdecimal():
         return int(word) == index
     small = word.lower()
-    if small.startswith(("sm_", "gfx")):
-        return small == gpu.architecture
+    if small == gpu.architecture:
+        return True
     address = _address(small)
     if address:
         return address == _address(gpu.pci or "")

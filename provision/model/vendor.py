@@ -1,11 +1,12 @@
 """What a vendor is: one row each. What differs between makers by a word or a value stands here and nowhere else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple, get_args
 
 from provision.compat import StrEnum
 from provision.model.access import Access
 from provision.model.complete import complete
+from provision.model.maker_builds import MakerBuilds
 
 Maker = Literal["nvidia", "amd"]  # the `vendor` of a GPU and of a driver
 RuntimeName = Literal["cuda", "rocm"]  # the `Vendor`s with a row below, where a type must name them
@@ -23,6 +24,8 @@ class GpuVendor(NamedTuple):
     title: str  # as the maker writes itself
     runtime_title: str  # the runtime as its maker writes it; its `Vendor` is the name in code
     runtime_example: str  # a version that one may ask for
+    architecture: str  # pattern of its GPUs' architectures
+    published: MakerBuilds | None  # how its builds list their GPUs; None: by code for compute capabilities
     settings: tuple[str, ...]  # how the names of the variables begin that choose its devices and libraries
     withheld: Mapping[str, str]  # variables that take every GPU from a process and from a container
     peak_is_bound: bool  # nothing on its GPUs computes float32 faster than their lanes times their clock
@@ -31,14 +34,20 @@ class GpuVendor(NamedTuple):
     kernel_driver: str  # the kernel module that drives the GPUs
     needs_modesetting: bool  # nomodeset on the kernel's command line keeps that module out
     library: str  # the driver library that a process with a GPU has loaded
+    library_files: tuple[str, ...]  # as the loader finds it, the newest first
+    library_calls: str  # how the names of its functions begin that list the devices; empty: it has no such functions
     node: str  # pattern of the device nodes without which a container has no GPU
     node_globs: tuple[str, ...]  # the device nodes that a process opens, below /dev
     own_node: str  # how the path of a GPU's own node begins
     shared_nodes: tuple[str, ...]  # nodes that all GPUs of the maker share
+    node_is_told: bool  # a process is told which node its GPU is
+    memory_is_told: bool  # its driver tells a process all the memory that it tells the host
     choosing: str  # the variable that shows only the chosen GPUs to a process
     bus_order: Mapping[str, str]  # variables that make its numbers those of the bus
     hiding: tuple[str, ...]  # all variables that can hide GPUs from a framework
     build_key: str  # TensorFlow's name for "built for this maker", in its build information
+    torch_version: str  # of torch.version, what is set in a build for this maker
+    operations: Mapping[str, str]  # operation of a framework -> the maker's library behind it
     image_variables: str  # pattern of the variables that a base image of this runtime sets
     access: AccessKind
     access_on_wsl: Access | None  # how WSL2's GPU reaches a container; None: as on other hosts
@@ -95,6 +104,8 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         title="NVIDIA",
         runtime_title="CUDA",
         runtime_example="12.5",
+        architecture="sm_[0-9]{2,3}[af]?",
+        published=None,
         settings=(
             *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
             *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
@@ -107,14 +118,31 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         kernel_driver="nvidia",
         needs_modesetting=False,
         library="libcuda.so",
+        library_files=("libcuda.so.1",),
+        library_calls="cu",
         node=r"/dev/(nvidia\d+|dxg)",
         node_globs=("nvidia[0-9]*",),
         own_node="/dev/nvidia",
         shared_nodes=("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"),
+        node_is_told=False,
+        memory_is_told=True,
         choosing="CUDA_VISIBLE_DEVICES",
         bus_order={"CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
         hiding=("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
         build_key="is_cuda_build",
+        torch_version="cuda",
+        operations={
+            "matmul": "cuBLAS",
+            "conv2d": "cuDNN",
+            "conv2d network": "cuDNN",
+            "lstm": "cuDNN",
+            "fft": "cuFFT",
+            "solver": "cuSOLVER",
+            "sparse": "cuSPARSE",
+            "xla": "XLA",
+            "mixed precision": "cuBLAS float16",
+            "collective": "NCCL",
+        },
         image_variables="NVIDIA_VISIBLE_DEVICES|NVIDIA_REQUIRE_CUDA|CUDA_VERSION",
         access="runtime",
         access_on_wsl=None,
@@ -143,6 +171,24 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         title="AMD",
         runtime_title="ROCm",
         runtime_example="7.2",
+        architecture="gfx[0-9a-f]{3,4}",
+        published=MakerBuilds(
+            machines=("x86_64",),
+            not_in_wsl=(
+                "AMD documents TensorFlow for Linux only, and this is WSL2",
+                "AMD-Ecosystem/ai-ecosystem, docs/frameworks/tensorflow/install.rst",
+            ),
+            wsl_unknown=(
+                (
+                    "no file of WSL2 tells it; and the catalogue has no build for WSL2: "
+                    "torch is known to run there (ROCm/librocdxg#1)"
+                ),
+                "install AMD's own torch for WSL2 in the distribution, or use the GPU on Linux itself",
+            ),
+            partitions=("6.4.1", "ROCm/container-toolkit, requirements.rst"),
+            # The Core SDK's, in its wheels.
+            wheel_folders=("_rocm_sdk_core/lib", "_rocm_sdk_core/lib/rocm_sysdeps/lib", "_rocm_sdk_libraries/lib"),
+        ),
         settings=(
             *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES"),
             *("GPU_DEVICE_ORDINAL", "HSA_OVERRIDE"),
@@ -154,14 +200,31 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         kernel_driver="amdgpu",
         needs_modesetting=True,
         library="libamdhip64",
+        library_files=("libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5"),
+        library_calls="hip",
         node=r"/dev/(kfd|dxg)",
         node_globs=("kfd", "dri/renderD*"),
         own_node="/dev/dri/renderD",
         shared_nodes=("/dev/kfd",),
+        node_is_told=True,
+        memory_is_told=False,
         choosing="ROCR_VISIBLE_DEVICES",
         bus_order={},
         hiding=("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
         build_key="is_rocm_build",
+        torch_version="hip",
+        operations={
+            "matmul": "rocBLAS",
+            "conv2d": "MIOpen",
+            "conv2d network": "MIOpen",
+            "lstm": "MIOpen",
+            "fft": "hipFFT",
+            "solver": "rocSOLVER",
+            "sparse": "rocSPARSE",
+            "xla": "XLA",
+            "mixed precision": "rocBLAS float16",
+            "collective": "RCCL",
+        },
         image_variables="(ROCM|HIP|MIOPEN|HSA)_.*",
         access="nodes",
         # Through /dev/dxg and two libraries (facts: AMD, WSL2 container).
@@ -200,10 +263,7 @@ VENDORS: Final[dict[str, Vendor]] = {
 }
 
 
-def vendor_of(maker: str) -> Vendor:
-    """Return the kind of environment for a maker's GPUs: cuda for "nvidia".
-
-    Raises:
-        KeyError: no such maker.
-    """
-    return VENDORS[maker]
+def architectures(rows: Iterable[GpuVendor]) -> str:
+    """Return the pattern of the architectures of some makers' GPUs."""
+    # In Python "$" also matches before a newline at the end, hence the look-ahead.
+    return rf"^({'|'.join(row.architecture for row in rows)})$(?!\n)"

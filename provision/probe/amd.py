@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from provision.model import DeviceNode, Driver, Finding, Gpu, Vendor
 from provision.probe import amd_findings, findings
+from provision.probe.amd_monitor import MONITOR
 from provision.probe.amd_parsers import (
     compute_units,
     device_uuid,
@@ -27,8 +28,9 @@ from provision.probe.pci import DEVICES, PciGpu
 from provision.probe.reader import Reader
 from provision.probe.system import kernel
 from provision.probe.unusable import marked
-from provision.probe.vendor_probe import VendorPart
+from provision.probe.vendor_probe import VendorPart, VendorProbe
 
+_ROW: Final = Vendor.ROCM.row
 _MODULE: Final = "/sys/module/amdgpu"
 _NODES: Final = "/sys/class/kfd/kfd/topology/nodes"
 _KFD: Final = "/dev/kfd"
@@ -54,7 +56,9 @@ def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> Vend
     computing = {node.physical for node in nodes}
     others = [gpu for gpu in pci if gpu.address not in computing]
     release = kernel(reader)
-    reasons = {gpu.address: why_unusable(gpu, lookups.amd_chips.get(gpu.device), driver, release) for gpu in others}
+    reasons = {
+        gpu.address: why_unusable(gpu, lookups.of(_ROW.maker).chips.get(gpu.device), driver, release) for gpu in others
+    }
     gpus = [_gpu(reader, node, nodes, names, lookups) for node in nodes]
     bare = [marked(_bare(reader, gpu, names, lookups), reasons[gpu.address]) for gpu in others]
     return VendorPart(
@@ -71,7 +75,7 @@ def probe_amd(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> Vend
 
 def serves_wsl(reader: Reader) -> bool:
     """Tell whether AMD's bridge to Windows' driver is there, which the user installs (facts: amd.md, section 4f)."""
-    return reader.exists(Vendor.ROCM.row.wsl_library)
+    return reader.exists(_ROW.wsl_library)
 
 
 def _driver(reader: Reader, lookups: Lookups) -> Driver | None:
@@ -83,7 +87,7 @@ def _driver(reader: Reader, lookups: Lookups) -> Driver | None:
     told = reader.line(f"{_MODULE}/version")
     version, release = parse_module_version(parse_driver_version(told or ""))
     flavour: Literal["dkms", "inbox"] = "dkms" if told else "inbox"
-    release = release or lookups.amd_releases.get(version or "")
+    release = release or lookups.of(_ROW.maker).releases.get(version or "")
     return Driver(vendor="amd", version=version, release=release, flavour=flavour)
 
 
@@ -121,7 +125,7 @@ def _gpu(
     properties = node.properties
     device = f"{properties.get('device_id', 0):04x}"
     told = gfx_name(properties.get("gfx_target_version", 0))
-    chip = lookups.amd_targets.get(told) if told else lookups.amd_chips.get(device)
+    chip = lookups.of(_ROW.maker).targets.get(told) if told else lookups.of(_ROW.maker).chips.get(device)
     target = told or (chip.target if chip else None)
     siblings = Counter(other.physical for other in nodes)[node.physical]
     mode = reader.line(f"{DEVICES}/{node.physical}/current_compute_partition")
@@ -158,7 +162,7 @@ def _render_node(reader: Reader, properties: dict[str, int]) -> tuple[DeviceNode
 
 def _bare(reader: Reader, gpu: PciGpu, names: dict[tuple[str, int], str], lookups: Lookups) -> Gpu:
     """Return a GPU that only the bus shows."""
-    chip = lookups.amd_chips.get(gpu.device)
+    chip = lookups.of(_ROW.maker).chips.get(gpu.device)
     return Gpu(
         vendor="amd",
         name=_name(reader, gpu.address, gpu.device, names),
@@ -199,3 +203,6 @@ def _node_findings(reader: Reader, nodes: tuple[_Node, ...], gpus: list[Gpu]) ->
     if closed:
         found.append(findings.node_closed(", ".join(closed)))
     return found
+
+
+PROBE: Final = VendorProbe(probe_amd, serves_wsl, tools=None, monitor=MONITOR)

@@ -10,7 +10,7 @@ from provision.probe.unusable import Unusable
 _MODULE = "amdgpu"
 
 
-def why_unusable(gpu: PciGpu, row: rows.AmdChip | None, driver: Driver | None, kernel: str | None) -> Unusable:
+def why_unusable(gpu: PciGpu, row: rows.TargetChip | None, driver: Driver | None, kernel: str | None) -> Unusable:
     """Return why a GPU without a KFD node is not usable.
 
     Args:
@@ -39,16 +39,16 @@ def _held(gpu: PciGpu) -> Unusable:
     return Unusable("KGE-103", reason, f"Unbind it from {gpu.driver}, then let the amdgpu module take it.")
 
 
-def _not_loaded(gpu: PciGpu, row: rows.AmdChip | None) -> Unusable:
+def _not_loaded(gpu: PciGpu, row: rows.TargetChip | None) -> Unusable:
     if row and gpu.device in row.virtual:
         reason = f"has no driver: it is a virtual function of {row.name} ({row.target}), and amdgpu is not loaded"
         fix = "Install the amdgpu driver that the cloud or the hypervisor's maker names for this guest."
         return Unusable("KGE-103", reason, fix)
-    fix = "sudo modprobe amdgpu; if it fails, see /etc/modprobe.d (blacklist amdgpu) and dmesg."
+    fix = "`sudo modprobe amdgpu`; if it fails, see /etc/modprobe.d (blacklist amdgpu) and dmesg."
     return Unusable("KGE-103", "has no driver; the amdgpu module is not loaded", fix)
 
 
-def _no_compute(gpu: PciGpu, row: rows.AmdChip | None, driver: Driver, kernel: str | None) -> Unusable:
+def _no_compute(gpu: PciGpu, row: rows.TargetChip | None, driver: Driver, kernel: str | None) -> Unusable:
     """The amdgpu module is loaded, and KFD has no node for the GPU."""
     minor = row is not None and row.integrated
     if row and gpu.device in row.virtual and not row.virtual_compute:
@@ -64,7 +64,7 @@ def _no_compute(gpu: PciGpu, row: rows.AmdChip | None, driver: Driver, kernel: s
     return Unusable("KGE-112", reason, _compute_fix(row, kernel), minor=minor)
 
 
-def _compute_fix(row: rows.AmdChip | None, kernel: str | None) -> str:
+def _compute_fix(row: rows.TargetChip | None, kernel: str | None) -> str:
     if row and row.atomics and not row.integrated:
         return (
             "dmesg tells why (lines with kfd). 'PCI rejects atomics': the slot, a bridge or the virtual machine's root "
@@ -78,11 +78,11 @@ def _compute_fix(row: rows.AmdChip | None, kernel: str | None) -> str:
 
 def _not_taken(gpu: PciGpu) -> Unusable:
     reason = "has no driver, although the amdgpu module is loaded: the module did not take it"
-    bind = f"echo {gpu.address} | sudo tee /sys/bus/pci/drivers/amdgpu/bind"
+    bind = f"`echo {gpu.address} | sudo tee /sys/bus/pci/drivers/amdgpu/bind`"
     if gpu.override and gpu.override != _MODULE:
         path = f"/sys/bus/pci/devices/{gpu.address}/driver_override"
         return Unusable(
-            "KGE-103", reason, f"Its driver_override still says {gpu.override}: echo | sudo tee {path}; {bind}"
+            "KGE-103", reason, f"Its driver_override still says {gpu.override}: `echo | sudo tee {path}`; {bind}"
         )
     fix = "dmesg tells why (lines with amdgpu: an unknown GPU, missing firmware). A newer kernel, linux-firmware or "
     return Unusable("KGE-103", reason, f"{fix}amdgpu-dkms knows newer GPUs.")

@@ -1,4 +1,4 @@
-"""The findings of a probe, KGE-101 to KGE-119, with their mends; what concerns one vendor is in its own module."""
+"""The findings of a probe, KGE-101 to KGE-119, with their fixes; what concerns one vendor is in its own module."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,7 @@ def cannot_tell() -> Finding:
         code="KGE-117",
         severity=_ERROR,
         text="Whether this host has a GPU is unknown: places where it would show could not be read.",
-        fix="Mend what the findings KGE-104 name, then probe again.",
+        fix="Fix what the findings KGE-104 name, then probe again.",
     )
 
 
@@ -75,7 +75,7 @@ def node_closed(paths: str) -> Finding:
         code="KGE-113",
         severity=_INFO,
         text=f"You may not open {paths}. An engine that runs as root still can; a rootless one cannot.",
-        fix="sudo usermod -aG render,video $USER, then log in again (or the group that owns the node).",
+        fix="`sudo usermod -aG render,video $USER`, then log in again (or the group that owns the node).",
     )
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from provision.catalogue import Catalogue, rows
+from provision.catalogue import LISTING, Catalogue, rows
+from provision.model import Maker, Vendor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AmdKernel:
-    """From which kernel on the kernel's own amdgpu computes well on a GPU target.
+class NeededKernel:
+    """From which kernel on the kernel's own driver computes well on a GPU target.
 
     Attributes:
         needs: the release, "6.18.4".
@@ -22,38 +24,63 @@ class AmdKernel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetLookups:
+    """Lookups for a maker whose builds list their GPUs.
+
+    Attributes:
+        releases: the version of the kernel module, its first three parts, to the driver's release branch, "6.16.13" to
+            "30.30".
+        chips: PCI device id, four lower-case hex digits, to the row of its chip.
+        targets: "gfx942" to the same rows.
+        kernels: GPU target to the kernel that it needs, where the kernel's own module drives it.
+    """
+
+    releases: Mapping[str, str] = field(default_factory=dict)
+    chips: Mapping[str, rows.TargetChip] = field(default_factory=dict)
+    targets: Mapping[str, rows.TargetChip] = field(default_factory=dict)
+    kernels: Mapping[str, NeededKernel] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lookups:
     """Lookups that the caller takes from the catalogue; empty ones make answers less exact, never wrong.
 
     Attributes:
-        amd_releases: `/sys/module/amdgpu/version`, its first three parts, to the driver's release branch, "6.16.13" to
-            "30.30".
-        amd_chips: AMD PCI device id, four lower-case hex digits, to the row of its chip.
-        amd_targets: "gfx942" to the same rows.
         capabilities: NVIDIA PCI device id to capability, "2330" to "9.0".
         generations: capability to its row, "9.0" to that of Hopper.
-        amd_kernels: GPU target to the kernel that it needs, where the kernel's own amdgpu drives it.
+        makers: those of the others.
     """
 
-    amd_releases: Mapping[str, str] = field(default_factory=dict)
-    amd_chips: Mapping[str, rows.AmdChip] = field(default_factory=dict)
-    amd_targets: Mapping[str, rows.AmdChip] = field(default_factory=dict)
     capabilities: Mapping[str, str] = field(default_factory=dict)
     generations: Mapping[str, rows.Capability] = field(default_factory=dict)
-    amd_kernels: Mapping[str, AmdKernel] = field(default_factory=dict)
+    makers: Mapping[Maker, TargetLookups] = field(default_factory=dict)
+
+    def of(self, maker: Maker) -> TargetLookups:
+        """Return the lookups for a maker whose builds list their GPUs."""
+        return self.makers.get(maker, _NONE)
+
+
+_NONE: Final = TargetLookups()
 
 
 def lookups_of(catalogue: Catalogue) -> Lookups:
     """Return the lookups of a catalogue."""
     return Lookups(
-        amd_releases={version: row.release for row in catalogue.amd.drivers for version in row.sysfs},
-        amd_chips={device: chip for chip in catalogue.amd_chips for device in chip.devices},
-        amd_targets={chip.target: chip for chip in catalogue.amd_chips},
         capabilities={device: chip.capability for chip in catalogue.chips for device in chip.devices},
         generations={row.capability: row for row in catalogue.nvidia.capabilities},
-        amd_kernels={
-            row.target: AmdKernel(needs=row.kernel, backports=row.kernel_backports, reason=row.kernel_reason)
-            for row in catalogue.amd.targets
+        makers={vendor.row.maker: _of_listed(catalogue, vendor) for vendor in LISTING},
+    )
+
+
+def _of_listed(catalogue: Catalogue, vendor: Vendor) -> TargetLookups:
+    known, chips = catalogue.listed(vendor), catalogue.listed_chips(vendor)
+    return TargetLookups(
+        releases={version: row.release for row in known.drivers for version in row.sysfs},
+        chips={device: chip for chip in chips for device in chip.devices},
+        targets={chip.target: chip for chip in chips},
+        kernels={
+            row.target: NeededKernel(needs=row.kernel, backports=row.kernel_backports, reason=row.kernel_reason)
+            for row in known.targets
             if row.kernel
         },
     )

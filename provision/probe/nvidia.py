@@ -5,11 +5,13 @@ from typing import Final
 
 from provision.catalogue import rows
 from provision.model import DeviceNode, Driver, Finding, Gpu, Vendor
-from provision.probe import findings, nvidia_findings
+from provision.probe import findings, nvidia_findings, nvidia_tools
 from provision.probe.lookups import Lookups
+from provision.probe.nvidia_monitor import MONITOR
 from provision.probe.nvidia_parsers import (
     GpuInformation,
     KernelModule,
+    architecture,
     parse_gpu_information,
     parse_library_version,
     parse_minor,
@@ -21,7 +23,7 @@ from provision.probe.parsers import parse_pci
 from provision.probe.pci import PciGpu
 from provision.probe.reader import Reader
 from provision.probe.unusable import marked
-from provision.probe.vendor_probe import VendorPart
+from provision.probe.vendor_probe import VendorPart, VendorProbe
 
 _PROC: Final = "/proc/driver/nvidia"
 _ROW: Final = Vendor.CUDA.row
@@ -129,11 +131,6 @@ def _gpus(
     return _slices(reader, whole, info.minor) or (whole,)
 
 
-def architecture(capability: str | None) -> str | None:
-    """Return a compute capability in the model's form: "9.0" is sm_90."""
-    return f"sm_{capability.replace('.', '')}" if capability else None
-
-
 def _slices(reader: Reader, whole: Gpu, minor: int | None) -> tuple[Gpu, ...]:
     """Return one Gpu per compute instance. Files name the instances, not their profiles or UUIDs."""
     folder = f"{_PROC}/capabilities/gpu{minor}/mig"
@@ -177,7 +174,10 @@ def _module_findings(module: KernelModule, libraries: tuple[str, ...]) -> list[F
 
 
 def _node_findings(reader: Reader, gpus: tuple[Gpu, ...]) -> list[Finding]:
-    wanted = {"/dev/nvidiactl": "sudo nvidia-modprobe -c 0", "/dev/nvidia-uvm": "sudo nvidia-modprobe -u -c 0"}
+    wanted = {"/dev/nvidiactl": "`sudo nvidia-modprobe -c 0`", "/dev/nvidia-uvm": "`sudo nvidia-modprobe -u -c 0`"}
     if not any(gpu.usable for gpu in gpus):
         return []
     return [findings.node_missing(path, fix) for path, fix in wanted.items() if not reader.node(path)]
+
+
+PROBE: Final = VendorProbe(probe_nvidia, serves_wsl, nvidia_tools.ask_tools, MONITOR)

@@ -34,7 +34,7 @@ def mig_without_instances(address: str) -> Finding:
         code="KGE-139",
         severity=_ERROR,
         text=f"MIG is on for the NVIDIA GPU at {address} and has no instances: CUDA sees nothing on it.",
-        fix=f"Make instances (sudo nvidia-smi mig -i {address} -lgip, then -cgi PROFILE -C), or switch MIG off: "
+        fix=f"Make instances (`sudo nvidia-smi mig -i {address} -lgip`, then -cgi PROFILE -C), or switch MIG off: "
         f"sudo nvidia-smi -i {address} -mig 0. Check: nvidia-smi -L",
     )
 
@@ -45,6 +45,6 @@ def memory_errors(address: str, what: str) -> Finding:
         code="KGE-134",
         severity=Severity.WARNING,
         text=f"The NVIDIA GPU at {address} has {what}.",
-        fix=f"sudo nvidia-smi -r -i {address} (nobody may use it then), or reboot; if it comes back, replace the card. "
-        "Check: nvidia-smi -q -d ECC,ROW_REMAPPER",
+        fix=f"`sudo nvidia-smi -r -i {address}` (nobody may use it then), or reboot; if it comes back, replace the "
+        "card. Check: nvidia-smi -q -d ECC,ROW_REMAPPER",
     )

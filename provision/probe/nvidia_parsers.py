@@ -183,3 +183,8 @@ def parse_smi_list(text: str) -> dict[str, tuple[Slice, ...]]:
 def with_slices(gpus: tuple[ReportedGpu, ...], slices: dict[str, tuple[Slice, ...]]) -> tuple[ReportedGpu, ...]:
     """Return `gpus` with the MIG devices that `parse_smi_list` found for them."""
     return tuple(replace(gpu, slices=slices.get(gpu.uuid or "", ())) for gpu in gpus)
+
+
+def architecture(capability: str | None) -> str | None:
+    """Return a compute capability in the model's form: "9.0" is sm_90."""
+    return f"sm_{capability.replace('.', '')}" if capability else None

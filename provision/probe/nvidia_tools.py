@@ -11,8 +11,7 @@ import msgspec
 
 from provision.model import Driver, Finding, Gpu, Host
 from provision.probe import findings, nvidia_findings
-from provision.probe.nvidia import architecture
-from provision.probe.nvidia_parsers import ReportedGpu, Slice
+from provision.probe.nvidia_parsers import ReportedGpu, Slice, architecture
 from provision.probe.nvml import ask_nvml
 from provision.probe.smi import ToolAnswer, ask_smi
 from provision.probe.unusable import driven

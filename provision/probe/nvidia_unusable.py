@@ -80,11 +80,10 @@ def reserved(gpu: PciGpu, module: str) -> Unusable:
 def _not_loaded(row: rows.Capability | None, libraries: tuple[str, ...]) -> Unusable:
     reason = "has no driver; the nvidia module is not loaded"
     if libraries:
-        told = (
-            f"Its libraries are installed ({', '.join(libraries)}): sudo modprobe nvidia; if it fails, dmesg tells why."
-        )
+        listed = ", ".join(libraries)
+        told = f"Its libraries are installed ({listed}): `sudo modprobe nvidia`; if it fails, dmesg tells why."
         return Unusable("KGE-102", reason, told)
-    fix = f"Install NVIDIA's driver{_for(row)} for the running kernel, then: sudo modprobe nvidia"
+    fix = f"Install NVIDIA's driver{_for(row)} for the running kernel, then: `sudo modprobe nvidia`"
     return Unusable("KGE-102", reason, fix)
 
 
@@ -109,10 +108,10 @@ def _not_taken(gpu: PciGpu) -> Unusable:
     reason = "has no driver, although the nvidia module is loaded: the module did not take it"
     if gpu.override and gpu.override != _MODULE:
         path = f"/sys/bus/pci/devices/{gpu.address}/driver_override"
-        fix = f"Its driver_override still says {gpu.override}: echo | sudo tee {path}; {_bind(gpu)}"
+        fix = f"Its driver_override still says {gpu.override}: `echo | sudo tee {path}`; {_bind(gpu)}"
         return Unusable("KGE-102", reason, fix)
-    return Unusable("KGE-102", reason, f"dmesg tells why (lines with NVRM). After mending: {_bind(gpu)}")
+    return Unusable("KGE-102", reason, f"dmesg tells why (lines with NVRM). After that is fixed: {_bind(gpu)}")
 
 
 def _bind(gpu: PciGpu) -> str:
-    return f"echo {gpu.address} | sudo tee /sys/bus/pci/drivers/nvidia/bind"
+    return f"`echo {gpu.address} | sudo tee /sys/bus/pci/drivers/nvidia/bind`"

@@ -1,4 +1,4 @@
-"""GPUs that a container cannot compute on: why, what mends it, and how much it matters on this host."""
+"""GPUs that a container cannot compute on: why, what fixes it, and how much it matters on this host."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

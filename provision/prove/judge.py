@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from provision.catalogue.messages import KnownError
 from provision.engine.protocol import Ran
 from provision.model import Check, Proof, Status, Training, Vendor, Verdict
+from provision.probe.monitor import HostView
 from provision.prove.checks import devices, libraries, placement, table
 from provision.prove.checks.case import Case
 from provision.prove.checks.row import Row
 from provision.prove.evidence import Evidence, Problem, TrainingRecord
 from provision.prove.expectation import Expectation
-from provision.prove.host_monitor import HostView
 from provision.prove.reason import reason_of, with_missing
 
 LOG_LINES = 20

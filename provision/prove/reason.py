@@ -86,7 +86,7 @@ def with_missing(text: str, expected: tuple[ExpectedDevice, ...]) -> str:
 
 
 def reason_of(case: Case, checks: tuple[Check, ...], verdict: Verdict, patterns: Iterable[KnownError]) -> Reason:
-    """Return the reason of `verdict`: of several causes the one that must be mended first."""
+    """Return the reason of `verdict`: of several causes the one that must be fixed first."""
     if verdict is Verdict.PROVED:
         return Reason(f"the model trained and learned on {case.expectation.requested}")
     if verdict is Verdict.CPU:

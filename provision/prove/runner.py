@@ -13,10 +13,11 @@ from provision.engine.protocol import Access, Engine, Image, Ran, Run
 from provision.model import GPU_VENDORS, Backend, GpuVendor, Host, Level, Proof, Value, Vendor, Verdict, selection
 from provision.model.inside import SCRATCH, cache_environment
 from provision.model.labels import stack_of
+from provision.probe.monitor import HostView
 from provision.prove.control import WITHHELD, with_control, with_known_control
 from provision.prove.evidence import parse_result
 from provision.prove.expectation import Expectation, host_state, select
-from provision.prove.host_monitor import HostMonitor, HostView, boot_id
+from provision.prove.host_monitor import HostMonitor, boot_id
 from provision.prove.judge import judge
 from provision.prove.process_runner import run_here
 from provision.prove.reason import PYTHON_MISSING

@@ -156,7 +156,7 @@ def _reasons(
     telling = [one for one in failure.rejected if one.rule in rules]
     telling.sort(key=lambda one: one.rule.startswith("requested-"))
     why = told(telling[0]) if telling else failure.cause
-    why = f"{why}. {conflict(rules)}" if rules else why
+    why = f"{why}. {conflict(rules, vendor)}" if rules else why
     return tuple(rule.value for rule in rules), why, suggestions.changes(catalogue, host, wishes, vendor, broken)
 
 

@@ -7,33 +7,47 @@ from msgspec import Struct
 
 from provision.catalogue import Catalogue, rows
 from provision.catalogue.drives import NotDriven
-from provision.model import TITLES, Backend, Driver, DriverVersion, Gpu, Host, Request, Vendor
+from provision.model import RUNTIMES, TITLES, Backend, Driver, DriverVersion, Gpu, Host, Request, Vendor
 from provision.resolve.rule_names import RuleName
 
 
 class Wishes(NamedTuple):
-    """What a request says about the stack itself: versions, a backend, a base image. Nothing else of it changes it."""
+    """What a request says about the stack itself: versions, a backend, a base image. Nothing else of it changes it.
+
+    Each is called by its option; without any, it is false in all of its parts.
+    """
 
     tensorflow: str | None = None
     backend: Backend | None = None
     python: str | None = None
     base: str | None = None
-    cuda: str | None = None
-    rocm: str | None = None
+    runtimes: tuple[tuple[str, str], ...] = ()  # of each vendor's runtime the version; its option is the vendor's name
 
-    def runtime(self, vendor: Vendor) -> str | None:
-        """Return the version asked for of a vendor's runtime; its option has the vendor's name."""
-        found: str | None = getattr(self, vendor, None)
-        return found
+    def runtime(self, vendor: str) -> str | None:
+        """Return the version asked for of a vendor's runtime."""
+        return next((version for name, version in self.runtimes if name == vendor), None)
+
+    def of(self, option: str) -> str | None:
+        """Return what is asked for by an option."""
+        return self.runtime(option) if option in RUNTIMES else getattr(self, option)
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What is asked for, by option."""
+        own = {name: value for name, value in self._asdict().items() if name != "runtimes" and value is not None}
+        return {**own, **dict(self.runtimes)}
 
     def having(self, **values: str | None) -> "Wishes":
         """Return the wishes with others in place of some."""
-        return Wishes(**{**self._asdict(), **values})
+        found = {**self.asked, **values}
+        runtimes = tuple((name, version) for name in RUNTIMES if (version := found.pop(name, None)) is not None)
+        return Wishes(**found, runtimes=runtimes)  # type: ignore[arg-type] # a backend is a str here
 
 
 def wishes_of(request: Request) -> Wishes:
     """Return what a request says about the stack itself."""
-    return Wishes(*(getattr(request, name) for name in Wishes._fields))
+    own = ("tensorflow", "backend", "python", "base", *RUNTIMES)
+    return Wishes().having(**{name: getattr(request, name) for name in own})
 
 
 class Facts(Struct, frozen=True):
@@ -51,7 +65,7 @@ class Facts(Struct, frozen=True):
     version: DriverVersion | None = None  # where drivers are compared by version
     cuda: str = "0"  # the newest CUDA that the driver reports
     capabilities: tuple[rows.Capability | None, ...] = ()  # one for each of `gpus`
-    window: rows.AmdDriver | None = None  # the releases of the runtime that the driver runs
+    window: rows.TargetDriver | None = None  # the releases of the runtime that the driver runs
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -79,8 +93,8 @@ class Runtime(Struct, frozen=True):
     version: str = ""
     series: str = ""  # by which the tables of drivers name it; empty where a driver is new enough or not
     floor: rows.CudaFamily | None = None  # the driver that it needs at least
-    supports: rows.RocmSeries | None = None  # the GPUs that the runtime itself lists, of a series
-    partitions: str = ""  # the first release that sees the partitions of a GPU; empty where all do
+    supports: rows.RuntimeSeries | None = None  # the GPUs that the runtime itself lists, of a series
+    partitions: tuple[str, str] | None = None  # the first release that sees the partitions of a GPU, and the source
     cudnn: str = ""
     cudnn_row: rows.Cudnn | None = None
     wheels: rows.CudaWheels | None = None  # what is installed of it beside the framework

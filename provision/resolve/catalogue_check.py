@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from provision.catalogue import Catalogue, rows
+from provision.catalogue import LISTING, Catalogue, rows
 from provision.model import DriverVersion, Finding, Host, Request, Severity, Stack, Vendor, version_key
-from provision.resolve.candidate import wishes_of
+from provision.resolve.candidate import Wishes, wishes_of
 from provision.resolve.facts import Failure
 from provision.resolve.matrix import hosts
 from provision.resolve.rule_names import RuleName
@@ -62,7 +62,7 @@ def _contradictions(catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def _twice(catalogue: Catalogue) -> Iterator[Finding]:
-    keys = {
+    shared = {
         "toolkits": [row.version for row in catalogue.nvidia.toolkits],
         "branches": [row.branch for row in catalogue.nvidia.branches],
         "compat": [row.cuda for row in catalogue.nvidia.compat],
@@ -70,20 +70,26 @@ def _twice(catalogue: Catalogue) -> Iterator[Finding]:
         "ptx": [row.isa for row in catalogue.nvidia.ptx],
         "cudnn": [row.version for row in catalogue.nvidia.cudnn],
         "releases": [row.version for row in catalogue.tensorflow],
-        "drivers": [row.release for row in catalogue.amd.drivers],
-        "targets": [row.target for row in catalogue.amd.targets],
-        "rocm": [row.series for row in catalogue.amd.rocm],
-        "builds": [row.image for row in catalogue.amd.builds],
         "bases": [row.image for row in catalogue.images.bases],
         "keras_cuda": [f"{row.title}, CUDA {row.cuda}" for row in catalogue.keras.keras_cuda],
-        "keras_rocm": [f"{row.title}, ROCm {row.release}" for row in catalogue.keras.keras_rocm],
         "keras_cpu": [row.title for row in catalogue.keras.keras_cpu],
     }
-    for table, values in keys.items():
+    of_makers = (pair for vendor in LISTING for pair in _of_listed(catalogue, vendor))
+    for table, values in (*shared.items(), *of_makers):
         for value, count in Counter(values).items():
             if count > 1:
                 text = f"{table}: {count} rows are for {value}, and only the first is used"
                 yield _finding("KGE-254", Severity.ERROR, text, "keep one of them")
+
+
+def _of_listed(catalogue: Catalogue, vendor: Vendor) -> Iterator[tuple[str, list[str]]]:
+    """Yield what no two rows of a maker's tables may share, by table."""
+    known, title = catalogue.listed(vendor), vendor.row.runtime_title
+    yield "drivers", [row.release for row in known.drivers]
+    yield "targets", [row.target for row in known.targets]
+    yield vendor.value, [row.series for row in known.series]
+    yield "builds", [row.image for row in known.builds]
+    yield f"keras_{vendor}", [f"{row.title}, {title} {row.release}" for row in catalogue.keras.of(vendor)]
 
 
 def _doubtful(catalogue: Catalogue) -> Iterator[Finding]:
@@ -98,29 +104,26 @@ def _useless(catalogue: Catalogue) -> Iterator[Finding]:
     wanted = [("releases", row.id, Vendor.CUDA, _named(catalogue, row.version)) for row in catalogue.tensorflow]
     wanted += [("cuda_bases", row.id, Vendor.CUDA, _on(catalogue, row.image)) for row in catalogue.images.cuda_bases]
     wanted += [
-        ("builds", row.id, Vendor.ROCM, [Request(vendor=Vendor.ROCM, base=row.image, rocm=row.rocm)])
-        for row in catalogue.amd.builds
+        ("builds", row.id, vendor, [_asking(vendor, row.series, base=row.image)])
+        for vendor in LISTING
+        for row in catalogue.listed(vendor).builds
     ]
     for table, name, vendor, requests in wanted:
         machines = _machines(catalogue, vendor)
-        served = (
-            isinstance(find(catalogue, host, wishes_of(request), vendor), Stack)
-            for request in requests
-            for host in machines
-        )
+        wishes = [wishes_of(request)._replace(backend="tensorflow") for request in requests]
+        served = (isinstance(find(catalogue, host, one, vendor), Stack) for one in wishes for host in machines)
         if not any(served):
-            rules = ", ".join(_nearest(catalogue, machines, requests[0], vendor))
+            rules = ", ".join(_nearest(catalogue, machines, wishes[0], vendor))
             text = f"{table}, {name}: no driver and GPU of the catalogue gets it; what comes nearest breaks {rules}"
             yield _finding("KGE-256", Severity.INFO, text, "it serves `kgpu-env check` at most")
     yield from _useless_alternatives(catalogue)
 
 
-def _nearest(catalogue: Catalogue, machines: list[Host], request: Request, vendor: Vendor) -> list[RuleName]:
+def _nearest(catalogue: Catalogue, machines: list[Host], wishes: Wishes, vendor: Vendor) -> list[RuleName]:
     """Return the fewest rules that keep a row from a machine."""
-    wishes = wishes_of(request)._replace(backend="tensorflow")
     found = (find(catalogue, host, wishes, vendor) for host in machines)
-    every = (sorted(rules) for one in found if isinstance(one, Failure) for rules in broken_by(one))
-    return min(every, key=lambda rules: (len(rules), rules), default=[])
+    every = {rules for one in found if isinstance(one, Failure) for rules in broken_by(one)}
+    return min(map(sorted, every), key=lambda rules: (len(rules), rules), default=[])
 
 
 def _useless_alternatives(catalogue: Catalogue) -> Iterator[Finding]:
@@ -130,7 +133,9 @@ def _useless_alternatives(catalogue: Catalogue) -> Iterator[Finding]:
         ("keras_cuda", row, Request(vendor=Vendor.CUDA, cuda=row.cuda), row.cuda) for row in keras.keras_cuda
     ]
     wanted += [
-        ("keras_rocm", row, Request(vendor=Vendor.ROCM, rocm=row.release), row.release) for row in keras.keras_rocm
+        (f"keras_{vendor}", row, _asking(vendor, row.release), row.release)
+        for vendor in LISTING
+        for row in keras.of(vendor)
     ]
     for table, row, asked, runtime in wanted:
         requests = [replace(asked, backend=row.backend, python=python) for python in row.python]
@@ -140,6 +145,11 @@ def _useless_alternatives(catalogue: Catalogue) -> Iterator[Finding]:
         if not any(isinstance(one, Stack) and (one.framework.version, one.runtime.version) == version for one in found):
             text = f"{table}, {row.id}: no driver and GPU of the catalogue gets it"
             yield _finding("KGE-256", Severity.INFO, text, "it serves the kernel's own amdgpu driver at most")
+
+
+def _asking(vendor: Vendor, runtime: str, base: str | None = None) -> Request:
+    """Return the request for a version of a vendor's runtime."""
+    return replace(Request(vendor=vendor, base=base), **{vendor.value: runtime})
 
 
 def _machines(catalogue: Catalogue, vendor: Vendor) -> list[Host]:

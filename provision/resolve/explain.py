@@ -7,7 +7,7 @@ from itertools import combinations
 
 from provision.catalogue import Catalogue
 from provision.catalogue.sources import cited
-from provision.model import Rejection, Stack
+from provision.model import Rejection, Stack, Vendor
 from provision.resolve.rule_names import RuleName, bracketed
 
 _WIDTH = 120
@@ -49,9 +49,9 @@ def smallest_cover(broken: Sequence[frozenset[RuleName]]) -> tuple[RuleName, ...
     return next(covers, ())
 
 
-def conflict(rules: Sequence[RuleName]) -> str:
-    """Return the rules of a cover with their meaning, as a sentence."""
-    meanings = "; ".join(f"{rule} ({rule.words})" for rule in rules)
+def conflict(rules: Sequence[RuleName], vendor: Vendor) -> str:
+    """Return the rules of a cover with their meaning for a vendor's GPUs, as a sentence."""
+    meanings = "; ".join(f"{rule} ({rule.told(vendor)})" for rule in rules)
     return f"Every candidate breaks {'this rule' if len(rules) == 1 else 'one of these rules'}: {meanings}"
 
 

@@ -92,7 +92,7 @@ def _no_gpu(host: Host, vendor: Vendor) -> Failure:
 
 
 def _not_usable(host: Host, vendor: Vendor, driver: Driver | None) -> Failure:
-    """Return why nothing drives the GPUs: the finding to mend first, or else what the GPU itself tells."""
+    """Return why nothing drives the GPUs: the finding to fix first, or else what the GPU itself tells."""
     told = [gpu.unusable for gpu in host.gpus_of(vendor.gpu or "") if gpu.unusable]
     what = f"There is an {vendor.maker} GPU, but its driver is not loaded."
     if driver or told:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from provision.catalogue import Catalogue
+from provision.catalogue import LISTING, Catalogue
 from provision.model import Vendor, version_key
 from provision.resolve.candidate import Facts
 from provision.resolve.vendors import BACKENDS, builds_of, matches
@@ -43,7 +43,9 @@ def next_step(facts: Facts, helps: str, unknown: tuple[str, ...]) -> str:
 
 def _architectures(facts: Facts) -> list[str]:
     known = {f"sm_{row.capability.replace('.', '')}" for row in facts.catalogue.nvidia.capabilities}
-    known |= {row.target for row in facts.catalogue.amd.targets} | {row.target for row in facts.catalogue.amd_chips}
+    for vendor in LISTING:
+        known |= {row.target for row in facts.catalogue.listed(vendor).targets}
+        known |= {row.target for row in facts.catalogue.listed_chips(vendor)}
     return [one for one in facts.targets if one.rstrip("af") not in known and one not in known]
 
 

@@ -2,21 +2,14 @@
 
 from collections.abc import Iterable
 
-from msgspec.structs import replace
-
-from provision.catalogue import Catalogue, rows
+from provision.catalogue import LISTING, Catalogue, rows
+from provision.catalogue.sections import table_of
 from provision.model import GPU_VENDORS, TITLES, Host, Stack, Vendor
 from provision.model.matrix import Cell, Effect
 from provision.resolve.candidate import Wishes
 from provision.resolve.search import Outcome, find
 from provision.resolve.vendors import KNOWLEDGE
 
-_SECTIONS = {
-    "nvidia": ("families", "toolkits", "branches", "capabilities", "ptx", "cudnn", "wheels"),
-    "images": ("bases", "cuda_bases", "requirements", "tools"),
-    "amd": ("drivers", "targets", "rocm", "builds"),
-    "keras": ("keras_cuda", "keras_rocm", "keras_cpu"),
-}
 _AXES = {"branches", "capabilities", "drivers", "targets"}  # without such a row the host itself is not in the matrix
 # Rows that others name, by the field that is named, and the tables that name them.
 _NEEDED = {
@@ -24,16 +17,15 @@ _NEEDED = {
     "wheels": "cuda",
     "ptx": "isa",
     "cudnn": "version",
-    "rocm": "series",
     "requirements": "image_cuda",
     "tools": "id",
+    **{vendor.value: "series" for vendor in LISTING},
 }
 _NAMING = {
     "families": ("releases",),
     "wheels": ("releases",),
     "ptx": ("releases", "keras_cuda"),
     "cudnn": ("releases", "cuda_bases", "keras_cuda"),
-    "rocm": ("builds", "keras_rocm"),
     "requirements": ("cuda_bases",),
 }
 
@@ -81,8 +73,8 @@ def effects(catalogue: Catalogue, table: str, name: str) -> tuple[Effect, ...]:
     """
     if table in _AXES or table in _NEEDED:
         return ()
-    vendor = _vendor(table)
-    before, after = matrix(catalogue, vendor), matrix(_without(catalogue, table, name), vendor)
+    vendor = _vendor(catalogue, table, name)
+    before, after = matrix(catalogue, vendor), matrix(catalogue.without(table, name), vendor)
     return tuple(
         Effect(driver=one.driver, gpu=one.gpu, name=one.name, stack=one.summary, without=two.summary)
         for one, two in zip(before, after, strict=True)
@@ -98,13 +90,16 @@ def served(catalogue: Catalogue, table: str, row: dict[str, object]) -> tuple[Ce
     keys = {str(row.get("driver") or f"{row.get('branch')}.0"), str(row.get("release"))}
     gpus = {architecture, str(row.get("target"))}
     on_driver = table in {"branches", "drivers"}
-    cells = matrix(catalogue, _vendor(table))
+    cells = matrix(catalogue, _vendor(catalogue, table, str(row.get("id"))))
     return tuple(cell for cell in cells if (cell.driver in keys if on_driver else cell.gpu in gpus))
 
 
 def named_by(catalogue: Catalogue, table: str, row: dict[str, object]) -> tuple[str, ...]:
     """Return the ids of the rows that need this one: releases a cuDNN, builds a ROCm series."""
     value = row.get(_NEEDED.get(table, ""))
+    if vendor := next((one for one in LISTING if one.value == table), None):
+        builds = tuple(one.id for one in catalogue.listed(vendor).builds if one.series == value)
+        return builds + tuple(one.id for one in catalogue.keras.of(vendor) if one.series == value)
     return tuple(
         one.id for other, one in catalogue.all_rows() if other in _NAMING.get(table, ()) and value in _named(table, one)
     )
@@ -123,30 +118,15 @@ def _named(table: str, row: rows.Row) -> tuple[object, ...]:
             return {"ptx": tuple(one.isa for one in row.ptx), "cudnn": (row.cudnn,)}.get(table, ())
         case rows.CudaBase():
             return (row.cudnn, row.cuda)
-        case rows.RocmBuild() | rows.KerasRocm():
-            return (row.rocm,)
         case _:
             return ()
 
 
-def _vendor(table: str) -> Vendor:
-    """Return the vendor whose table it is; the first for those of all."""
+def _vendor(catalogue: Catalogue, table: str, name: str) -> Vendor:
+    """Return the vendor whose row it is; the first for those of all."""
     own = (
         vendor
-        for vendor, row in GPU_VENDORS.items()
-        if table in _SECTIONS.get(row.maker, ()) or table.endswith(f"_{vendor}")
+        for vendor in LISTING
+        if table == f"keras_{vendor}" or any(row.id == name for row in table_of(catalogue.listed(vendor), table))
     )
     return next(own, next(iter(GPU_VENDORS)))
-
-
-def _without(catalogue: Catalogue, table: str, name: str) -> Catalogue:
-    changed = Catalogue(catalogue.directory, catalogue.cache, catalogue.overlay)
-    if table == "releases":
-        changed.__dict__["tensorflow"] = tuple(row for row in catalogue.tensorflow if row.id != name)
-        return changed
-    for section, tables in _SECTIONS.items():
-        if table in tables:
-            found = getattr(catalogue, section)
-            kept = tuple(row for row in getattr(found, table) if row.id != name)
-            changed.__dict__[section] = replace(found, **{table: kept})
-    return changed

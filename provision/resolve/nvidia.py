@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from provision.catalogue import Catalogue, rows
 from provision.model import Backend, Driver, DriverVersion, Gpu, Host, Vendor, version_key
 from provision.resolve.candidate import Build, Candidate, Facts, Image, Knowledge, Runtime
-from provision.resolve.rule_names import RuleName
+from provision.resolve.rule_names import REQUESTED_RUNTIME
 
 _SUMMARY: Final = "{framework}, CUDA {runtime}, cuDNN {cudnn}, Python {python} on {base}"
 # The words of a product's name and the brands that NVML may give it; a name alone does not tell which of a pair.
@@ -216,6 +216,6 @@ NVIDIA: Final = Knowledge(
     branch_of=_branch_of,
     images=lambda catalogue: catalogue.images.cuda_bases,
     hosts=_hosts,
-    requested=RuleName.REQUESTED_CUDA,
+    requested=REQUESTED_RUNTIME[Vendor.CUDA],
     supports=None,
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from provision.errors import InputError, UsageError
-from provision.model import Request, labels
+from provision.model import RUNTIMES, Request, labels
 from provision.model.reference import FORM, is_place, reference_of
 
 # Patterns stay text: most runs need none of them, and compiling takes time at every start.
@@ -33,7 +33,7 @@ def check_request(request: Request) -> Request:
     if request.tensorflow and request.backend in {"jax", "torch"}:
         what = f"--tensorflow {request.tensorflow} and --backend {request.backend} exclude each other."
         raise UsageError("KGE-613", what, fix="leave one of them out")
-    for kind in ("tensorflow", "python", "cuda", "rocm"):
+    for kind in ("tensorflow", "python", *RUNTIMES):
         version = getattr(request, kind)
         _need(version is None or re.fullmatch(_VERSION, version), f"{kind} version {version!r}", "numbers and dots")
     for name in request.apt:

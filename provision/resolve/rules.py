@@ -8,7 +8,7 @@ from msgspec import Struct
 from provision.resolve import rules_request as request
 from provision.resolve import rules_support as support
 from provision.resolve.candidate import Candidate
-from provision.resolve.rule_names import Broken, RuleName
+from provision.resolve.rule_names import REQUESTED_RUNTIME, SUPPORTS_GPU, Broken, RuleName
 
 Check = Callable[[Candidate], Broken | None]
 Rules = frozenset[RuleName]  # all that one candidate breaks
@@ -27,7 +27,7 @@ class Rule(Struct, frozen=True):
 
 _N = RuleName
 _ACCEPTS: Final = (_N.TENSORFLOW_ACCEPTS_GPU, _N.JAX_ACCEPTS_GPU, _N.TORCH_ACCEPTS_GPU)
-_RUNTIME: Final = (_N.REQUESTED_CUDA, _N.REQUESTED_ROCM)
+_RUNTIME: Final = tuple(REQUESTED_RUNTIME.values())
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule("build", request.requested_tensorflow, (_N.REQUESTED_TENSORFLOW,)),
@@ -39,7 +39,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("build", support.tegra, (_N.TEGRA,)),
     Rule("build", support.machine, (_N.MACHINE,)),
     Rule("build", support.wsl, (_N.WSL,)),
-    Rule("build", support.runtime_supports_gpu, (_N.ROCM_SUPPORTS_GPU,)),
+    Rule("build", support.runtime_supports_gpu, tuple(SUPPORTS_GPU.values())),
     Rule("build", support.build_accepts_gpu, _ACCEPTS),
     Rule("build", support.driver_minimum, (_N.DRIVER_MINIMUM, _N.WSL_DRIVER)),
     Rule("build", support.driver_window, (_N.DRIVER_WINDOW,)),

@@ -66,7 +66,7 @@ def published_base(candidate: Candidate) -> Broken | None:
 def published_policy(candidate: Candidate) -> Broken | None:
     """What the site allows, of a build that is published for one base."""
     build, catalogue = candidate.build, candidate.facts.catalogue
-    if build.image is None or not catalogue.house:
+    if build.image is None or not catalogue.site_policy:
         return None
     return (
         site_policy(catalogue, build.backend, build.version)
@@ -94,7 +94,7 @@ def base_policy(candidate: Candidate) -> Broken | None:
 
 def site_policy(catalogue: Catalogue, subject: str, value: str) -> Broken | None:
     """Return the site's own rule that a version or base image breaks."""
-    for row in catalogue.house:
+    for row in catalogue.site_policy:
         if row.subject != subject:
             continue
         if row.newest and version_key(value)[: len(version_key(row.newest))] > version_key(row.newest):

@@ -105,13 +105,13 @@ def _series(candidate: Candidate, floor: rows.CudaFamily) -> str:
 def driver_window(candidate: Candidate) -> Broken | None:
     """A driver release runs the releases of a runtime in a window around its own."""
     driver, window, series = candidate.facts.driver, candidate.facts.window, candidate.runtime.series
-    if not series or driver is None or driver.flavour == "inbox" or (window and series in window.rocm):
+    if not series or driver is None or driver.flavour == "inbox" or (window and series in window.series):
         return None  # no table covers the kernel's own driver: the stack carries a warning instead
     vendor, name = candidate.build.vendor.row, KNOWLEDGE[candidate.build.vendor].driver_name(driver)
     if window is None:
         reason = f"the catalogue has no row for {name}, nor for an older driver"
         return Broken(RuleName.DRIVER_WINDOW, reason, f"kgpu-env catalogue, {vendor.maker}.yaml")
-    runs = vendor.runtime_title + " " + " to ".join(dict.fromkeys((window.rocm[0], window.rocm[-1])))
+    runs = vendor.runtime_title + " " + " to ".join(dict.fromkeys((window.series[0], window.series[-1])))
     reason = f"no source says that driver {window.release} runs {vendor.runtime_title} {series}: it runs {runs}"
     return Broken(RuleName.DRIVER_WINDOW, reason, window.source)
 
@@ -120,11 +120,11 @@ def partitions(candidate: Candidate) -> Broken | None:
     """An older runtime does not see the partitions of a GPU."""
     runtime, since = candidate.runtime, candidate.runtime.partitions
     split = next((gpu.partition for gpu in candidate.facts.gpus if gpu.partition not in _WHOLE), None)
-    if split is None or not since or version_key(runtime.version) >= version_key(since):
+    if split is None or since is None or version_key(runtime.version) >= version_key(since[0]):
         return None
     title = candidate.build.vendor.row.runtime_title
-    reason = f"the GPU is partitioned ({split}), which {title} sees from {since} on"
-    return Broken(RuleName.PARTITIONS, reason, "ROCm/container-toolkit, requirements.rst")
+    reason = f"the GPU is partitioned ({split}), which {title} sees from {since[0]} on"
+    return Broken(RuleName.PARTITIONS, reason, since[1])
 
 
 def driver_drives_gpu(candidate: Candidate) -> Broken | None:
@@ -198,9 +198,7 @@ def confirmed(candidate: Candidate) -> Broken | None:
     """A build that nobody was seen to use is taken only when it is asked for by name."""
     row, by_name = candidate.build.row, candidate.build.named_by
     doubtful = candidate.doubted
-    if not (row.confidence == "unconfirmed" or doubtful) or (
-        by_name and getattr(candidate.facts.wishes, by_name[-1][0])
-    ):
+    if not (row.confidence == "unconfirmed" or doubtful) or (by_name and candidate.facts.wishes.of(by_name[-1][0])):
         return None
     options = " ".join(f"--{option} {value}" for option, value in by_name)
     hint = f"; ask for it with {options}" if options else ", and no option names it"

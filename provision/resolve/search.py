@@ -174,7 +174,7 @@ def _may_be_replaced(facts: Facts, refused: list[Attempt]) -> bool:
     wishes = facts.wishes
     if not facts.gpus or wishes.backend or wishes.tensorflow:
         return False
-    if not (any(wishes) or facts.catalogue.house):
+    if not (any(wishes) or facts.catalogue.site_policy):
         return True
     given_up = {Of.WISH, Of.BASE} if wishes.base else {Of.WISH}
     return not any(one.breaks_only(given_up) for one in refused)

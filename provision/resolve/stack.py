@@ -17,7 +17,7 @@ from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import OF_PART, Asked, all_broken
 from provision.resolve.vendors import KNOWLEDGE
 
-# What a newer libcuda may mend, and with it the image that brings it.
+# What a newer libcuda may fix, and with it the image that brings it.
 _OF_LIBCUDA: Final = {RuleName.PTX_DRIVER, RuleName.DRIVER_MINIMUM, RuleName.CUDA_FROM_BASE}
 _INBOX: Final = "the kernel's own {driver} driver is in none of {maker}'s tables: only the proof will tell"
 

@@ -49,7 +49,7 @@ def changes(
     """
     found: list[Change] = []
     # Without a wish that may be met by another backend only then, a driver helps what breaks rules about it alone.
-    if any(wishes) or catalogue.house or any(all(map(_about_driver, rules)) for rules in broken):
+    if any(wishes) or catalogue.site_policy or any(all(map(_about_driver, rules)) for rules in broken):
         found += _with_driver(catalogue, host, wishes, vendor)
     for attempt in (_without, _with_backend, _with_base, _by_name):
         found += attempt(catalogue, host, wishes, vendor)
@@ -96,10 +96,9 @@ def _sentence(one: Change) -> str:
 
 def _without(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> list[Change]:
     """Return the requests that fit when one wish is given up, or two where one is not enough."""
-    asked = [option for option in Wishes._fields if getattr(wishes, option) is not None]
     for count in (1, 2):
         found: list[Change] = []
-        for given_up in combinations(asked, count):
+        for given_up in combinations(wishes.asked, count):
             stack = find(catalogue, host, wishes.having(**dict.fromkeys(given_up)), vendor)
             if isinstance(stack, Stack):
                 found.append(Change(change=_asking(stack, given_up), gives=stack.summary))
@@ -166,7 +165,7 @@ def _by_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -
         if build.named_by and (build.row.confidence == "unconfirmed" or gpus & set(build.by_name))
     ]
     for option, version in doubtful:
-        if getattr(wishes, option) is not None:
+        if wishes.of(option) is not None:
             return []
         named = wishes.having(**{option: version})
         stack = find(catalogue, host, named, vendor)

@@ -6,16 +6,16 @@ from typing import Final
 
 from provision.catalogue import Catalogue
 from provision.model import GPU_VENDORS, Backend, Vendor, version_key
-from provision.resolve.amd import AMD
 from provision.resolve.candidate import Build, Image, Knowledge
 from provision.resolve.cpu import CPU
+from provision.resolve.listed import LISTED
 from provision.resolve.nvidia import NVIDIA
 
 # In the order of preference. JAX before torch: XLA compiles a model for the GPU that it finds, as with TensorFlow.
 BACKENDS: Final[tuple[Backend, ...]] = ("tensorflow", "jax", "torch")
 ALTERNATIVES: Final = BACKENDS[1:]
 
-KNOWLEDGE: Final[Mapping[Vendor, Knowledge]] = {Vendor.CUDA: NVIDIA, Vendor.ROCM: AMD, Vendor.CPU: CPU}
+KNOWLEDGE: Final[Mapping[Vendor, Knowledge]] = {Vendor.CUDA: NVIDIA, **LISTED, Vendor.CPU: CPU}
 if lacking := set(GPU_VENDORS) - set(KNOWLEDGE):
     raise TypeError(f"resolve knows nothing of {', '.join(sorted(lacking))}: KNOWLEDGE needs a row for each vendor")
 

@@ -88,7 +88,7 @@ def findings_of(host: Host, vendor: Vendor) -> list[Finding]:
 
 
 def cause_of(host: Host, vendor: Vendor | None = None, gpu: Gpu | None = None) -> Finding | None:
-    """Return the finding to mend first about a vendor's GPUs, about one of them, or about the host; or None.
+    """Return the finding to fix first about a vendor's GPUs, about one of them, or about the host; or None.
 
     An error comes before a warning; what concerns toolkit and engine alone is no reason that a GPU is not known.
     """

@@ -10,7 +10,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from provision.catalogue import load
+from provision.catalogue import LISTING, load
 from provision.model import DriverVersion, version_key
 from provision.resolve.image_check import starts
 from provision.resolve.nvidia_require import Seen, parse, unmet
@@ -101,7 +101,7 @@ def lowest(specifier: str) -> str:
 
 
 def images() -> set[str]:
-    """Published images that start on another set of drivers and brands than the catalogue says for their CUDA."""
+    """MakerBuilds images that start on another set of drivers and brands than the catalogue says for their CUDA."""
     rows = {row.image_cuda: row for row in load().images.requirements}
     found: set[str] = set()
     for one in read("require_cuda.yaml"):
@@ -141,7 +141,7 @@ def test_the_drivers_of_toolkits_are_those_that_were_packaged() -> None:
 
 def test_the_documentation_has_every_rule() -> None:
     text = DOCS.read_text()
-    assert [name for name in RuleName if f"| `{name}` | {name.words} |" not in text] == []
+    assert [name for name in RuleName if f"| `{name}` | {name.told(LISTING[0])} |" not in text] == []
 
 
 def test_the_documentation_counts_the_agreements() -> None:

@@ -63,11 +63,11 @@ def amd() -> Rows:
     targets = [*(row.target for row in load().amd.targets), "gfx1299"]
     release = newer(*(row.tensorflow for row in load().amd.builds))
     build = next(row for row in load().amd.builds if row.confidence == "confirmed")
-    image = f"rocm/tensorflow:rocm{build.rocm}-ubuntu24.04-py3.12-tf{release}"
+    image = f"rocm/tensorflow:rocm{build.series}-ubuntu24.04-py3.12-tf{release}"
     wheel = {"base": "ubuntu:24.04", "packages": [f"tensorflow-rocm=={release}"], "indexes": ["https://x.example/"]}
-    new = {"rocm": build.rocm, "version": build.version, "tensorflow": release, "python": "3.12", "image": image}
+    new = {"rocm": build.series, "version": build.version, "tensorflow": release, "python": "3.12", "image": image}
     return {
-        "amd.yaml drivers": [{"release": "39.10", "sysfs": ["9.1.1"], "rocm": [build.rocm, "99.1"]}],
+        "amd.yaml drivers": [{"release": "39.10", "sysfs": ["9.1.1"], "rocm": [build.series, "99.1"]}],
         "amd.yaml targets": [{"target": "gfx1299", "kind": "radeon", "products": "RX 9999"}],
         "amd_devices.yaml amd_chips": [{"target": "gfx1299", "name": "Navi 99", "devices": ["ffff"]}],
         "amd.yaml rocm": [{"series": "99.1", "targets": targets}],

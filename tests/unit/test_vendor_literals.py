@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.model import GPU_VENDORS
+from provision.model import GPU_VENDORS, MAKERS
 
 PACKAGE = Path(__file__).parents[2] / "provision"
 NAMES = {word for vendor, row in GPU_VENDORS.items() for word in (vendor.value, row.maker)}
@@ -16,26 +16,31 @@ WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(sorted(NAMES))})(?![a-z0-9])", re.I
 # A folder stands for all below it. Each reason says why the place cannot read the table.
 ALLOWED = {
     "model/vendor.py": "the table",
-    "catalogue/__init__.py": "the readers of a vendor's facts",
-    "catalogue/drives.py": "the generations of each maker",
-    "catalogue/overlay.py": "the files of a vendor's facts",
-    "model/request.py": "the flags --cuda and --rocm, which are the command line's contract",
+    "catalogue/__init__.py": "NVIDIA's facts, which have a shape of their own; AMD's by name",
+    "model/request.py": "--cuda and --rocm as a type checker sees them; further ones follow from the table",
     "doctor/conditions.py": "a variable of NVIDIA's container runtime",
     "doctor/messages.py": "programs whose words the rows of images/errors know",
-    "probe/vendors.py": "a vendor's probe by its name",
-    "probe/nvidia.py": "NVIDIA's own",
-    "probe/nvidia_unusable.py": "NVIDIA's own",
-    "probe/nvidia_parsers.py": "NVIDIA's own",
-    "probe/nvidia_tools.py": "NVIDIA's own",
     "probe/smi.py": "NVIDIA's own",
-    "probe/amd.py": "AMD's own",
     "probe/causes": "what each vendor's driver and toolkit leave on disk",
     "doctor/pages.py": "addresses of the threads in which a cause was seen",
     "emit/quick_check.py": "runs without this package; `check_script` writes the table's names into it",
     "records/environment.py": "the same list as the workload's, which runs without this package",
-    "resolve": "the rules that read a vendor's facts",
-    "prove": "what each vendor's driver is asked inside a container",
+    "resolve/nvidia.py": "NVIDIA's facts and rules",
+    "resolve/nvidia_require.py": "NVIDIA's own",
+    "resolve/image_check.py": "the conditions of NVIDIA's images",
+    "resolve/catalogue_check.py": "NVIDIA's tables",
+    "resolve/matrix.py": "NVIDIA's tables",
+    "resolve/request.py": "a variable of NVIDIA's images",
+    "resolve/rule_names.py": "rules that speak of CUDA alone",
+    "resolve/rules_support.py": "rules that speak of CUDA alone",
+    "resolve/vendors.py": "NVIDIA's rules; those of all others follow from the table",
+    "prove/checks/kfd.py": "AMD's own",
+    "prove/checks/matching.py": "names that NVIDIA's driver gives",
+    "prove/workload/container.py": "files of NVIDIA's driver",
+    "prove/workload/makers.py": "the table, written out for what runs without this package",
+    "prove/workload/torch.py": "what torch calls the GPUs of each maker",
 }
+OWN = tuple(f"probe/{maker}{end}" for maker in MAKERS for end in (".py", "_"))  # a maker's probe
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
 
@@ -55,7 +60,7 @@ def literals(path: Path) -> Iterator[str]:
 
 
 def allowed(module: str) -> bool:
-    return any(module == place or module.startswith(f"{place}/") for place in ALLOWED)
+    return module.startswith(OWN) or any(module == place or module.startswith(f"{place}/") for place in ALLOWED)
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if not allowed(module)])

@@ -11,6 +11,7 @@ from typing import Any, cast, get_args
 
 import msgspec
 import pytest
+from trees import build
 
 from provision import cli, model
 from provision.catalogue import load
@@ -18,11 +19,11 @@ from provision.emit import OUTPUTS, Order, emit
 from provision.emit.serialize import CHECK_FILE, check_script
 from provision.engine.access import device_access
 from provision.engine.protocol import Ran
-from provision.model import GPU_VENDORS, MAKERS, RUNTIMES, Access, GpuVendor, Host, Maker, Request, Vendor, vendor_of
+from provision.model import GPU_VENDORS, MAKERS, RUNTIMES, VENDORS, Access, GpuVendor, Host, Maker, Request, Vendor
 from provision.model.complete import complete
 from provision.model.inside import cache_environment
 from provision.model.vendor import ACCESS_KINDS
-from provision.probe import Lookups, findings, probe_files, vendors
+from provision.probe import findings, lookups_of, probe_files, vendors
 from provision.probe.vendors import PROBES
 from provision.prove import Evidence, Expectation
 from provision.prove.judge import judge
@@ -54,14 +55,13 @@ def test_the_types_name_the_members_of_the_table() -> None:
 @every_row
 def test_a_row_agrees_with_itself(vendor: Vendor) -> None:
     row = vendor.row
-    assert (vendor_of(row.maker), vendor_of(vendor.value), vendor.gpu) == (vendor, vendor, row.maker)
+    assert (VENDORS[row.maker], VENDORS[vendor.value], vendor.gpu) == (vendor, vendor, row.maker)
     assert row.toolkit in row.toolkit_programs.values()
     assert row.choosing in row.hiding
     assert all(path.startswith(row.own_node) or path in row.shared_nodes for path in row.shared_nodes)
     assert re.compile(row.node).groups
     assert re.compile(row.image_variables).flags
     assert (PACKAGE.parent / "templates" / "dockerfile" / f"{vendor}.j2").is_file()
-    assert hasattr(load(), row.maker), "the maker's facts are a section of the catalogue"
 
 
 def test_no_two_rows_share_what_tells_them_apart() -> None:
@@ -113,11 +113,19 @@ def test_a_vendor_with_a_hole_in_the_table(old: str, new: str, message: str) -> 
 
 @pytest.mark.parametrize(
     ("module", "table", "entry"),
-    [("probe/vendors.py", "probe.vendors", LAST.row.maker), ("engine/access.py", "engine.access", ACCESS_KINDS[-1])],
+    [("engine/access.py", "engine.access", ACCESS_KINDS[-1])],
 )
 def test_a_vendor_that_another_table_lacks(module: str, table: str, entry: str) -> None:
     with pytest.raises(LookupError, match=f"{table}: no entry for {entry}"):
         executed(PACKAGE / module, f'"{entry}": ', '"acme": ')
+
+
+def test_a_maker_without_a_probe_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"provision\.probe\.acme"):
+        vendors.probe_of("acme")
+    monkeypatch.delattr(f"provision.probe.{LAST.row.maker}.PROBE")
+    with pytest.raises(TypeError, match=f"{LAST.row.maker} has no PROBE"):
+        vendors.probe_of(LAST.row.maker)
 
 
 def test_a_complete_table_is_returned_as_it_is() -> None:
@@ -129,25 +137,10 @@ def test_a_complete_table_is_returned_as_it_is() -> None:
 # Every member goes all the way.
 
 
-def load_file(path: Path) -> Any:  # noqa: ANN401 - a module
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def probed(vendor: Vendor, folder: Path) -> Host:
     """Return the host of the vendor's tree."""
     name = TREES[vendor.row.maker]
-    load_file(ROOT / "tests/data/trees/make.py").make(folder, [name])
-    facts = load()
-    lookups = Lookups(
-        amd_releases={version: row.release for row in facts.amd.drivers for version in row.sysfs},
-        capabilities={device: chip.capability for chip in facts.chips for device in chip.devices},
-    )
-    return probe_files(folder / name, lookups)
+    return probe_files(build(folder / name, name), lookups_of(load()))
 
 
 @every_row

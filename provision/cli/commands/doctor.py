@@ -26,7 +26,7 @@ Root = Annotated[
 Log = Annotated[str | None, typer.Option(metavar="FILE", help="A log of whichever program; - reads stdin.")]
 Image = Annotated[str | None, typer.Option(metavar="IMAGE", help="Start this local image once with the GPUs.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")]
-Fix = Annotated[bool, typer.Option("--fix", help="Print a script that mends the primary cause; it is not run.")]
+Fix = Annotated[bool, typer.Option("--fix", help="Print a script that fixes the primary cause; it is not run.")]
 
 
 def doctor(
@@ -41,7 +41,7 @@ def doctor(
 ) -> None:
     """Tell what is wrong with a host, or what a code means.
 
-    One primary cause comes first, with what mends it; then a ladder from the PCI bus to the framework. Exit code 3:
+    One primary cause comes first, with what fixes it; then a ladder from the PCI bus to the framework. Exit code 3:
     there is an error, with --strict a warning.
     """
     if code:

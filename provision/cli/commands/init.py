@@ -14,7 +14,7 @@ from provision.cli.formatting.host import headline
 from provision.cli.output import check_writable, log, print_json, print_result, write_file
 from provision.config import FILE_NAME, read_project
 from provision.errors import InputError, InterruptError, UsageError, nearest
-from provision.model import VENDORS, Host, Request, Vendor, vendor_of
+from provision.model import VENDORS, Host, Request, Vendor
 from provision.resolve.request import check_request
 
 NOTHING = "none"
@@ -65,7 +65,7 @@ def init(
 
 def _suggested(host: Host) -> str:
     """Return what fits this host: its vendor where it has one kind of usable GPU, auto where it has none or both."""
-    kinds = {vendor_of(gpu.vendor) for gpu in host.gpus if gpu.usable}
+    kinds = {VENDORS[gpu.vendor] for gpu in host.gpus if gpu.usable}
     return (kinds.pop() if len(kinds) == 1 else Vendor.AUTO).value
 
 

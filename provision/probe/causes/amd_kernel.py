@@ -6,7 +6,7 @@ from typing import Final
 
 from provision.model import Finding, Vendor, version_key
 from provision.probe.causes.scene import Scene, warning
-from provision.probe.lookups import AmdKernel
+from provision.probe.lookups import NeededKernel
 from provision.probe.pci import DEVICES
 
 _GROUPS: Final = "/sys/kernel/iommu_groups"
@@ -35,7 +35,7 @@ def too_old(scene: Scene) -> Iterator[Finding]:
     if not driver or driver.flavour != "inbox" or not running or backporting:
         return
     for address, gpu in scene.whole_gpus(_ROW).items():
-        row = scene.lookups.amd_kernels.get(gpu.architecture or "")
+        row = scene.lookups.of(_ROW.maker).kernels.get(gpu.architecture or "")
         if row and not _is_enough(scene.kernel, running[0], row):
             yield warning(
                 "KGE-146",
@@ -49,7 +49,7 @@ def _or(backports: tuple[str, ...]) -> str:
     return f", or {', '.join(backports)} or newer of that series" if backports else ""
 
 
-def _is_enough(kernel: str, number: str, row: AmdKernel) -> bool:
+def _is_enough(kernel: str, number: str, row: NeededKernel) -> bool:
     """Tell whether a kernel has what is needed: 6.14.0-1018-oem has, although 6.14 has not."""
     if version_key(number) >= version_key(row.needs):
         return True

@@ -65,7 +65,7 @@ def _secure_boot(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...], path: s
         "KGE-120",
         f"{named(gpus, row.title)} has no driver: Secure Boot is on and refuses {path}, which was built on this host "
         "and is signed by no key that is enrolled.",
-        f"Enrol DKMS's key: sudo mokutil --import {key}, reboot and confirm it there; or install the distribution's "
+        f"Enrol DKMS's key: `sudo mokutil --import {key}`, reboot and confirm it there; or install the distribution's "
         "signed modules, or switch Secure Boot off in the firmware. Check: mokutil --sb-state",
     )
 
@@ -91,7 +91,7 @@ def _keeps_out(word: str, row: GpuVendor) -> bool:
 
 def _command_line(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...], word: str) -> Finding:
     by_hand = word.startswith(("modprobe.blacklist", "rd."))
-    now = f"In spite of that: sudo modprobe {row.kernel_driver}. " if by_hand else ""
+    now = f"In spite of that: `sudo modprobe {row.kernel_driver}`. " if by_hand else ""
     return error(
         "KGE-121",
         f"{named(gpus, row.title)} has no driver: {word} on the kernel's command line keeps {row.kernel_driver} out.",
@@ -125,11 +125,11 @@ def _blacklisting(scene: Scene, module: str) -> tuple[str, str] | None:
 def _blacklist(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...], path: str, line: str) -> Finding:
     module = row.kernel_driver
     if line.startswith("alias"):
-        fix = f"sudo prime-select on-demand (or delete {path}), then reboot."
+        fix = f"`sudo prime-select on-demand` (or delete {path}), then reboot."
     elif line.startswith("install"):
-        fix = f"Delete that line, then: {scene.family.initramfs}; sudo modprobe {module}"
+        fix = f"Delete that line, then: {scene.family.initramfs}; `sudo modprobe {module}`"
     else:
-        fix = f"In spite of that: sudo modprobe {module}. For good delete that line, then: {scene.family.initramfs}."
+        fix = f"In spite of that: `sudo modprobe {module}`. For good delete that line, then: {scene.family.initramfs}."
     return error(
         "KGE-122",
         f'{named(gpus, row.title)} has no driver: "{line}" in {path} keeps {module} out.',
@@ -152,7 +152,7 @@ def _rival(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...], modules: tupl
         return  # the maker's driver was never installed: KGE-102 says that
     lines = "".join(f"blacklist {module}\\n" for module in modules)
     stale = f" {listed[0]} forbids it: the initial RAM disk is older than that file." if listed else ""
-    write = "" if listed else f"printf '{lines}' | sudo tee /etc/modprobe.d/blacklist-{modules[0]}.conf; "
+    write = "" if listed else f"`printf '{lines}' | sudo tee /etc/modprobe.d/blacklist-{modules[0]}.conf`; "
     yield error(
         "KGE-123",
         f"{named(gpus, row.title)} is held by {modules[0]}, the kernel's own driver, so that {row.kernel_driver} "
@@ -171,5 +171,5 @@ def switched_off(scene: Scene) -> Iterator[Finding]:
         yield error(
             "KGE-124",
             f"The {title} GPU at {address} is switched off: {_SWITCH} says OFF.",
-            f"echo ON | sudo tee {_SWITCH}; for good remove bbswitch and bumblebee. Check: cat {_SWITCH}",
+            f"`echo ON | sudo tee {_SWITCH}`; for good remove bbswitch and bumblebee. Check: cat {_SWITCH}",
         )

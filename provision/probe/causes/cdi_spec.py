@@ -106,9 +106,9 @@ def _stale(row: GpuVendor, spec: _Spec, reasons: list[str], *, taken: bool) -> F
     more = f" and {len(reasons) - 2} more" if len(reasons) > 2 else ""  # noqa: PLR2004 - two are named
     text = f"The CDI spec {spec.path} is stale: {'; '.join(reasons[:2])}{more}. Containers started by it fail."
     command = re.sub(r"(--output=)\S+", rf"\g<1>{spec.path}", row.cdi_command)
-    fix = f"Write it anew: {command} (after each driver update; nvidia-cdi-refresh does it by itself)."
+    fix = f"Write it anew: `{command}` (after each driver update; nvidia-cdi-refresh does it by itself)."
     if row is not _ROW:
-        fix = f"Write it anew: {command}."
+        fix = f"Write it anew: `{command}`."
     check = f"{fix} Check: nvidia-ctk cdi list" if row is _ROW else fix
     return (error if taken else warning)("KGE-140", text, check)
 
@@ -148,7 +148,7 @@ def _not_registered(row: GpuVendor, hook: str | None) -> Finding:
         f"The {row.title} Container Toolkit is installed, but {_DAEMON} does not name its runtime and there is no "
         "CDI spec"
     )
-    fix = "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker. Check: docker info"
+    fix = "`sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker`. Check: docker info"
     if hook:
         return info("KGE-141", f"{text}: --gpus works by {hook}, --runtime={row.container_runtime} does not.", fix)
     return warning("KGE-141", f"{text}: no engine can hand the GPU over.", fix)

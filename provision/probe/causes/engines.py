@@ -43,7 +43,7 @@ def snap(scene: Scene) -> Iterator[Finding]:
         f"Docker is installed as a snap{both} ({found}): it reads /var/snap/docker, not /etc/docker, and does not "
         "see the "
         "host's driver libraries (load library failed: libnvidia-ml.so.1).",
-        f"sudo snap remove docker, then: {scene.family.install.format('docker.io')}. Check: docker info --format "
+        f"`sudo snap remove docker`, then: {scene.family.install.format('docker.io')}. Check: docker info --format "
         "'{{.DockerRootDir}}'",
     )
 
@@ -63,7 +63,7 @@ def desktop(scene: Scene) -> Iterator[Finding]:
                 "KGE-143",
                 f"{path} chooses Docker Desktop (desktop-linux): its containers run in a virtual machine without "
                 "the GPU.",
-                "docker context use default, with docker-ce or docker.io installed beside it. Check: docker "
+                "`docker context use default`, with docker-ce or docker.io installed beside it. Check: docker "
                 "context show",
             )
 
@@ -92,7 +92,7 @@ def reload(scene: Scene) -> Iterator[Finding]:
                 "cgroup v2 with the NVIDIA runtime: a systemctl daemon-reload takes the GPU from containers that "
                 "run (Failed "
                 "to initialize NVML: Unknown Error).",
-                f"Hand the GPU over by CDI ({row.cdi_command}), or: sudo nvidia-ctk system create-dev-char-symlinks "
+                f"Hand the GPU over by CDI (`{row.cdi_command}`), or: sudo nvidia-ctk system create-dev-char-symlinks "
                 "--create-all. Check: ls -l /dev/char | grep nvidia",
             )
 
@@ -107,7 +107,7 @@ def selinux(scene: Scene) -> Iterator[Finding]:
     yield info(
         "KGE-145",
         "SELinux is enforcing: Podman's containers may not open the GPU's nodes, whatever their groups.",
-        "sudo setsebool -P container_use_devices 1, or --security-opt label=disable; rootless also --group-add "
+        "`sudo setsebool -P container_use_devices 1`, or --security-opt label=disable; rootless also --group-add "
         "keep-groups. "
         "Check: getsebool container_use_devices",
     )
@@ -125,5 +125,5 @@ def bridge(scene: Scene) -> Iterator[Finding]:
     yield warning(
         "KGE-152",
         "dockerd runs, but its bridge docker0 is gone: containers with a network do not start.",
-        "sudo systemctl restart docker; a second dockerd needs --bridge=none. Check: ip link show docker0",
+        "`sudo systemctl restart docker`; a second dockerd needs --bridge=none. Check: ip link show docker0",
     )

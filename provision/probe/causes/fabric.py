@@ -47,7 +47,7 @@ def manager(scene: Scene) -> Iterator[Finding]:
             "The GPUs of this host are joined by NVSwitch, and fabric manager is installed but does not run: "
             "CUDA answers "
             "802 (system not yet initialized).",
-            "sudo systemctl enable --now nvidia-fabricmanager. Check: systemctl status nvidia-fabricmanager",
+            "`sudo systemctl enable --now nvidia-fabricmanager`. Check: systemctl status nvidia-fabricmanager",
         )
 
 
@@ -95,7 +95,7 @@ def _missing(scene: Scene, version: str) -> Finding:
         "The GPUs of this host are joined by NVSwitch, and fabric manager is not installed: CUDA answers 802 "
         "(system not "
         f"yet initialized). It must be of exactly the driver's version, {version}.",
-        f"{install} (Blackwell also nvlsm), then: sudo systemctl enable --now nvidia-fabricmanager. "
+        f"{install} (Blackwell also nvlsm), then: `sudo systemctl enable --now nvidia-fabricmanager`. "
         "Check: nvidia-smi -q | grep -A2 Fabric",
     )
 
@@ -106,7 +106,7 @@ def _other_version(scene: Scene, package: str, version: str, driver: str) -> Fin
         f"Fabric manager ({package}) is {version}, the driver is {driver}: it does not start, and CUDA answers "
         "802 (system "
         "not yet initialized).",
-        f"{scene.family.install.format(f'{package}={driver}-1')} && sudo systemctl restart nvidia-fabricmanager; "
+        f"{scene.family.install.format(f'{package}={driver}-1')}, then: `sudo systemctl restart nvidia-fabricmanager`; "
         "hold both "
         "packages together. Check: systemctl status nvidia-fabricmanager",
     )

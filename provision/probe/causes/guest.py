@@ -17,7 +17,7 @@ _SYSTEMS: Final = {"lxc", "lxc-libvirt", "systemd-nspawn", "openvz"}  # with an 
 _NVIDIA: Final = Vendor.CUDA.row
 _AMD: Final = Vendor.ROCM.row
 _NO_CGROUPS = re.compile(r"^\s*no-cgroups\s*=\s*(true|false)", re.MULTILINE)
-_SET: Final = "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups={} --in-place"
+_SET: Final = "`sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups={} --in-place`"
 
 
 def kind(reader: Reader) -> str:
@@ -40,7 +40,7 @@ def inside(scene: Scene) -> Iterator[Finding]:
             f"The probe runs in a container itself ({scene.guest}): driver, kernel modules and device nodes are "
             "the outer "
             "host's.",
-            "Nothing has to be done; mend what concerns the driver on the outer host.",
+            "Nothing has to be done; fix what concerns the driver on the outer host.",
         )
 
 

@@ -96,6 +96,6 @@ def _finding(scene: Scene, sign: Sign, found: re.Match[str], address: str) -> Fi
     caught = next((group for group in found.groups() if group), "")
     words = {"gpu": address, "firmware": "linux-firmware", "initramfs": scene.family.initramfs}
     if "apt-get" in scene.family.install:
-        words["firmware"] = scene.family.install.format("linux-firmware (Debian: firmware-amd-graphics)")
+        words["firmware"] = scene.family.install.format("linux-firmware") + " (Debian: firmware-amd-graphics)"
     text = sign.text.format(found[0], caught, **words)
     return Finding(code=sign.code, severity=sign.severity, text=text, fix=sign.fix.format(found[0], caught, **words))

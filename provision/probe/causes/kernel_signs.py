@@ -16,7 +16,7 @@ class Sign(NamedTuple):
     source: str
 
 
-_RESET: Final = "sudo nvidia-smi -r -i {gpu} (nobody may use it then), or reboot; if it comes back, replace the card"
+_RESET: Final = "`sudo nvidia-smi -r -i {gpu}` (nobody may use it then), or reboot; if it comes back, replace the card"
 # NVIDIA's numbers (docs.nvidia.com/deploy/xid-errors), without those that a program causes (13, 31, 43, 45).
 XIDS: Final = {
     48: ("KGE-134", "an uncorrectable memory error (double bit ECC)", _RESET),

@@ -46,8 +46,8 @@ def _built_for_another(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...], o
 
 def _build(scene: Scene) -> str:
     headers = _headers(scene)
-    install = "" if headers else f"{scene.family.install.format(scene.family.headers)} && "
-    return f"{install}sudo dkms autoinstall (a driver without DKMS: install it anew for this kernel)"
+    install = "" if headers else f"{scene.family.install.format(scene.family.headers)}, then: "
+    return f"{install}`sudo dkms autoinstall` (a driver without DKMS: install it anew for this kernel)"
 
 
 def _headers(scene: Scene) -> bool:
@@ -69,7 +69,7 @@ def _no_module(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...]) -> Findin
         "KGE-126",
         f"{named(gpus, row.title)} has no driver: there is no module {row.kernel_driver} for the running kernel "
         f"{scene.kernel}.{why}",
-        f"{fix}; then: sudo modprobe {row.kernel_driver}. Check: modinfo {row.kernel_driver}",
+        f"{fix}; then: `sudo modprobe {row.kernel_driver}`. Check: modinfo {row.kernel_driver}",
     )
 
 
@@ -94,14 +94,14 @@ def dkms_not_running(scene: Scene) -> Iterator[Finding]:
 
 
 def old_on_disk(scene: Scene) -> Iterator[Finding]:
-    """KGE-127: the libraries are newer than the module on disk, so that a reboot mends nothing."""
+    """KGE-127: the libraries are newer than the module on disk, so that a reboot fixes nothing."""
     driver = scene.host.driver(_NVIDIA.maker)
     libraries = module_files.libraries(scene)
     if scene.guest or not driver or not driver.version or not libraries or driver.version in libraries:
         return
     on_disk = module_files.version_on_disk(scene, _NVIDIA.kernel_driver)
     if on_disk and on_disk not in libraries:
-        packages = {"sudo apt-get install {}": "sudo apt-get --fix-broken install && sudo apt-get full-upgrade"}
+        packages = {"`sudo apt-get install {}`": "`sudo apt-get --fix-broken install && sudo apt-get full-upgrade`"}
         upgrade = packages.get(scene.family.install, "bring the kernel module's package to the libraries' version")
         yield error(
             "KGE-127",

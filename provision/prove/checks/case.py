@@ -6,9 +6,9 @@ from typing import TypeAlias
 from provision.engine.protocol import Ran
 from provision.model import Status, Value
 from provision.model.proof import LibraryRow
+from provision.probe.monitor import HostView
 from provision.prove.evidence import Evidence, Problem
 from provision.prove.expectation import Expectation
-from provision.prove.host_monitor import HostView
 
 Outcome: TypeAlias = tuple[Status, str]  # and the detail: what was seen
 

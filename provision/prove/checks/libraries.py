@@ -1,47 +1,13 @@
 """The table of GPU libraries: one row each, works, wrong, missing, slow or not asked."""
 
 import re
-from collections.abc import Mapping
-from typing import Final
 
 from provision.model import GPU_VENDORS, Status, Vendor
-from provision.model.complete import complete
 from provision.model.proof import LibraryRow
 from provision.prove.checks.case import Case, Outcome
 from provision.prove.checks.placement import places, target
 from provision.prove.evidence import Evidence, LibraryRecord
 
-# The maker's library behind each row.
-BEHIND: Final[Mapping[Vendor, Mapping[str, str]]] = complete(
-    "the libraries behind the table's rows",
-    {
-        Vendor.CUDA: {
-            "matmul": "cuBLAS",
-            "conv2d": "cuDNN",
-            "conv2d network": "cuDNN",
-            "lstm": "cuDNN",
-            "fft": "cuFFT",
-            "solver": "cuSOLVER",
-            "sparse": "cuSPARSE",
-            "xla": "XLA",
-            "mixed precision": "cuBLAS float16",
-            "collective": "NCCL",
-        },
-        Vendor.ROCM: {
-            "matmul": "rocBLAS",
-            "conv2d": "MIOpen",
-            "conv2d network": "MIOpen",
-            "lstm": "MIOpen",
-            "fft": "hipFFT",
-            "solver": "rocSOLVER",
-            "sparse": "rocSPARSE",
-            "xla": "XLA",
-            "mixed precision": "rocBLAS float16",
-            "collective": "RCCL",
-        },
-    },
-    GPU_VENDORS,
-)
 COLLECTIVE = "collective"  # one row for all devices together
 ESSENTIAL = {"matmul", "conv2d", "conv2d network", "lstm"}  # without these no usual Keras model trains
 # Relative to the largest value. Libraries choose their own algorithms (Winograd, fused cells, TensorFloat-32 in XLA):
@@ -104,14 +70,14 @@ def _absent(case: Case) -> list[str]:
     """Return the rows that the workload writes whatever happens, and that are not there."""
     expectation, asked = case.expectation, places(case.expectation, case.evidence)
     there = {(row.name, *sorted(map(target, row.device.split()))) for row in case.libraries}
-    wanted = [(name, place) for place in asked for name in BEHIND[expectation.vendor] if name != COLLECTIVE]
+    wanted = [(name, place) for place in asked for name in expectation.vendor.row.operations if name != COLLECTIVE]
     lost = [f"{name} on {place}" for name, place in wanted if (name, place) not in there]
     return lost + [COLLECTIVE for _ in range((COLLECTIVE, *sorted(asked)) not in there)]
 
 
 def behind(row: LibraryRow, vendor: Vendor) -> str:
     """Return the maker's library that a row tries; empty when it is not known."""
-    return BEHIND.get(vendor, {}).get(row.name, "")
+    return vendor.row.operations.get(row.name, "") if vendor in GPU_VENDORS else ""
 
 
 def _name(row: LibraryRow, vendor: Vendor) -> str:

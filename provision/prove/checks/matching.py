@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from provision.model import Gpu, ProvedDevice
-from provision.model.vendor import vendor_of
+from provision.model.vendor import VENDORS
 
 # NVIDIA's driver names a GPU alike for every tool; the PCI database and AMD's tools do not.
 DRIVER_NAME = re.compile(r"(?:NVIDIA|Tesla|GeForce|Quadro|GRID|TITAN)\b", re.IGNORECASE)
@@ -87,7 +87,7 @@ def _same_maker(own: str | None, inside: str | None) -> str | None:
 
 
 def _shares_card(gpu: Gpu) -> bool:
-    return bool(gpu.partition) and vendor_of(gpu.vendor).row.slices_together
+    return bool(gpu.partition) and VENDORS[gpu.vendor].row.slices_together
 
 
 def _place(gpu: Gpu, pci: str | None) -> str | None:
@@ -97,8 +97,8 @@ def _place(gpu: Gpu, pci: str | None) -> str | None:
 
 def _node(gpu: Gpu) -> str | None:
     """Return an AMD GPU's own render node; NVIDIA's minor numbers are not told inside."""
-    own = vendor_of(gpu.vendor).row.own_node
-    found = [node.path for node in gpu.nodes if node.path.startswith(own)] if gpu.vendor == "amd" else []
+    row = VENDORS[gpu.vendor].row
+    found = [node.path for node in gpu.nodes if node.path.startswith(row.own_node)] if row.node_is_told else []
     return found[0] if len(found) == 1 else None
 
 
@@ -107,7 +107,7 @@ def _other_memory(gpu: Gpu, device: ProvedDevice) -> Iterator[str]:
     if not own or gpu.integrated:  # an integrated GPU computes in the system's memory, too
         return
     told = total or inside or 0
-    if told > MOST * own or (total and gpu.vendor == "nvidia" and total < LEAST * own):
+    if told > MOST * own or (total and VENDORS[gpu.vendor].row.memory_is_told and total < LEAST * own):
         yield f"{told} bytes of memory, not {own}"
 
 

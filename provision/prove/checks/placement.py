@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from provision.model import Status, Vendor
+from provision.model import RUNTIMES, Status, Vendor
 from provision.prove.checks.case import Case, Outcome
 from provision.prove.checks.container import wanted
 from provision.prove.checks.host_ops import FIT, HOST_OPS
@@ -28,7 +28,7 @@ TO_CPU = ("KERAS_TORCH_DEVICE", "JAX_PLATFORMS", "JAX_DEFAULT_DEVICE")
 # TensorFlow's names begin with a path, the others' are whole words; two names are no place.
 PATH = re.compile(r"/?(?:job:\w+/)?(?:replica:\d+/)?(?:task:\d+/)?(?:(?:physical_)?device:)?(GPU|CPU):(\d+)")
 # JAX writes cuda:0, rocm:0, gpu:0 and cpu:0 (older: TFRT_CPU_0), torch cuda:0 (for ROCm too) and cpu.
-WORD = re.compile(r"(cuda|rocm|gpu|cpu|TFRT_CPU)(?:[:_](\d+))?")
+WORD = re.compile(rf"({'|'.join(RUNTIMES)}|gpu|cpu|TFRT_CPU)(?:[:_](\d+))?")
 
 
 def target(text: str | None) -> str:

@@ -10,21 +10,18 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from .makers import MAKERS
 from .record import read
 
-NODES = ("/dev/nvidia*", "/dev/kfd", "/dev/dri/renderD*", "/dev/dxg")
-# Each maker's driver library, the newest first. A library of the other maker is never opened: it stays in the process,
+NODES = (*(pattern for maker in MAKERS.values() for pattern in maker["nodes"]), "/dev/dxg")
+# Each maker's driver library, the newest first. A library of another maker is never opened: it stays in the process,
 # and ROCm's was seen to abort it at its end (TheRock#1059, #2269).
-LIBRARIES = {
-    "cuda": ("libcuda.so.1",),
-    "rocm": ("libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5"),
-}
+LIBRARIES: dict[str, list[str]] = {vendor: maker["library_files"] for vendor, maker in MAKERS.items()}
 # Of a node of KFD's topology: what tells it from the others, and its architecture.
 KFD = ("drm_render_minor", "unique_id", "location_id", "domain", "gfx_target_version")
 # Names of GPU settings only: a broader net, such as all of TF_*, would catch other tools' secrets (TF_VAR_*).
 VARIABLES = (
-    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
-    *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HSA_OVERRIDE"),
+    *(name for maker in MAKERS.values() for name in maker["settings"]),
     *("TF_CPP_", "TF_CUDNN_", "TF_ENABLE_", "TF_FORCE_", "TF_GPU_", "TF_MIN_GPU_", "TF_ROCM_", "TF_USE_", "TF_XLA_"),
     *("XLA_FLAGS", "LD_LIBRARY_PATH", "KERAS_BACKEND", "KERAS_TORCH_DEVICE", "JAX_PLATFORMS", "JAX_DEFAULT_DEVICE"),
 )
@@ -33,7 +30,7 @@ VARIABLES = (
 def nodes() -> list[dict[str, Any]]:
     """Return the GPU device nodes that are inside, each with the error of opening it."""
     found = []
-    for path in sorted(path for pattern in NODES for path in glob.glob(pattern)):  # noqa: PTH207 - absolute patterns, which Path.glob refuses
+    for path in sorted({path for pattern in NODES for path in glob.glob(pattern)}):  # noqa: PTH207 - absolute patterns, which Path.glob refuses
         error = None
         if not Path(path).is_dir():
             try:
@@ -46,7 +43,7 @@ def nodes() -> list[dict[str, Any]]:
 
 def of_vendor(vendor: str | None) -> tuple[str, ...]:
     """Return the names of a vendor's driver library; those of all vendors for None, and none for the CPU."""
-    return LIBRARIES.get(vendor, ()) if vendor else tuple(name for names in LIBRARIES.values() for name in names)
+    return tuple(LIBRARIES.get(vendor, ()) if vendor else (name for names in LIBRARIES.values() for name in names))
 
 
 def libraries(vendor: str | None) -> list[dict[str, Any]]:
@@ -78,7 +75,8 @@ def kfd() -> list[dict[str, int]]:
 
 def mapped() -> list[str]:
     """Return the GPU libraries that this process has mapped now."""
-    names = ("libcuda.so", "libamdhip64", "libcudart", "libcublas.so", "libcudnn.so", "libhsa-runtime64", "libdxcore")
+    own = (maker["library"] for maker in MAKERS.values())
+    names = (*own, "libcudart", "libcublas.so", "libcudnn.so", "libhsa-runtime64", "libdxcore")
     text = read("/proc/self/maps", limit=None) or ""
     paths = {line.split(maxsplit=5)[5] for line in text.splitlines() if len(line.split(maxsplit=5)) == 6}  # noqa: PLR2004 - the columns of proc_pid_maps(5)
     return sorted(path for path in paths if Path(path).name.startswith(names))
@@ -139,9 +137,10 @@ def driver_devices(library: str, prefix: str) -> list[dict[str, Any]]:
 
 def driver(vendor: str | None) -> list[dict[str, Any]]:
     """Return the devices of the vendor's driver library, or of the first that answers."""
-    for library in of_vendor(vendor):
+    calls = {name: maker["library_calls"] for maker in MAKERS.values() for name in maker["library_files"]}
+    for library in filter(calls.get, of_vendor(vendor)):
         with contextlib.suppress(OSError, AttributeError):
-            found = driver_devices(library, "cu" if library.startswith("libcuda") else "hip")
+            found = driver_devices(library, calls[library])
             if found:
                 return found
     return []

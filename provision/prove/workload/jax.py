@@ -10,6 +10,7 @@ from typing import Any
 
 from .keras3 import Keras3
 from .library_inputs import inputs, ranks
+from .makers import MAKERS
 from .model import RATE, batches, sequential
 from .record import index, message, number, place, rows_of
 from .xplane import planes
@@ -106,8 +107,8 @@ class Jax(Keras3):
         from importlib import metadata
 
         names = sorted({str(one.metadata["Name"]).lower() for one in metadata.distributions()})
-        plugins = [name for name in names if name.startswith(("jax-cuda", "jax-rocm"))]
-        kinds = {"is_cuda_build": "jax-cuda", "is_rocm_build": "jax-rocm"}
+        kinds = {maker["build_key"]: f"jax-{vendor}" for vendor, maker in MAKERS.items()}
+        plugins = [name for name in names if name.startswith(tuple(kinds.values()))]
         found = {key: str(any(name.startswith(kind) for name in plugins)) for key, kind in kinds.items()}
         return {**found, "plugins": " ".join(plugins)}
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from .keras3 import Keras3
 from .library_inputs import inputs, ranks
+from .makers import MAKERS
 from .model import RATE, batches, sequential
 from .record import index, number, place, rows_of
 
@@ -80,12 +81,12 @@ class Torch(Keras3):
 
     def build(self) -> dict[str, str]:
         """Return what the wheel was built for."""
-        cuda, hip = self.torch.version.cuda, getattr(self.torch.version, "hip", None)
+        names = [maker["torch_version"] for maker in MAKERS.values()]
+        told = {name: getattr(self.torch.version, name, None) for name in names}
+        own = [name for name in names if told[name] is not None][-1:]  # CUDA's counts where no other is told
         return {
-            "is_cuda_build": str(cuda is not None and hip is None),
-            "is_rocm_build": str(hip is not None),
-            "cuda_version": str(cuda),
-            "hip_version": str(hip),
+            **{maker["build_key"]: str(maker["torch_version"] in own) for maker in MAKERS.values()},
+            **{f"{name}_version": str(version) for name, version in told.items()},
         }
 
     def listing(self, device: str) -> list[dict[str, Any]]:

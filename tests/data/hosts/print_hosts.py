@@ -3,44 +3,36 @@
 The other files of this folder have no tree: they are written by hand for tests of the resolver.
 """
 
-import importlib.util
 import sys
 import tempfile
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 from provision.catalogue import load
 from provision.model import encode
 from provision.probe import Lookups, lookups_of, probe_files
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parents[1] / "helpers"))  # where it is run by itself
+from trees import build, make  # noqa: E402 - as above
+
 # facts of AMD's drivers, as in images/amd.yaml; here so that a new row there changes no host file
 RELEASES = {"6.12.12": "6.4", "6.14.14": "30.10", "6.16.6": "30.20", "6.16.13": "30.30", "7.1.3": "31.50"}
 
 
-def tree_maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tree_maker", HERE.parent / "trees" / "make.py")
-    if not spec or not spec.loader:
-        raise FileNotFoundError("tests/data/trees/make.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @cache
 def lookups() -> Lookups:
-    return replace(lookups_of(load()), amd_releases=RELEASES)
+    known = lookups_of(load())
+    return replace(known, makers={**known.makers, "amd": replace(known.of("amd"), releases=RELEASES)})
 
 
 def host_json(name: str) -> str:
     """Return the host file of the tree called `name`."""
     with tempfile.TemporaryDirectory() as folder:
-        tree_maker().make(Path(folder), [name])
-        return encode(probe_files(Path(folder) / name, lookups())) + "\n"
+        return encode(probe_files(build(Path(folder), name), lookups())) + "\n"
 
 
 if __name__ == "__main__":
-    for tree in sys.argv[1:] or tree_maker().TREES:
+    for tree in sys.argv[1:] or make.TREES:
         (HERE / f"{tree}.json").write_text(host_json(tree))

@@ -114,10 +114,10 @@ def test_references_between_tables_hold() -> None:
             assert {release.cuda, *release.newer_cuda} <= sets
             assert {release.cudnn, *release.newer_cudnn} <= cudnn
         assert {one.isa for one in release.ptx} <= ptx
-    series = {row.series for row in catalogue.amd.rocm}
+    series = {row.series for row in catalogue.amd.series}
     targets = {row.target for row in catalogue.amd.targets}
     for build in catalogue.amd.builds:
-        assert build.rocm in series
+        assert build.series in series
         assert set(build.targets) <= targets
     for cuda_base in catalogue.images.cuda_bases:
         assert cuda_base.image.startswith(f"nvidia/cuda:{cuda_base.cuda}-")
@@ -133,8 +133,8 @@ def test_rows_of_keras_refer_to_what_is_there() -> None:
         assert row.cudnn in cudnn
         assert {one.isa for one in row.ptx} <= ptx
         assert row.cuda.split(".")[0] in {family.major for family in catalogue.nvidia.families}
-    for build in catalogue.keras.keras_rocm:
-        assert build.rocm in {series.series for series in catalogue.amd.rocm}
+    for build in catalogue.keras.of(Vendor.ROCM):
+        assert build.series in {series.series for series in catalogue.amd.series}
         assert set(build.targets) <= {target.target for target in catalogue.amd.targets}
         base = next(one for one in catalogue.images.bases if one.image == build.base)
         assert base.python in build.python
@@ -143,8 +143,8 @@ def test_rows_of_keras_refer_to_what_is_there() -> None:
 
 def test_what_keras_runs_on_is_pinned_exactly() -> None:
     keras = load().keras
-    builds: tuple[rows.KerasCuda | rows.KerasRocm | rows.KerasCpu, ...]
-    builds = (*keras.keras_cuda, *keras.keras_rocm, *keras.keras_cpu)
+    builds: tuple[rows.KerasCuda | rows.KerasTarget | rows.KerasCpu, ...]
+    builds = (*keras.keras_cuda, *keras.of(Vendor.ROCM), *keras.keras_cpu)
     for row in builds:
         free = [one for one in row.packages if "==" not in one]
         assert [one for one in free if not one.startswith(("keras>=", "numpy<"))] == []

@@ -4,7 +4,7 @@ import pytest
 
 from provision.catalogue import load
 from provision.catalogue.drives import not_driven, upstream_version
-from provision.model import Driver, Gpu, Host
+from provision.model import Driver, Gpu, Host, Vendor
 
 
 def host(maker: str, architecture: str, kernel: str | None = None, **driver: str) -> Host:
@@ -145,7 +145,7 @@ def test_the_version_of_a_kernel(kernel: str | None, version: tuple[int, int] | 
 
 
 def test_device_ids_of_amd_are_unique_and_virtual_ones_are_among_them() -> None:
-    chips = load().amd_chips
+    chips = load().listed_chips(Vendor.ROCM)
     devices = [device for chip in chips for device in chip.devices]
     assert len(devices) == len(set(devices))
     assert all(set(chip.virtual) <= set(chip.devices) for chip in chips)
@@ -153,9 +153,9 @@ def test_device_ids_of_amd_are_unique_and_virtual_ones_are_among_them() -> None:
 
 
 def test_every_target_of_the_catalogue_has_a_chip() -> None:
-    assert {row.target for row in load().amd.targets} <= {chip.target for chip in load().amd_chips}
+    assert {row.target for row in load().amd.targets} <= {chip.target for chip in load().listed_chips(Vendor.ROCM)}
     apus = {row.target for row in load().amd.targets if row.kind == "apu"}
-    assert apus <= {chip.target for chip in load().amd_chips if chip.integrated}
+    assert apus <= {chip.target for chip in load().listed_chips(Vendor.ROCM) if chip.integrated}
 
 
 @pytest.mark.parametrize(
@@ -179,4 +179,4 @@ def test_every_target_of_the_catalogue_has_a_chip() -> None:
 )
 def test_well_known_devices(device: str, target: str) -> None:
     """HD 7870, RX 580, MI25, MI100, MI210, MI300X, MI355X, 6900 XT, RX 6600, 7900 XTX, Raphael, 780M, 8060S, 9070."""
-    assert [chip.target for chip in load().amd_chips if device in chip.devices] == [target]
+    assert [chip.target for chip in load().listed_chips(Vendor.ROCM) if device in chip.devices] == [target]

@@ -90,29 +90,29 @@ def test_a_row_that_names_what_is_not_there(site: Path, change: dict[str, str], 
     ],
 )
 def test_house_rules_for_nvidia(site: Path, subject: str, limit: str, has: str) -> None:
-    (site / "house.yaml").write_text(rule(subject, limit))
+    (site / "site_policy.yaml").write_text(rule(subject, limit))
     assert has in pick(site)
     assert has not in resolve(MINIATURE, HOST, Request(vendor=Vendor.CUDA)).summary
 
 
 def test_house_rules_for_amd(site: Path) -> None:
-    (site / "house.yaml").write_text(rule("rocm", 'newest: "7.2"'))
+    (site / "site_policy.yaml").write_text(rule("rocm", 'newest: "7.2"'))
     assert "ROCm 7.2" in pick(site, AMD)
 
 
 def test_house_rules_for_the_cpu(site: Path) -> None:
-    (site / "house.yaml").write_text(rule("tensorflow", 'newest: "2.18"'))
+    (site / "site_policy.yaml").write_text(rule("tensorflow", 'newest: "2.18"'))
     stack = resolve(load(MINIATURE.directory, overlay=site), Host(), Request(vendor=Vendor.CPU))
     assert stack.framework.version == "2.18.1"
-    assert {one.rule for one in stack.rejected} == {"house"}
+    assert {one.rule for one in stack.rejected} == {"site-policy"}
 
 
 def test_a_house_rule_in_the_way_is_named_with_its_source(site: Path) -> None:
-    (site / "house.yaml").write_text(rule("base", 'images: ["registry.example/only:1"]'))
+    (site / "site_policy.yaml").write_text(rule("base", 'images: ["registry.example/only:1"]'))
     with pytest.raises(NoStackError) as caught:
         pick(site)
-    assert caught.value.conflict == ("house",)
-    assert any(str(site / "house.yaml") in one.source for one in caught.value.rejected)
+    assert caught.value.conflict == ("site-policy",)
+    assert any(str(site / "site_policy.yaml") in one.source for one in caught.value.rejected)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_house_rule_in_the_way_is_named_with_its_source(site: Path) -> None:
         ("nvidia.yaml", "- 1\n", "KGE-204"),
         ("nvidia.yaml", 'families:\n  - {id: "x", major: 12}\n', "KGE-202"),
         ("bases.yaml", BASE + BASE.partition("\n")[2], "KGE-203"),
-        ("house.yaml", rule("tensorflow", "newest: 2.19"), "KGE-202"),
+        ("site_policy.yaml", rule("tensorflow", "newest: 2.19"), "KGE-202"),
         ("extra.yaml", "a: 1\n", "KGE-205"),
         ("README.md", "nothing", "KGE-205"),
     ],

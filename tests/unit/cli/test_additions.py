@@ -22,15 +22,13 @@ FIELD = """
 # Several command lines in one process, variables in front; what tells their end stands behind each.
 SCRIPT = """
 import os, sys
-from provision.cli.app import app, main
+from provision.cli.app import main
 for line in sys.argv[1].split(" ; "):
     words = line.split()
     while "=" in words[0]:
         name, _, value = words.pop(0).partition("=")
         os.environ[name] = value
     sys.argv = ["kgpu-env", *words]
-    app.registered_commands.clear()
-    app.registered_groups.clear()
     try:
         main()
     except SystemExit as ended:

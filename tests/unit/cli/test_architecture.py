@@ -1,6 +1,5 @@
 """docs/architecture.md: its rooms are those that are there, its ways those that a host and an image really go."""
 
-import importlib.util
 import json
 import re
 import sys
@@ -13,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from trees import build
 
 from provision import api, probe
 from provision.engine.protocol import Ran, Run
@@ -85,17 +85,6 @@ def test_the_ways_are_numbered() -> None:
         assert len(numbers) > 20
 
 
-def tree(folder: Path) -> Path:
-    """Write the tree of a host with an H100 (synthetic, see tests/data/trees/make.py)."""
-    spec = importlib.util.spec_from_file_location("trees_make", ROOT / "tests" / "data" / "trees" / "make.py")
-    assert spec
-    assert spec.loader
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    made.make(folder, ["h100"])
-    return folder / "h100"
-
-
 def answering(host: Host) -> Callable[[Run], Ran]:
     """Answer as an image does whose workload sees the host's GPU when it is given one."""
     [gpu] = host.gpus
@@ -139,7 +128,7 @@ def test_a_host_and_its_image_go_these_ways(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    root, real = tree(tmp_path), probe.host.probe_host
+    root, real = build(tmp_path / "h100", "h100"), probe.host.probe_host
     monkeypatch.setattr(engine, "run", answering(api.probe_host(root)))
     monkeypatch.setattr("provision.probe.probe_host", lambda lookups, **_: real(lookups, root))
     with traced() as found:

@@ -1,13 +1,15 @@
 """Groups of options: what Typer sees, and what the command gets."""
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 import typer
 
 from provision.cli import commands
+from provision.cli.app import app
 from provision.cli.commands import COMMANDS
 from provision.cli.commands.build import build
 from provision.cli.commands.up import up
@@ -122,3 +124,9 @@ def test_every_command_is_a_function_or_a_group(one: commands.Command) -> None:
     module = one.module()
     group = getattr(module, "group", None)
     assert isinstance(group, typer.Typer) or getattr(module, one.name).__doc__
+
+
+def test_a_second_call_in_one_process_builds_no_larger_parser(kgpu_env: Callable[..., Any]) -> None:
+    for _ in range(2):
+        assert kgpu_env("--help").code == 0
+        assert len(app.registered_commands) + len(app.registered_groups) == len(COMMANDS)

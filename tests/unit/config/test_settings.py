@@ -57,6 +57,11 @@ def test_a_flag_wins_over_a_variable_over_a_profile_over_the_file(file: Path) ->
     assert settle({}, {}, None).request.base is None
 
 
+def test_the_origin_is_the_flag_as_it_is_written() -> None:
+    found = settle({"packages": ("pandas",), "network_ca_bundle": "ca.pem"}, {}, None)
+    assert found.origins == {"packages": "flag --package", "network_ca_bundle": "flag --ca-bundle"}
+
+
 def test_a_profile_changes_only_the_keys_that_it_has(file: Path) -> None:
     found = settle({}, {"KGPU_ENV_PROFILE": "ci"}, read_project(file))
     user = found.request.user

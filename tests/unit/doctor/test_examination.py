@@ -1,18 +1,18 @@
 """A host's ladder, the one cause to mend first, and what mends it."""
 
-import importlib.util
+import re
 import shlex
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import trees
+from trees import ROWS
 
 from provision import api
 from provision.catalogue import load
 from provision.doctor import examination, examine, explain, is_broken
-from provision.doctor.commands import commands, script
+from provision.doctor.commands import commands, marked, script
 from provision.doctor.start import try_start
 from provision.doctor.telling import told
 from provision.engine.protocol import Image, Ran, Run
@@ -32,22 +32,11 @@ WELL = Host(
 )
 
 
-@cache
-def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"trees_{name}", TREES / f"{name}.py")
-    assert spec
-    assert spec.loader
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-ROWS: list[dict[str, Any]] = module("causes").ROWS
 BROKEN = [row for row in ROWS if "primary" in row]
 
 
 def found(root: Path, row: dict[str, Any], log: str = "") -> tuple[Host, Examination]:
-    module("causes").build(module("make"), root, row)
+    trees.causes.build(trees.make, root, row)
     host = api.probe_host(root)
     return host, api.examine_host(host, captured=True, log=log)
 
@@ -86,6 +75,24 @@ def test_commands_are_commands(tmp_path: Path, row: dict[str, Any]) -> None:
     assert all(f"\n{command}\n" in text for command in result.commands)
 
 
+FIXES = sorted({fix for row in load().errors for fix in (row.fix, *(case.fix for case in row.conditions))})
+UNMARKED = re.compile(r"(?<!likes: )sudo \S+")
+ANOTHER_WAY = re.compile(r"[,;)] (?:or|else)\b|-[ig] N\b|PROFILE|the DKMS key|slurmd -C")
+
+
+def test_every_command_of_a_message_is_marked_and_can_be_run() -> None:
+    """What stays unmarked are other ways, and commands of which something has to be filled in."""
+    for fix in FIXES:
+        for command in marked(fix):
+            words = shlex.split(command)
+            assert words[0] in {"sudo", "docker", "echo"}, fix
+            assert not {"and", "then", "or", "it", "the", "in", "too", "tells"} & set(words), fix
+            assert not re.search(r" (N|FILE|PROFILE|DIR)\b", command), fix
+        rest = re.sub("`[^`]+`", "", fix)
+        assert not UNMARKED.search(rest) or ANOTHER_WAY.search(rest), fix
+    assert sum(bool(marked(fix)) for fix in FIXES) > 60
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -101,7 +108,7 @@ def test_commands_are_commands(tmp_path: Path, row: dict[str, Any]) -> None:
         ),
         (
             "amd-almalinux-9.1-rocm-blacklists",
-            ("sudo dnf install kernel-devel-$(uname -r) && sudo dkms autoinstall",),
+            ("sudo dnf install kernel-devel-$(uname -r)", "sudo dkms autoinstall"),
         ),
         ("nvidia-cdi-spec-stale", ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",)),
         ("nv-a100-row-remap-pending", ("sudo nvidia-smi -r -i 0000:c1:00.0",)),
@@ -109,7 +116,7 @@ def test_commands_are_commands(tmp_path: Path, row: dict[str, Any]) -> None:
         ("nv-docker-desktop-linux", ("docker context use default",)),
     ],
 )
-def test_what_mends_it_on_this_distribution(tmp_path: Path, name: str, expected: tuple[str, ...]) -> None:
+def test_what_fixes_it_on_this_distribution(tmp_path: Path, name: str, expected: tuple[str, ...]) -> None:
     assert found(tmp_path, row_of(name))[1].commands == expected
 
 
@@ -117,8 +124,8 @@ def test_words_without_a_command_get_the_distributions_own() -> None:
     toolkit = note("KGE-115", Severity.WARNING, fix="Install nvidia-container-toolkit and restart the engine.")
     assert commands(toolkit, WELL) == ("sudo apt-get install nvidia-container-toolkit", "sudo systemctl restart docker")
     assert commands(toolkit, Host(gpus=WELL.gpus, distribution="void")) == ()
-    assert "No command mends this" in script(note("KGE-133", fix="Switch it off and on."), WELL)
-    assert "Nothing has to be mended" in script(None, WELL)
+    assert "No command fixes this" in script(note("KGE-133", fix="Switch it off and on."), WELL)
+    assert "Nothing has to be fixed" in script(None, WELL)
 
 
 LOGS = [

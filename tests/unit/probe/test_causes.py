@@ -1,14 +1,13 @@
 """Hosts whose cause lies on disk: each tree gives its codes, and one of them is to be mended first."""
 
 import gzip
-import importlib.util
 import lzma
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import trees
+from trees import ROWS
 
 from provision import api
 from provision.model import Host, Severity
@@ -19,22 +18,11 @@ TREES = Path(__file__).parents[2] / "data" / "trees"
 NOTES = {f"KGE-{number}" for number in range(120, 154)}
 
 
-@cache
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"trees_{name}", TREES / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ROWS: list[dict[str, Any]] = load("causes").ROWS
 BROKEN = [row for row in ROWS if "primary" in row]
 
 
 def probe(root: Path, row: dict[str, Any]) -> Host:
-    load("causes").build(load("make"), root, row)
+    trees.causes.build(trees.make, root, row)
     return api.probe_host(root)
 
 
@@ -64,9 +52,9 @@ def test_it_names_cause_and_mend(tmp_path: Path, row: dict[str, Any]) -> None:
     assert [word for word in row["mends"] if word not in first.fix] == [], first.fix
 
 
-@pytest.mark.parametrize("name", load("make").TREES)
+@pytest.mark.parametrize("name", trees.make.TREES)
 def test_no_other_tree_has_a_cause(tmp_path: Path, name: str) -> None:
-    load("make").make(tmp_path, [name])
+    trees.make.make(tmp_path, [name])
     assert [code for code in wrong(api.probe_host(tmp_path / name)) if code in NOTES] == []
 
 
@@ -85,7 +73,7 @@ def test_a_module_that_is_packed_tells_its_version(tmp_path: Path) -> None:
     plain = bytes.fromhex(next(iter(row["hex"].values())))
     for suffix, packed in ((".xz", lzma.compress(plain)), (".gz", gzip.compress(plain)), (".xz", b"broken")):
         root = tmp_path / f"{suffix}{len(packed)}"
-        load("causes").build(load("make"), root, {**row, "hex": {}})
+        trees.causes.build(trees.make, root, {**row, "hex": {}})
         path = root / f"lib/modules/{row['kernel']}/updates/dkms/nvidia-current.ko{suffix}"
         path.parent.mkdir(parents=True)
         path.write_bytes(packed)

@@ -1,11 +1,11 @@
 """Each captured-style tree gives the host file that is committed for it."""
 
-import importlib.util
 import os
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from trees import make as trees
+from trees import script
 
 from provision.errors import Exit, InputError
 from provision.model import Gpu, Host, decode, encode
@@ -14,17 +14,7 @@ from provision.probe import Lookups, probe_files, probe_host
 HOSTS = Path(__file__).parents[2] / "data" / "hosts"
 
 
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"made_by_{path.parent.name}", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-hosts = load(HOSTS / "print_hosts.py")
-trees = load(HOSTS.parent / "trees" / "make.py")
+hosts = script(HOSTS / "print_hosts.py")
 LOOKUPS: Lookups = hosts.lookups()
 
 

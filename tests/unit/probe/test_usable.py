@@ -1,43 +1,24 @@
 """Hosts of people: which GPUs are usable, what is said of the others, and what mends it."""
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from trees import DATA, REAL, build, make, script
 
-from provision.model import Finding, Host, Severity, encode, vendor_of
+from provision.model import VENDORS, Finding, Host, Severity, encode
 from provision.model.selection import number, select
 from provision.probe import Lookups, probe_files
 from provision.probe.parsers import parse_name
 
-DATA = Path(__file__).parents[2] / "data"
 PAGE = 4096
 
 
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"usable_{path.stem}", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-trees, real = load(DATA / "trees" / "make.py"), load(DATA / "trees" / "real_hosts.py")
-REAL = real.read()
-LOOKUPS: Lookups = load(DATA / "hosts" / "print_hosts.py").lookups()
+LOOKUPS: Lookups = script(DATA / "hosts" / "print_hosts.py").lookups()
 
 
 def tree(folder: Path, name: str) -> Path:
-    """Write a tree of either table."""
-    root = folder / name
-    root.mkdir()
-    if name in REAL:
-        real.build(trees.Tree(root), REAL[name])
-    else:
-        trees.TREES[name](trees.Tree(root))
-    return root
+    """Write a tree of any table."""
+    return build(folder / name, name)
 
 
 def about(host: Host, code: str) -> Finding:
@@ -74,11 +55,11 @@ def test_an_error_is_told_where_no_gpu_is_usable_and_only_there(tmp_path: Path, 
 def test_loading_a_module_that_is_loaded_is_never_the_mend(tmp_path: Path, name: str) -> None:
     host = probe_files(tree(tmp_path, name), LOOKUPS)
     for driver in host.drivers:
-        module = f"modprobe {vendor_of(driver.vendor).row.kernel_driver}"
+        module = f"modprobe {VENDORS[driver.vendor].row.kernel_driver}"
         assert not [finding for finding in host.findings if module in finding.fix]
 
 
-@pytest.mark.parametrize("name", [*trees.TREES, *REAL])
+@pytest.mark.parametrize("name", [*make.TREES, *REAL])
 def test_a_capture_padded_with_nuls_reads_the_same(tmp_path: Path, name: str) -> None:
     """GNU tar fills the kernel's files up to the page that they claim."""
     root = tree(tmp_path, name)
@@ -137,10 +118,10 @@ def test_an_empty_version_is_that_of_the_kernel_s_own_driver(tmp_path: Path) -> 
 
 def test_rocr_counts_in_the_order_of_kfd_nodes(tmp_path: Path) -> None:
     """As on a node of eight MI210 in ROCm/k8s-device-plugin's test data, of which none has the number of its place."""
-    made = trees.Tree(tmp_path)
-    trees.amd_driver(made, "6.16.13")
+    made = make.Tree(tmp_path)
+    make.amd_driver(made, "6.16.13")
     for bus in (0xE3, 0xC3, 0x03, 0x26):
-        trees.amd_card(made, bus, 0x740F, {"simd_count": 416, "gfx_target_version": 90010}, 64 * 2**30)
+        make.amd_card(made, bus, 0x740F, {"simd_count": 416, "gfx_target_version": 90010}, 64 * 2**30)
     host = probe_files(tmp_path, LOOKUPS)
     assert [gpu.pci for gpu in host.gpus] == ["0000:03:00.0", "0000:26:00.0", "0000:c3:00.0", "0000:e3:00.0"]
     assert [gpu.kfd_node for gpu in host.gpus] == [3, 4, 2, 1]
@@ -156,37 +137,37 @@ def test_partitions_share_the_cards_unique_id(tmp_path: Path) -> None:
 
 def test_only_architectures_with_partitions_have_them(tmp_path: Path) -> None:
     """Two Vega 10 at one location, as a test tree of AMD's device plugin tells, are no DPX."""
-    made = trees.Tree(tmp_path)
-    trees.amd_driver(made, None)
+    made = make.Tree(tmp_path)
+    make.amd_driver(made, None)
     made.pci("0000:19:00.0", "1002:6860", "0380", "amdgpu")
     for node in (1, 2):
         values = {"device_id": 0x6860, "location_id": 0x1900, "drm_render_minor": 127 + node, "simd_count": 256}
-        trees.kfd_node(made, node, values, 2**34)
+        make.kfd_node(made, node, values, 2**34)
     gpus = probe_files(tmp_path, LOOKUPS).gpus
     assert [(gpu.partition, gpu.architecture) for gpu in gpus] == [(None, "gfx900")] * 2
 
 
 def test_mi300a_has_cpu_cores_and_is_no_integrated_gpu(tmp_path: Path) -> None:
-    made = trees.Tree(tmp_path)
-    trees.amd_driver(made, "6.12.12")
+    made = make.Tree(tmp_path)
+    make.amd_driver(made, "6.12.12")
     values = {"cpu_cores_count": 24, "simd_count": 912, "num_xcc": 6, "gfx_target_version": 90402}
-    trees.amd_card(made, 1, 0x74A0, values, 2**37)
+    make.amd_card(made, 1, 0x74A0, values, 2**37)
     assert [gpu.integrated for gpu in probe_files(tmp_path, LOOKUPS).gpus] == [False]
 
 
 def test_a_gpu_of_no_row_is_not_refused(tmp_path: Path) -> None:
     """What the tables do not know is not thereby impossible."""
-    made = trees.Tree(tmp_path)
-    trees.nvidia_driver(made, "999.10", trees.OPEN)
-    trees.nvidia_gpu(made, 0, "0000:01:00.0", "ffff", "NVIDIA Next")
+    made = make.Tree(tmp_path)
+    make.nvidia_driver(made, "999.10", make.OPEN)
+    make.nvidia_gpu(made, 0, "0000:01:00.0", "ffff", "NVIDIA Next")
     assert [gpu.usable for gpu in probe_files(tmp_path, Lookups()).gpus] == [True]
     assert [(gpu.usable, gpu.device_id) for gpu in probe_files(tmp_path, LOOKUPS).gpus] == [(True, "ffff")]
 
 
 def test_a_virtual_function_of_a_vgpu_host(tmp_path: Path) -> None:
-    made = trees.Tree(tmp_path)
-    trees.nvidia_driver(made, "580.95.05", trees.OPEN)
-    trees.nvidia_gpu(made, 0, "0000:17:00.0", "2330", "NVIDIA H100 80GB HBM3")
+    made = make.Tree(tmp_path)
+    make.nvidia_driver(made, "580.95.05", make.OPEN)
+    make.nvidia_gpu(made, 0, "0000:17:00.0", "2330", "NVIDIA H100 80GB HBM3")
     folder = made.pci("0000:17:00.4", "10de:2330", "0302", "nvidia")
     (tmp_path / folder.lstrip("/") / "physfn").symlink_to("../0000:17:00.0")
     host = probe_files(tmp_path, LOOKUPS)

@@ -11,9 +11,10 @@ from provision.engine.protocol import Ran
 from provision.model import Gpu, Host, Proof, Status, Vendor, Verdict
 from provision.model.host import DeviceNode
 from provision.model.selection import visible
+from provision.probe.monitor import HostView
 from provision.prove import Evidence, Expectation, Problem
 from provision.prove.checks.curve import FIT, NAMED
-from provision.prove.host_monitor import HostView, boot_id
+from provision.prove.host_monitor import boot_id
 from provision.prove.judge import judge
 
 Put = Callable[..., Proof]

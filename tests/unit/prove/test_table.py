@@ -1,14 +1,12 @@
 """The table of checks: a check is one row and its function, and a row that is incomplete fails where it is written."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
+from trees import script
 
 from provision.catalogue import load
 from provision.doctor import explain
@@ -18,9 +16,8 @@ from provision.model.complete import complete
 from provision.prove import Evidence, Expectation, Problem
 from provision.prove.checks import table
 from provision.prove.checks.case import Case, Outcome, nothing
-from provision.prove.checks.libraries import BEHIND
 from provision.prove.checks.row import ALWAYS, ELSEWHERE, GPU, ON_GPUS, WORDS, Code, Row, Scope, table_of
-from provision.prove.host_monitor import SOURCES
+from provision.prove.host_monitor import MONITORS
 from provision.prove.judge import judge
 from provision.prove.reason import Findings
 from provision.prove.report.page import page
@@ -60,16 +57,6 @@ def of(proof: Proof, name: str) -> tuple[Status, str]:
     return next((check.status, check.detail) for check in proof.checks if check.name == name)
 
 
-def regenerate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("regenerate", ROOT / "tests" / "regenerate.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["regenerate"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_one_row_is_a_whole_check(
     monkeypatch: pytest.MonkeyPatch, cuda: Expectation, done: Ran, gpu_evidence: Evidence, cpu_evidence: Evidence
 ) -> None:
@@ -81,7 +68,7 @@ def test_one_row_is_a_whole_check(
     assert "      moon      the moon of cuda GPU 0" in summary(proof)
     assert 'moon<span class="asks">Is the moon full?</span>' in page(proof)
     assert explain("KGE-598", load()) == "KGE-598\n  Not proved: the moon was not full."
-    assert "| moon | the moon | yes |" in regenerate().checks_table()
+    assert "| moon | the moon | yes |" in script(ROOT / "tests" / "regenerate.py").checks_table()
     on_cpu = judge(Expectation(vendor=Vendor.CPU, indices=(0,)), done, cpu_evidence)
     assert (on_cpu.verdict, of(on_cpu, "moon")) == (Verdict.CPU, (Status.SKIP, "no GPU was asked for"))
 
@@ -180,9 +167,8 @@ def test_a_word_is_owed_only_where_a_check_is_not_asked() -> None:
 
 @pytest.mark.parametrize("vendor", GPU_VENDORS)
 def test_each_maker_is_known_everywhere(vendor: Vendor) -> None:
-    rows = {name for behind in BEHIND.values() for name in behind}
-    assert set(BEHIND[vendor]) == rows
-    assert SOURCES[vendor].name
+    assert set(vendor.row.operations) == {name for row in GPU_VENDORS.values() for name in row.operations}
+    assert vendor not in MONITORS or MONITORS[vendor].name
     assert all(name.startswith(vendor.row.library) for name in container.LIBRARIES[vendor])
     assert set(vendor.row.hiding) | set(vendor.row.withheld) <= set(container.VARIABLES)
 

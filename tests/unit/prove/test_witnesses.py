@@ -14,21 +14,14 @@ import pytest
 
 from provision.engine.protocol import Ran
 from provision.model import Check, Gpu, Proof, Status, Vendor, Verdict
+from provision.probe.amd_monitor import hwmon_texts, hwmon_thermals, kfd_memory
+from provision.probe.monitor import HostView
+from provision.probe.nvidia_monitor import smi_memory, smi_thermals
 from provision.prove import Evidence, Expectation
 from provision.prove.checks.load import MODEL_BYTES
 from provision.prove.checks.peak import peak
 from provision.prove.checks.placement import target
-from provision.prove.host_monitor import (
-    SOURCES,
-    HostMonitor,
-    HostView,
-    hwmon_texts,
-    hwmon_thermals,
-    kfd_memory,
-    processes,
-    smi_memory,
-    smi_thermals,
-)
+from provision.prove.host_monitor import MONITORS, HostMonitor, processes
 from provision.prove.judge import judge
 
 ERROR = {"type": "InternalError", "text": "cuDNN: CUDNN_STATUS_NOT_INITIALIZED"}
@@ -217,7 +210,7 @@ def test_amdgpu_s_climate(tmp_path: Path) -> None:
         (folder / "name").write_text(driver)
         (folder / "temp1_input").write_text(text)
     assert hwmon_thermals(hwmon_texts(tmp_path)) == HostView(celsius=64)
-    assert SOURCES[Vendor.CUDA].thermals(None) == HostView()
+    assert MONITORS[Vendor.CUDA].thermals(None) == HostView()
 
 
 def test_what_the_host_sees_is_no_condition(judged: Judged) -> None:

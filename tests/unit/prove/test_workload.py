@@ -7,14 +7,13 @@ import math
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from workload import SOURCE, run
 
-from provision.engine.protocol import Ran
 from provision.model import Vendor, Verdict
 from provision.prove import Evidence, Expectation, parse_result
 from provision.prove.checks.placement import BOUND
@@ -24,22 +23,7 @@ from provision.prove.workload.container import libraries
 from provision.prove.workload.measurements import library_rows
 
 FOLDER = zipapp.FOLDER
-SOURCE = zipapp.source()
 STANDARD = sys.stdlib_module_names | {"tensorflow", "keras", "jax", "torch", "numpy", "__future__"}
-
-
-def run(spec: dict[str, Any], *options: str, **environment: str) -> Ran:
-    begun = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, *options, "-c", SOURCE, json.dumps(spec)],
-        capture_output=True,
-        text=True,
-        timeout=240,  # a minute is enough on a machine with nothing else to do
-        check=False,
-        env={**os.environ, **environment},
-    )
-    seconds = time.monotonic() - begun
-    return Ran(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr, seconds=seconds)
 
 
 def test_it_fits_into_one_argument() -> None:

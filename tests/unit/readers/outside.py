@@ -1,17 +1,16 @@
 """The readers of outside data, each as a function of bytes and of a folder to put them into."""
 
 import hashlib
-import importlib.util
 import json
 import random
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 import yaml
 from spoilt import spoil  # type: ignore[import-not-found] # it lies beside this file, and no package holds them
+from trees import make
 
 from provision.api import read_host
 from provision.api.records import read_key
@@ -122,7 +121,7 @@ def from_overlay(body: bytes, folder: Path) -> object:
     else:
         (own / "nvidia.yaml").write_bytes(body)
     found = load.__wrapped__(DATA / "catalogue", None, own)
-    found.house  # noqa: B018 - read when it is asked for
+    found.site_policy  # noqa: B018 - read when it is asked for
     return sum(1 for _ in found.all_rows())
 
 
@@ -209,22 +208,12 @@ def from_output(body: bytes, _: Path) -> object:
     return demux.text(1) + demux.text(2)
 
 
-def module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"fuzz_{path.parent.name}", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @cache
 def tree(folder: Path) -> list[Path]:
     """Make the trees of three hosts; return their files."""
     names = ("h100-580", "mi300x-30.10", "geforce-rtx4090")
-    known = module(DATA / "trees" / "make.py")
-    chosen = [name for name in known.TREES if name in names] or list(known.TREES)[:3]
-    known.make(folder / "trees", chosen)
+    chosen = [name for name in make.TREES if name in names] or list(make.TREES)[:3]
+    make.make(folder / "trees", chosen)
     return sorted(path for path in (folder / "trees").rglob("*") if path.is_file() and not path.is_symlink())
 
 

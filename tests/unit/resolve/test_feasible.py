@@ -46,7 +46,7 @@ def test_each_is_had_by_asking_for_its_versions(name: str) -> None:
         framework = {"tensorflow": stack.framework.version} if stack.backend == "tensorflow" else {}
         wishes = Wishes(backend=stack.backend, base=stack.base.image, python=stack.python)
         asked = wishes.having(**framework, **{stack.runtime.name: stack.runtime.version})
-        again = resolve(load(), host, replace(Request(vendor=stack.vendor), **asked._asdict()))
+        again = resolve(load(), host, replace(Request(vendor=stack.vendor), **asked.asked))
         assert (again.backend, again.runtime, again.base) == (stack.backend, stack.runtime, stack.base)
         if framework:  # no option names the version of another backend
             assert again.framework == stack.framework

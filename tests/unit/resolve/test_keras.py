@@ -99,14 +99,14 @@ def test_a_wish_beside_a_gpu_that_tensorflow_does_not_serve_is_kept() -> None:
 
 def test_a_rule_of_the_site_against_tensorflow_is_not_gone_round(tmp_path: Path) -> None:
     rule = '- {id: "old", subject: "tensorflow", newest: "2.9", source: "s", checked: "2026-11-01"}\n'
-    (tmp_path / "house.yaml").write_text(f"rules:\n  {rule}")
+    (tmp_path / "site_policy.yaml").write_text(f"rules:\n  {rule}")
     with pytest.raises(NoStackError):
         resolve(Catalogue(MINIATURE.directory, overlay=tmp_path), nvidia("580.95.05", "sm_90"), CUDA)
 
 
 def test_a_rule_of_the_site_holds_for_a_backend(tmp_path: Path) -> None:
     rule = '- {id: "vetted", subject: "jax", newest: "0.10", source: "s", checked: "2026-11-01"}\n'
-    (tmp_path / "house.yaml").write_text(f"rules:\n  {rule}")
+    (tmp_path / "site_policy.yaml").write_text(f"rules:\n  {rule}")
     own = Catalogue(MINIATURE.directory, overlay=tmp_path)
     for host, request in ((nvidia("580.95.05", "sm_90"), CUDA), (amd("30.30", "gfx942"), ROCM), (Host(), CPU)):
         stack = resolve(own, host, replace(request, backend="jax"))
@@ -239,12 +239,12 @@ def test_every_amd_gpu_is_served_within_the_window(release: str, targets: list[s
     if isinstance(found, Stack) and found.backend != "tensorflow":
         row = next(
             row
-            for row in load().keras.keras_rocm
+            for row in load().keras.of(Vendor.ROCM)
             if (row.backend, row.version, row.release)
             == (found.backend, found.framework.version, found.runtime.version)
         )
         assert set(targets) <= set(row.targets)
-        assert row.rocm in next(one for one in load().amd.drivers if one.release == release).rocm
+        assert row.series in next(one for one in load().amd.drivers if one.release == release).series
 
 
 @settings(max_examples=30, deadline=None)

@@ -51,7 +51,7 @@ def test_every_rule_can_be_broken_on_it(tmp_path: Path) -> None:
         host = decode((DATA / "hosts" / f"{one['host']}.json").read_bytes(), Host)
         found |= {one.rule for one in rejections(MINIATURE, host, msgspec.convert(one["ask"], Request))}
     (tmp_path / "bases.yaml").write_text(f"bases:\n  - {ROW}\n")
-    (tmp_path / "house.yaml").write_text(f"rules:\n  - {HOUSE}\n")
+    (tmp_path / "site_policy.yaml").write_text(f"rules:\n  - {HOUSE}\n")
     own = Catalogue(MINIATURE.directory, overlay=tmp_path)
     here = Host(gpus=(Gpu(vendor="nvidia", architecture="sm_80"),), drivers=(Driver(vendor="nvidia", version="580.1"),))
     for request in (Request(), Request(base="old:1")):

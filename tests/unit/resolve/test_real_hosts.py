@@ -1,46 +1,22 @@
 """Hosts of people, from their files to the answer: the stack for the usable GPUs, or the finding as cause and mend."""
 
-import importlib.util
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from trees import TREES, build
 
 from provision import api
 from provision.errors import NoStackError
-from provision.model import Host
 from provision.resolve.vendors import BACKENDS
 
-TREES = Path(__file__).parents[2] / "data" / "trees"
 RIGHT: list[dict[str, Any]] = yaml.safe_load((TREES / "resolved.yaml").read_text())
-
-
-@cache
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"resolved_{name}", TREES / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def probe(root: Path, name: str) -> Host:
-    real = load("real_hosts").read()
-    if name in real:
-        load("real_hosts").build(load("make").Tree(root), real[name])
-    else:
-        row = next(row for row in load("causes").ROWS if row["name"] == name)
-        load("causes").build(load("make"), root, row)
-    return api.probe_host(root)
 
 
 @pytest.mark.parametrize("right", [row for row in RIGHT if "code" not in row], ids=lambda row: row["name"])
 def test_a_stack_is_for_the_usable_gpus_and_tells_what_was_found(tmp_path: Path, right: dict[str, Any]) -> None:
-    stack = api.resolve(probe(tmp_path, right["name"]))
+    stack = api.resolve(api.probe_host(build(tmp_path, right["name"])))
     # A new row may bring a preferred backend, never another; what each host gets today is in tests/data/real_hosts.txt.
     assert BACKENDS.index(stack.backend) <= BACKENDS.index(right["backend"])
     assert list(stack.gpus) == right["gpus"]
@@ -52,7 +28,7 @@ def test_a_stack_is_for_the_usable_gpus_and_tells_what_was_found(tmp_path: Path,
 @pytest.mark.parametrize("right", [row for row in RIGHT if "code" in row], ids=lambda row: row["name"])
 def test_a_refusal_repeats_cause_and_mend_of_the_finding(tmp_path: Path, right: dict[str, Any]) -> None:
     with pytest.raises(NoStackError) as caught:
-        api.resolve(probe(tmp_path, right["name"]))
+        api.resolve(api.probe_host(build(tmp_path, right["name"])))
     error = caught.value
     # KGE-212 names the newest candidate's rule, and a new row may be the newest.
     assert (error.code, right["says"] in error.cause or error.code == "KGE-212") == (right["code"], True), error.cause

@@ -42,9 +42,9 @@ def doubting(row: rows.Row) -> Catalogue:
     keras = {name: doubted(getattr(known.keras, name)) for name in known.keras.__struct_fields__}
     changed.__dict__ |= {
         "tensorflow": doubted(known.tensorflow),
-        "amd": replace(known.amd, builds=doubted(known.amd.builds)),
         "keras": replace(known.keras, **keras),
     }
+    vars(changed)["_listed"][Vendor.ROCM] = replace(known.amd, builds=doubted(known.amd.builds))
     return changed
 
 
