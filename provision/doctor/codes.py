@@ -136,6 +136,7 @@ MEANINGS: Final = {
     "KGE-624": "Something has changed since the lock was written; the message lists it.",
     "KGE-625": "The lock does not give the Dockerfile it was written for: edited, or of another version.",
     "KGE-626": "A package index does not answer, so that no wheel can be locked.",
+    "KGE-640": "A file is kept: it is there, and this program did not write it, or it was changed since.",
     "KGE-900": "The work was interrupted; nothing was left behind.",
     "KGE-901": "That code or table is not known.",
     "KGE-902": "The command line cannot be understood.",

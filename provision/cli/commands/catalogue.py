@@ -128,6 +128,7 @@ def print_matrix(
     catalogue: o.Catalogue = None,
     form: Form = "table",
     output: Output = None,
+    force: o.Force = False,
     as_json: o.Json = False,
 ) -> None:
     """Print which stack each driver and GPU gets.
@@ -142,7 +143,7 @@ def print_matrix(
     if output is None:
         print_result(text)
         return
-    write_file(output, text.encode())
+    write_file(output, text.encode(), force=force)
     log(f"wrote {output}")
 
 

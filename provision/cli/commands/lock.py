@@ -23,7 +23,7 @@ Check = Annotated[bool, typer.Option("--check", help="Tell what has changed sinc
 _REQUEST = set(Request.__struct_fields__) - {"gpus"}  # on which GPUs it is proved is not decided by a lock
 
 
-def lock(*, check: Check = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
+def lock(*, check: Check = False, force: o.Force = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Write kgpu.lock: the base by digest, every wheel by hash.
 
     kgpu-env build --locked builds exactly that.
@@ -44,7 +44,7 @@ def lock(*, check: Check = False, stack: o.StackOptions, as_json: o.Json = False
     if old:
         _report(path, old, now, as_json=as_json)
         return
-    write_file(path, (encode(now) + "\n").encode())
+    write_file(path, (encode(now) + "\n").encode(), force=force)
     log(f"wrote {path}: {_summary(now)}")
     if as_json:
         print_json(now)

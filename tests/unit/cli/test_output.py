@@ -127,7 +127,7 @@ def test_a_failed_write_keeps_the_old_file(kgpu_env: Call, tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    code, _, err = kgpu_env("render", "--vendor", "cpu", "-o", "Dockerfile")
+    code, _, err = kgpu_env("render", "--vendor", "cpu", "-o", "Dockerfile", "--force")
     assert code == 3
     assert "No space left on device" in err
     assert names(tmp_path) == ["Dockerfile"]
