@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import provision.catalogue as facts
@@ -76,8 +75,8 @@ def look_up(
 ) -> "RemoteImage":
     """Return an image's configuration and digest from its registry; no layer is read.
 
-    The login is the one that `docker login` stored (DOCKER_CONFIG), the CA bundle that of `network` or of
-    REQUESTS_CA_BUNDLE or SSL_CERT_FILE in this process's environment.
+    The login is the one that `docker login` stored (DOCKER_CONFIG) or a credential helper tells, the CA bundle that of
+    `network` or of REQUESTS_CA_BUNDLE or SSL_CERT_FILE in this process's environment.
 
     Args:
         image: its reference; the registry is replaced as `network.registries` says.
@@ -90,15 +89,17 @@ def look_up(
         BuildError: KGE-421, the registry does not answer; KGE-422, it refuses or does not
             have the image; KGE-423, its answer is no image's.
     """
-    from provision.registry import http, read_image, token  # noqa: PLC0415 - 4 ms
+    from provision.engine.connection import config_folder  # noqa: PLC0415 - 14 ms
+    from provision.engine.logins import stored_login  # noqa: PLC0415 - 140 ms, with the SDK
+    from provision.registry import http, read_image  # noqa: PLC0415 - 4 ms
 
     reached = network or model.Network()
-    logins = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    logins = config_folder(os.environ)
     bundle = reached.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
     transport = http.Http(bundle, seconds or http.SECONDS)
     try:
         reference = parse_reference(rewrite(image, reached.registries))
-        return read_image(reference, machine, transport, lambda name: token.stored_login(name, logins))
+        return read_image(reference, machine, transport, lambda name: stored_login(name, logins).basic)
     finally:
         transport.close()
 
@@ -149,7 +150,7 @@ def _own_digest(local: "LocalImage", requested: Reference) -> str | None:
 def _reported(image: str) -> "LocalImage | None":
     try:
         return local_image(image)
-    except OSError:  # no engine: the registry may answer
+    except (OSError, EngineError):  # no engine: the registry may answer
         return None
 
 

@@ -8,25 +8,29 @@ from docker import APIClient
 
 from provision import model
 from provision.engine import buildkit_build, container, images, interactive
+from provision.engine.connection import Endpoint, config_folder
 from provision.engine.describe import describe, need_buildkit
+from provision.engine.logins import Login, stored_login
 from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, Ran, Run, Streams
 from provision.engine.sdk import answering, open_client
 from provision.errors import EngineError
+from provision.model.reference import parse_reference
 
 PODMAN_WITH_CDI = (5, 4)  # the first whose Docker API takes CDI requests; 4.3 was seen to ignore them
 
 
-def open_engine(address: str, environment: Mapping[str, str]) -> Engine:
-    """Return the engine at `address`; `provision.engine.docker.connect` has the contract."""
-    return DockerEngine(open_client(address, environment), address)
+def open_engine(endpoint: Endpoint, environment: Mapping[str, str]) -> Engine:
+    """Return the engine at an address; `provision.engine.docker.connect` has the contract."""
+    return DockerEngine(open_client(endpoint, environment), endpoint.address, config_folder(environment))
 
 
 class DockerEngine:
     """`provision.engine.protocol.Engine` by the docker SDK's low-level client."""
 
-    def __init__(self, api: APIClient, address: str) -> None:
+    def __init__(self, api: APIClient, address: str, logins: Path) -> None:
         self._api = api
         self._address = address
+        self._logins = logins
 
     @cached_property
     def _description(self) -> model.Engine:
@@ -45,12 +49,15 @@ class DockerEngine:
     def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
         """Fetch an image. Raises BuildError KGE-402 with the registry's answer."""
         with answering(self._address):
-            return images.pull(self._api, reference, on_progress)
+            return images.pull(self._api, reference, self._login(reference), on_progress)
 
     def push(self, reference: str, on_progress: Callable[[str], None]) -> None:
         """Send a tagged image to its registry. Raises BuildError KGE-404."""
         with answering(self._address):
-            images.push(self._api, reference, on_progress)
+            images.push(self._api, reference, self._login(reference), on_progress)
+
+    def _login(self, reference: str) -> Login:
+        return stored_login(parse_reference(reference).registry, self._logins)
 
     def build(
         self, context: Context, tag: str, on_step: Callable[[BuildStep], None], arguments: Mapping[str, str]

@@ -25,6 +25,7 @@ from provision.engine.buildkit_progress import Progress
 from provision.engine.describe import describe
 from provision.engine.image_probe import described
 from provision.engine.images import described as inspected
+from provision.engine.logins import stored_login
 from provision.engine.network import build_network, certificates
 from provision.engine.stream_demux import StreamDemux
 from provision.errors import KgpuError
@@ -40,7 +41,7 @@ from provision.records import HostKey, Record, State, answer, problem, seal
 from provision.records.store import _read
 from provision.registry import read_image
 from provision.registry.client import Response
-from provision.registry.token import stored_login, token_request
+from provision.registry.token import token_request
 
 DATA: Final = Path(__file__).parents[2] / "data"
 DIGEST: Final = "sha256:" + "0" * 64  # in an answer: of the answer that comes after it
