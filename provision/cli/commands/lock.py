@@ -7,10 +7,9 @@ import typer
 
 from provision import api
 from provision.cli import options as o
-from provision.cli.context import load_catalogue
 from provision.cli.documents import DriftDocument
 from provision.cli.output import log, print_json, print_result, write_file
-from provision.cli.planning import Plan, log_warnings, plan, settings
+from provision.cli.planning import Plan, catalogue_of, log_warnings, plan, settings
 from provision.errors import InputError, UsageError
 from provision.model import SETTINGS, Host, Request, encode
 from provision.resolve.request import check_names, check_request
@@ -93,7 +92,7 @@ def locked_plan(options: o.StackOptions, *, as_json: bool) -> Plan:
         raise UsageError("KGE-908", what, fix="leave the option out, or lock anew with kgpu-env lock")
     path = Path(LOCK_FILE)
     found = read_lock(path)
-    catalogue = load_catalogue(options.catalogue)
+    catalogue = catalogue_of(options)
     check_plan(catalogue, found, path)
     chosen = settings(options, as_json=as_json)
     check_names(chosen.tag, chosen.network.registries)
