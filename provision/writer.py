@@ -218,17 +218,17 @@ def _temporary(place: Path, content: bytes) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(name).chmod(0o600 if _is_secret(content) else 0o666 & ~_umask())
+        Path(name).chmod(0o600 if _is_secret(place, content) else 0o666 & ~_umask())
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     return Path(name)
 
 
-def _is_secret(content: bytes) -> bool:
+def _is_secret(place: Path, content: bytes) -> bool:
     """Tell whether a file holds a password: the settings for the network in a build context may."""
     text = content.decode("latin-1")
-    return redacted(text) != text
+    return place.name == "netrc" or redacted(text) != text
 
 
 def _umask() -> int:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import provision.catalogue as facts
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from provision.engine.protocol import BuildStep, Engine, Image
     from provision.registry import RemoteImage
 
+_REACHABLE = "let it listen at an address that containers reach (172.17.0.1 on most hosts), and name that"
 _QUICK = (2.0, 4.0)  # seconds to connect and to wait, where an answer is welcome and not needed
 
 
@@ -48,26 +50,36 @@ def build(
         InputError: the request or the network settings cannot be used.
     """
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
-    from provision.engine.network import build_network  # noqa: PLC0415 - 3 ms
+    from provision.engine.network import Surroundings, build_network, shares_loopback  # noqa: PLC0415 - 3 ms
     from provision.resolve.request import check_names, check_request  # noqa: PLC0415 - 5 ms
 
     wanted = options or model.BuildOptions()
     check_names(wanted.tag, wanted.network.registries)
     refuse_passwords(wanted.request)
-    reached = build_network(wanted.network, os.environ)
-    for name in dict.fromkeys(reached.left_out):
-        log(f"{name}, which a build cannot reach, is left out")
-    order = BuildOrder(
-        stack=stack,
-        request=check_request(wanted.request),
-        network=reached,
-        registries=wanted.network.registries,
-        tag=wanted.tag,
-        push=wanted.push,
-        locked=wanted.locked,
-    )
+    request = check_request(wanted.request)
     with connection(engine) as connected:
+        known = connected.describe()
+        around = Surroundings(folder=_here(), engine=known.address, shares_loopback=shares_loopback(known))
+        reached = build_network(wanted.network, os.environ, around)
+        for name in dict.fromkeys(reached.left_out):
+            log(f"{name}, which a build of this engine cannot reach, is left out; {_REACHABLE}")
+        order = BuildOrder(
+            stack=stack,
+            request=request,
+            network=reached,
+            registries=wanted.network.registries,
+            tag=wanted.tag,
+            push=wanted.push,
+            locked=wanted.locked,
+        )
         return build_stack_image(connected, catalogue or facts.load(), order, log, on_step)
+
+
+def _here() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed
+        return None
 
 
 def look_up(
@@ -89,13 +101,15 @@ def look_up(
         BuildError: KGE-421, the registry does not answer; KGE-422, it refuses or does not
             have the image; KGE-423, its answer is no image's.
     """
+    from provision.engine.certificates import system_bundle  # noqa: PLC0415 - 3 ms
     from provision.engine.connection import config_folder  # noqa: PLC0415 - 14 ms
     from provision.engine.logins import stored_login  # noqa: PLC0415 - 140 ms, with the SDK
     from provision.registry import http, read_image  # noqa: PLC0415 - 4 ms
 
     reached = network or model.Network()
     logins = config_folder(os.environ)
-    bundle = reached.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    variables = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
+    bundle = next(filter(None, (reached.ca_bundle, *variables, system_bundle())), None)
     transport = http.Http(bundle, seconds or http.SECONDS)
     try:
         reference = parse_reference(rewrite(image, reached.registries))

@@ -41,7 +41,7 @@ def run_build(
     progress = Progress()
     finished = False
     try:
-        image_id = _follow(_start(api, body, ident, arguments), progress, on_step)
+        image_id = _follow(_start(api, body, _query(context, ident, arguments)), progress, on_step)
         finished = True
     finally:
         if not finished:
@@ -57,10 +57,15 @@ def run_build(
     )
 
 
-def _start(api: APIClient, body: bytes, ident: str, arguments: Mapping[str, str]) -> requests.Response:
+def _query(context: Context, ident: str, arguments: Mapping[str, str]) -> dict[str, str]:
+    found = {"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(dict(arguments))}
+    return found | ({"networkmode": "host"} if context.host_network else {})
+
+
+def _start(api: APIClient, body: bytes, query: Mapping[str, str]) -> requests.Response:
     answer = api.post(
         f"{api.base_url}/v{api.api_version}/build",
-        params={"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(dict(arguments))},
+        params=dict(query),
         data=body,
         headers={"Content-Type": "application/x-tar"},
         stream=True,

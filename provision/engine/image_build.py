@@ -47,7 +47,8 @@ def build_stack_image(
     files = order.network.files | order.locked
     plan = render(catalogue, order.stack, order.request, base=base, network=files)
     tag = order.tag or plan.tag
-    built = engine.build(Context(files=plan.files), tag, on_step, order.network.arguments)
+    context = Context(files=plan.files, host_network=order.network.host_network)
+    built = engine.build(context, tag, on_step, order.network.arguments)
     if order.push:
         engine.push(tag, say)
     return BuildResult(

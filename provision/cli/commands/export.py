@@ -22,6 +22,7 @@ from provision.files import read_file
 from provision.model import Network, Vendor
 from provision.model.reference import parse_reference
 from provision.model.selection import select
+from provision.render.dockerfile import LOGINS
 
 _NODE_NAME = 253  # characters, as DNS has it
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -130,9 +131,10 @@ def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
     # A Dockerfile, and what it reads, goes along where the image is built from it.
     options = found.options if wanted.builds and not target.image else replace(found.options, network=Network())
     rendered = api.render(found.stack, options, catalogue=found.catalogue)
-    brought = [name for name in rendered.files if name != "Dockerfile"]
-    if brought:
-        log(f"note      holds your network settings, with passwords only where -o writes it: {', '.join(brought)}")
+    if LOGINS in rendered.files:
+        where = f"pip and uv find it in {LOGINS} beside the Dockerfile, where git leaves it out"
+        log(f"note      the login of the package index is left out: {where}")
+        rendered = replace(rendered, files={name: one for name, one in rendered.files.items() if name != LOGINS})
     return Order(
         stack=found.stack,
         request=found.request,

@@ -106,7 +106,7 @@ def test_o_folder_gets_the_context(kgpu_env: Call) -> None:
     Path("kgpu-env.yaml").write_text("network: {index_url: 'https://packages.example/simple'}\n")
     assert kgpu_env("render", "--vendor", "cpu", "-o", "context/").code == 0
     found = {str(path.relative_to("context")) for path in Path("context").rglob("*") if path.is_file()}
-    assert found == {"Dockerfile", "network/pip.conf", "network/uv.toml"}
+    assert found == {"Dockerfile", "network/.gitignore", "network/pip.conf", "network/uv.toml"}
     assert "https://packages.example/simple" in Path("context/network/uv.toml").read_text()
     assert "packages.example" not in Path("context/Dockerfile").read_text()
 
