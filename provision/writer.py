@@ -40,7 +40,7 @@ def write_files(files: Mapping[Path, bytes], memory: Path, *, force: bool = Fals
         force: replace what others wrote.
 
     Raises:
-        InputError: KGE-640, a file is there that this program did not write, or that was changed since;
+        InputError: KGE-634, a file is there that this program did not write, or that was changed since;
             KGE-605, a file cannot be written.
     """
     if not force:
@@ -55,7 +55,7 @@ def write_files(files: Mapping[Path, bytes], memory: Path, *, force: bool = Fals
 
 
 def refuse_others(files: Mapping[Path, bytes | None], memory: Path) -> None:
-    """Raise InputError KGE-640 for a file that is not this program's to replace, with the difference.
+    """Raise InputError KGE-634 for a file that is not this program's to replace, with the difference.
 
     Args:
         files: the new content by path; None where it is not known yet, before long work.
@@ -70,7 +70,7 @@ def refuse_others(files: Mapping[Path, bytes | None], memory: Path) -> None:
         problem = _problem(path, content, known)
         if problem is not None:
             raise InputError(
-                "KGE-640",
+                "KGE-634",
                 f"{path} is kept: it is there, and not as kgpu-env wrote it.",
                 cause="another program or a person wrote it, it was changed since, or it is from another machine",
                 fix="name another place, move it away, or replace it with --force",

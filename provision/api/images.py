@@ -9,7 +9,7 @@ import provision.catalogue as facts
 from provision import model
 from provision.api.hosts import engine as connection
 from provision.api.hosts import local_image
-from provision.errors import EngineError
+from provision.errors import BuildError, EngineError
 from provision.model.reference import Reference, parse_reference, reference_of, rewrite
 from provision.redaction import refuse_passwords
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from provision.registry import RemoteImage
 
 _REACHABLE = "let it listen at an address that containers reach (172.17.0.1 on most hosts), and name that"
+# A step failed; an image cannot be pulled, or not be pushed: why, the words of others tell.
+_EXPLAINED = frozenset({"KGE-401", "KGE-402", "KGE-404"})
 _QUICK = (2.0, 4.0)  # seconds to connect and to wait, where an answer is welcome and not needed
 
 
@@ -72,7 +74,34 @@ def build(
             push=wanted.push,
             locked=wanted.locked,
         )
-        return build_stack_image(connected, catalogue or facts.load(), order, log, on_step)
+        known_rows = catalogue or facts.load()
+        try:
+            return build_stack_image(connected, known_rows, order, log, on_step)
+        except BuildError as error:
+            raise _explained(error, known_rows) from error
+
+
+def _explained(error: BuildError, catalogue: facts.Catalogue) -> BuildError:
+    """Return a failed step's or a refused pull's error by the known message in what was said, if there is one."""
+    if error.code not in _EXPLAINED:
+        return error
+    from provision.doctor.messages import recognise  # noqa: PLC0415 - 10 ms, for a build that failed
+
+    said = "\n".join((*error.said, *error.cause.splitlines()))
+    met = next((one for one in recognise(said, catalogue.errors) if one.row.severity == "error"), None)
+    if met is None:
+        return error
+    text = f"{error.text[0].upper()}{error.text[1:]}"
+    found = BuildError(met.code, text, cause=f"{met.text}: {met.line}", fix=met.fix, log=_with_line(error, met.line))
+    found.said = error.said
+    return found
+
+
+def _with_line(error: BuildError, line: str) -> tuple[str, ...]:
+    """Return the log's end, with the line that matters before it where it stands further up."""
+    if not error.log or any(line in one for one in error.log):
+        return error.log
+    return (line, "...", *error.log[2:])
 
 
 def _here() -> Path | None:

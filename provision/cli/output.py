@@ -113,7 +113,7 @@ def write_files(files: Mapping[Path, bytes], *, force: bool = False) -> None:
     """Write files whole or not at all, all of them or none; what others wrote is kept unless `force` says otherwise.
 
     Raises:
-        InputError: KGE-605, KGE-640, as of `provision.writer.write_files`.
+        InputError: KGE-605, KGE-634, as of `provision.writer.write_files`.
     """
     writer.write_files(files, _memory(), force=force)
 
@@ -122,7 +122,7 @@ def check_places(*paths: Path | None, force: bool = False) -> None:
     """Refuse before long work what `write_files` would refuse after it.
 
     Raises:
-        InputError: KGE-605, KGE-640, as of `provision.writer.write_files`.
+        InputError: KGE-605, KGE-634, as of `provision.writer.write_files`.
     """
     named = [path for path in paths if path]
     writer.check_writable(*named)

@@ -29,7 +29,7 @@ def prepare(options: ProofOptions, reports: ReportOptions) -> api.Records:
 
     Raises:
         UsageError: KGE-592, minutes without the level soak.
-        InputError: KGE-591, the key cannot be used; KGE-605, a report could not be written; KGE-640, one is
+        InputError: KGE-591, the key cannot be used; KGE-605, a report could not be written; KGE-634, one is
             another's file.
     """
     check_places(*reports.files, force=reports.force)

@@ -10,7 +10,8 @@ import requests
 from docker import APIClient
 
 from provision.engine import images
-from provision.engine.buildkit_progress import Progress, ProgressError, Status, Step, decode
+from provision.engine.build_steps import step_words
+from provision.engine.buildkit_progress import TAIL_LINES, Progress, ProgressError, Status, Step, decode
 from provision.engine.context import tarball
 from provision.engine.protocol import BuildStep, Built, Context
 from provision.errors import BuildError, EngineError
@@ -19,6 +20,8 @@ from provision.model.reference import parse_reference
 
 CANCEL_SECONDS = 10
 _END_CHARACTERS = 120  # of a long command, at its beginning and its end
+# Of the system, of dpkg and apt, of quotas.
+_FULL = r"(?i)no space left on device|don't have enough free space|not enough free disk space|disk quota exceeded"
 EXIT_CODE = re.compile(r"exit code: (\d+)")
 BASE_STEP = re.compile(r"\[internal\] load metadata for (\S+)|\[(?:[^\]\s]+\s+)?\d+/\d+\] FROM (\S+)")
 
@@ -141,8 +144,8 @@ def failure(progress: Progress, message: Mapping[str, Any]) -> BuildError:
     detail = message.get("errorDetail")
     why = str((detail.get("message") if isinstance(detail, dict) else detail) or message.get("error") or "")
     step = progress.failed
-    log = step.lines() if step else ()
-    if images.NO_SPACE in "\n".join((why, *log[-3:])).lower():
+    said = step.lines() if step else ()
+    if _is_disk_full(why, said):
         error = images.disk_full(why)
     elif step and (base := BASE_STEP.match(step.vertex.name)):
         error = images.pull_error(base.group(1) or base.group(2), step.vertex.error or why)
@@ -150,16 +153,23 @@ def failure(progress: Progress, message: Mapping[str, Any]) -> BuildError:
         error = _step_error(step, why)
     else:
         error = BuildError("KGE-401", "the build failed before its first step", cause=why)
-    error.log = log
+    error.said, error.log = said, said[-TAIL_LINES:]
     return error
+
+
+def _is_disk_full(why: str, said: tuple[str, ...]) -> bool:
+    """Tell whether a step failed for want of space: in the engine's words, or in an installer's at its end."""
+    return images.NO_SPACE in why.lower() or any(re.search(_FULL, line) for line in said[-TAIL_LINES:])
 
 
 def _step_error(step: Step, why: str) -> BuildError:
     code = EXIT_CODE.search(step.vertex.error) or EXIT_CODE.search(why)
     ending = f" with exit code {code.group(1)}" if code else ""
+    words, mark = step_words(step.vertex.name)
+    what = f"{words} failed: step {mark}" if words else f"the build step {_brief(step.vertex.name)} failed"
     return BuildError(
         "KGE-401",
-        f"the build step {_brief(step.vertex.name)} failed{ending}",
+        what + ending,
         cause=_brief(step.vertex.error or why),
         fix="the log's last lines name the cause; mend it and build again (finished steps are cached)",
     )

@@ -56,7 +56,7 @@ def test_an_export_that_was_changed_is_kept(kgpu_env: Call) -> None:
     file.write_text(file.read_text() + "# mine\n")
     code, out, err = export(kgpu_env, "compose")
     assert (code, out) == (3, "")
-    assert "KGE-640" in err
+    assert "KGE-634" in err
     assert "-# mine" in err
     assert export(kgpu_env, "compose", "--force").code == 0
     assert "mine" not in file.read_text()
@@ -66,7 +66,7 @@ def test_a_dockerfile_of_the_project_is_kept_and_nothing_else_written(kgpu_env: 
     Path("Dockerfile").write_text("FROM mine\n")
     Path("kgpu-env.yaml").write_text("network: {index_url: 'https://packages.example/simple'}\n")
     code, _, err = kgpu_env("render", "--vendor", "cpu", "-o", ".")
-    assert (code, "KGE-640" in err, "-FROM mine" in err) == (3, True, True)
+    assert (code, "KGE-634" in err, "-FROM mine" in err) == (3, True, True)
     assert {path.name for path in Path().iterdir()} == {"Dockerfile", "kgpu-env.yaml"}
 
 
@@ -74,7 +74,7 @@ def test_a_dockerfile_of_the_project_is_kept_and_nothing_else_written(kgpu_env: 
 def test_a_report_does_not_replace_a_file_of_the_project(kgpu_env: Call) -> None:
     Path("proof.json").write_text("mine")
     code, _, err = kgpu_env("verify", "site/x:1", "--vendor", "cpu", "--report", "proof.json")
-    assert (code, "KGE-640" in err) == (3, True)
+    assert (code, "KGE-634" in err) == (3, True)
     assert Path("proof.json").read_text() == "mine"
     for _ in range(2):
         kgpu_env("verify", "site/x:1", "--vendor", "cpu", "--report", "new.json")
