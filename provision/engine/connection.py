@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import socket
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from provision.redaction import redacted
 
 PROBE_SECONDS = 2.0
 UNIX = "unix://"
+_IN_A_CONTAINER = ("/.dockerenv", "/run/.containerenv")
 
 
 class Endpoint(NamedTuple):
@@ -123,6 +125,27 @@ def find_engine(address: str | None, environment: Mapping[str, str]) -> Endpoint
     if denied:
         raise _permission_denied(denied)
     raise nothing_answers(", ".join(tried), endpoints[0].origin)
+
+
+def shares_network(address: str) -> bool:
+    """Tell whether the engine behind a socket is in this process's network, so that loopback means the same to both.
+
+    Whose namespace may not be looked at is taken to be ours, unless this process is in a container: its own loopback
+    is then another than the engine's.
+    """
+    if not address.startswith(UNIX):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_SECONDS)
+        try:
+            probe.connect(address.removeprefix(UNIX))
+            (pid,) = struct.unpack_from("i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            # 0: the engine is in another namespace of processes, and so outside of this container.
+            return bool(pid) and os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")  # noqa: PTH115 - no file
+        except PermissionError:
+            return not any(map(os.path.exists, _IN_A_CONTAINER))
+        except OSError:
+            return False
 
 
 def _socket_problem(address: str) -> int:

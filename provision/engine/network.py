@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from provision import model
 from provision.engine import pip_config, uv_config
 from provision.engine.certificates import certificates, host_certificates
-from provision.engine.connection import config_folder
+from provision.engine.connection import config_folder, shares_network
 from provision.engine.index_logins import found_login, netrc_of, without_login
 from provision.engine.index_settings import IndexSettings, merged
 from provision.engine.proxies import apt_proxies, apt_settings, host_proxies
@@ -105,12 +105,9 @@ def asked_network(network: model.Network) -> BuildNetwork:
 
 
 def shares_loopback(engine: model.Engine) -> bool:
-    """Tell whether a build of an engine can be given this process's loopback: both are on one machine, in one room."""
-    apart = engine.rootless or "Docker Desktop" in engine.system or any(map(Path.exists, _IN_A_CONTAINER))
-    return engine.address.startswith("unix://") and not apart
-
-
-_IN_A_CONTAINER: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
+    """Tell whether a build of an engine can be given this process's loopback."""
+    apart = engine.rootless or "Docker Desktop" in engine.system  # behind a network of their own
+    return not apart and shares_network(engine.address)
 
 
 def _asked(proxy: str | None) -> dict[str, str]:

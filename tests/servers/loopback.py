@@ -254,17 +254,19 @@ def private_index(
         yield port
 
 
-def wheel(name: str, version: str, text: str = "") -> dict[str, bytes]:
+def wheel(name: str, version: str, text: str = "", module: str = "") -> dict[str, bytes]:
     """Return a wheel of one module, by its file name."""
     import io  # noqa: PLC0415 - here alone
     import zipfile  # noqa: PLC0415 - here alone
 
     buffer, info = io.BytesIO(), f"{name}-{version}.dist-info"
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(f"{name}.py", text)
+        archive.writestr(f"{module or name}.py", text)
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         archive.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
-        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        archive.writestr(
+            f"{info}/RECORD", f"{module or name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+        )
     return {f"{name}-{version}-py3-none-any.whl": buffer.getvalue()}
