@@ -83,7 +83,7 @@ MEANINGS: Final = {
     "KGE-256": "No driver and GPU of the catalogue gets what a row describes.",
     "KGE-301": "No container engine answers where docker's settings say, or at the usual sockets.",
     "KGE-302": "The engine's socket may not be opened by this user: join its group, or use sudo.",
-    "KGE-303": "The engine cannot build with BuildKit (Podman cannot): build with Docker, verify anywhere.",
+    "KGE-303": "The engine has neither BuildKit nor Podman's builder: it is too old.",
     "KGE-304": "The engine stopped answering in the middle.",
     "KGE-305": "The engine refused a request, or answered what cannot be read.",
     "KGE-306": "A GPU was named that the host does not have.",

@@ -1,4 +1,4 @@
-"""Connecting to a container engine: Docker itself, or Podman for all but builds."""
+"""Connecting to a container engine: Docker itself, or Podman."""
 
 import os
 from collections.abc import Mapping

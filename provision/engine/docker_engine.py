@@ -1,4 +1,4 @@
-"""The engine behind Docker's API; Docker itself, or Podman for all but builds."""
+"""The engine behind Docker's API: Docker itself, or Podman."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -7,9 +7,9 @@ from pathlib import Path
 from docker import APIClient
 
 from provision import model
-from provision.engine import buildkit_build, container, images, interactive
+from provision.engine import buildkit_build, container, images, interactive, podman_build
 from provision.engine.connection import Endpoint, config_folder
-from provision.engine.describe import describe, need_buildkit
+from provision.engine.describe import describe, need_builder
 from provision.engine.logins import Login, stored_login
 from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, Ran, Run, Streams
 from provision.engine.sdk import answering, open_client
@@ -62,15 +62,16 @@ class DockerEngine:
     def build(
         self, context: Context, tag: str, on_step: Callable[[BuildStep], None], arguments: Mapping[str, str]
     ) -> Built:
-        """Build with BuildKit and tag the image.
+        """Build with BuildKit, or with Podman's own builder, and tag the image.
 
         Raises:
             BuildError: KGE-401 a step failed, KGE-402 a base cannot be pulled, KGE-403 disk full.
             EngineError: KGE-303, the engine has no BuildKit.
         """
-        need_buildkit(self.describe())
+        need_builder(self.describe())
         with answering(self._address):
-            return buildkit_build.run_build(self._api, context, tag, on_step, arguments)
+            build = podman_build.run_build if self.describe().name == "podman" else buildkit_build.run_build
+            return build(self._api, context, tag, on_step, arguments)
 
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
         """Make an image from the root file system in the tar file `archive`. Raises BuildError KGE-410."""
