@@ -52,7 +52,7 @@ def build(
         InputError: the request or the network settings cannot be used.
     """
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
-    from provision.engine.network import Surroundings, build_network, shares_loopback  # noqa: PLC0415 - 3 ms
+    from provision.engine.network import Surroundings, build_network  # noqa: PLC0415 - 3 ms
     from provision.resolve.request import check_names, check_request  # noqa: PLC0415 - 5 ms
 
     wanted = options or model.BuildOptions()
@@ -60,8 +60,7 @@ def build(
     refuse_passwords(wanted.request)
     request = check_request(wanted.request)
     with connection(engine) as connected:
-        known = connected.describe()
-        around = Surroundings(folder=_here(), engine=known.address, shares_loopback=shares_loopback(known))
+        around = Surroundings(folder=_here(), engine=connected.describe())
         reached = build_network(wanted.network, os.environ, around)
         for name in dict.fromkeys(reached.left_out):
             log(f"{name}, which a build of this engine cannot reach, is left out; {_REACHABLE}")

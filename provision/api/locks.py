@@ -77,7 +77,7 @@ def _wheels(
         return (), ()
     with tempfile.TemporaryDirectory() as folder:
         # uv runs on this host, which reaches its own loopback.
-        around = Surroundings(folder=Path.cwd(), shares_loopback=True)
+        around = Surroundings(folder=Path.cwd(), on_host=True)
         files = build_network(options.network, os.environ, around).files
         environment = network_environment(files, os.environ, options.network.ca_bundle, Path(folder))
         uv = Uv(find_uv(shutil.which), environment)

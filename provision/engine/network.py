@@ -43,8 +43,8 @@ class Surroundings(Value):
 
     root: Path = Path("/")  # of the file system
     folder: Path | None = None  # where the command runs: a project's uv settings may be there or above
-    engine: str = ""  # its address, for which docker may have proxies of its own
-    shares_loopback: bool = False  # a build can be given this host's own loopback
+    engine: model.Engine | None = None  # whose build it is, and for which docker may have proxies of its own
+    on_host: bool = False  # what is built runs here, and reaches this host's own loopback
 
 
 _HERE: Final = Surroundings()
@@ -78,7 +78,9 @@ def build_network(network: model.Network, environment: Mapping[str, str], around
     if indexes != IndexSettings():
         files["network/uv.toml"] = _uv_settings(indexes).encode()
         files["network/pip.conf"] = _pip_settings(indexes).encode()  # pip fetches uv, and installs into AMD's images
-    proxies = _asked(network.proxy) or host_proxies(environment, config_folder(environment), around.engine)
+    proxies = _asked(network.proxy) or host_proxies(
+        environment, config_folder(environment), around.engine.address if around.engine else ""
+    )
     arguments = check.proxies(proxies or _asked(configured.proxy))
     apt = {name: url for name, url in apt_proxies(around.root) if url == "DIRECT" or check.proxy(f"apt's {name}", url)}
     if bundle or apt:
@@ -118,7 +120,7 @@ class _Reachable:
     """Sorts out what a build can reach; remembers what is left out, and whether the host's loopback is used."""
 
     def __init__(self, around: Surroundings) -> None:
-        self._shares_loopback = around.shares_loopback
+        self._around = around
         self.left_out: list[str] = []
         self.used = False
 
@@ -152,9 +154,11 @@ class _Reachable:
         return False
 
     def _host(self, host: str) -> bool:
-        loopback = _is_loopback(host)
-        self.used = self.used or (loopback and self._shares_loopback)
-        return not loopback or self._shares_loopback
+        if not _is_loopback(host):
+            return True
+        engine = self._around.engine
+        self.used = self.used or self._around.on_host or (engine is not None and shares_loopback(engine))
+        return self.used
 
     def proxy(self, name: str, value: str) -> bool:
         """Tell whether a build can reach a proxy."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision import api
+from provision.catalogue import Catalogue
 from provision.cli import options as o
 from provision.cli.documents import DriftDocument
 from provision.cli.output import log, print_json, print_result, write_file
@@ -43,12 +44,23 @@ def lock(*, check: Check = False, force: o.Force = False, stack: o.StackOptions,
     if old:
         _report(path, old, now, as_json=as_json)
         return
-    write_file(path, (encode(now) + "\n").encode(), force=force)
+    write_file(path, (encode(now) + "\n").encode(), force=force or _is_unedited(found.catalogue, path))
     log(f"wrote {path}: {_summary(now)}")
     if as_json:
         print_json(now)
     else:
         print_result(now.stack.summary)
+
+
+def _is_unedited(catalogue: Catalogue, path: Path) -> bool:
+    """Tell whether a lock is as it was written: it tells that by itself, whichever machine wrote it."""
+    from provision.lock import check_plan, read_lock  # noqa: PLC0415 - 8 ms
+
+    try:
+        check_plan(catalogue, read_lock(path), path)
+    except InputError:
+        return False
+    return True
 
 
 def _summary(lock: "Lock") -> str:

@@ -25,7 +25,7 @@ def put(root: Path, files: Mapping[str, str]) -> None:
 
 def build(root: Path, files: Mapping[str, str] = {}, *, loopback: object = False, **environment: str) -> BuildNetwork:
     put(root, files)
-    around = Surroundings(root=root, folder=root / "project", shares_loopback=bool(loopback))
+    around = Surroundings(root=root, folder=root / "project", on_host=bool(loopback))
     return build_network(model.Network(), {"HOME": str(root / "home"), **environment}, around)
 
 
