@@ -118,7 +118,7 @@ def write_files(files: Mapping[Path, bytes], *, force: bool = False) -> None:
     writer.write_files(files, _memory(), force=force)
 
 
-def check_places(*paths: Path | None, force: bool = False) -> None:
+def check_writable(*paths: Path | None, force: bool = False) -> None:
     """Refuse before long work what `write_files` would refuse after it.
 
     Raises:

@@ -12,7 +12,7 @@ import typer
 
 from provision import api
 from provision.cli.options import ProofOptions, ReportOptions
-from provision.cli.output import check_places, log, print_json, print_lines, print_result, write_files
+from provision.cli.output import check_writable, log, print_json, print_lines, print_result, write_files
 from provision.errors import Exit, InputError, UsageError
 from provision.model import Proof, Stack, Vendor, Verdict, encode
 from provision.model.selection import ALL
@@ -32,7 +32,7 @@ def prepare(options: ProofOptions, reports: ReportOptions) -> api.Records:
         InputError: KGE-591, the key cannot be used; KGE-605, a report could not be written; KGE-634, one is
             another's file.
     """
-    check_places(*reports.files, force=reports.force)
+    check_writable(*reports.files, force=reports.force)
     if options.minutes is not None and options.level != "soak":
         raise UsageError("KGE-592", "--minutes belongs to --level soak.", fix="add --level soak, or leave it out")
     return records(options.key)

@@ -11,7 +11,7 @@ from provision.cli import options as o
 from provision.cli.context import this_host
 from provision.cli.documents import InitDocument
 from provision.cli.formatting.host import headline
-from provision.cli.output import check_places, log, print_json, print_result, write_files
+from provision.cli.output import check_writable, log, print_json, print_result, write_files
 from provision.config import FILE_NAME, read_project
 from provision.errors import InputError, InterruptError, UsageError, nearest
 from provision.model import VENDORS, Host, Request, Vendor, vendor_of
@@ -41,7 +41,7 @@ def init(
     if file.exists() and not force:
         raise InputError("KGE-609", f"{file} is there already.", fix="edit it, or replace it with --force")
     if output.exists():  # before any question; a folder that is not there is not made for an answer yet to come
-        check_places(file, schema, force=True)  # whether it may replace them is asked when they are written
+        check_writable(file, schema, force=True)  # whether it may replace them is asked when they are written
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("KGE-910", "There is no terminal to ask at.", fix="add --yes: it asks nothing")
     host = this_host()
