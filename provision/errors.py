@@ -47,9 +47,11 @@ class KgpuError(Exception):
         cause: why it happened, or the evidence; may be empty.
         fix: the next step; may be empty.
         log: the last lines of the failed step's own output, oldest first.
+        said: more of that output, in which a known message may stand.
     """
 
     exit_code: Exit = Exit.UNEXPECTED
+    said: tuple[str, ...] = ()
 
     def __init__(self, code: str, text: str, *, cause: str = "", fix: str = "", log: tuple[str, ...] = ()) -> None:
         super().__init__(text)

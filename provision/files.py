@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -68,3 +69,14 @@ def writable_by_all(path: Path) -> bool:
         return bool(path.stat().st_mode & stat.S_IWOTH)
     except OSError:
         return False
+
+
+def state_home(environment: Mapping[str, str]) -> Path:
+    """Return the folder of what this program remembers: `kgpu-env` in XDG_STATE_HOME, else in ~/.local/state."""
+    home = environment.get("XDG_STATE_HOME", "")
+    if home.startswith("/"):  # a relative path is to be ignored, says the XDG Base Directory Specification
+        return Path(home) / "kgpu-env"
+    try:
+        return Path.home() / ".local/state/kgpu-env"
+    except RuntimeError:  # a user without a home: nothing can be kept there, and whoever must keep something says so
+        return Path("/dev/null/kgpu-env")

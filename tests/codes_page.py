@@ -30,6 +30,7 @@ TITLES: Final = {
     "jax": "JAX",
     "kernel": "The kernel and its drivers",
     "kubernetes": "Kubernetes, Slurm, Apptainer",
+    "network": "Package indexes, registries, proxies and name servers",
     "rocm": "ROCm, HIP, MIOpen, rocBLAS",
     "tensorflow": "TensorFlow, Keras, XLA",
     "toolkit": "Container toolkits and CDI",

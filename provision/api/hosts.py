@@ -84,7 +84,8 @@ def local_image(image: str) -> "LocalImage | None":
     """Return what an engine at a local socket tells of an image at once; None: it has no such image.
 
     Raises:
-        OSError: no engine answers at DOCKER_HOST or a usual socket.
+        OSError: no engine answers where docker's settings say, or at a usual socket.
+        EngineError: KGE-321, docker's context cannot be used.
     """
     from provision.engine import connection, image_probe  # noqa: PLC0415 - 14 ms
 

@@ -9,7 +9,7 @@ import provision.catalogue as facts
 from provision import model
 from provision.api.hosts import engine as connection
 from provision.api.hosts import local_image
-from provision.errors import EngineError
+from provision.errors import BuildError, EngineError
 from provision.model.reference import Reference, parse_reference, reference_of, rewrite
 from provision.redaction import refuse_passwords
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from provision.engine.protocol import BuildStep, Engine, Image
     from provision.registry import RemoteImage
 
+_REACHABLE = "let it listen at an address that containers reach (172.17.0.1 on most hosts), and name that"
+# A step failed; an image cannot be pulled, or not be pushed: why, the words of others tell.
+_EXPLAINED = frozenset({"KGE-401", "KGE-402", "KGE-404"})
 _QUICK = (2.0, 4.0)  # seconds to connect and to wait, where an answer is welcome and not needed
 
 
@@ -49,26 +52,62 @@ def build(
         InputError: the request or the network settings cannot be used.
     """
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
-    from provision.engine.network import build_network  # noqa: PLC0415 - 3 ms
+    from provision.engine.network import Surroundings, build_network  # noqa: PLC0415 - 3 ms
     from provision.resolve.request import check_names, check_request  # noqa: PLC0415 - 5 ms
 
     wanted = options or model.BuildOptions()
     check_names(wanted.tag, wanted.network.registries)
     refuse_passwords(wanted.request)
-    reached = build_network(wanted.network, os.environ)
-    for name in dict.fromkeys(reached.left_out):
-        log(f"{name}, which a build cannot reach, is left out")
-    order = BuildOrder(
-        stack=stack,
-        request=check_request(wanted.request),
-        network=reached,
-        registries=wanted.network.registries,
-        tag=wanted.tag,
-        push=wanted.push,
-        locked=wanted.locked,
-    )
+    request = check_request(wanted.request)
     with connection(engine) as connected:
-        return build_stack_image(connected, catalogue or facts.load(), order, log, on_step)
+        around = Surroundings(folder=_here(), engine=connected.describe())
+        reached = build_network(wanted.network, os.environ, around)
+        for name in dict.fromkeys(reached.left_out):
+            log(f"{name}, which a build of this engine cannot reach, is left out; {_REACHABLE}")
+        order = BuildOrder(
+            stack=stack,
+            request=request,
+            network=reached,
+            registries=wanted.network.registries,
+            tag=wanted.tag,
+            push=wanted.push,
+            locked=wanted.locked,
+        )
+        known_rows = catalogue or facts.load()
+        try:
+            return build_stack_image(connected, known_rows, order, log, on_step)
+        except BuildError as error:
+            raise _explained(error, known_rows) from error
+
+
+def _explained(error: BuildError, catalogue: facts.Catalogue) -> BuildError:
+    """Return a failed step's or a refused pull's error by the known message in what was said, if there is one."""
+    if error.code not in _EXPLAINED:
+        return error
+    from provision.doctor.messages import recognise  # noqa: PLC0415 - 10 ms, for a build that failed
+
+    said = "\n".join((*error.said, *error.cause.splitlines()))
+    met = next((one for one in recognise(said, catalogue.errors) if one.row.severity == "error"), None)
+    if met is None:
+        return error
+    text = f"{error.text[0].upper()}{error.text[1:]}"
+    found = BuildError(met.code, text, cause=f"{met.text}: {met.line}", fix=met.fix, log=_with_line(error, met.line))
+    found.said = error.said
+    return found
+
+
+def _with_line(error: BuildError, line: str) -> tuple[str, ...]:
+    """Return the log's end, with the line that matters before it where it stands further up."""
+    if not error.log or any(line in one for one in error.log):
+        return error.log
+    return (line, "...", *error.log[2:])
+
+
+def _here() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed
+        return None
 
 
 def look_up(
@@ -76,8 +115,8 @@ def look_up(
 ) -> "RemoteImage":
     """Return an image's configuration and digest from its registry; no layer is read.
 
-    The login is the one that `docker login` stored (DOCKER_CONFIG), the CA bundle that of `network` or of
-    REQUESTS_CA_BUNDLE or SSL_CERT_FILE in this process's environment.
+    The login is the one that `docker login` stored (DOCKER_CONFIG) or a credential helper tells, the CA bundle that of
+    `network` or of REQUESTS_CA_BUNDLE or SSL_CERT_FILE in this process's environment.
 
     Args:
         image: its reference; the registry is replaced as `network.registries` says.
@@ -90,15 +129,19 @@ def look_up(
         BuildError: KGE-421, the registry does not answer; KGE-422, it refuses or does not
             have the image; KGE-423, its answer is no image's.
     """
-    from provision.registry import http, read_image, token  # noqa: PLC0415 - 4 ms
+    from provision.engine.certificates import system_bundle  # noqa: PLC0415 - 3 ms
+    from provision.engine.connection import config_folder  # noqa: PLC0415 - 14 ms
+    from provision.engine.logins import stored_login  # noqa: PLC0415 - 140 ms, with the SDK
+    from provision.registry import http, read_image  # noqa: PLC0415 - 4 ms
 
     reached = network or model.Network()
-    logins = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    bundle = reached.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    logins = config_folder(os.environ)
+    variables = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
+    bundle = next(filter(None, (reached.ca_bundle, *variables, system_bundle())), None)
     transport = http.Http(bundle, seconds or http.SECONDS)
     try:
         reference = parse_reference(rewrite(image, reached.registries))
-        return read_image(reference, machine, transport, lambda name: token.stored_login(name, logins))
+        return read_image(reference, machine, transport, lambda name: stored_login(name, logins).basic)
     finally:
         transport.close()
 
@@ -149,7 +192,7 @@ def _own_digest(local: "LocalImage", requested: Reference) -> str | None:
 def _reported(image: str) -> "LocalImage | None":
     try:
         return local_image(image)
-    except OSError:  # no engine: the registry may answer
+    except (OSError, EngineError):  # no engine: the registry may answer
         return None
 
 

@@ -64,7 +64,7 @@ def _wheels(
 ) -> "tuple[tuple[Wheel, ...], tuple[Wheel, ...]]":
     import tempfile  # noqa: PLC0415 - 1 ms
 
-    from provision.engine.network import build_network  # noqa: PLC0415 - 3 ms
+    from provision.engine.network import Surroundings, build_network  # noqa: PLC0415 - 3 ms
     from provision.lock import (  # noqa: PLC0415 - as above
         Uv,
         compile_tools,
@@ -76,7 +76,9 @@ def _wheels(
     if not stack.packages:
         return (), ()
     with tempfile.TemporaryDirectory() as folder:
-        files = build_network(options.network, os.environ).files
+        # uv runs on this host, which reaches its own loopback.
+        around = Surroundings(folder=Path.cwd(), on_host=True)
+        files = build_network(options.network, os.environ, around).files
         environment = network_environment(files, os.environ, options.network.ca_bundle, Path(folder))
         uv = Uv(find_uv(shutil.which), environment)
         return compile_wheels(stack, options.request, platform, uv), compile_tools(stack, tools, platform, uv)

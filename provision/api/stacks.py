@@ -76,7 +76,7 @@ def render(
     wanted = options or model.BuildOptions()
     network, files = wanted.network, dict[str, bytes]()
     if network.ca_bundle or network.index_url or network.extra_index_urls:
-        from provision.engine.network import build_network  # noqa: PLC0415 - 3 ms
+        from provision.engine.network import asked_network  # noqa: PLC0415 - 3 ms
 
-        files = build_network(network, {}).files
+        files = asked_network(network).files
     return write(catalogue or facts.load(), stack, check_request(wanted.request), network=files)

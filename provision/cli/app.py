@@ -168,7 +168,8 @@ def _ended() -> int:
     try:
         code: int | None = app(prog_name="kgpu-env", standalone_mode=False)  # by whatever name it was started
     except _WRONG_USE as error:
-        code = _misused(error, as_json="--json" in sys.argv[1:])
+        own = sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]  # what is behind is another program's
+        code = _misused(error, as_json="--json" in own)
     except KgpuError as error:  # from --version; a command's own are reported where it ran
         print_error(error, as_json=False)
         code = error.exit_code

@@ -16,8 +16,8 @@ def cache_folder() -> Path:
     return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "kgpu-env"
 
 
-def load_catalogue(overlay: Path | None = None) -> Catalogue:
-    """Return the catalogue, with the site's own rows of --catalogue or KGPU_ENV_CATALOGUE."""
+def load_catalogue(overlay: Path | str | None = None) -> Catalogue:
+    """Return the catalogue, with the site's own rows of a folder, or else of KGPU_ENV_CATALOGUE."""
     own = overlay or os.environ.get(CATALOGUE)
     return load(cache=cache_folder(), overlay=Path(own) if own else None)
 

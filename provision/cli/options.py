@@ -33,6 +33,7 @@ Catalogue = Annotated[
 ]
 Push = Annotated[bool, typer.Option("--push", help="Push the image to the registry that its tag names.")]
 Locked = Annotated[bool, typer.Option("--locked", help="Build what kgpu.lock says, every wheel checked by its hash.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files of others, and those changed since.")]
 Gpus = Annotated[str | None, flag("gpus")]
 Report = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the whole proof to this file.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the proof as a page to this file.")]
@@ -117,6 +118,7 @@ class ReportOptions(Options):
     html: Html = None
     junit: Junit = None
     ctrf: Ctrf = None
+    force: Force = False
 
     @property
     def files(self) -> tuple[Path, ...]:

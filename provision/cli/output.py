@@ -1,21 +1,20 @@
 """stdout is the answer, stderr is the talk."""
 
-import errno
 import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
+from provision import writer
 from provision.cli.documents import ErrorDocument
 from provision.cli.sanitize import plain, plain_json
 from provision.cli.streams import drop, talk
 from provision.errors import InputError, KgpuError, NoStackError
+from provision.files import state_home
 from provision.model import encode
-from provision.redaction import redacted
 
 _BELOW = " " * 10  # where the text begins behind "Verify" and its like
 
@@ -105,26 +104,39 @@ def print_error(error: KgpuError, *, as_json: bool) -> None:
         log(f"  fix       {error.fix}")
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place first, then renamed.
+def write_file(path: Path, content: bytes, *, force: bool = False) -> None:
+    """Write one file, as `write_files`."""
+    write_files({path: content}, force=force)
 
-    A link is followed. A device or a pipe (/dev/stdout, /dev/null) is written to, never replaced.
+
+def write_files(files: Mapping[Path, bytes], *, force: bool = False) -> None:
+    """Write files whole or not at all, all of them or none; what others wrote is kept unless `force` says otherwise.
 
     Raises:
-        InputError: KGE-605, the file cannot be written; nothing is left behind.
+        InputError: KGE-605, KGE-634, as of `provision.writer.write_files`.
     """
-    with _writing(path):
-        place = path.resolve()
-        if place.exists() and not place.is_file():
-            place.write_bytes(content)
-            return
-        place.parent.mkdir(parents=True, exist_ok=True)
-        name = _temporary(place, content)
-        try:
-            name.replace(place)
-        except BaseException:
-            name.unlink(missing_ok=True)
-            raise
+    writer.write_files(files, _memory(), force=force)
+
+
+def check_writable(*paths: Path | None, force: bool = False) -> None:
+    """Refuse before long work what `write_files` would refuse after it.
+
+    Raises:
+        InputError: KGE-605, KGE-634, as of `provision.writer.write_files`.
+    """
+    named = [path for path in paths if path]
+    writer.check_writable(*named)
+    if not force:
+        writer.refuse_others(dict.fromkeys(named), _memory())
+
+
+def is_others(path: Path) -> bool:
+    """Tell whether a file is there that this program did not write as it is."""
+    return writer.is_others(path, _memory())
+
+
+def _memory() -> Path:
+    return writer.memory_of(state_home(os.environ))
 
 
 def is_folder(path: Path) -> bool:
@@ -133,53 +145,3 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
-
-
-def check_writable(*paths: Path | None) -> None:
-    """Raise InputError KGE-605 when a file could not be written later, after the long work that fills it."""
-    for path in filter(None, paths):
-        with _writing(path):
-            place = path.resolve()
-            if place.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if not place.exists() or place.is_file():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                _temporary(place, b"").unlink()
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        fix = "name a file in a folder that you can write to"
-        raise InputError(
-            "KGE-605", f"{path} cannot be written.", cause=error.strerror or str(error), fix=fix
-        ) from error
-
-
-def _temporary(place: Path, content: bytes) -> Path:
-    """Write `content` to a new file beside `place`."""
-    import tempfile  # noqa: PLC0415 - 1 ms
-
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o600 if _is_secret(content) else 0o666 & ~_umask())
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return Path(name)
-
-
-def _is_secret(content: bytes) -> bool:
-    """Tell whether a file holds a password: the settings for the network in a build context may."""
-    text = content.decode("latin-1")
-    return redacted(text) != text
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

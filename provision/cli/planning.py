@@ -15,7 +15,7 @@ from provision.cli.context import load_catalogue, this_host
 from provision.cli.documents import ConfigDocument, Option
 from provision.cli.options import NetworkOptions, StackOptions
 from provision.cli.output import log, print_json, print_result
-from provision.config import Settings, nearest_project, read_project, settle
+from provision.config import Project, Settings, nearest_project, read_project, settle
 from provision.model import SETTINGS, BuildOptions, Host, Request, Stack, Vendor
 from provision.redaction import redacted_address, refuse_passwords
 from provision.resolve.request import check_names, check_request
@@ -24,18 +24,34 @@ from provision.variables import CONFIG
 
 def settings(options: StackOptions | NetworkOptions, *, as_json: bool = False) -> Settings:
     """Return the settled options of a command, or print them and stop for --show-config."""
-    path = options.config or os.environ.get(CONFIG) or nearest_project()
-    project = read_project(Path(path)) if path else None
-    found = settle({**_given(options), "profile": options.profile}, os.environ, project)
+    found = settle({**_given(options), "profile": options.profile}, os.environ, _project(options.config))
     if isinstance(options, StackOptions) and options.show_config:
         _show(found, as_json=as_json)
         raise typer.Exit
     return found
 
 
+def catalogue_of(options: StackOptions | NetworkOptions) -> Catalogue:
+    """Return the catalogue that a command's options, variables and project file name."""
+    found = settle({**_given(options), "profile": options.profile}, os.environ, _project(options.config))
+    return load_catalogue(found.catalogue)
+
+
+def project_catalogue(overlay: Path | None) -> Catalogue:
+    """Return the catalogue of a command that takes no other options: with the rows of a folder or of the project."""
+    return load_catalogue(overlay or settle({}, os.environ, _project(None)).catalogue)
+
+
+def _project(named: Path | None) -> Project | None:
+    path = named or os.environ.get(CONFIG) or nearest_project()
+    return read_project(Path(path)) if path else None
+
+
 def _given(options: StackOptions | NetworkOptions) -> dict[str, object]:
     """Return the flags of settings, in the order of their declaration."""
-    flags = {**options.settings, "vendor": options.vendor} if isinstance(options, StackOptions) else options.settings
+    flags = {**options.settings, "catalogue": options.catalogue}
+    if isinstance(options, StackOptions):
+        flags["vendor"] = options.vendor
     return {name: _plain(flags[name]) for name in SETTINGS if name in flags}
 
 
@@ -109,7 +125,7 @@ def plan(options: StackOptions, *, as_json: bool = False) -> Plan:
     refuse_passwords(request)
     check_names(found.tag, found.network.registries)
     host = _host_for(request, options.host)
-    catalogue = load_catalogue(options.catalogue)
+    catalogue = load_catalogue(found.catalogue)
     stack = api.resolve(host, request, catalogue=catalogue, today=time.strftime("%Y-%m-%d"))
     return Plan(catalogue, found, host, request, stack, locked={})
 

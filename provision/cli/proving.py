@@ -12,7 +12,7 @@ import typer
 
 from provision import api
 from provision.cli.options import ProofOptions, ReportOptions
-from provision.cli.output import check_writable, log, print_json, print_lines, print_result, write_file
+from provision.cli.output import check_writable, log, print_json, print_lines, print_result, write_files
 from provision.errors import Exit, InputError, UsageError
 from provision.model import Proof, Stack, Vendor, Verdict, encode
 from provision.model.selection import ALL
@@ -29,9 +29,10 @@ def prepare(options: ProofOptions, reports: ReportOptions) -> api.Records:
 
     Raises:
         UsageError: KGE-592, minutes without the level soak.
-        InputError: KGE-591, the key cannot be used; KGE-605, a report could not be written.
+        InputError: KGE-591, the key cannot be used; KGE-605, a report could not be written; KGE-634, one is
+            another's file.
     """
-    check_writable(*reports.files)
+    check_writable(*reports.files, force=reports.force)
     if options.minutes is not None and options.level != "soak":
         raise UsageError("KGE-592", "--minutes belongs to --level soak.", fix="add --level soak, or leave it out")
     return records(options.key)
@@ -99,8 +100,8 @@ def write_report(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: 
     """Print the verdict, write the reports, and end with the verdict's exit code."""
     from provision.prove.report.summary import summary  # noqa: PLC0415 - 27 ms
 
-    for path, text in _texts(proof, reports, stack):
-        write_file(path, redacted(text()).encode())
+    texts = {path: redacted(text()).encode() for path, text in _texts(proof, reports, stack)}
+    write_files(texts, force=True)  # whose they are was asked before the work
     if as_json:
         print_json(proof)
     else:

@@ -109,10 +109,8 @@ def _flat(keys: dict[str, Any], path: Path) -> dict[str, Any]:
         holder = keys[one.group or one.name]
         value = getattr(holder, one.key, None) if one.group else holder
         if value is not None:
-            found[one.name] = value
-    bundle = found.get("network_ca_bundle")
-    if bundle:
-        found["network_ca_bundle"] = str(path.parent / bundle)  # the file may lie above the working directory
+            # The project file may lie above the working directory.
+            found[one.name] = str(path.parent / value) if one.option.kind == "path" and value else value
     return found
 
 

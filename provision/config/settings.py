@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     request: Request
     network: Network
     tag: str | None
+    catalogue: str | None
     origins: dict[str, str]
     values: dict[str, Any]
 
@@ -110,6 +111,7 @@ def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
         _convert(request, Request, "", origins),
         _convert(values, Network, "network_", origins),
         values.get("tag"),
+        values.get("catalogue"),
         origins,
         values,
     )

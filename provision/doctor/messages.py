@@ -32,7 +32,7 @@ _PROGRESS: Final = re.compile(r"\bEpoch \d+/\d+|\bloss[:=] ?\d|\bstep[ =:]+\d+.*
 DEPTH: Final = (
     {"kernel", "nvrm", "amdgpu", "kfd", "dkms", "modprobe", "nvswitch", "fabricmanager", "gridd", "nvidia-build"},
     {"toolkit", "cdi", "nvml", "nvidia-smi", "rocm-smi"},
-    {"docker", "containerd", "runc", "crun", "podman", "buildkit", "apptainer"},
+    {"docker", "containerd", "runc", "crun", "podman", "buildkit", "apptainer", "proxy"},
     {"cuda", "rocr", "hip", "rocm", "loader", "ldconfig"},
     {"cudnn", "cublas", "nccl", "rccl", "rocblas", "miopen", "xla"},
 )

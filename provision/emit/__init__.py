@@ -22,6 +22,9 @@ class Output(Value):
     builds: bool = False  # its files bring the Dockerfile, and the image is built from it where none is named
     nodes: bool = False  # it can name the nodes of a cluster
     no_memory: str = ""  # why it has no words for a limit of memory; empty: it has
+    # Where its first file goes, each place with the other names that count as the same: the first place where nobody
+    # else's file is. None: one place alone, and another's file there is kept.
+    places: tuple[tuple[str, ...], ...] = ()
 
 
 def writer_of(name: str) -> Writer:
@@ -45,8 +48,28 @@ _GATE_ALONE: Final = "its files ask for the proof and start no container of your
 OUTPUTS: Final = {
     one.name: one
     for one in (
-        Output(name="devcontainer", builds=True),
-        Output(name="compose"),
+        Output(
+            name="devcontainer",
+            builds=True,
+            places=(
+                (".devcontainer/devcontainer.json", ".devcontainer.json"),
+                (".devcontainer/kgpu-env/devcontainer.json",),
+            ),
+        ),
+        # An override is read by Compose itself: https://docs.docker.com/compose/how-tos/multiple-compose-files/merge/
+        Output(
+            name="compose",
+            places=(
+                ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"),
+                (
+                    "compose.override.yaml",
+                    "compose.override.yml",
+                    "docker-compose.override.yml",
+                    "docker-compose.override.yaml",
+                ),
+                ("compose.kgpu-env.yaml",),
+            ),
+        ),
         Output(name="kubernetes", nodes=True),
         Output(name="apptainer", no_memory="Apptainer limits memory only where the site has set up cgroups"),
         Output(name="quadlet"),

@@ -17,19 +17,32 @@ TOKEN = "${JUPYTER_TOKEN:-}"  # noqa: S105 - empty: Jupyter makes one and prints
 
 def compose(order: Order) -> dict[str, str]:
     """Return compose.yaml and the quick check that its health check runs."""
-    services = {"keras": _keras(order), "caches": _caches(order)}
+    file, own = order.place or FILE, _prefix(order)
+    services = {f"{own}keras": _keras(order), f"{own}caches": _caches(order)}
     if order.jupyter:
-        services["jupyter"] = _jupyter(order)
-    comments = [order.title, "docker compose up -d --wait starts it and waits for its health check."]
+        services[f"{own}jupyter"] = _jupyter(order)
+    comments = [order.title, f"{_command(order)} up -d --wait starts it and waits for its health check."]
     comments.append(f"Its files belong to {'{}:{}'.format(*order.owner)} outside. For another developer, in .env:")
     comments.append("PROJECT_UID and PROJECT_GID, as id -u and id -g tell them.")
     if order.jupyter:
-        comments.append(f"docker compose --profile jupyter up -d starts Jupyter too, at port {PORT} of this host.")
-        comments.append("Its token: JUPYTER_TOKEN, or in docker compose logs jupyter.")
+        comments.append(f"{_command(order)} --profile jupyter up -d starts Jupyter too, at port {PORT} of this host.")
+        comments.append(f"Its token: JUPYTER_TOKEN, or in docker compose logs {own}jupyter.")
     else:
         comments.append("No Jupyter service: the image has no jupyterlab (add it with --package jupyterlab).")
-    document = {"services": services, "volumes": {"caches": {}}}
-    return {FILE: as_yaml(comments, document), CHECK_FILE: check_script()}
+    document = {"services": services, "volumes": {f"{own}caches": {}}}
+    return {file: as_yaml(comments, document), CHECK_FILE: check_script()}
+
+
+def _prefix(order: Order) -> str:
+    """Return what keeps the names apart from a project's own, with whose file Compose merges this one."""
+    return "kgpu-" if order.place and order.place != FILE else ""
+
+
+def _command(order: Order) -> str:
+    """Return the command that reads the file: beside a project's own one, and not as its override, by its name."""
+    if not order.place or order.place == FILE or ".override." in order.place:
+        return "docker compose"
+    return f"docker compose -f YOUR-COMPOSE-FILE -f {order.place}"
 
 
 def _owner(order: Order) -> str:
@@ -44,7 +57,7 @@ def _caches(order: Order) -> dict[str, Any]:
         "image": _plain(order.reference),
         "user": "0:0",
         "command": ["chown", _owner(order), CACHE],
-        "volumes": [f"caches:{CACHE}"],
+        "volumes": [f"{_prefix(order)}caches:{CACHE}"],
         "network_mode": "none",
         "cap_drop": ["ALL"],
         "cap_add": ["CHOWN"],
@@ -84,13 +97,13 @@ def _service(order: Order) -> dict[str, Any]:
     return {
         "image": _plain(order.reference),
         "init": True,
-        "depends_on": {"caches": {"condition": "service_completed_successfully"}},
+        "depends_on": {f"{_prefix(order)}caches": {"condition": "service_completed_successfully"}},
         "user": _owner(order),
         "working_dir": PROJECT,
         "environment": {key: _plain(value) for key, value in environment.items()},
         "volumes": [
             f".:{PROJECT}",
-            f"caches:{CACHE}",
+            f"{_prefix(order)}caches:{CACHE}",
             f"./{CHECK_FILE}:{SCRIPT}:ro",
             *(f"{path}:{path}:ro" for path in order.access.mounts),
         ],

@@ -4,6 +4,7 @@ Source: https://containers.dev/implementors/json_reference/ (checked 2026-11-23)
 """
 
 import shlex
+from pathlib import PurePosixPath as Path
 from typing import Any
 
 from provision.emit.docker_arguments import gpu_arguments, limit_arguments, registers_runtime
@@ -12,8 +13,8 @@ from provision.emit.serialize import CHECK_FILE, as_json, check_script
 from provision.model import GpuVendor
 from provision.model.inside import CACHE, HOST_CACHE
 
+FILE = "devcontainer.json"
 FOLDER = ".devcontainer"
-WITHOUT_GPU = f"{FOLDER}/without-gpu"
 CACHE_FOLDER = f"${{localEnv:HOME}}/{HOST_CACHE}"
 EXTENSIONS = ("ms-python.python", "ms-toolsai.jupyter")
 
@@ -28,17 +29,27 @@ def devcontainer(order: Order) -> dict[str, str]:
     The second one is another entry in the editor's list of configurations: the request for a GPU makes an engine
     without one refuse the container.
     """
-    files = {f"{FOLDER}/devcontainer.json": as_json(_configuration(order, gpu=order.has_gpu, up=""))}
+    folder = _folder(order)
+    files = {f"{folder}/{FILE}": as_json(_configuration(order, gpu=order.has_gpu, up=""))}
     if order.has_gpu:
-        files[f"{WITHOUT_GPU}/devcontainer.json"] = as_json(_configuration(order, gpu=False, up="../"))
-    files[f"{FOLDER}/{CHECK_FILE}"] = check_script()
+        # Clients look for configurations in .devcontainer and one folder below it.
+        beside, up = ("/without-gpu", "../") if folder == FOLDER else ("-without-gpu", f"../{Path(folder).name}/")
+        files[f"{folder}{beside}/{FILE}"] = as_json(_configuration(order, gpu=False, up=up))
+    files[f"{folder}/{CHECK_FILE}"] = check_script()
     if order.image is None:
-        files |= {f"{FOLDER}/{name}": content.decode() for name, content in order.plan.files.items()}
+        files |= {f"{folder}/{name}": content.decode() for name, content in order.plan.files.items()}
     return files
 
 
+def _folder(order: Order) -> str:
+    """Return the folder of the configuration: one of its own where the project has a configuration already."""
+    return Path(order.place).parent.as_posix() if order.place else FOLDER
+
+
 def _configuration(order: Order, *, gpu: bool, up: str) -> dict[str, Any]:
-    check = quick_check(order, f"{FOLDER}/{CHECK_FILE}", expected=None if gpu or order.expected == "cpu" else "any")
+    check = quick_check(
+        order, f"{_folder(order)}/{CHECK_FILE}", expected=None if gpu or order.expected == "cpu" else "any"
+    )
     return {
         "name": f"Keras on {order.stack.vendor}" + ("" if gpu or order.expected == "cpu" else ", without a GPU"),
         **_image(order, up),

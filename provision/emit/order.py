@@ -17,6 +17,7 @@ class Order(Value):
     image: str | None = None  # a reference that the reader can fetch; None: the tag that `kgpu-env build` gives
     memory_bytes: int | None = None  # limit of the container's memory
     nodes: tuple[str, ...] = ()  # Kubernetes: names of the nodes to prove; none: any one
+    place: str | None = None  # of the first file, one of its output's places; None: the first of them
     developer: tuple[int, int] | None = None  # uid and gid that own the project; None: those of the image's user
 
     @property

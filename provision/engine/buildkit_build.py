@@ -10,7 +10,8 @@ import requests
 from docker import APIClient
 
 from provision.engine import images
-from provision.engine.buildkit_progress import Progress, ProgressError, Status, Step, decode
+from provision.engine.build_steps import step_words
+from provision.engine.buildkit_progress import TAIL_LINES, Progress, ProgressError, Status, decode
 from provision.engine.context import tarball
 from provision.engine.protocol import BuildStep, Built, Context
 from provision.errors import BuildError, EngineError
@@ -19,7 +20,9 @@ from provision.model.reference import parse_reference
 
 CANCEL_SECONDS = 10
 _END_CHARACTERS = 120  # of a long command, at its beginning and its end
-EXIT_CODE = re.compile(r"exit code: (\d+)")
+# Of the system, of dpkg and apt, of quotas.
+_FULL = r"(?i)no space left on device|don't have enough free space|not enough free disk space|disk quota exceeded"
+EXIT_CODE = re.compile(r"exit (?:code:|status) (\d+)")  # BuildKit's words, Buildah's
 BASE_STEP = re.compile(r"\[internal\] load metadata for (\S+)|\[(?:[^\]\s]+\s+)?\d+/\d+\] FROM (\S+)")
 
 
@@ -41,7 +44,7 @@ def run_build(
     progress = Progress()
     finished = False
     try:
-        image_id = _follow(_start(api, body, ident, arguments), progress, on_step)
+        image_id = _follow(_start(api, body, _query(context, ident, arguments)), progress, on_step)
         finished = True
     finally:
         if not finished:
@@ -57,10 +60,15 @@ def run_build(
     )
 
 
-def _start(api: APIClient, body: bytes, ident: str, arguments: Mapping[str, str]) -> requests.Response:
+def _query(context: Context, ident: str, arguments: Mapping[str, str]) -> dict[str, str]:
+    found = {"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(dict(arguments))}
+    return found | ({"networkmode": "host"} if context.host_network else {})
+
+
+def _start(api: APIClient, body: bytes, query: Mapping[str, str]) -> requests.Response:
     answer = api.post(
         f"{api.base_url}/v{api.api_version}/build",
-        params={"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(dict(arguments))},
+        params=dict(query),
         data=body,
         headers={"Content-Type": "application/x-tar"},
         stream=True,
@@ -69,10 +77,11 @@ def _start(api: APIClient, body: bytes, ident: str, arguments: Mapping[str, str]
     if answer.ok:
         return answer
     with answer:
-        raise BuildError("KGE-401", "the engine did not start the build", cause=_words(answer.text))
+        raise BuildError("KGE-401", "the engine did not start the build", cause=words_of(answer.text))
 
 
-def _words(text: str) -> str:
+def words_of(text: str) -> str:
+    """Return the message of an engine's answer that is an error."""
     try:
         return str(parse_json(text)["message"])  # type: ignore[index] # another shape is a TypeError
     except (ValueError, KeyError, TypeError):
@@ -136,28 +145,44 @@ def failure(progress: Progress, message: Mapping[str, Any]) -> BuildError:
     detail = message.get("errorDetail")
     why = str((detail.get("message") if isinstance(detail, dict) else detail) or message.get("error") or "")
     step = progress.failed
-    log = step.lines() if step else ()
-    if images.NO_SPACE in "\n".join((why, *log[-3:])).lower():
-        error = images.disk_full(why)
-    elif step and (base := BASE_STEP.match(step.vertex.name)):
+    said = step.lines() if step else ()
+    if step and (base := BASE_STEP.match(step.vertex.name)) and not _is_disk_full(why, said):
         error = images.pull_error(base.group(1) or base.group(2), step.vertex.error or why)
     elif step:
-        error = _step_error(step, why)
+        error = step_error(step.vertex.name, step.vertex.error or why, said)
+    elif _is_disk_full(why, said):
+        error = images.disk_full(why)
     else:
         error = BuildError("KGE-401", "the build failed before its first step", cause=why)
-    error.log = log
+    error.said, error.log = said, said[-TAIL_LINES:]
     return error
 
 
-def _step_error(step: Step, why: str) -> BuildError:
-    code = EXIT_CODE.search(step.vertex.error) or EXIT_CODE.search(why)
+def step_error(name: str, why: str, said: tuple[str, ...]) -> BuildError:
+    """Return the error for a step that failed.
+
+    Args:
+        name: with its command: "[2/9] RUN apt-get update".
+        why: the builder's words.
+        said: the step's last lines.
+    """
+    if _is_disk_full(why, said):
+        return images.disk_full(why)
+    code = EXIT_CODE.search(why)
     ending = f" with exit code {code.group(1)}" if code else ""
+    words, mark = step_words(name)
+    what = f"{words} failed: step {mark}" if words else f"the build step {_brief(name)} failed"
     return BuildError(
         "KGE-401",
-        f"the build step {_brief(step.vertex.name)} failed{ending}",
-        cause=_brief(step.vertex.error or why),
+        what + ending,
+        cause=_brief(why),
         fix="the log's last lines name the cause; fix it and build again (finished steps are cached)",
     )
+
+
+def _is_disk_full(why: str, said: tuple[str, ...]) -> bool:
+    """Tell whether a step failed for want of space: in the engine's words, or in an installer's at its end."""
+    return images.NO_SPACE in why.lower() or any(re.search(_FULL, line) for line in said[-TAIL_LINES:])
 
 
 def _brief(text: str) -> str:

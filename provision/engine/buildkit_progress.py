@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from provision.engine import protobuf
 from provision.engine.protocol import BuildStep
 
-TAIL_LINES = 20
+TAIL_LINES = 20  # that are shown
+KEPT_LINES = 400  # among which a known message is looked for
 LONGEST_LINE = 2000  # characters kept of one line, so that a progress bar cannot fill a report
 NANO = 1e-9
 # "[2/3] RUN ...", "[build 4/9] COPY ..."; BuildKit's own work is "[internal] ..." or has no bracket.
@@ -94,7 +95,7 @@ class Step:
 
     index: int
     vertex: Vertex
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     rest: str = ""  # output after the last line's end
     # A letter may be cut between two messages.
     decoder: codecs.IncrementalDecoder = field(

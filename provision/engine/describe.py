@@ -9,15 +9,15 @@ from provision.errors import EngineError
 BUILDKIT_API = (1, 39)  # Docker 18.09, the first whose /build takes version=2
 
 
-def need_buildkit(engine: model.Engine) -> None:
+def need_builder(engine: model.Engine) -> None:
     """Raise EngineError KGE-303 when the engine cannot build these Dockerfiles."""
-    if not engine.buildkit:
+    if not (engine.buildkit or engine.name == "podman"):  # whose own builder mounts them as well
         raise EngineError(
             "KGE-303",
             f"{engine.name} {engine.version} at {engine.address} has no BuildKit",
-            cause="the Dockerfiles mount caches and certificates, which only BuildKit does",
-            fix="build with Docker (set DOCKER_HOST to its socket), or write the build context"
-            " (kgpu-env render -o DIR) and build it with podman build DIR",
+            cause="the Dockerfiles mount caches and certificates, which only BuildKit and Podman's builder do",
+            fix="update Docker (18.09 or newer), set DOCKER_HOST to another engine's socket, or write the build context"
+            " (kgpu-env render -o DIR) and build it elsewhere: podman build DIR",
         )
 
 

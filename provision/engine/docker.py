@@ -1,4 +1,4 @@
-"""Connecting to a container engine: Docker itself, or Podman for all but builds."""
+"""Connecting to a container engine: Docker itself, or Podman."""
 
 import os
 from collections.abc import Mapping
@@ -12,10 +12,12 @@ def connect(address: str | None = None, environment: Mapping[str, str] | None = 
 
     Args:
         address: such as unix:///run/podman/podman.sock or tcp://host:2376.
-        environment: DOCKER_HOST, the Docker TLS variables and XDG_RUNTIME_DIR; the process's own by default.
+        environment: DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, the Docker TLS variables and XDG_RUNTIME_DIR; the
+            process's own by default.
 
     Raises:
-        EngineError: KGE-301 nothing answers, KGE-302 the socket may not be opened.
+        EngineError: KGE-301 nothing answers, KGE-302 the socket may not be opened, KGE-321 docker's context cannot
+            be used.
     """
     variables = os.environ if environment is None else environment
     found = find_engine(address, variables)

@@ -1,4 +1,4 @@
-"""The engine behind Docker's API; Docker itself, or Podman for all but builds."""
+"""The engine behind Docker's API: Docker itself, or Podman."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -7,26 +7,30 @@ from pathlib import Path
 from docker import APIClient
 
 from provision import model
-from provision.engine import buildkit_build, container, images, interactive
-from provision.engine.describe import describe, need_buildkit
+from provision.engine import buildkit_build, container, images, interactive, podman_build
+from provision.engine.connection import Endpoint, config_folder
+from provision.engine.describe import describe, need_builder
+from provision.engine.logins import Login, stored_login
 from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, Ran, Run, Streams
 from provision.engine.sdk import answering, open_client
 from provision.errors import EngineError
+from provision.model.reference import parse_reference
 
 PODMAN_WITH_CDI = (5, 4)  # the first whose Docker API takes CDI requests; 4.3 was seen to ignore them
 
 
-def open_engine(address: str, environment: Mapping[str, str]) -> Engine:
-    """Return the engine at `address`; `provision.engine.docker.connect` has the contract."""
-    return DockerEngine(open_client(address, environment), address)
+def open_engine(endpoint: Endpoint, environment: Mapping[str, str]) -> Engine:
+    """Return the engine at an address; `provision.engine.docker.connect` has the contract."""
+    return DockerEngine(open_client(endpoint, environment), endpoint.address, config_folder(environment))
 
 
 class DockerEngine:
     """`provision.engine.protocol.Engine` by the docker SDK's low-level client."""
 
-    def __init__(self, api: APIClient, address: str) -> None:
+    def __init__(self, api: APIClient, address: str, logins: Path) -> None:
         self._api = api
         self._address = address
+        self._logins = logins
 
     @cached_property
     def _description(self) -> model.Engine:
@@ -45,25 +49,29 @@ class DockerEngine:
     def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
         """Fetch an image. Raises BuildError KGE-402 with the registry's answer."""
         with answering(self._address):
-            return images.pull(self._api, reference, on_progress)
+            return images.pull(self._api, reference, self._login(reference), on_progress)
 
     def push(self, reference: str, on_progress: Callable[[str], None]) -> None:
         """Send a tagged image to its registry. Raises BuildError KGE-404."""
         with answering(self._address):
-            images.push(self._api, reference, on_progress)
+            images.push(self._api, reference, self._login(reference), on_progress)
+
+    def _login(self, reference: str) -> Login:
+        return stored_login(parse_reference(reference).registry, self._logins)
 
     def build(
         self, context: Context, tag: str, on_step: Callable[[BuildStep], None], arguments: Mapping[str, str]
     ) -> Built:
-        """Build with BuildKit and tag the image.
+        """Build with BuildKit, or with Podman's own builder, and tag the image.
 
         Raises:
             BuildError: KGE-401 a step failed, KGE-402 a base cannot be pulled, KGE-403 disk full.
             EngineError: KGE-303, the engine has no BuildKit.
         """
-        need_buildkit(self.describe())
+        need_builder(self.describe())
         with answering(self._address):
-            return buildkit_build.run_build(self._api, context, tag, on_step, arguments)
+            build = podman_build.run_build if self.describe().name == "podman" else buildkit_build.run_build
+            return build(self._api, context, tag, on_step, arguments)
 
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
         """Make an image from the root file system in the tar file `archive`. Raises BuildError KGE-410."""

@@ -7,7 +7,7 @@ import msgspec
 
 from provision.catalogue import Catalogue
 from provision.engine.base_image import provide_base
-from provision.engine.describe import need_buildkit
+from provision.engine.describe import need_builder
 from provision.engine.network import BuildNetwork
 from provision.engine.protocol import BuildStep, Context, Engine
 from provision.model import BuildResult, Request, Stack
@@ -42,12 +42,13 @@ def build_stack_image(
         EngineError: KGE-303, the engine has no BuildKit.
     """
     begun = time.monotonic()
-    need_buildkit(engine.describe())  # before a base is fetched or made
+    need_builder(engine.describe())  # before a base is fetched or made
     base, local = provide_base(engine, order.stack, order.registries, say)
     files = order.network.files | order.locked
     plan = render(catalogue, order.stack, order.request, base=base, network=files)
     tag = order.tag or plan.tag
-    built = engine.build(Context(files=plan.files), tag, on_step, order.network.arguments)
+    context = Context(files=plan.files, host_network=order.network.host_network)
+    built = engine.build(context, tag, on_step, order.network.arguments)
     if order.push:
         engine.push(tag, say)
     return BuildResult(

@@ -1,4 +1,4 @@
-"""Images by name: inspect, pull, push, import. Credentials are the docker SDK's own business."""
+"""Images by name: inspect, pull, push, import. The login is what `provision.engine.logins` finds."""
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,6 +11,7 @@ import requests
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 
+from provision.engine.logins import Login
 from provision.engine.protocol import Image
 from provision.engine.sdk import explanation
 from provision.errors import BuildError, EngineError
@@ -53,11 +54,12 @@ def described(found: Any) -> Image:  # noqa: ANN401 - whatever the engine answer
         raise EngineError("KGE-305", what, cause=f"{type(error).__name__}: {error}") from error
 
 
-def pull(api: APIClient, reference: str, on_progress: Callable[[str], None]) -> Image:
+def pull(api: APIClient, reference: str, login: Login, on_progress: Callable[[str], None]) -> Image:
     """Fetch an image. Raises BuildError KGE-402 with the registry's answer, KGE-403 when the disk is full."""
     named = parse_reference(reference)
-    with _registry("KGE-402", f"the image {reference} cannot be pulled"):
-        for line in _statuses(api.pull(named.name, named.version, stream=True, decode=True)):
+    with _registry("KGE-402", f"the image {reference} cannot be pulled", login):
+        progress = api.pull(named.name, named.version, stream=True, decode=True, auth_config=login.settings)
+        for line in _statuses(progress):
             on_progress(line)
     image = inspect(api, reference)
     if image is None:
@@ -65,11 +67,12 @@ def pull(api: APIClient, reference: str, on_progress: Callable[[str], None]) -> 
     return image
 
 
-def push(api: APIClient, reference: str, on_progress: Callable[[str], None]) -> None:
+def push(api: APIClient, reference: str, login: Login, on_progress: Callable[[str], None]) -> None:
     """Send a tagged image to its registry. Raises BuildError KGE-404 with the registry's answer."""
     named = parse_reference(reference)
-    with _registry("KGE-404", f"the image {reference} cannot be pushed"):
-        for line in _statuses(api.push(named.name, named.version, stream=True, decode=True)):
+    with _registry("KGE-404", f"the image {reference} cannot be pushed", login):
+        progress = api.push(named.name, named.version, stream=True, decode=True, auth_config=login.settings)
+        for line in _statuses(progress):
             on_progress(line)
 
 
@@ -178,13 +181,14 @@ def _pull_fix(why: str) -> str:
 
 
 @contextmanager
-def _registry(code: str, what: str) -> Iterator[None]:
+def _registry(code: str, what: str, login: Login) -> Iterator[None]:
     """Turn refused pulls and pushes into BuildErrors with the registry's own words."""
     try:
         yield
     except (APIError, _RegistryAnswer) as error:
         why = explanation(error)
-        raise _disk_full(why) or BuildError(code, what, cause=why, fix=_pull_fix(why)) from error
+        cause = "; ".join(filter(None, (why, login.problem)))
+        raise _disk_full(why) or BuildError(code, what, cause=cause, fix=_pull_fix(why)) from error
 
 
 class _RegistryAnswer(Exception):  # noqa: N818 - never leaves this module

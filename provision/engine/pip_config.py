@@ -7,22 +7,14 @@ import configparser
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from provision.engine.index_settings import IndexSettings
 from provision.files import read_file
-from provision.model.base import Value
 
-KEYS = ("index-url", "extra-index-url", "find-links")
+KEYS = ("index-url", "extra-index-url", "find-links", "trusted-host", "cert", "proxy")
 SECTIONS = ("global", "install")  # what `pip install` reads, the later wins
 
 
-class PipSettings(Value):
-    """Where pip looks for packages; empty fields mean pip's defaults."""
-
-    index_url: str | None = None
-    extra_index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-
-
-def settings(environment: Mapping[str, str], root: Path = Path("/")) -> PipSettings:
+def settings(environment: Mapping[str, str], root: Path = Path("/")) -> IndexSettings:
     """Return pip's index settings from its files and variables; an unreadable file is passed over."""
     found: dict[str, str] = {}
     for path in _files(environment, root):
@@ -31,10 +23,13 @@ def settings(environment: Mapping[str, str], root: Path = Path("/")) -> PipSetti
         value = environment.get("PIP_" + key.upper().replace("-", "_"))
         if value:
             found[key] = value
-    return PipSettings(
+    return IndexSettings(
         index_url=found.get("index-url") or None,
         extra_index_urls=tuple(found.get("extra-index-url", "").split()),
         find_links=tuple(found.get("find-links", "").split()),
+        trusted_hosts=tuple(found.get("trusted-host", "").split()),
+        ca_bundle=found.get("cert") or None,
+        proxy=found.get("proxy") or None,
     )
 
 

@@ -15,6 +15,7 @@ class Context(Value):
     """A build context: the Dockerfile and the files beside it, by relative path."""
 
     files: dict[str, bytes]  # always has "Dockerfile"
+    host_network: bool = False  # its steps share the engine's own loopback
 
 
 class BuildStep(Value):

@@ -190,6 +190,18 @@ class BuildOptions(Value):
     locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # what a lock adds: `provision.lock.context_files`
 
 
+class CommandOptions(Value):
+    """What the command line alone takes: a program hands over the catalogue itself."""
+
+    catalogue: Annotated[
+        str | None,
+        Option(
+            "Folder with catalogue rows of your own, such as your company's base images.", kind="path", example="facts"
+        ),
+    ] = None
+
+
+_KINDS: Final = (Request, BuildOptions, CommandOptions)
 # All that people can set, in the order in which help, project file and messages name it; and the file's keys.
-SETTINGS: Final[dict[str, Setting]] = {one.name: one for kind in (Request, BuildOptions) for one in settings_of(kind)}
-KEYS: Final[dict[str, Option]] = keys_of(Request) | keys_of(BuildOptions)
+SETTINGS: Final[dict[str, Setting]] = {one.name: one for kind in _KINDS for one in settings_of(kind)}
+KEYS: Final[dict[str, Option]] = keys_of(Request) | keys_of(BuildOptions) | keys_of(CommandOptions)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from provision.errors import InputError
-from provision.files import read_file, writable_by_all
+from provision.files import read_file, state_home, writable_by_all
 from provision.model import decode, encode
 from provision.records.record import Record
 
@@ -18,10 +18,7 @@ LIMIT = 1 << 20  # bytes; a record has about 2000
 
 def state_folder(environment: Mapping[str, str]) -> Path:
     """Return the folder of the records: `kgpu-env/proofs` in XDG_STATE_HOME, else in ~/.local/state."""
-    home = environment.get("XDG_STATE_HOME", "")
-    # A relative path is to be ignored, says the XDG Base Directory Specification.
-    base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
-    return base / "kgpu-env" / "proofs"
+    return state_home(environment) / "proofs"
 
 
 def place(folder: Path, node: str, image: str) -> Path:

@@ -25,7 +25,8 @@ _TEMPLATES = folder("templates") / "dockerfile"
 # A lock's requirements, one a line: of the image, and of what installs them. The Dockerfile holds them itself.
 LOCKED = "requirements.lock"
 TOOLS = "tools.lock"
-_NETWORK = {"ca": "ca.crt", "uv": "uv.toml", "pip": "pip.conf"}
+LOGINS = "network/netrc"  # of the context; pip and uv read it, and do without where it is not there
+_NETWORK = {"ca": "ca.crt", "uv": "uv.toml", "pip": "pip.conf", "apt": "apt.conf"}
 
 
 class Plan(Value):

@@ -10,11 +10,13 @@ from provision.errors import NoStackError
 from provision.model import GPU_VENDORS, Change, Host, Request, Severity, Stack, StackWarning, Vendor
 from provision.model.selection import is_all
 from provision.resolve import suggestions
+from provision.resolve.base_names import base_fix
 from provision.resolve.candidate import Wishes, wishes_of
 from provision.resolve.end_of_life import support_warnings
 from provision.resolve.explain import conflict, smallest_cover, told
 from provision.resolve.facts import Failure, class_of
 from provision.resolve.knowledge_gap import absent, age, next_step
+from provision.resolve.rule_names import RuleName
 from provision.resolve.search import broken_by, find, find_all
 from provision.resolve.working import cause_of, narrowed, warnings_of
 
@@ -137,6 +139,8 @@ def _no_stack(catalogue: Catalogue, request: Request, vendor: Vendor, host: Host
     if unknown:
         why = f"the catalogue does not know {' and '.join(unknown)}: {age(catalogue)}. {why}"
     fix = next_step(failure.facts, suggestions.in_words(found), unknown)
+    if RuleName.REQUESTED_BASE.value in rules:
+        fix = base_fix(catalogue, wishes.base, fix)
     error = NoStackError(failure.code, failure.text, cause=why, fix=fix, rejected=failure.rejected)
     error.conflict, error.changes = rules, found
     return error

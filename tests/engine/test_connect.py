@@ -1,16 +1,20 @@
 import gc
+import json
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from loopback import Authority, tls_in_front_of
 
 from provision.engine.docker import connect
 from provision.engine.docker_engine import DockerEngine
-from provision.engine.protocol import Access, Context, Run
-from provision.errors import EngineError, Exit
+from provision.engine.protocol import Access, Run
+from provision.errors import EngineError
 
 pytestmark = pytest.mark.engine
 
@@ -25,17 +29,12 @@ def test_docker_is_described(engine: DockerEngine) -> None:
     assert found.address.startswith("unix://")
 
 
-def test_podman_is_described_and_does_not_build(podman: str) -> None:
+def test_podman_is_described(podman: str) -> None:
     engine = connect(podman)
     try:
         found = engine.describe()
         assert (found.name, found.buildkit, found.address) == ("podman", False, podman)
         assert found.version[0].isdecimal()
-        with pytest.raises(EngineError) as caught:
-            engine.build(Context(files={"Dockerfile": b"FROM x\n"}), "kgpu-test/x:1", lambda _: None, {})
-        assert caught.value.code == "KGE-303"
-        assert caught.value.exit_code is Exit.ENGINE
-        assert "podman build" in caught.value.fix
     finally:
         engine.close()
 
@@ -134,3 +133,39 @@ def test_an_engine_that_dies_is_an_engine_error(tmp_path: Path, podman: str) -> 
         engine.close()
     del caught
     gc.collect()
+
+
+@pytest.fixture
+def context(tmp_path: Path, engine: DockerEngine) -> Iterator[dict[str, str]]:
+    """The environment of a user whose context is the engine behind TLS, whose authority only the context knows."""
+    authority = Authority(tmp_path / "authority")
+    docker, ident = tmp_path / "docker", sha256(b"far").hexdigest()
+    with tls_in_front_of(engine.describe().address.removeprefix("unix://"), authority) as port:
+        meta = {"Name": "far", "Metadata": {}, "Endpoints": {"docker": {"Host": f"tcp://127.0.0.1:{port}"}}}
+        for place, content in (
+            (f"contexts/meta/{ident}/meta.json", json.dumps(meta).encode()),
+            (f"contexts/tls/{ident}/docker/ca.pem", authority.bundle.read_bytes()),
+            ("config.json", b'{"currentContext": "far"}'),
+        ):
+            (docker / place).parent.mkdir(parents=True, exist_ok=True)
+            (docker / place).write_bytes(content)
+        yield {"DOCKER_CONFIG": str(docker)}
+
+
+def test_dockers_context_is_taken_with_its_authority(context: dict[str, str]) -> None:
+    found = connect(environment=context)
+    try:
+        assert found.describe().name == "docker"
+        assert found.describe().address.startswith("tcp://127.0.0.1:")
+    finally:
+        found.close()
+
+
+def test_without_the_contexts_authority_the_engine_is_not_trusted(context: dict[str, str], tmp_path: Path) -> None:
+    (known,) = Path(context["DOCKER_CONFIG"]).rglob("ca.pem")
+    known.write_bytes(Authority(tmp_path / "other").bundle.read_bytes())
+    with pytest.raises(EngineError) as caught:
+        connect(environment=context)
+    assert caught.value.code == "KGE-301"
+    assert "certificate verify failed" in caught.value.cause
+    assert "docker's context far" in caught.value.cause

@@ -14,6 +14,7 @@ LAYERS = {
     "redaction": 0,
     "resources": 0,
     "variables": 0,
+    "writer": 0,
     "catalogue": 1,
     "resolve": 2,
     "render": 3,

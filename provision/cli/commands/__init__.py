@@ -44,7 +44,7 @@ COMMANDS: Final = (
 
 def requested(arguments: Sequence[str]) -> Sequence[Command]:
     """Return the command that `arguments` name, or all of them for help and completion."""
-    if "--version" in arguments:
-        return ()
     named = next((word for word in arguments if not word.startswith("-")), None)
+    if "--version" in arguments[: arguments.index(named) if named else None]:  # behind it, it is a command's own word
+        return ()
     return [one for one in COMMANDS if one.name == named] or COMMANDS

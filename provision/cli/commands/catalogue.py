@@ -10,10 +10,10 @@ import typer
 from provision.catalogue import Catalogue, Listing
 from provision.cli import options as o
 from provision.cli.app import catching
-from provision.cli.context import load_catalogue
 from provision.cli.documents import DoctorDocument, MatrixDocument, WhyDocument
 from provision.cli.formatting.matrix import csv_table, html_page, text_table
 from provision.cli.output import log, print_json, print_lines, print_result, write_file
+from provision.cli.planning import project_catalogue
 from provision.errors import InputError, UsageError, nearest
 from provision.model import GPU_VENDORS, VENDORS, Severity, Vendor, encode
 from provision.model.matrix import Cell
@@ -40,7 +40,7 @@ def list_rows(
     as_json: o.Json = False,
 ) -> None:
     """Print every row with its source."""
-    facts = load_catalogue(catalogue)
+    facts = project_catalogue(catalogue)
     every = facts.listing().rows
     tables = sorted({str(row["table"]) for row in every})
     if table is not None and table not in tables:
@@ -69,7 +69,7 @@ def _log_legend(facts: Catalogue, rows: tuple[dict[str, Any], ...]) -> None:
 @catching
 def show(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> None:
     """Print a row with all its fields."""
-    facts = load_catalogue(catalogue)
+    facts = project_catalogue(catalogue)
     found = _row(facts, row)
     legend = facts.cited(found)
     if as_json:
@@ -88,7 +88,7 @@ def why(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> N
 
     That is: which hosts would get another stack without it.
     """
-    facts = load_catalogue(catalogue)
+    facts = project_catalogue(catalogue)
     found = _row(facts, row)
     table = str(found["table"])
     document = WhyDocument(
@@ -128,6 +128,7 @@ def print_matrix(
     catalogue: o.Catalogue = None,
     form: Form = "table",
     output: Output = None,
+    force: o.Force = False,
     as_json: o.Json = False,
 ) -> None:
     """Print which stack each driver and GPU gets.
@@ -138,11 +139,11 @@ def print_matrix(
         raise UsageError(
             "KGE-904", f"There is no form {form!r}.", fix=nearest(form, _FORMATS) or f"choose from {_FORMATS}"
         )
-    text = _matrix_text(load_catalogue(catalogue), _vendors(vendor), "json" if as_json else form)
+    text = _matrix_text(project_catalogue(catalogue), _vendors(vendor), "json" if as_json else form)
     if output is None:
         print_result(text)
         return
-    write_file(output, text.encode())
+    write_file(output, text.encode(), force=force)
     log(f"wrote {output}")
 
 
@@ -150,7 +151,7 @@ def print_matrix(
 @catching
 def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.Json = False) -> None:
     """Find rows that are old, contradictory, or of no use."""
-    found = review(load_catalogue(catalogue), time.strftime("%Y-%m-%d"), max_age)
+    found = review(project_catalogue(catalogue), time.strftime("%Y-%m-%d"), max_age)
     wrong = [one for one in found if one.severity is Severity.ERROR]
     if not as_json:
         print_result(f"{len(found)} findings, {f'{len(wrong)} of them errors' if wrong else 'none of them an error'}.")

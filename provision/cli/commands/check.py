@@ -6,10 +6,10 @@ import typer
 
 from provision import api
 from provision.cli import options as o
-from provision.cli.context import load_catalogue, this_host
+from provision.cli.context import this_host
 from provision.cli.documents import CheckDocument
 from provision.cli.output import log, print_json, print_lines, print_result
-from provision.cli.planning import settings
+from provision.cli.planning import catalogue_of, settings
 from provision.resolve.image_check import check_image
 
 Image = Annotated[
@@ -33,7 +33,7 @@ def check(
     found = api.read_configuration(image, where.architecture, network)
     size = f"{found.bytes_read:,} bytes from {found.origin}, no layer"
     log(f"read      {size}" if found.bytes_read else f"read      {found.origin}'s own copy")
-    verdict = check_image(load_catalogue(options.catalogue), where, image, found.environment)
+    verdict = check_image(catalogue_of(options), where, image, found.environment)
     if as_json:
         print_json(
             CheckDocument(

@@ -11,16 +11,18 @@ from msgspec.structs import replace
 from provision import api
 from provision.cli import options as o
 from provision.cli.documents import ExportDocument, ExportedFile
-from provision.cli.output import check_writable, log, print_json, print_result, write_file
+from provision.cli.output import is_others, log, print_json, print_result, write_files
 from provision.cli.parsers import one_of
 from provision.cli.planning import Plan, log_warnings, plan
 from provision.cli.spread import Options
 from provision.emit import OUTPUTS, Order, Output, emit
 from provision.engine.access import device_access
 from provision.errors import BuildError, UsageError
+from provision.files import read_file
 from provision.model import Network, Vendor
 from provision.model.reference import parse_reference
 from provision.model.selection import select
+from provision.render.dockerfile import LOGINS
 
 _NODE_NAME = 253  # characters, as DNS has it
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -84,6 +86,7 @@ def export(
     kind: Kind,
     *,
     output: Folder = None,
+    force: o.Force = False,
     target: ExportOptions,
     stack: o.StackOptions,
     as_json: o.Json = False,
@@ -95,12 +98,12 @@ def export(
     wanted = OUTPUTS[kind]
     _check_options(wanted, target)
     found = plan(stack, as_json=as_json)
-    order = _order(found, wanted, target)
+    order = replace(_order(found, wanted, target), place=_place(wanted, output))
     files = emit(kind, order)
     log_warnings(found.stack)
     _log_gpu(order)
     if output:
-        _write(output, files)
+        _write(output, files, force=force)
     if as_json:
         exported = tuple(ExportedFile(path=path, text=text) for path, text in files.items())
         print_json(ExportDocument(kind=kind, image=order.reference, plan_digest=order.plan.digest, files=exported))
@@ -128,9 +131,10 @@ def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
     # A Dockerfile, and what it reads, goes along where the image is built from it.
     options = found.options if wanted.builds and not target.image else replace(found.options, network=Network())
     rendered = api.render(found.stack, options, catalogue=found.catalogue)
-    brought = [name for name in rendered.files if name != "Dockerfile"]
-    if brought:
-        log(f"note      holds your network settings, with passwords only where -o writes it: {', '.join(brought)}")
+    if LOGINS in rendered.files:
+        where = f"pip and uv find it in {LOGINS} beside the Dockerfile, where git leaves it out"
+        log(f"note      the login of the package index is left out: {where}")
+        rendered = replace(rendered, files={name: one for name, one in rendered.files.items() if name != LOGINS})
     return Order(
         stack=found.stack,
         request=found.request,
@@ -174,12 +178,29 @@ def _names(order: Order) -> str:
     return ", ".join(sorted({gpu.name or gpu.vendor for _, gpu in chosen}))
 
 
-def _write(folder: Path, files: dict[str, str]) -> None:
+def _place(wanted: Output, folder: Path | None) -> str | None:
+    """Return where the first file goes: beside a file of that kind that is the project's own."""
+    if not folder or not wanted.places:
+        return None
+    free = [names for names in wanted.places if not any(_is_own(folder / name) for name in names)]
+    place = (free or wanted.places)[0][0]
+    if place != wanted.places[0][0]:
+        log(f"note      written to {place}: the project has a file of that kind of its own")
+    return place
+
+
+def _is_own(path: Path) -> bool:
+    """Tell whether somebody's file is there, and not an export that was changed since."""
+    try:
+        return is_others(path) and b"kgpu-env" not in read_file(path)
+    except OSError:  # not readable: whoever wrote it, it is kept
+        return True
+
+
+def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError("KGE-911", f"{folder} is a file.", fix="name a folder: -o DIR")
-    check_writable(*(folder / path for path in files))
-    for path, text in files.items():
-        write_file(folder / path, text.encode())
+    write_files({folder / path: text.encode() for path, text in files.items()}, force=force)
 
 
 def _print(files: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from provision.cli import options as o
 from provision.cli.context import this_host
 from provision.cli.documents import InitDocument
 from provision.cli.formatting.host import headline
-from provision.cli.output import check_writable, log, print_json, print_result, write_file
+from provision.cli.output import check_writable, log, print_json, print_result, write_files
 from provision.config import FILE_NAME, read_project
 from provision.errors import InputError, InterruptError, UsageError, nearest
 from provision.model import VENDORS, Host, Request, Vendor
@@ -41,7 +41,7 @@ def init(
     if file.exists() and not force:
         raise InputError("KGE-609", f"{file} is there already.", fix="edit it, or replace it with --force")
     if output.exists():  # before any question; a folder that is not there is not made for an answer yet to come
-        check_writable(file, schema)
+        check_writable(file, schema, force=True)  # whether it may replace them is asked when they are written
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("KGE-910", "There is no terminal to ask at.", fix="add --yes: it asks nothing")
     host = this_host()
@@ -52,9 +52,8 @@ def init(
         gid=os.getgid(),
     )
     _check(answers.packages)
-    check_writable(file, schema)
-    write_file(schema, schema_text().encode())
-    write_file(file, starter_file(answers, headline(host)).encode())
+    texts = {schema: schema_text(), file: starter_file(answers, headline(host))}
+    write_files({path: text.encode() for path, text in texts.items()}, force=force)
     read_project(file)  # what was written is what will be read
     if as_json:
         print_json(InitDocument(files=(str(file), str(schema)), vendor=answers.vendor, packages=answers.packages))

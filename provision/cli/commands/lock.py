@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision import api
+from provision.catalogue import Catalogue
 from provision.cli import options as o
-from provision.cli.context import load_catalogue
 from provision.cli.documents import DriftDocument
 from provision.cli.output import log, print_json, print_result, write_file
-from provision.cli.planning import Plan, log_warnings, plan, settings
+from provision.cli.planning import Plan, catalogue_of, log_warnings, plan, settings
 from provision.errors import InputError, UsageError
 from provision.model import SETTINGS, Host, Request, encode
 from provision.resolve.request import check_names, check_request
@@ -23,7 +23,7 @@ Check = Annotated[bool, typer.Option("--check", help="Tell what has changed sinc
 _REQUEST = set(Request.__struct_fields__) - {"gpus"}  # on which GPUs it is proved is not decided by a lock
 
 
-def lock(*, check: Check = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
+def lock(*, check: Check = False, force: o.Force = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Write kgpu.lock: the base by digest, every wheel by hash.
 
     kgpu-env build --locked builds exactly that.
@@ -44,12 +44,23 @@ def lock(*, check: Check = False, stack: o.StackOptions, as_json: o.Json = False
     if old:
         _report(path, old, now, as_json=as_json)
         return
-    write_file(path, (encode(now) + "\n").encode())
+    write_file(path, (encode(now) + "\n").encode(), force=force or _is_unedited(found.catalogue, path))
     log(f"wrote {path}: {_summary(now)}")
     if as_json:
         print_json(now)
     else:
         print_result(now.stack.summary)
+
+
+def _is_unedited(catalogue: Catalogue, path: Path) -> bool:
+    """Tell whether a lock is as it was written: it tells that by itself, whichever machine wrote it."""
+    from provision.lock import check_plan, read_lock  # noqa: PLC0415 - 8 ms
+
+    try:
+        check_plan(catalogue, read_lock(path), path)
+    except InputError:
+        return False
+    return True
 
 
 def _summary(lock: "Lock") -> str:
@@ -93,7 +104,7 @@ def locked_plan(options: o.StackOptions, *, as_json: bool) -> Plan:
         raise UsageError("KGE-908", what, fix="leave the option out, or lock anew with kgpu-env lock")
     path = Path(LOCK_FILE)
     found = read_lock(path)
-    catalogue = load_catalogue(options.catalogue)
+    catalogue = catalogue_of(options)
     check_plan(catalogue, found, path)
     chosen = settings(options, as_json=as_json)
     check_names(chosen.tag, chosen.network.registries)

@@ -8,7 +8,7 @@ import typer
 from provision import api
 from provision.cli import options as o
 from provision.cli.documents import RenderDocument
-from provision.cli.output import is_folder, log, print_json, print_result, write_file
+from provision.cli.output import is_folder, log, print_json, print_result, write_files
 from provision.cli.planning import log_warnings, plan
 
 Output = Annotated[
@@ -19,7 +19,7 @@ Output = Annotated[
 ]
 
 
-def render(*, output: Output = None, stack: o.StackOptions, as_json: o.Json = False) -> None:
+def render(*, output: Output = None, force: o.Force = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Write the Dockerfile of the stack.
 
     In a folder (-o DIR) the whole build context.
@@ -29,8 +29,8 @@ def render(*, output: Output = None, stack: o.StackOptions, as_json: o.Json = Fa
     log_warnings(found.stack)
     if output:
         whole = output.endswith("/") or is_folder(Path(output)) or len(result.files) > 1
-        for name, content in result.files.items() if whole else [("", result.files["Dockerfile"])]:
-            write_file(Path(output) / name, content)
+        files = result.files if whole else {"": result.files["Dockerfile"]}
+        write_files({Path(output) / name: content for name, content in files.items()}, force=force)
         log(f"wrote {output}")
     if as_json:
         print_json(RenderDocument(plan_digest=result.digest, tag=result.tag, dockerfile=result.dockerfile))

@@ -7,9 +7,8 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
 from provision.cli import options as o
-from provision.cli.context import load_catalogue
 from provision.cli.output import print_json, print_lines
-from provision.cli.planning import log_warnings, plan
+from provision.cli.planning import catalogue_of, log_warnings, plan
 from provision.errors import NoStackError
 from provision.resolve import upgrades
 from provision.resolve.explain import explanation, rejections, sources
@@ -23,7 +22,7 @@ def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json 
         found = plan(stack, as_json=as_json)
     except NoStackError as error:
         if explain and not as_json:
-            _print_rejections(error, load_catalogue(stack.catalogue))
+            _print_rejections(error, catalogue_of(stack))
         raise
     chosen = found.stack
     if explain:

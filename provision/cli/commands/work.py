@@ -12,10 +12,9 @@ import typer
 
 from provision import api
 from provision.cli import options as o
-from provision.cli.context import load_catalogue
 from provision.cli.documents import RunDocument
 from provision.cli.output import log, print_json
-from provision.cli.planning import plan, settings
+from provision.cli.planning import catalogue_of, plan, settings
 from provision.cli.spread import Options
 from provision.engine.protocol import Engine, Job, Streams
 from provision.errors import UsageError
@@ -63,7 +62,7 @@ def prepare(
         command,
         engine=engine,
         terminal=terminal,
-        catalogue=load_catalogue(stack.catalogue),
+        catalogue=catalogue_of(stack),
         log=lambda text: log(f"note      {text}"),
     )
 

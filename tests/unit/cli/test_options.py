@@ -1,6 +1,7 @@
 """Groups of options: what Typer sees, and what the command gets."""
 
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from provision.cli.spread import Options, spread
 from provision.model import KEYS, SETTINGS, Option, Request, Value
 from provision.model.option import settings_of
 
+Call = Callable[..., Any]
 Size = Annotated[int, typer.Option(help="How large.")]
 Name = Annotated[str | None, typer.Option(help="What it is called.")]
 
@@ -130,3 +132,38 @@ def test_a_second_call_in_one_process_builds_no_larger_parser(kgpu_env: Callable
     for _ in range(2):
         assert kgpu_env("--help").code == 0
         assert len(app.registered_commands) + len(app.registered_groups) == len(COMMANDS)
+
+
+OWN_BASE = """
+bases:
+- {id: own, image: "registry.corp/py:1", family: image, python: "3.12", glibc: "2.36", source: x, checked: "2026-01-31"}
+"""
+
+
+def test_a_base_that_no_row_has_is_told_by_the_names_near_it(kgpu_env: Call) -> None:
+    code, _, err = kgpu_env("resolve", "--vendor", "cpu", "--base", "python:3.12-slim")
+    assert code == 4
+    assert "did you mean --base python:3.12-slim-bookworm" in err
+    assert "catalogue: DIR in kgpu-env.yaml" in err
+
+
+def test_a_companys_base_is_a_row_of_the_projects_catalogue(kgpu_env: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("facts").mkdir()
+    Path("facts/bases.yaml").write_text(OWN_BASE)
+    Path("kgpu-env.yaml").write_text("catalogue: facts\n")
+    Path("below").mkdir()
+    monkeypatch.chdir("below")  # the folder is the project file's neighbour
+    words = ("--vendor", "cpu", "--base", "registry.corp/py:1")
+    assert "registry.corp/py:1" in kgpu_env("resolve", *words).out
+    assert "registry.corp/py:1" in kgpu_env("render", *words).out
+    assert "own" in kgpu_env("catalogue", "show", "own").out
+    assert json.loads(kgpu_env("resolve", "--show-config", "--json").out)["options"]["catalogue"]["origin"].endswith(
+        "kgpu-env.yaml"
+    )
+
+
+def test_version_behind_the_command_is_the_commands_own(kgpu_env: Call) -> None:
+    assert [one.name for one in commands.requested(["run", "--", "python3", "--version"])] == ["run"]
+    assert kgpu_env("run", "--user", "x", "--", "python3", "--version").err.startswith("KGE-902: Invalid value")
+    assert kgpu_env("run", "python3", "--version").err.startswith("KGE-902: No such option: --version")
+    assert kgpu_env("--version", "run").out.startswith("kgpu-env ")

@@ -106,7 +106,7 @@ def test_o_folder_gets_the_context(kgpu_env: Call) -> None:
     Path("kgpu-env.yaml").write_text("network: {index_url: 'https://packages.example/simple'}\n")
     assert kgpu_env("render", "--vendor", "cpu", "-o", "context/").code == 0
     found = {str(path.relative_to("context")) for path in Path("context").rglob("*") if path.is_file()}
-    assert found == {"Dockerfile", "network/pip.conf", "network/uv.toml"}
+    assert found == {"Dockerfile", "network/.gitignore", "network/pip.conf", "network/uv.toml"}
     assert "https://packages.example/simple" in Path("context/network/uv.toml").read_text()
     assert "packages.example" not in Path("context/Dockerfile").read_text()
 
@@ -127,7 +127,7 @@ def test_a_failed_write_keeps_the_old_file(kgpu_env: Call, tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    code, _, err = kgpu_env("render", "--vendor", "cpu", "-o", "Dockerfile")
+    code, _, err = kgpu_env("render", "--vendor", "cpu", "-o", "Dockerfile", "--force")
     assert code == 3
     assert "No space left on device" in err
     assert names(tmp_path) == ["Dockerfile"]

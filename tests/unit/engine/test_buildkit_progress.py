@@ -98,10 +98,10 @@ def test_failures_are_told_apart(name: str, error: str, output: bytes, code: str
 
 def test_a_long_command_is_told_by_its_ends() -> None:
     pins = " ".join(f"'package{number}==1 --hash=sha256:{'0' * 64}'" for number in range(44))
-    progress, why = failed(f"[2/4] RUN printf {pins} | uv pip install", f"process {pins} failed: exit code: 1")
+    progress, why = failed(f"[2/4] RUN printf {pins} | sort", f"process {pins} failed: exit code: 1")
     error = failure(progress, {"errorDetail": {"message": why}})
     assert error.text.startswith("the build step [2/4] RUN printf 'package0==1")
-    assert error.text.endswith("| uv pip install failed with exit code 1")
+    assert error.text.endswith("| sort failed with exit code 1")
     assert error.cause.endswith("failed: exit code: 1")
     assert max(len(error.text), len(error.cause)) < 320
 
@@ -121,11 +121,11 @@ def test_a_step_cancelled_by_anothers_failure_is_not_the_failed_one() -> None:
 
 def test_the_tail_is_bounded_and_keeps_the_last_state_of_a_progress_bar() -> None:
     step = buildkit_progress.Step(1, vertex("[2/2] RUN x"))
-    for number in range(100):
+    for number in range(1000):
         step.hear(f"{number}\r\n".encode())
     step.hear(b"10%\r50%\r100%\nend")
-    assert len(step.tail) == buildkit_progress.TAIL_LINES
-    assert step.lines()[-3:] == ("99", "100%", "end")
+    assert len(step.tail) == buildkit_progress.KEPT_LINES
+    assert step.lines()[-3:] == ("999", "100%", "end")
 
 
 def test_a_letter_cut_between_two_messages_survives() -> None:
@@ -134,3 +134,38 @@ def test_a_letter_cut_between_two_messages_survives() -> None:
     step.hear(whole[:3])
     step.hear(whole[3:])
     assert step.lines() == ("größe",)
+
+
+APT = "apt-get update && apt-get install -y --no-install-recommends git curl && rm -rf x"
+VENV = "--mount=type=cache,target=/x python3 -m venv /opt/uv && /opt/uv/bin/pip install uv==0.1"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (VENV, "installing uv, which installs the rest failed: step [2/9]"),
+        (
+            "/opt/uv/bin/uv pip install 'tensorflow==2.1'",
+            "installing tensorflow==2.1 and what it needs failed: step [2/9]",
+        ),
+        (APT, "installing git curl by apt failed: step [2/9]"),
+        ("/opt/uv/bin/uv pip install --python x pandas", "installing Python packages failed: step [2/9]"),
+        ("groupadd x && useradd x", "making the user's account failed: step [2/9]"),
+        ("true", "the build step [2/9] RUN true failed"),
+    ],
+)
+def test_the_headline_names_the_step_in_words(command: str, words: str) -> None:
+    progress, why = failed(f"[2/9] RUN {command}", "exit code: 1")
+    assert failure(progress, {"error": why}).text == f"{words} with exit code 1"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "E: You don't have enough free space in /var/cache/apt/archives/.",
+        "OSError: [Errno 122] Disk quota exceeded: '/x'",
+    ],
+)
+def test_a_full_disk_in_an_installers_words(line: str) -> None:
+    progress, why = failed("[2/4] RUN x", "exit code: 1", f"{line}\n{'next' * 9}\n".encode())
+    assert failure(progress, {"error": why}).code == "KGE-403"

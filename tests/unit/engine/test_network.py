@@ -4,7 +4,8 @@ import msgspec.toml
 import pytest
 
 from provision import model
-from provision.engine.network import BuildNetwork, build_network, certificates
+from provision.engine.certificates import certificates
+from provision.engine.network import BuildNetwork, Surroundings, build_network
 from provision.errors import InputError
 
 # The outer shape of a certificate (a DER sequence); never used to verify anything.
@@ -21,7 +22,9 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def build(tmp_path: Path, network: model.Network = NOTHING, **environment: str) -> BuildNetwork:
-    return build_network(network, environment, root=tmp_path)
+    return build_network(
+        network, {"DOCKER_CONFIG": str(tmp_path / "docker"), **environment}, Surroundings(root=tmp_path)
+    )
 
 
 def uv(found: BuildNetwork) -> dict[str, object]:
@@ -40,8 +43,8 @@ def test_only_certificates_are_taken_from_a_bundle(bundle: Path) -> None:
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"])
 def test_the_hosts_bundle_is_found(tmp_path: Path, bundle: Path, name: str) -> None:
-    found = build_network(NOTHING, {name: str(bundle)}, root=tmp_path)
-    assert list(found.files) == ["network/ca.crt"]
+    found = build(tmp_path, NOTHING, **{name: str(bundle)})
+    assert list(found.files) == ["network/ca.crt", "network/apt.conf"]
 
 
 def test_a_stale_variable_is_passed_over(tmp_path: Path, bundle: Path) -> None:

@@ -21,10 +21,12 @@ from provision.config import read_project, settle
 from provision.engine.apt_sources import machine_sources
 from provision.engine.buildkit_build import _follow
 from provision.engine.buildkit_progress import Progress
+from provision.engine.certificates import certificates
 from provision.engine.describe import describe
 from provision.engine.image_probe import described
 from provision.engine.images import described as inspected
-from provision.engine.network import build_network, certificates
+from provision.engine.logins import stored_login
+from provision.engine.network import Surroundings, build_network
 from provision.engine.stream_demux import StreamDemux
 from provision.errors import KgpuError
 from provision.lock import read_lock
@@ -39,7 +41,7 @@ from provision.records import HostKey, Record, State, answer, problem, seal
 from provision.records.store import _read
 from provision.registry import read_image
 from provision.registry.client import Response
-from provision.registry.token import stored_login, token_request
+from provision.registry.token import token_request
 
 DATA: Final = Path(__file__).parents[2] / "data"
 DIGEST: Final = "sha256:" + "0" * 64  # in an answer: of the answer that comes after it
@@ -83,14 +85,14 @@ def from_record(body: bytes, folder: Path) -> object:
 
 def from_project(body: bytes, folder: Path) -> object:
     found = settle({}, {}, read_project(put(folder, body, "kgpu-env.yaml")))
-    return build_network(found.network, {}, folder)
+    return build_network(found.network, {}, Surroundings(root=folder))
 
 
 def from_variables(body: bytes, folder: Path) -> object:
     text = body.decode("latin-1").replace("\0", "")
     names = ("NETWORK_PROXY", "PACKAGES", "LABELS", "USER_UID", "NETWORK_EXTRA_INDEX_URLS", "CUDA", "VENDOR")
     found = settle({}, {f"KGPU_ENV_{name}": text for name in names[: 1 + len(body) % len(names)]}, None)
-    return build_network(found.network, {"HTTP_PROXY": text, "PIP_INDEX_URL": text}, folder)
+    return build_network(found.network, {"HTTP_PROXY": text, "PIP_INDEX_URL": text}, Surroundings(root=folder))
 
 
 @cache
@@ -235,7 +237,7 @@ def from_probe(body: bytes, folder: Path) -> object:
 
 def from_pip(body: bytes, folder: Path) -> object:
     path = put(folder, body, "pip.conf")
-    return build_network(Network(), {"PIP_CONFIG_FILE": str(path)}, folder)
+    return build_network(Network(), {"PIP_CONFIG_FILE": str(path)}, Surroundings(root=folder))
 
 
 def from_apt(body: bytes, folder: Path) -> object:

@@ -12,13 +12,14 @@ from provision.api.records import read_key
 from provision.catalogue import load
 from provision.catalogue.yaml_file import read_yaml
 from provision.config import read_project
-from provision.engine.network import certificates
-from provision.engine.pip_config import PipSettings, settings
+from provision.engine.certificates import certificates
+from provision.engine.index_settings import IndexSettings
+from provision.engine.logins import Login, stored_login
+from provision.engine.pip_config import settings
 from provision.errors import InputError
 from provision.files import LIMIT, read_file, writable_by_all
 from provision.lock import read_lock
 from provision.records.store import _read
-from provision.registry.token import stored_login
 
 
 def fifo(path: Path) -> Path:
@@ -82,11 +83,11 @@ def test_a_record_that_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
 def test_what_is_read_by_the_way_is_passed_over(tmp_path: Path) -> None:
     fifo(tmp_path / "config.json")
     fifo(tmp_path / "pip.conf")
-    assert stored_login("registry.example", tmp_path) is None
-    assert settings({"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}, tmp_path) == PipSettings()
+    assert stored_login("registry.example", tmp_path) == Login({})
+    assert settings({"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}, tmp_path) == IndexSettings()
     (tmp_path / "config.json").unlink()
     (tmp_path / "config.json").write_text("[" * 200_000)
-    assert stored_login("registry.example", tmp_path) is None
+    assert stored_login("registry.example", tmp_path) == Login({})
 
 
 def test_a_sites_table_that_is_a_pipe_is_refused(tmp_path: Path) -> None:

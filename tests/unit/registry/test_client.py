@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from provision.engine.logins import Login, stored_login
 from provision.errors import BuildError
 from provision.model.reference import parse_reference
 from provision.registry import read_image
 from provision.registry.client import Response
-from provision.registry.token import stored_login, token_request
+from provision.registry.token import token_request
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -189,19 +190,19 @@ def test_a_login_is_not_sent_where_it_could_be_read() -> None:
 def test_a_login_that_docker_stored_is_used(tmp_path: Path) -> None:
     login = base64.b64encode(b"user:secret").decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {"registry.example": {"auth": login}}}))
-    assert stored_login("registry.example", tmp_path) == login
-    assert stored_login("other.example", tmp_path) is None
+    assert stored_login("registry.example", tmp_path).basic == login
+    assert stored_login("other.example", tmp_path).basic is None
 
 
 def test_the_hubs_login_is_for_the_hub_alone(tmp_path: Path) -> None:
     login = base64.b64encode(b"user:secret").decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": login}}}))
-    assert stored_login(parse_reference("debian").registry, tmp_path) == login
-    assert stored_login(parse_reference("not-docker.io/debian").registry, tmp_path) is None
+    assert stored_login(parse_reference("debian").registry, tmp_path).basic == login
+    assert stored_login(parse_reference("not-docker.io/debian").registry, tmp_path).basic is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"auths": []}', '{"auths": {"registry.example": null}}', "{"])
 def test_a_broken_login_file_is_no_login(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
-    assert stored_login("registry.example", tmp_path) is None
-    assert stored_login("registry.example", tmp_path / "none") is None
+    assert stored_login("registry.example", tmp_path).settings == {}
+    assert stored_login("registry.example", tmp_path / "none") == Login({})
