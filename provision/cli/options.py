@@ -67,7 +67,11 @@ Junit = Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write the 
 Ctrf = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the checks as CTRF JSON to this file.")]
 Key = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", envvar=KEY, help="A secret that signs the record of this proof."),
+    typer.Option(
+        metavar="FILE",
+        envvar=KEY,
+        help="The private key that signs the record (kgpu-env key); by default this node's own.",
+    ),
 ]
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,14 +34,16 @@ def prepare(options: ProofOptions, reports: ReportOptions) -> api.Records:
     check_writable(*reports.files)
     if options.minutes is not None and options.level != "soak":
         raise UsageError("KGE-592", "--minutes belongs to --level soak.", fix="add --level soak, or leave it out")
+    if options.key:
+        api.key_pair(options.key, make=False)  # one that cannot be used is told before the work
     return records(options.key)
 
 
-def records(key: Path | None) -> api.Records:
-    """Return this user's records, with the key that signs them where one is named."""
+def records(key: Path | None, trusted: Sequence[Path] = ()) -> api.Records:
+    """Return this user's records, with the key that signs them and those that are trusted, where they are named."""
     from provision.records import state_folder  # noqa: PLC0415 - 5 ms
 
-    return api.Records(folder=state_folder(os.environ), key=api.read_key(key) if key else None)
+    return api.Records(folder=state_folder(os.environ), key=key, trusted=tuple(trusted))
 
 
 def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO, gpus: str | None = None) -> "VerifyRequest":

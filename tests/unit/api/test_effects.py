@@ -14,7 +14,8 @@ from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
 from provision.errors import BuildError, EngineError, NoStackError, UsageError
 from provision.model import BuildOptions, Check, Finding, Gpu, Host, Proof, Request, Severity, Status, Vendor, Verdict
 from provision.prove import VerifyRequest
-from provision.records import Record, load
+from provision.records import Kept, load, statement
+from provision.records.attest import Envelope, contents
 
 CPU = BuildOptions(request=Request(vendor=Vendor.CPU))
 NO_GPU = Host(looked_at=("/sys/bus/pci/devices",))
@@ -157,8 +158,10 @@ def test_a_record_is_kept_only_where_one_is_wanted(tmp_path: Path, monkeypatch: 
     labels = {"io.kgpu-env.plan": "sha256:plan"}
     api.verify("x:1", request, host=NO_GPU, engine=words(image(labels=labels)), records=records)
     [file] = records.folder.iterdir()
-    record = load(records.folder, model.decode(file.read_bytes(), Record).host.node, "x:1")
-    assert isinstance(record, Record)
+    kept = statement.read(contents(model.decode(file.read_bytes(), Envelope)))
+    found = load(records.folder, kept.host.node, "x:1")
+    assert isinstance(found, Kept)
+    record = found.record
     assert (record.verdict, record.plan, record.image_id) == ("not-proved", "sha256:plan", "sha256:1")
 
 

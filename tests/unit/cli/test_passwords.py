@@ -50,6 +50,7 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
         )
     ],
     "gate": [("gate",)],
+    "key": [("key",)],
     "init": [("init", "--yes", "--output", "new")],
     "run": [("run", "--", "true")],
     "shell": [("shell",)],
