@@ -13,6 +13,7 @@ from provision import __version__
 from provision.api.hosts import local_image, probe_host
 from provision.errors import EngineError
 from provision.model import Proof, Status, Value, Verdict, encode
+from provision.redaction import redacted
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -199,7 +200,7 @@ def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
 
     from provision.records import Record  # noqa: PLC0415 - 5 ms
 
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = proof.origin.at if proof.origin else datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     control = next((check for check in proof.checks if check.name == "control"), None)
     tried = control is not None and control.status is Status.PASS
     return Record(
@@ -216,7 +217,8 @@ def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
         reason=proof.reason,
         at=now,
         controlled=known or (now if tried else ""),
-        proof=f"sha256:{sha256(encode(proof).encode()).hexdigest()}",
+        # Of the report as --report writes it.
+        proof=f"sha256:{sha256(redacted(encode(proof)).encode()).hexdigest()}",
     )
 
 

@@ -57,6 +57,7 @@ def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO, gpus: st
         level=options.level,
         minutes=(options.minutes or SOAK_MINUTES) if options.level == "soak" else 0.0,
         backend=options.backend,
+        anonymous=options.anonymous,
     )
 
 

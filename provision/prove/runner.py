@@ -48,6 +48,7 @@ class VerifyRequest(Value):
     level: Level = "standard"
     minutes: float = 0.0  # of soaking, for the level soak
     lanes: dict[str, int] = msgspec.field(default_factory=dict)  # the catalogue's, by architecture: `Expectation`
+    anonymous: bool = False  # the proof names the host by a name that does not tell which it is
     known_control: str = ""  # when this image was seen not to be proved without its GPU; empty: it is tried
 
 

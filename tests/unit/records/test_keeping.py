@@ -2,6 +2,7 @@
 
 import stat
 from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -9,9 +10,10 @@ import pytest
 
 from provision.api.records import Records, keep, key_pair, known_control, own_key, trusted_keys
 from provision.errors import InputError
-from provision.model import Check, Proof, Status, Verdict
+from provision.model import Check, Origin, Proof, Status, Verdict, encode
 from provision.records import HostKey, Kept, Record, Refused, load, trusted
 from provision.records.attest import contents
+from provision.redaction import redacted
 
 NOW = HostKey(node="node7", kernel="6.1", drivers=("nvidia 580.95.05",), gpus=("nvidia H100",), layout=())
 CONTROL = Check(name="control", status=Status.PASS, detail="not proved without it")
@@ -70,6 +72,20 @@ def test_the_statement_is_one_that_others_read(records: Records) -> None:
     assert (predicate["warnedTests"], predicate["failedTests"]) == (["speed"], [])
     [configuration] = predicate["configuration"]
     assert configuration["digest"]["sha256"] == predicate["kgpuEnv"]["proof"].removeprefix("sha256:")
+
+
+def test_the_record_names_the_report_as_it_is_written(records: Records) -> None:
+    told = msgspec.structs.replace(proof(Verdict.PROVED, CONTROL), seen="https://user:secret@host.example/")
+    keep(told, records, NOW)
+    written = redacted(encode(told))  # by --report
+    assert "secret" not in written
+    assert kept(records).proof == f"sha256:{sha256(written.encode()).hexdigest()}"
+
+
+def test_the_record_has_the_date_of_its_proof(records: Records) -> None:
+    at = "2026-11-23T07:42:31Z"
+    keep(msgspec.structs.replace(proof(Verdict.PROVED), origin=Origin(node="node7", at=at)), records, NOW)
+    assert kept(records).at == at
 
 
 @pytest.mark.parametrize("verdict", [Verdict.CPU, Verdict.NOT_PROVED, Verdict.INVALID])
