@@ -12,7 +12,7 @@ import typer
 
 from provision import api
 from provision.cli.options import ProofOptions, ReportOptions
-from provision.cli.output import check_writable, log, print_json, print_lines, print_result, write_file
+from provision.cli.output import check_writable, print_json, print_lines, print_result, write_file
 from provision.errors import Exit, InputError, UsageError
 from provision.model import Proof, Stack, Vendor, Verdict, encode
 from provision.model.selection import ALL
@@ -91,11 +91,6 @@ def interpreter(requested: Path | None) -> Path:
     active = os.environ.get("VIRTUAL_ENV")
     found = shutil.which("python3", path=f"{active}/bin") if active else None
     return Path(found or sys.executable)
-
-
-def log_verify(text: str) -> None:
-    """Say what a verification does."""
-    log(f"Verify    {text}")
 
 
 def write_report(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: Stack | None = None) -> None:

@@ -10,7 +10,7 @@ import pytest
 import provision.engine.debian_base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
 from provision import api, model
 from provision.api.prove import of_this_machine
-from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
+from provision.engine.protocol import BuildStep, Built, Context, Image, OnOutput, Ran, Run
 from provision.errors import BuildError, EngineError, NoStackError, UsageError
 from provision.model import BuildOptions, Check, Finding, Gpu, Host, Proof, Request, Severity, Status, Vendor, Verdict
 from provision.prove import VerifyRequest
@@ -43,7 +43,7 @@ class Words:
         on_step(BuildStep(index=1, name="RUN true", state="done"))
         return Built(image_id="sha256:1234", size_bytes=5, steps_total=1, steps_cached=0)
 
-    def run(self, run: Run) -> Ran:
+    def run(self, run: Run, _: OnOutput | None = None) -> Ran:
         self.runs.append(run)
         return Ran(exit_code=1, stdout="", stderr="No module named 'tensorflow'", seconds=0.1)
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from provision.engine.protocol import Access, Engine, Image, Ran, Run
+from provision.engine.protocol import Access, Engine, Image, OnOutput, Ran, Run
 from provision.model import (
     Base,
     Driver,
@@ -45,7 +45,7 @@ class Played:
     def image(self, reference: str) -> Image:  # noqa: ARG002 - the protocol's signature
         return self.found
 
-    def run(self, run: Run) -> Ran:
+    def run(self, run: Run, _: OnOutput | None = None) -> Ran:
         self.runs.append(run)
         return self.answer(run)
 
