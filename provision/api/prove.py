@@ -76,7 +76,7 @@ def verify(
         described = connected.describe()
         there = replace(here, engine=here.engine or described)
         proof = _train(connected, (image, found), requested, there, known, on_event=on_event)
-    proof = _said(proof, there, requested, contained=True)
+    proof = _said(proof, replace(there, engine=described), requested, contained=True)
     if records and now and not of_this_machine(proof, described.address):
         log(f"warning: no record is kept: the engine at {described.address} is not seen to be this machine's")
     elif records and now:

@@ -165,6 +165,24 @@ def test_a_record_is_kept_only_where_one_is_wanted(tmp_path: Path, monkeypatch: 
     assert (record.verdict, record.plan, record.image_id) == ("not-proved", "sha256:plan", "sha256:1")
 
 
+def test_a_proof_says_where_it_comes_from_and_the_record_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.api.records.probe_host", lambda *_, **__: NO_GPU)
+    monkeypatch.setattr("platform.node", lambda: "node7")
+    records = api.Records(folder=tmp_path / "records")
+    found = {}
+    for anonymous in (False, True):
+        request = VerifyRequest(vendor=Vendor.CPU, anonymous=anonymous)
+        told = api.verify("x:1", request, host=NO_GPU, engine=words(image()), records=records).origin
+        assert told
+        found[anonymous] = told
+        kept = load(records.folder, "node7", "x:1")  # a record stays here, and goes by the real name
+        assert isinstance(kept, Kept)
+        assert (kept.record.host.node, kept.record.at) == ("node7", told.at)
+    assert (found[False].node, found[False].engine) == ("node7", "docker 28.5.2")
+    assert found[True].node.startswith("node-")
+    assert found[True].options["vendor"] == "cpu"
+
+
 def test_a_proof_stands_without_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("provision.api.records.probe_host", lambda *_, **__: NO_GPU)
     (tmp_path / "file").touch()

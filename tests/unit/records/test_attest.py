@@ -3,6 +3,7 @@
 import copy
 import subprocess
 from base64 import b64decode, b64encode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,13 @@ def test_a_key_is_never_replaced(folder: Path) -> None:
         keys.make(folder / PRIVATE)
     assert keys.read_or_make(PRIVATE).public_key() == keys.read_private(PRIVATE).public_key()
     assert (PRIVATE.read_bytes(), [one.name for one in folder.iterdir()]) == (before, ["key.pem"])
+
+
+def test_processes_that_begin_together_have_one_key(folder: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: keys.read_or_make(folder / "new" / "node.pem").public_key(), range(32)))
+    assert len({keys.public_text(one) for one in made}) == 1
+    assert [one.name for one in (folder / "new").iterdir()] == ["node.pem"]
 
 
 def test_where_no_key_can_be_made(folder: Path) -> None:
