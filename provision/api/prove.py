@@ -76,7 +76,7 @@ def verify(
         described = connected.describe()
         there = replace(here, engine=here.engine or described)
         proof = _train(connected, (image, found), requested, there, known, on_event=on_event)
-    proof = _said(proof, replace(there, engine=described), requested, contained=True)
+    proof = _with_origin(proof, replace(there, engine=described), requested, contained=True)
     if records and now and not of_this_machine(proof, described.address):
         log(f"warning: no record is kept: the engine at {described.address} is not seen to be this machine's")
     elif records and now:
@@ -134,13 +134,13 @@ def verify_here(
             for one in runs
         ]
     )
-    proof = _said(proof, here, requested, contained=False)
+    proof = _with_origin(proof, here, requested, contained=False)
     if records and subject:
         _keep(proof, records, now, log=log, known=requested.known_control, environment=subject)
     return proof
 
 
-def _said(proof: Proof, host: Host, request: "VerifyRequest", *, contained: bool) -> Proof:
+def _with_origin(proof: Proof, host: Host, request: "VerifyRequest", *, contained: bool) -> Proof:
     """Return the proof with the host's name, the time, and what else a report must say by itself."""
     from provision.prove.origin import with_origin  # noqa: PLC0415 - 27 ms
 

@@ -34,9 +34,10 @@ def prepare(options: ProofOptions, reports: ReportOptions) -> api.Records:
     check_writable(*reports.files)
     if options.minutes is not None and options.level != "soak":
         raise UsageError("KGE-592", "--minutes belongs to --level soak.", fix="add --level soak, or leave it out")
-    if options.key:
-        api.key_pair(options.key, make=False)  # one that cannot be used is told before the work
-    return records(options.key)
+    kept = records(options.key)
+    if options.key or os.path.lexists(api.own_key(kept)):
+        api.key_pair(api.own_key(kept), make=False)
+    return kept
 
 
 def records(key: Path | None, trusted: Sequence[Path] = ()) -> api.Records:

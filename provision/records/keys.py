@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,6 @@ LIMIT: Final = 1 << 16  # bytes of a file; a key has about 120
 MAKE: Final = "make one: kgpu-env key --out FILE"
 NAME: Final = "name a public key: kgpu-env key --public > FILE, on the node that signs"
 _PRIVATE: Final = b"PRIVATE KEY-----"
-_OTHERS_WRITE: Final = 0o002
 
 
 def own_key(state: Path, node: str) -> Path:
@@ -43,6 +43,9 @@ def read_private(path: Path) -> "Ed25519PrivateKey":
         why = f"others than its owner may read or write it (mode {status.st_mode & 0o777:04o}), and sign as you do"
         fix = f"chmod 600 {path}, or make another"
         raise InputError("KGE-591", f"The key {path} is no secret.", cause=why, fix=fix)
+    if _replaceable(path):
+        why = f"everybody may write into {path.parent}, and put another one in its place"
+        raise InputError("KGE-591", f"The key {path} is no secret.", cause=why, fix=f"chmod o-w {path.parent}")
     try:
         key = load_pem_private_key(content, password=None)
     except Exception as error:  # the library's own kinds are many: each says that this is no key that it can read
@@ -62,7 +65,7 @@ def read_public(path: Path) -> "Ed25519PublicKey":
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - as above
 
     content, status = _read(path, NAME, follow=True)
-    if status.st_mode & _OTHERS_WRITE:
+    if status.st_mode & stat.S_IWOTH:
         why = f"everybody may write it (mode {status.st_mode & 0o777:04o}), and so choose whom you trust"
         raise InputError("KGE-591", f"The key {path} cannot be trusted.", cause=why, fix=f"chmod o-w {path}")
     if _PRIVATE in content:
@@ -133,6 +136,15 @@ def _read(path: Path, fix: str, *, follow: bool) -> tuple[bytes, os.stat_result]
         return read_with_status(path, LIMIT, follow=follow)
     except OSError as error:
         raise InputError("KGE-591", f"The key {path} cannot be read.", cause=error.strerror or "", fix=fix) from error
+
+
+def _replaceable(path: Path) -> bool:
+    """Tell whether everybody may exchange a file; in a folder such as /tmp only its owner may."""
+    try:
+        mode = path.parent.stat().st_mode
+    except OSError:
+        return False
+    return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
 def _none(path: Path, why: str, fix: str) -> InputError:

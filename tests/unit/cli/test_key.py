@@ -43,6 +43,15 @@ def test_a_key_that_is_none_is_3(kgpu_env: Call, tmp_path: Path, option: str, ki
     assert (code, out, err.startswith("KGE-591: ")) == (3, "", True)
 
 
+def test_a_verification_refuses_a_bad_own_key_before_it_begins(kgpu_env: Call, tmp_path: Path) -> None:
+    kgpu_env("key")
+    [file] = (tmp_path / "state" / "kgpu-env" / "keys").iterdir()
+    file.chmod(0o644)
+    for words in (("verify", "--here", "--vendor", "cpu"), ("gate",), ("key", "--public")):
+        code, out, err = kgpu_env(*words)
+        assert (code, out, err.startswith("KGE-591: ")) == (3, "", True)
+
+
 def test_a_verification_refuses_a_bad_key_before_it_begins(kgpu_env: Call, tmp_path: Path) -> None:
     code, _, err = kgpu_env("verify", "--here", "--vendor", "cpu", "--key", tmp_path / "absent")
     assert (code, err.startswith("KGE-591: ")) == (3, True)

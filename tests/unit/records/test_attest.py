@@ -213,6 +213,13 @@ def test_a_private_key_that_others_may_use_is_none(folder: Path, mode: int) -> N
     assert f"mode {mode:04o}" in refusal(keys.read_private, folder / PRIVATE)
 
 
+def test_a_private_key_that_others_may_exchange_is_none(folder: Path) -> None:
+    folder.chmod(0o777)
+    assert "everybody may write into" in refusal(keys.read_private, folder / PRIVATE)
+    folder.chmod(0o1777)  # as /tmp
+    keys.read_private(folder / PRIVATE)
+
+
 def test_a_private_key_is_no_link(folder: Path) -> None:
     (folder / "link").symlink_to(PRIVATE)
     assert "a symbolic link" in refusal(keys.read_private, folder / "link")
