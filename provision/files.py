@@ -29,16 +29,26 @@ def read_file(path: Path, limit: int = LIMIT) -> bytes:
     return read_with_status(path, limit)[0]
 
 
-def read_with_status(path: Path, limit: int = LIMIT) -> tuple[bytes, os.stat_result]:
+def read_with_status(path: Path, limit: int = LIMIT, *, follow: bool = True) -> tuple[bytes, os.stat_result]:
     """Return the same as `read_file`, with owner and mode of the file that was read.
 
+    Args:
+        path: the file.
+        limit: the most bytes that it may have.
+        follow: whether it may be a symbolic link.
+
     Raises:
-        OSError: as `read_file`.
+        OSError: as `read_file`; also for a link that is not to be followed.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
     except ValueError as error:  # a null character
         raise OSError(errno.EINVAL, f"no file has such a name ({error})", str(path)) from error
+    except OSError as error:
+        if follow or error.errno != errno.ELOOP:
+            raise
+        raise OSError(errno.ELOOP, "it is a symbolic link, not a file", str(path)) from error
     try:
         status = os.fstat(descriptor)
         kind = next((name for test, name in _KINDS if test(status.st_mode)), "")

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from packaging.requirements import Requirement
 
 from provision import model, records
+from provision.api.records import KeyPair
 from provision.catalogue import Listing, load
 from provision.cli import documents
 from provision.config.starter import schema_text
@@ -314,7 +315,8 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "catalogue-1": Listing,
     "lock-1": Lock,
     "gate-1": records.Answer,
-    "record-1": records.Record,
+    "key-1": KeyPair,
+    "record-2": records.Record,
     "fleet-doctor-1": FleetExamination,
     "fleet-plan-1": FleetPlan,
     **documents.SCHEMAS,

@@ -12,7 +12,7 @@ from provision.api.images import build, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
 from provision.api.locks import lock
 from provision.api.prove import verify, verify_here
-from provision.api.records import Records, gate, gate_here, read_key
+from provision.api.records import Records, gate, gate_here, key_pair, own_key
 from provision.api.stacks import render, resolve
 from provision.model import BuildOptions
 
@@ -26,13 +26,14 @@ __all__ = [
     "gate",
     "gate_here",
     "job",
+    "key_pair",
     "lock",
     "look_up",
+    "own_key",
     "pinned",
     "probe_host",
     "read_configuration",
     "read_host",
-    "read_key",
     "render",
     "resolve",
     "verify",

@@ -1,8 +1,10 @@
 """Proving that an image, or an environment of this machine, trains on the GPU."""
 
 import os
+import platform
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,10 @@ from provision.api.records import Records, host_now, keep, known_control
 from provision.engine.access import device_access
 from provision.errors import InputError, NoStackError
 from provision.model import GPU_VENDORS, Host, Proof, Status, Vendor
+from provision.model.events import OnEvent, unheard
 from provision.model.labels import plan_of, stack_of
 
+MACHINE_ID = Path("/etc/machine-id")  # not to be told as it is: machine-id(5) wants a keyed hash instead
 LOCAL = "unix://"  # how the address of a socket on this machine begins
 
 if TYPE_CHECKING:
@@ -34,6 +38,7 @@ def verify(
     engine: "Engine | None" = None,
     catalogue: facts.Catalogue | None = None,
     log: Callable[[str], None] = lambda _: None,
+    on_event: OnEvent = unheard,
 ) -> Proof:
     """Train in a container of `image` and return the proof; `verdict` is "proved" only if the GPU did the work.
 
@@ -45,6 +50,7 @@ def verify(
         engine: by default the first that answers.
         catalogue: explains messages and names GPUs; by default the one that ships.
         log: gets a line of text about what is tried, and why a record could not be kept.
+        on_event: gets each phase as it begins, from several threads; nothing depends on it.
 
     Raises:
         BuildError: KGE-408, the engine has no such image.
@@ -68,7 +74,9 @@ def verify(
                 requested, known_control=known_control(records, image, found.image_id, now, requested.backend)
             )
         described = connected.describe()
-        proof = _train(connected, (image, found), requested, replace(here, engine=here.engine or described), known)
+        there = replace(here, engine=here.engine or described)
+        proof = _train(connected, (image, found), requested, there, known, on_event=on_event)
+    proof = _with_origin(proof, replace(there, engine=described), requested, contained=True)
     if records and now and not of_this_machine(proof, described.address):
         log(f"warning: no record is kept: the engine at {described.address} is not seen to be this machine's")
     elif records and now:
@@ -84,6 +92,7 @@ def verify_here(
     records: Records | None = None,
     catalogue: facts.Catalogue | None = None,
     log: Callable[[str], None] = lambda _: None,
+    on_event: OnEvent = unheard,
 ) -> Proof:
     """Train in a process of this machine and return the proof, judged as that of a container.
 
@@ -94,6 +103,7 @@ def verify_here(
         records: where the proof is kept for `gate_here`; by default nowhere.
         catalogue: explains messages and names GPUs; by default the one that ships.
         log: gets a line of text about what is tried, and why a record could not be kept.
+        on_event: gets each phase as it begins, from several threads; nothing depends on it.
 
     Raises:
         UsageError: KGE-306, the host has no such GPU.
@@ -119,11 +129,27 @@ def verify_here(
     log(f"training with {python} on {requested.vendor}")
     runs = [replace(requested, gpus=gpus) for gpus in mig_runs.batches(here, vendor, requested.gpus)]
     proof = mig_runs.merged(
-        [run(python, one, here, known.errors, new_nonce=_nonce, clock=time.monotonic) for one in runs]
+        [
+            run(python, one, here, known.errors, new_nonce=_nonce, clock=time.monotonic, on_event=on_event)
+            for one in runs
+        ]
     )
+    proof = _with_origin(proof, here, requested, contained=False)
     if records and subject:
         _keep(proof, records, now, log=log, known=requested.known_control, environment=subject)
     return proof
+
+
+def _with_origin(proof: Proof, host: Host, request: "VerifyRequest", *, contained: bool) -> Proof:
+    """Return the proof with the host's name, the time, and what else a report must say by itself."""
+    from provision.prove.origin import with_origin  # noqa: PLC0415 - 27 ms
+
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        secret = MACHINE_ID.read_bytes()
+    except OSError:
+        secret = b""
+    return with_origin(proof, host, request, node=platform.node(), at=now, secret=secret, contained=contained)
 
 
 def of_this_machine(proof: Proof, address: str) -> bool:
@@ -200,7 +226,13 @@ def _nothing(host: Host, why: str) -> NoStackError:
 
 
 def _train(
-    connected: "Engine", image: tuple[str, "Image"], request: "VerifyRequest", host: Host, known: facts.Catalogue
+    connected: "Engine",
+    image: tuple[str, "Image"],
+    request: "VerifyRequest",
+    host: Host,
+    known: facts.Catalogue,
+    *,
+    on_event: OnEvent,
 ) -> Proof:
     from provision.prove import mig_runs  # noqa: PLC0415 - 27 ms
     from provision.prove.runner import verify as run  # noqa: PLC0415 - as above
@@ -216,6 +248,7 @@ def _train(
                 known.errors,
                 new_nonce=_nonce,
                 clock=time.monotonic,
+                on_event=on_event,
             )
             for gpus in mig_runs.batches(host, request.vendor, request.gpus)
         ]

@@ -4,53 +4,80 @@ import os
 import platform
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
 import provision.catalogue as facts
 from provision import __version__
 from provision.api.hosts import local_image, probe_host
-from provision.errors import EngineError, InputError
-from provision.files import open_to_others, read_with_status
+from provision.errors import EngineError
 from provision.model import Proof, Status, Value, Verdict, encode
+from provision.redaction import redacted
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     from provision.records import Answer, Environment, HostKey, Record
     from provision.records.gate import Subject
 
-KEY_BYTES = 16  # a shorter key can be guessed
-KEY_LIMIT = 1 << 16
-
 
 class Records(Value):
-    """Where the records of this host's proofs are, and the key that signs them."""
+    """Where the records of this host's proofs are, which key signs them, and whose signatures are trusted."""
 
     folder: Path  # `provision.records.state_folder` names the usual one
-    key: bytes | None = None
+    key: Path | None = None  # the private key's file; by default this node's own, made when first needed
+    trusted: tuple[Path, ...] = ()  # files of public keys; by default the one that belongs to `key`
 
 
-def read_key(path: Path) -> bytes:
-    """Return the key in a file.
+class KeyPair(Value):
+    """What `key` prints."""
+
+    schema: Literal["kgpu-env/key/1"] = "kgpu-env/key/1"
+    path: str  # the private key's file
+    key_id: str  # by which an envelope names the key
+    public: str  # PEM
+    made: bool  # now, by this call
+
+
+def key_pair(path: Path, *, make: bool = True) -> KeyPair:
+    """Return the public half of the key in a file.
+
+    Args:
+        path: the private key's file.
+        make: whether it is made, in a file that must not be there yet.
 
     Raises:
-        InputError: KGE-591, the file cannot be read, others than its owner may do so, or it holds no key.
+        InputError: KGE-591, there is no key that can be used, or none can be made.
     """
-    fix = "make one: head -c 32 /dev/urandom > FILE; chmod 600 FILE"
-    try:
-        key, status = read_with_status(path, KEY_LIMIT)
-    except OSError as error:
-        raise InputError("KGE-591", f"The key {path} cannot be read.", cause=error.strerror or "", fix=fix) from error
-    if open_to_others(status):
-        why = f"others than its owner may read or write it (mode {status.st_mode & 0o777:04o}), and sign as you do"
-        raise InputError(
-            "KGE-591", f"The key {path} is no secret.", cause=why, fix=f"chmod 600 {path}, or make another"
-        )
-    if len(key) < KEY_BYTES:
-        raise InputError(
-            "KGE-591", f"{path} is no key.", cause=f"it has {len(key)} bytes, {KEY_BYTES} are the least", fix=fix
-        )
-    return key
+    from provision.records import attest, keys  # noqa: PLC0415 - 5 ms
+
+    private = keys.make(path) if make else keys.read_private(path)
+    public = private.public_key()
+    return KeyPair(path=str(path), key_id=attest.key_id(public), public=keys.public_text(public), made=make)
+
+
+def own_key(records: Records) -> Path:
+    """Return the file of the private key that signs, whether it is there or not."""
+    from provision.records.keys import own_key as own  # noqa: PLC0415 - 5 ms
+
+    return records.key or own(records.folder, platform.node())
+
+
+def trusted_keys(records: Records) -> "tuple[Ed25519PublicKey, ...]":
+    """Return the public keys whose signatures count: those that are named, else this node's own, if it has one.
+
+    Raises:
+        InputError: KGE-591, a key cannot be used.
+    """
+    from provision.records import keys  # noqa: PLC0415 - 5 ms
+
+    if records.trusted:
+        return tuple(keys.read_public(path) for path in records.trusted)
+    own = own_key(records)
+    if records.key is None and not os.path.lexists(own):
+        return ()
+    return (keys.read_private(own).public_key(),)
 
 
 def host_now(catalogue: facts.Catalogue | None = None) -> "HostKey":
@@ -67,19 +94,20 @@ def gate(image: str | None, records: Records, *, catalogue: facts.Catalogue | No
 
     Args:
         image: by default the one that was verified last.
-        records: where to look; its key, if it has one, must have signed the record.
+        records: where to look, and whose signature counts.
         catalogue: names GPUs and drivers, as in the record.
 
     Raises:
         EngineError: KGE-590, no engine answers on a local socket.
+        InputError: KGE-591, a key cannot be used.
     """
-    from provision.records import Record, answer, load, load_last  # noqa: PLC0415 - 5 ms
+    from provision.records import Kept, answer, load, load_last  # noqa: PLC0415 - 5 ms
 
-    node = platform.node()
-    record = load(records.folder, node, image) if image else load_last(records.folder, node)
-    name = image or (record.image if isinstance(record, Record) else "")
-    ident = _image_id(name) if isinstance(record, Record) else None
-    return answer(record, name, host_now(catalogue), ident, __version__, key=records.key)
+    node, keys = platform.node(), trusted_keys(records)
+    kept = load(records.folder, node, image) if image else load_last(records.folder, node)
+    name = image or (kept.record.image if isinstance(kept, Kept) else "")
+    ident = _image_id(name) if isinstance(kept, Kept) else None
+    return answer(kept, name, host_now(catalogue), ident, __version__, keys=keys)
 
 
 def gate_here(python: Path, records: Records, *, catalogue: facts.Catalogue | None = None) -> "Answer":
@@ -89,18 +117,18 @@ def gate_here(python: Path, records: Records, *, catalogue: facts.Catalogue | No
 
     Args:
         python: the interpreter; it is started to list its packages, and imports none of them.
-        records: where to look; its key, if it has one, must have signed the record.
+        records: where to look, and whose signature counts.
         catalogue: names GPUs and drivers, as in the record.
 
     Raises:
-        InputError: KGE-594, the interpreter does not tell its packages.
+        InputError: KGE-594, the interpreter does not tell its packages; KGE-591, a key cannot be used.
     """
     from provision.records import answer, environment, load, title  # noqa: PLC0415 - 5 ms
 
-    name = title(python)
-    record = load(records.folder, platform.node(), name)
+    name, keys = title(python), trusted_keys(records)
+    kept = load(records.folder, platform.node(), name)
     now = environment(python, os.environ)
-    return answer(record, name, host_now(catalogue), now, __version__, key=records.key)
+    return answer(kept, name, host_now(catalogue), now, __version__, keys=keys)
 
 
 def known_control(records: Records, image: str, subject: "Subject", host: "HostKey", backend: str | None) -> str:
@@ -113,13 +141,23 @@ def known_control(records: Records, image: str, subject: "Subject", host: "HostK
         host: this host, from `host_now`.
         backend: what Keras runs on: each has its own way to the GPU.
     """
-    from provision.records import Record, load, problem  # noqa: PLC0415 - 5 ms
-    from provision.records.gate import changes  # noqa: PLC0415 - as above
+    from provision.records.gate import changes  # noqa: PLC0415 - 5 ms
 
-    record = load(records.folder, host.node, image)
-    if not isinstance(record, Record) or problem(record, records.key) or record.backend != backend:
+    record = _own_record(records, host.node, image)
+    if record is None or record.backend != backend:
         return ""
     return "" if changes(record, host, subject, __version__) else record.controlled
+
+
+def _own_record(records: Records, node: str, image: str) -> "Record | None":
+    """Return the record of an image where this node has signed it itself."""
+    from provision.records import UntrustedError, load, trusted  # noqa: PLC0415 - 5 ms
+
+    kept = load(records.folder, node, image)
+    try:
+        return trusted(kept, image, trusted_keys(replace(records, trusted=()))) if kept else None
+    except UntrustedError:
+        return None
 
 
 def keep(
@@ -137,22 +175,24 @@ def keep(
 
     Args:
         proof: as judged, with its image.
-        records: where it is kept, and what signs it.
+        records: where it is kept, and what signs it; this node's own key is made with its first record.
         host: this host, from `host_now`.
         plan: the digest on the image's label.
         known: when the control was tried, where this proof relied on that.
         environment: what was proved, where there was no container.
 
     Raises:
-        InputError: KGE-589, the folder cannot be written.
+        InputError: KGE-589, the folder cannot be written; KGE-591, the key cannot be used.
     """
-    from provision.records import Record, load, save, seal  # noqa: PLC0415 - 5 ms
+    from provision.records import keys, save, seal  # noqa: PLC0415 - 5 ms
 
+    signer = keys.read_private(records.key) if records.key else keys.read_or_make(own_key(records))
     if proof.verdict is Verdict.CPU:
-        earlier = load(records.folder, host.node, proof.image)
-        if isinstance(earlier, Record) and earlier.verdict == Verdict.PROVED:
+        earlier = _own_record(records, host.node, proof.image)
+        if earlier and earlier.verdict == Verdict.PROVED:
             return None
-    return save(records.folder, seal(replace(_record(proof, host, plan, known), environment=environment), records.key))
+    record = replace(_record(proof, host, plan, known), environment=environment)
+    return save(records.folder, seal(record, signer, proof.checks))
 
 
 def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
@@ -160,7 +200,7 @@ def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
 
     from provision.records import Record  # noqa: PLC0415 - 5 ms
 
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = proof.origin.at if proof.origin else datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     control = next((check for check in proof.checks if check.name == "control"), None)
     tried = control is not None and control.status is Status.PASS
     return Record(
@@ -177,7 +217,8 @@ def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":
         reason=proof.reason,
         at=now,
         controlled=known or (now if tried else ""),
-        proof=f"sha256:{sha256(encode(proof).encode()).hexdigest()}",
+        # Of the report as --report writes it.
+        proof=f"sha256:{sha256(redacted(encode(proof)).encode()).hexdigest()}",
     )
 
 

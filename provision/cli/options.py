@@ -66,9 +66,16 @@ Backend = Annotated[
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write the checks as JUnit XML to this file.")]
 Ctrf = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the checks as CTRF JSON to this file.")]
+Anonymous = Annotated[
+    bool, typer.Option("--anonymous", help="Name this host in reports by a name that does not tell which it is.")
+]
 Key = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", envvar=KEY, help="A secret that signs the record of this proof."),
+    typer.Option(
+        metavar="FILE",
+        envvar=KEY,
+        help="The private key that signs the record (kgpu-env key); by default this node's own.",
+    ),
 ]
 
 
@@ -108,6 +115,7 @@ class ProofOptions(Options):
     minutes: Minutes = None
     backend: Backend = None
     timeout: Timeout = 600.0
+    anonymous: Anonymous = False
     key: Key = None
 
 

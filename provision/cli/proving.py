@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import typer
 
 from provision import api
 from provision.cli.options import ProofOptions, ReportOptions
-from provision.cli.output import check_writable, log, print_json, print_lines, print_result, write_files
+from provision.cli.output import check_writable, print_json, print_lines, print_result, write_files
 from provision.errors import Exit, InputError, UsageError
 from provision.model import Proof, Stack, Vendor, Verdict, encode
 from provision.model.selection import ALL
@@ -35,14 +35,17 @@ def prepare(options: ProofOptions, reports: ReportOptions) -> api.Records:
     check_writable(*reports.files, force=reports.force)
     if options.minutes is not None and options.level != "soak":
         raise UsageError("KGE-592", "--minutes belongs to --level soak.", fix="add --level soak, or leave it out")
-    return records(options.key)
+    kept = records(options.key)
+    if options.key or os.path.lexists(api.own_key(kept)):
+        api.key_pair(api.own_key(kept), make=False)
+    return kept
 
 
-def records(key: Path | None) -> api.Records:
-    """Return this user's records, with the key that signs them where one is named."""
+def records(key: Path | None, trusted: Sequence[Path] = ()) -> api.Records:
+    """Return this user's records, with the key that signs them and those that are trusted, where they are named."""
     from provision.records import state_folder  # noqa: PLC0415 - 5 ms
 
-    return api.Records(folder=state_folder(os.environ), key=api.read_key(key) if key else None)
+    return api.Records(folder=state_folder(os.environ), key=key, trusted=tuple(trusted))
 
 
 def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO, gpus: str | None = None) -> "VerifyRequest":
@@ -56,6 +59,7 @@ def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO, gpus: st
         level=options.level,
         minutes=(options.minutes or SOAK_MINUTES) if options.level == "soak" else 0.0,
         backend=options.backend,
+        anonymous=options.anonymous,
     )
 
 
@@ -89,11 +93,6 @@ def interpreter(requested: Path | None) -> Path:
     active = os.environ.get("VIRTUAL_ENV")
     found = shutil.which("python3", path=f"{active}/bin") if active else None
     return Path(found or sys.executable)
-
-
-def log_verify(text: str) -> None:
-    """Say what a verification does."""
-    log(f"Verify    {text}")
 
 
 def write_report(proof: Proof, reports: ReportOptions, *, as_json: bool, stack: Stack | None = None) -> None:

@@ -16,7 +16,7 @@ from docker.errors import APIError, ImageNotFound, InvalidVersion, NotFound
 
 from provision.compat import Self
 from provision.engine.images import no_image
-from provision.engine.protocol import Access, Ran, Run
+from provision.engine.protocol import Access, OnOutput, Ran, Run
 from provision.engine.sdk import explanation
 from provision.engine.stream_demux import StreamDemux
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
@@ -118,7 +118,7 @@ def devices(access: Access) -> dict[str, Any]:
     }
 
 
-def run_once(api: APIClient, run: Run) -> Ran:
+def run_once(api: APIClient, run: Run, on_stdout: OnOutput | None = None) -> Ran:
     """Run a command to its end or its limit; see `protocol.Engine.run`.
 
     Raises:
@@ -129,7 +129,7 @@ def run_once(api: APIClient, run: Run) -> Ran:
     sweep(api, time.time())
     try:
         with Attached(api, ident, run) as attached:
-            return attached.follow(begun)
+            return attached.follow(begun, on_stdout)
     except ImageNotFound as error:
         raise no_image(run.image, explanation(error)) from error
     except (APIError, InvalidVersion) as error:
@@ -182,9 +182,9 @@ class Attached:
                 raise APIError("the engine did not attach", response=stream, explanation=stream.text)
         return stream
 
-    def follow(self, begun: float) -> Ran:
+    def follow(self, begun: float, on_stdout: OnOutput | None = None) -> Ran:
         """Read until the container ends, or end it at its limit."""
-        output = StreamDemux()
+        output = StreamDemux(on_stdout)
         limit = threading.Timer(self.run.seconds, self._end)
         limit.daemon = True
         limit.start()

@@ -11,7 +11,7 @@ from provision.engine import buildkit_build, container, images, interactive, pod
 from provision.engine.connection import Endpoint, config_folder
 from provision.engine.describe import describe, need_builder
 from provision.engine.logins import Login, stored_login
-from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, Ran, Run, Streams
+from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, OnOutput, Ran, Run, Streams
 from provision.engine.sdk import answering, open_client
 from provision.errors import EngineError
 from provision.model.reference import parse_reference
@@ -78,8 +78,12 @@ class DockerEngine:
         with answering(self._address):
             return images.import_archive(self._api, Path(archive), tag, labels)
 
-    def run(self, run: Run) -> Ran:
+    def run(self, run: Run, on_stdout: OnOutput | None = None) -> Ran:
         """Run a command to its end or its limit; the container is always removed.
+
+        Args:
+            run: the command.
+            on_stdout: gets what it prints as it comes, in pieces.
 
         Raises:
             BuildError: KGE-408, the engine has no such image.
@@ -88,7 +92,7 @@ class DockerEngine:
         if refused:
             return Ran(exit_code=None, stdout="", stderr="", seconds=0.0, refused=refused)
         with answering(self._address):
-            return container.run_once(self._api, run)
+            return container.run_once(self._api, run, on_stdout)
 
     def run_job(self, job: Job, streams: Streams, on_start: Callable[[], None]) -> int:
         """Run a job to its end and return its exit code; interrupted, it is asked to end. Always removed.

@@ -1,7 +1,7 @@
 """What the rest of the program needs from a container engine; `docker.py` has the real one."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -9,6 +9,7 @@ from provision import model
 from provision.model.base import Value
 
 Access = model.Access
+OnOutput: TypeAlias = Callable[[bytes], None]
 
 
 class Context(Value):
@@ -128,8 +129,11 @@ class Engine(Protocol):
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
         """Make an image from the root file system in the tar file `archive`."""
 
-    def run(self, run: Run) -> Ran:
-        """Run a command to its end or its limit; the container is always removed."""
+    def run(self, run: Run, on_stdout: OnOutput | None = None) -> Ran:
+        """Run a command to its end or its limit; the container is always removed.
+
+        `on_stdout` gets what it prints as it comes, in pieces.
+        """
 
     def run_job(self, job: Job, streams: Streams, on_start: Callable[[], None]) -> int:
         """Run a job to its end and return its exit code; interrupted, it is asked to end. Always removed.

@@ -4,15 +4,19 @@ Format: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Containe
 (8 bytes of header: stream 1 or 2, three zeros, length as a big-endian number).
 """
 
+from collections.abc import Callable
+
 HEADER = 8
 KEEP = 1 << 20  # bytes kept of each stream, the last ones
-STREAMS = (1, 2)  # stdout, stderr
+STDOUT = 1
+STREAMS = (STDOUT, 2)  # and stderr
 
 
 class StreamDemux:
-    """The last MiB of stdout and of stderr."""
+    """The last MiB of stdout and of stderr; all of stdout also goes to `on_stdout` as it comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_stdout: Callable[[bytes], None] | None = None) -> None:
+        self._on_stdout = on_stdout
         self._pending = b""
         self._kept: dict[int, bytearray] = {stream: bytearray() for stream in STREAMS}
         self._cut = dict.fromkeys(STREAMS, False)
@@ -33,6 +37,8 @@ class StreamDemux:
         kept = self._kept.get(stream)
         if kept is None:
             return
+        if stream == STDOUT and self._on_stdout:
+            self._on_stdout(payload)
         kept += payload
         if len(kept) > KEEP:
             del kept[:-KEEP]

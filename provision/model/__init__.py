@@ -5,7 +5,19 @@ from provision.model.base import Value, decode, encode, parse_json
 from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.option import Option, Setting
-from provision.model.proof import LEVELS, Check, ExpectedDevice, Level, Proof, ProvedDevice, Status, Training, Verdict
+from provision.model.proof import (
+    LEVELS,
+    Check,
+    ExpectedDevice,
+    Level,
+    Origin,
+    Proof,
+    ProvedDevice,
+    Speed,
+    Status,
+    Training,
+    Verdict,
+)
 from provision.model.request import KEYS, SETTINGS, TITLES, Backend, BuildOptions, Network, Request, User
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.vendor import (
@@ -50,6 +62,7 @@ __all__ = [
     "Maker",
     "Network",
     "Option",
+    "Origin",
     "Proof",
     "ProvedDevice",
     "Rejection",
@@ -59,6 +72,7 @@ __all__ = [
     "Setting",
     "Settings",
     "Severity",
+    "Speed",
     "Stack",
     "StackWarning",
     "Status",

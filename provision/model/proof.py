@@ -56,6 +56,30 @@ class LibraryRow(Value):
     seconds: float | None = None
 
 
+class Speed(Value):
+    """How fast a device multiplies matrices in float32, in floating-point operations per second."""
+
+    device: str  # "GPU:0"
+    flops: float
+    cpu_flops: float  # the CPU's beside it
+    peak_flops: float | None = None  # the most that it can compute; None where a part of that is not known
+
+
+class Origin(Value):
+    """Who made a proof, where, when and how: what a report must say by itself."""
+
+    node: str  # the host's name, or with --anonymous a name made from it
+    at: str  # when it ended, ISO 8601, UTC
+    kernel: str = ""
+    architecture: str = ""
+    distribution: str = ""
+    drivers: tuple[str, ...] = ()  # "NVIDIA 580.95.05 (open)"
+    gpus: tuple[str, ...] = ()  # of the host, in PCI order: "NVIDIA H100 80GB HBM3, sm_90, 0000:17:00.0"
+    engine: str = ""  # "docker 28.5.2"; empty without a container
+    options: dict[str, str] = msgspec.field(default_factory=dict)  # as they were settled, by name
+    tool: str = ""  # "kgpu-env 0.1.0"
+
+
 class ProvedDevice(Value):
     """A device that the framework listed inside the container."""
 
@@ -105,9 +129,11 @@ class Proof(Value):
     training: Training = msgspec.field(default_factory=Training)
     reference: Training = msgspec.field(default_factory=Training)  # the same training on the CPU beside it
     libraries: tuple[LibraryRow, ...] = ()
+    speeds: tuple[Speed, ...] = ()  # of the devices asked for, where the level measures them
     level: Level = "standard"
     stack: Stack | None = None  # as the image's label tells it
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     seconds: float | None = None  # the whole verification, container start included
     spent: dict[str, float] = msgspec.field(default_factory=dict)  # seconds inside, of the first run: see `judge`
     log: tuple[str, ...] = ()  # the last lines the framework wrote, oldest first
+    origin: Origin | None = None  # None: judged, and not yet said of a host

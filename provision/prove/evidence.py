@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from provision.model import Value, decode
+from provision.prove.events import MARKER as EVENT
 
 SCHEMA = "kgpu-env/evidence/1"
 MARKER = "KGPU-ENV-RESULT"
@@ -206,7 +207,8 @@ def parse_result(stdout: str, nonce: str) -> Evidence | Problem:
     lines = [line for line in stdout.splitlines() if line.startswith(MARKER)]
     own = [line for line in lines if line.split(" ", 2)[1:2] == [nonce]]
     if not lines:
-        seen = f"{len(stdout)} characters of other output" if stdout.strip() else "no output at all"
+        other = "".join(line for line in stdout.splitlines(keepends=True) if not line.startswith(EVENT))
+        seen = f"{len(other)} characters of other output" if other.strip() else "no output at all"
         return Problem(what=f"no result line; {seen}")
     if len(own) != len(lines):
         return Problem(

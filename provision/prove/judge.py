@@ -10,7 +10,7 @@ from provision.catalogue.messages import KnownError
 from provision.engine.protocol import Ran
 from provision.model import Check, Proof, Status, Training, Vendor, Verdict
 from provision.probe.monitor import HostView
-from provision.prove.checks import devices, libraries, placement, table
+from provision.prove.checks import devices, libraries, load, placement, table
 from provision.prove.checks.case import Case
 from provision.prove.checks.row import Row
 from provision.prove.evidence import Evidence, Problem, TrainingRecord
@@ -76,6 +76,7 @@ def judge(
         backend=expectation.backend,
         level=expectation.level,
         libraries=rows,
+        speeds=load.speeds(expectation, known) if known else (),
         reference=_reference(known),
         requested=expectation.requested,
         expected=expected,

@@ -54,6 +54,7 @@ def merged(proofs: Sequence[Proof]) -> Proof:
         f"{len(proofs)} runs: a process sees one MIG slice at most",
         checks=tuple(_together(checks) for checks in zip(*(proof.checks for proof in proofs), strict=True)),
         libraries=tuple(row for proof in proofs for row in proof.libraries),
+        speeds=tuple(row for proof in proofs for row in proof.speeds),
     )
 
 

@@ -3,16 +3,26 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
-from provision.engine.protocol import Ran
+from provision.engine.protocol import OnOutput, Ran
 
 ENDING_SECONDS = 10.0  # from the polite signal to the other one
+CHUNK = 1 << 16
 
 
-def run_here(python: Path, source: str, argument: str, environment: Mapping[str, str], seconds: float) -> Ran:
+def run_here(  # noqa: PLR0913, PLR0917 - a process: what it is, how long, and who hears it
+    python: Path,
+    source: str,
+    argument: str,
+    environment: Mapping[str, str],
+    seconds: float,
+    on_stdout: OnOutput | None = None,
+) -> Ran:
     """Run the workload with `python` to its end or its limit; its processes are gone afterwards, whatever happens.
 
     Args:
@@ -21,6 +31,7 @@ def run_here(python: Path, source: str, argument: str, environment: Mapping[str,
         argument: its JSON.
         environment: added to this process's own.
         seconds: the limit; the workload is then asked to end and prints what it has.
+        on_stdout: gets what it prints as it comes, in pieces.
     """
     begun = time.monotonic()
     command = (str(python), "-c", source, argument)
@@ -32,46 +43,84 @@ def run_here(python: Path, source: str, argument: str, environment: Mapping[str,
             stderr=subprocess.PIPE,
             env={**os.environ, **environment},
             start_new_session=True,  # so that its children can be ended with it
-            text=True,
-            errors="replace",
         )
     except OSError as error:
         refused = f"{python}: {error.strerror or error}"
         return Ran(exit_code=None, stdout="", stderr="", seconds=time.monotonic() - begun, refused=refused)
+    output = _Output(process, on_stdout)
     try:
-        return _follow(process, seconds, begun)
+        timed_out = _follow(process, output, seconds)
     finally:
         _end(process, signal.SIGKILL)
         process.wait()
-
-
-def _follow(process: "subprocess.Popen[str]", seconds: float, begun: float) -> Ran:
-    timed_out = False
-    try:
-        stdout, stderr = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        timed_out = True
-        _end(process, signal.SIGTERM)
-        stdout, stderr = _rest(process)
+        output.close()
     code = process.returncode
     return Ran(
         exit_code=None if timed_out else code if code >= 0 else 128 - code,  # as shells and engines count a signal
-        stdout=stdout,
-        stderr=stderr,
+        stdout=output.text(0),
+        stderr=output.text(1),
         seconds=time.monotonic() - begun,
         timed_out=timed_out,
     )
 
 
-def _rest(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    try:
-        return process.communicate(timeout=ENDING_SECONDS)
-    except subprocess.TimeoutExpired:
-        _end(process, signal.SIGKILL)
-        return process.communicate()
+class _Output:
+    """What a process prints, read by a thread for each of its streams."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", on_stdout: OnOutput | None) -> None:
+        self._kept = (bytearray(), bytearray())
+        self._streams: list[tuple[IO[bytes] | None, OnOutput | None]]
+        self._streams = [(process.stdout, on_stdout), (process.stderr, None)]
+        self._threads = [
+            threading.Thread(target=self._read, args=(stream, kept, heard), daemon=True)
+            for (stream, heard), kept in zip(self._streams, self._kept, strict=True)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @staticmethod
+    def _read(stream: IO[bytes], kept: bytearray, heard: OnOutput | None) -> None:
+        while chunk := os.read(stream.fileno(), CHUNK):
+            kept += chunk
+            if heard:
+                heard(chunk)
+
+    def ended(self, seconds: float) -> bool:
+        """Wait until nobody can print any more, for so long at most; tell whether that is so."""
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def text(self, number: int) -> str:
+        """Return what came on stdout (0) or stderr (1)."""
+        return bytes(self._kept[number]).decode(errors="replace").replace("\r\n", "\n")
+
+    def close(self) -> None:
+        """Read to the end, which is near: nobody of the process's session is left to print."""
+        if self.ended(ENDING_SECONDS):
+            for stream, _ in self._streams:
+                if stream:
+                    stream.close()
 
 
-def _end(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+def _follow(process: "subprocess.Popen[bytes]", output: _Output, seconds: float) -> bool:
+    """Wait for the end, and bring it about at the limit; tell whether it was the limit."""
+    begun = time.monotonic()
+    if output.ended(seconds):
+        try:
+            process.wait(max(0.0, begun + seconds - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            return False
+    _end(process, signal.SIGTERM)
+    if output.ended(ENDING_SECONDS):
+        process.wait()
+    return True
+
+
+def _end(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:

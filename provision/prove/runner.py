@@ -9,12 +9,14 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from provision.catalogue.messages import KnownError
-from provision.engine.protocol import Access, Engine, Image, Ran, Run
+from provision.engine.protocol import Access, Engine, Image, OnOutput, Ran, Run
 from provision.model import GPU_VENDORS, Backend, GpuVendor, Host, Level, Proof, Value, Vendor, Verdict, selection
+from provision.model.events import Event, OnEvent, unheard
 from provision.model.inside import SCRATCH, cache_environment
 from provision.model.labels import stack_of
 from provision.probe.monitor import HostView
 from provision.prove.control import WITHHELD, with_control, with_known_control
+from provision.prove.events import EventReader, Listener
 from provision.prove.evidence import parse_result
 from provision.prove.expectation import Expectation, host_state, select
 from provision.prove.host_monitor import HostMonitor, boot_id
@@ -49,6 +51,7 @@ class VerifyRequest(Value):
     level: Level = "standard"
     minutes: float = 0.0  # of soaking, for the level soak
     lanes: dict[str, int] = msgspec.field(default_factory=dict)  # the catalogue's, by architecture: `Expectation`
+    anonymous: bool = False  # the proof names the host by a name that does not tell which it is
     known_control: str = ""  # when this image was seen not to be proved without its GPU; empty: it is tried
 
 
@@ -67,8 +70,8 @@ def image_vendor(image: Image) -> Vendor:
 class Train(Protocol):
     """Runs the workload once with an argument, with its GPUs or with all of them withheld."""
 
-    def __call__(self, argument: str, *, withheld: bool) -> Ran:
-        """Return how it ended."""
+    def __call__(self, argument: str, on_stdout: OnOutput, *, withheld: bool) -> Ran:
+        """Return how it ended; `on_stdout` gets what it prints as it comes."""
 
 
 def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its three effects
@@ -82,6 +85,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its
     *,
     new_nonce: Callable[[], str],
     clock: Callable[[], float],
+    on_event: OnEvent = unheard,
 ) -> Proof:
     """Train in a container of `image` and return the judged proof.
 
@@ -98,6 +102,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its
         patterns: rows of the error catalogue.
         new_nonce: a number for each run, so that no old or forged line is taken for its result.
         clock: monotonic seconds.
+        on_event: gets what begins, for people who wait; nothing depends on it.
 
     Raises:
         BuildError: KGE-408, the engine lost the image meanwhile.
@@ -105,7 +110,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its
     """
     begun, program, expectation = clock(), source(), _expect(found, request, host, access)
 
-    def train(argument: str, *, withheld: bool) -> Ran:
+    def train(argument: str, on_stdout: OnOutput, *, withheld: bool) -> Ran:
         run = Run(
             image=image,
             command=(INTERPRETERS[0], "-c", program, argument),
@@ -114,9 +119,9 @@ def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its
             seconds=_limit(request, expectation),
             memory_bytes=request.memory_bytes,
         )
-        return _run(engine, run)
+        return _run(engine, run, on_stdout)
 
-    proof = prove(train, expectation, request, patterns, new_nonce)
+    proof = prove(train, expectation, request, patterns, new_nonce, on_event)
     seconds = clock() - begun
     return msgspec.structs.replace(
         proof, image=image, image_id=found.image_id, stack=stack_of(found.labels), seconds=seconds
@@ -131,6 +136,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
     *,
     new_nonce: Callable[[], str],
     clock: Callable[[], float],
+    on_event: OnEvent = unheard,
 ) -> Proof:
     """Train in a process of this machine and return the proof, judged as that of a container.
 
@@ -144,6 +150,7 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         patterns: rows of the error catalogue.
         new_nonce: a fresh number for each run.
         clock: monotonic seconds.
+        on_event: as for `verify`.
     """
     begun, program = clock(), source()
     indices, gpus = select(host, request.vendor, request.gpus)
@@ -163,11 +170,11 @@ def verify_here(  # noqa: PLR0913 - as `verify`, with a Python for the engine an
         **_measures(request),
     )
 
-    def train(argument: str, *, withheld: bool) -> Ran:
+    def train(argument: str, on_stdout: OnOutput, *, withheld: bool) -> Ran:
         environment = WITHHELD if withheld else _chosen(request, host)
-        return run_here(python, program, argument, environment, _limit(request, expectation))
+        return run_here(python, program, argument, environment, _limit(request, expectation), on_stdout)
 
-    proof = prove(train, expectation, request, patterns, new_nonce)
+    proof = prove(train, expectation, request, patterns, new_nonce, on_event)
     return msgspec.structs.replace(proof, image=title(python), interpreter=str(python), seconds=clock() - begun)
 
 
@@ -194,23 +201,26 @@ def _shown(host: Host, row: GpuVendor, words: str) -> str:
     return "" if selection.is_all(words) else ",".join(dict.fromkeys(word.strip() for word in words.split(",")))
 
 
-def prove(
+def prove(  # noqa: PLR0913, PLR0917 - what is asked for, and three effects
     train: Train,
     expectation: Expectation,
     request: VerifyRequest,
     patterns: Iterable[KnownError],
     new_nonce: Callable[[], str],
+    on_event: OnEvent = unheard,
 ) -> Proof:
     """Train, judge, and for a proof train and judge again with the GPU withheld."""
-    rows = tuple(patterns)
+    rows, listener = tuple(patterns), Listener(on_event)
 
     def once(level: Level, *, withheld: bool) -> Proof:
-        nonce = new_nonce()
+        nonce, within = new_nonce(), "control" if withheld else ""
+        listener(Event(phase="start", within=within))
         asked = msgspec.structs.replace(expectation, level=level)
         argument = specification(request, asked, nonce)
         asked = msgspec.structs.replace(asked, sent=json.loads(argument))
         with HostMonitor(expectation.vendor, nonce, thermals=level == "soak") as watch:
-            ran = train(argument, withheld=withheld)
+            ran = train(argument, EventReader(nonce, listener, within).feed, withheld=withheld)
+        listener(Event(phase="judging", within=within))
         seen: HostView | None = None if withheld else watch.answer()
         return judge(asked, ran, parse_result(ran.stdout, nonce), rows, seen)
 
@@ -280,10 +290,10 @@ def specification(request: VerifyRequest, expectation: Expectation, nonce: str) 
     )
 
 
-def _run(engine: Engine, run: Run) -> Ran:
+def _run(engine: Engine, run: Run, on_stdout: OnOutput) -> Ran:
     """Run a Python command with the first interpreter that the image has."""
-    ran = engine.run(run)
+    ran = engine.run(run, on_stdout)
     for interpreter in INTERPRETERS[1:]:
         if PYTHON_MISSING.search(ran.refused):
-            ran = engine.run(msgspec.structs.replace(run, command=(interpreter, *run.command[1:])))
+            ran = engine.run(msgspec.structs.replace(run, command=(interpreter, *run.command[1:])), on_stdout)
     return ran

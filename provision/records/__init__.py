@@ -1,25 +1,30 @@
-"""Proofs that were kept: under what they hold, sealed against change, and whether they still hold."""
+"""Proofs that were kept: under what they hold, signed against change, and whether they still hold."""
 
+from provision.records.attest import Envelope, UntrustedError
 from provision.records.environment import Environment, environment, title
 from provision.records.gate import Answer, State, answer
-from provision.records.record import HostKey, Record, canonical, host_key, problem, seal
-from provision.records.store import load, load_last, save, state_folder
+from provision.records.record import HostKey, Record, canonical, host_key
+from provision.records.store import Kept, Refused, load, load_last, save, seal, state_folder, trusted
 
 __all__ = [
     "Answer",
+    "Envelope",
     "Environment",
     "HostKey",
+    "Kept",
     "Record",
+    "Refused",
     "State",
+    "UntrustedError",
     "answer",
     "canonical",
     "environment",
     "host_key",
     "load",
     "load_last",
-    "problem",
     "save",
     "seal",
     "state_folder",
     "title",
+    "trusted",
 ]

@@ -1,12 +1,17 @@
 """Does a kept proof still hold? Pure: a record, the host and image or environment of now, and one of four answers."""
 
-from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from provision.compat import StrEnum
 from provision.model import Value
+from provision.records.attest import UntrustedError
 from provision.records.environment import Environment, differences
-from provision.records.record import HostKey, Record, problem
+from provision.records.record import HostKey, Record
+from provision.records.store import Kept, Refused, trusted
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 PROVED = "proved"
 Subject: TypeAlias = str | Environment | None  # what a record is about, as it is now
@@ -36,28 +41,35 @@ class Answer(Value):
 
 
 def answer(  # noqa: PLR0913 - the record's case against the present; every argument is one value of it
-    record: Record | str | None, image: str, host: HostKey, subject: Subject, tool: str, *, key: bytes | None = None
+    kept: Kept | Refused | None,
+    image: str,
+    host: HostKey,
+    subject: Subject,
+    tool: str,
+    *,
+    keys: "Iterable[Ed25519PublicKey]",
 ) -> Answer:
     """Return whether the gate opens.
 
     Args:
-        record: as loaded; a text says why the file is no record.
+        kept: as loaded.
         image: the image asked for, or the title of an environment.
         host: the host as it is now.
         subject: the image's id or the environment as it is now; None when the engine has no such image.
         tool: this program's version.
-        key: the key that must have signed the record.
+        keys: one of them must have signed the record.
     """
     again = f"kgpu-env verify {image}".rstrip()
     if isinstance(subject, Environment):
         again = f"kgpu-env verify --here --python {subject.path}"
-    if record is None:
+    if kept is None:
         text = "it was never verified on this host" if image else "nothing was verified on this host yet"
         return Answer(state=State.NEVER, image=image, reason=text, code="KGE-586", fix=again)
-    distrust = record if isinstance(record, str) else problem(record, key)
-    if isinstance(record, str) or distrust:
-        text = f"the record is refused: {distrust}"
-        return Answer(state=State.REFUSED, image=image, reason=text, code="KGE-588", fix=again)
+    try:
+        record = trusted(kept, image, keys)
+    except UntrustedError as error:
+        text, code = f"the record is refused: {error}", kept.code if isinstance(kept, Refused) else "KGE-588"
+        return Answer(state=State.REFUSED, image=image, reason=text, code=code, fix=again)
     if record.verdict != PROVED:
         text = f"the last verification ended {record.verdict}: {record.reason}"
         return Answer(state=State.NEVER, image=image, reason=text, code=record.code or "KGE-586", fix=again)

@@ -1,7 +1,5 @@
-"""A record: the verdict about an image on a host, everything it depends on, and a seal over all of it."""
+"""A record: the verdict about an image on a host, and everything it depends on."""
 
-import hashlib
-import hmac
 import json
 from typing import Literal
 
@@ -24,7 +22,7 @@ class HostKey(Value):
 class Record(Value):
     """What is kept of a verification. No number in it has a fraction: see `canonical`."""
 
-    schema: Literal["kgpu-env/record/1"] = "kgpu-env/record/1"
+    schema: Literal["kgpu-env/record/2"] = "kgpu-env/record/2"
     tool: str  # version of kgpu-env
     host: HostKey
     image: str  # as it was named; for a proof without a container the title of its environment
@@ -40,8 +38,6 @@ class Record(Value):
     at: str  # when it ended, ISO 8601, UTC
     controlled: str  # when the image was seen not to be proved without its GPU; empty: never
     proof: str  # SHA-256 of the whole proof's JSON
-    digest: str = ""
-    signature: str = ""
 
 
 def host_key(host: Host, node: str) -> HostKey:
@@ -87,43 +83,3 @@ def _ordered(value: object) -> object:
 
 def _utf16(key: str) -> bytes:
     return key.encode("utf-16-be", "surrogatepass")
-
-
-def seal(record: Record, key: bytes | None = None) -> Record:
-    """Return the record with its digest, and with a signature when there is a key."""
-    body = _body(record)
-    return msgspec.structs.replace(record, digest=_digest(body), signature=_signature(body, key) if key else "")
-
-
-def problem(record: Record, key: bytes | None = None) -> str:
-    """Return why a record must not be trusted; empty when it may.
-
-    The digest tells an accident or a careless edit; only a signature, asked for by giving `key`, tells a forger.
-    """
-    body = _body(record)
-    if not _equal(record.digest, _digest(body)):
-        return "its contents were changed since it was written: the digest is another"
-    if key is None:
-        return ""
-    if not record.signature:
-        return "it is not signed, and a key was given"
-    if not _equal(record.signature, _signature(body, key)):
-        return "its signature was not made with this key"
-    return ""
-
-
-def _equal(one: str, other: str) -> bool:
-    """Compare in a time that tells nothing; as bytes, since texts must be ASCII for that."""
-    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
-
-
-def _body(record: Record) -> bytes:
-    return canonical(msgspec.structs.replace(record, digest="", signature=""))
-
-
-def _digest(body: bytes) -> str:
-    return f"sha256:{hashlib.sha256(body).hexdigest()}"
-
-
-def _signature(body: bytes, key: bytes) -> str:
-    return f"hmac-sha256:{hmac.new(key, body, hashlib.sha256).hexdigest()}"

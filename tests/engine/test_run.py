@@ -39,6 +39,14 @@ def test_output_and_exit_code(engine: DockerEngine, base: str, leftovers: Leftov
     assert leftovers() == []
 
 
+def test_what_it_prints_is_heard_while_it_runs(engine: DockerEngine, base: str) -> None:
+    heard: list[tuple[float, bytes]] = []
+    run = Run(image=base, command=("sh", "-c", "echo one; echo err >&2; sleep 2; echo two"))
+    ran = engine.run(run, lambda piece: heard.append((time.monotonic(), piece)))
+    assert (ran.stdout, b"".join(piece for _, piece in heard)) == ("one\ntwo\n", b"one\ntwo\n")
+    assert heard[-1][0] - heard[0][0] > 1
+
+
 def test_the_root_is_read_only_and_tmp_is_home(engine: DockerEngine, base: str) -> None:
     ran = shell(engine, base, "touch /x /usr/x /var/x; echo 'echo ran' > ~/s; chmod +x ~/s; ~/s; echo $HOME; pwd")
     assert ran.stdout == "ran\n/tmp\n/tmp\n"

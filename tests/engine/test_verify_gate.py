@@ -1,7 +1,6 @@
 """The record of a real verification, and the gate with a real engine: quick, exact, and closed when it must be."""
 
 import json
-import os
 import platform
 import time
 from pathlib import Path
@@ -14,7 +13,8 @@ from provision import __version__
 from provision.api.records import host_now
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Context
-from provision.records import Record, load, save, seal, state_folder
+from provision.records import Kept, Record, load, save, seal, state_folder
+from provision.records.keys import own_key, read_or_make
 
 KgpuEnv = Any  # the class of conftest.py
 pytestmark = pytest.mark.engine
@@ -26,7 +26,7 @@ def state(tmp_path: Path) -> dict[str, str]:
     return {"XDG_STATE_HOME": str(tmp_path / "records")}
 
 
-def proved(engine: DockerEngine, image: str, state: dict[str, str], key: bytes | None = None) -> Record:
+def proved(engine: DockerEngine, image: str, state: dict[str, str], key: Path | None = None) -> Record:
     """Write the record that a proof would leave; there is no GPU here to make a real one."""
     found = engine.image(image)
     assert found is not None
@@ -46,7 +46,8 @@ def proved(engine: DockerEngine, image: str, state: dict[str, str], key: bytes |
         controlled="2026-11-22T10:00:00Z",
         proof="sha256:0",
     )
-    save(state_folder(state), seal(record, key))
+    signer = read_or_make(key or own_key(state_folder(state), platform.node()))
+    save(state_folder(state), seal(record, signer))
     return record
 
 
@@ -55,8 +56,9 @@ def test_a_verification_leaves_a_record_that_opens_nothing(
 ) -> None:
     assert kgpu_env("gate", tensorflow_image, env=state).returncode == 7
     assert kgpu_env("verify", tensorflow_image, "--vendor", "cpu", env=state).returncode == 0
-    record = load(state_folder(state), platform.node(), tensorflow_image)
-    assert isinstance(record, Record)
+    kept = load(state_folder(state), platform.node(), tensorflow_image)
+    assert isinstance(kept, Kept)
+    record = kept.record
     assert (record.verdict, record.image_id[:7]) == ("cpu", "sha256:")
     assert record.plan
     assert record.host == host_now()
@@ -98,21 +100,18 @@ def labelled(engine: DockerEngine, base: str, tag: str, label: str) -> None:
 def test_tampering_is_refused(
     kgpu_env: KgpuEnv, engine: DockerEngine, base: str, state: dict[str, str], tmp_path: Path
 ) -> None:
-    key, other = tmp_path / "key", tmp_path / "other"
+    key, other = tmp_path / "key.pem", tmp_path / "other.pem"
     for path in (key, other):
-        path.write_bytes(os.urandom(32))
-        path.chmod(0o600)
-    record = proved(engine, base, state, key.read_bytes())
+        path.with_suffix(".pub").write_text(kgpu_env("key", "--out", path, env=state).stdout)
+    record = proved(engine, base, state, key)
+    trusting = ("--trusted-key", other.with_suffix(".pub"))
     assert kgpu_env("gate", base, "--key", key, env=state).returncode == 0
-    refused = kgpu_env("gate", base, "--key", other, env=state)
-    assert (refused.returncode, refused.stdout.split()[0]) == (7, "REFUSED")
-    [path] = state_folder(state).glob("*.json")
-    path.write_text(path.read_text().replace(record.at, "2027-11-22T10:00:00Z"))
-    changed = kgpu_env("gate", base, env=state)
-    assert (changed.returncode, changed.stdout.split()[0]) == (7, "REFUSED")
-    # A careful editor also makes the digest right; without the key the signature stays wrong.
+    assert kgpu_env("gate", base, *trusting, "--trusted-key", key.with_suffix(".pub"), env=state).returncode == 0
+    for refused in (kgpu_env("gate", base, *trusting, env=state), kgpu_env("gate", base, env=state)):
+        assert (refused.returncode, refused.stdout.split()[0]) == (7, "REFUSED")
+    # An editor can sign it with a key of his own, and not with this one.
     forged = msgspec.structs.replace(record, at="2027-11-22T10:00:00Z")
-    save(state_folder(state), msgspec.structs.replace(seal(forged), signature="hmac-sha256:00"))
+    save(state_folder(state), seal(forged, read_or_make(other)))
     assert kgpu_env("gate", base, "--key", key, env=state).stdout.startswith("REFUSED")
 
 

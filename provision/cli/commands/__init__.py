@@ -30,6 +30,7 @@ COMMANDS: Final = (
     Command("build"),
     Command("verify"),
     Command("gate"),
+    Command("key"),
     Command("init"),
     Command("run"),
     Command("shell"),

@@ -1,5 +1,6 @@
 """`kgpu-env gate`: does the last proof still hold?"""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,12 @@ def gate(
     here: o.Here = False,
     python: o.Interpreter = None,
     key: o.Key = None,
+    trusted_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="A public key (PEM) that must have signed the record, or one of several; repeatable."
+        ),
+    ] = None,
     as_json: o.Json = False,
 ) -> None:
     """Tell from the record whether an image is proved here and now.
@@ -31,7 +38,7 @@ def gate(
     from provision.records import State  # noqa: PLC0415 - 5 ms
 
     check_place(python, *filter(None, (image,)), here=here)
-    kept = records(key)
+    kept = records(key, trusted_key or ())
     if here:
         found = api.gate_here(interpreter(python), kept, catalogue=load_catalogue())
     else:

@@ -5,9 +5,10 @@ from provision.cli import options as o
 from provision.cli.commands.build import build_with_progress, plan_to_build
 from provision.cli.context import this_host
 from provision.cli.formatting.host import headline
+from provision.cli.live import Live
 from provision.cli.output import log
 from provision.cli.planning import log_warnings
-from provision.cli.proving import log_verify, prepare, verify_request, write_report
+from provision.cli.proving import prepare, verify_request, write_report
 
 
 def up(
@@ -31,7 +32,15 @@ def up(
     request = verify_request(proof, found.stack.vendor, found.request.gpus)
     with api.engine() as engine:
         built = build_with_progress(found, options, engine)
-        judged = api.verify(
-            built.tag, request, host=here, records=records, engine=engine, catalogue=found.catalogue, log=log_verify
-        )
+        with Live("Verify") as live:
+            judged = api.verify(
+                built.tag,
+                request,
+                host=here,
+                records=records,
+                engine=engine,
+                catalogue=found.catalogue,
+                log=live.log,
+                on_event=live,
+            )
     write_report(judged, reports, as_json=as_json, stack=found.stack)

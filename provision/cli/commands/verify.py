@@ -7,8 +7,9 @@ import typer
 from provision import api
 from provision.cli import options as o
 from provision.cli.context import load_catalogue, this_host
+from provision.cli.live import Live
 from provision.cli.planning import plan
-from provision.cli.proving import check_place, interpreter, log_verify, prepare, verify_request, write_report
+from provision.cli.proving import check_place, interpreter, prepare, verify_request, write_report
 from provision.model import VENDORS
 
 
@@ -35,12 +36,14 @@ def verify(
     chosen = interpreter(python) if here else None
     this = api.read_host(host) if host else this_host()
     request = verify_request(proof, VENDORS[vendor or "auto"])
-    if chosen:
-        judged = api.verify_here(
-            chosen, request, host=this, records=records, catalogue=load_catalogue(), log=log_verify
-        )
-    else:
-        asked = {"backend": proof.backend, "gpus": proof.gpus}
-        name = image or plan(o.StackOptions(vendor=vendor, host=host, settings=asked)).tag
-        judged = api.verify(name, request, host=this, records=records, catalogue=load_catalogue(), log=log_verify)
+    asked = {"backend": proof.backend, "gpus": proof.gpus}
+    name = "" if chosen else image or plan(o.StackOptions(vendor=vendor, host=host, settings=asked)).tag
+    facts = load_catalogue()
+    with Live("Verify") as live:
+        if chosen:
+            judged = api.verify_here(
+                chosen, request, host=this, records=records, catalogue=facts, log=live.log, on_event=live
+            )
+        else:
+            judged = api.verify(name, request, host=this, records=records, catalogue=facts, log=live.log, on_event=live)
     write_report(judged, reports, as_json=as_json)

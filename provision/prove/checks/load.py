@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from provision.model import Status
+from provision.model import GPU_VENDORS, Speed, Status
 from provision.prove.checks.case import Case, Outcome
 from provision.prove.checks.peak import peak
 from provision.prove.checks.placement import explicit_on, places, target
 from provision.prove.evidence import Evidence, Soak
+from provision.prove.expectation import Expectation
 
 # Weights and biases of Dense(128) on 784 inputs and Dense(10), in float32: what any device that trains it must hold.
 MODEL_BYTES = 4 * (784 * 128 + 128 + 128 * 10 + 10)
@@ -59,24 +60,40 @@ def speed(case: Case) -> Outcome:
     expectation, evidence = case.expectation, case.evidence
     if not evidence.speeds:
         return Status.SKIP, "not measured at this level"
-    rates = {target(item.device): item.flops for item in evidence.speeds}
-    base, asked = rates.get("CPU:0"), places(expectation, evidence)
-    missing = [place for place in asked if not (rates.get(place) or 0) > 0]
-    if missing or base is None or not base > 0:
-        return Status.UNKNOWN, f"no rate of {', '.join(missing) or 'the CPU'}"
-    faults, told = [], []
-    for place in asked:
-        rate, most = rates[place] or 0.0, peak(expectation, evidence, place)
-        faults += list(_slow(place, rate, base, most, bounded=expectation.vendor.row.peak_is_bound))
-        share = f"{100 * rate / most:.0f} % of its peak of {most / 1e12:.3g}" if most else "peak unknown"
-        told.append(f"{place} {rate / 1e12:.3g} TFLOP/s ({rate / base:.1f}x the CPU, {share})")
-    detail = f"{', '.join(told)}; CPU {base / 1e12:.3g}, in float32 products"
+    rows, asked = speeds(expectation, evidence), places(expectation, evidence)
+    missing = sorted({*asked} - {row.device for row in rows}, key=asked.index)
+    if missing:
+        measured = {target(item.device) for item in evidence.speeds if (item.flops or 0) > 0}
+        lost = [place for place in missing if place not in measured]
+        return Status.UNKNOWN, f"no rate of {', '.join(lost) or 'the CPU'}"
+    bounded = expectation.vendor.row.peak_is_bound
+    faults = [fault for row in rows for fault in _slow(row, bounded=bounded)]
+    told = ", ".join(_told(row) for row in rows)
+    detail = f"{told}; CPU {rows[0].cpu_flops / 1e12:.3g}, in float32 products"
     return Status.WARN if faults else Status.PASS, "; ".join([*faults, detail])
 
 
-def _slow(place: str, rate: float, cpu: float, most: float | None, *, bounded: bool) -> Iterator[str]:
-    """Yield what is odd about a rate, in floating-point operations per second."""
-    if rate < cpu:
+def speeds(expectation: Expectation, evidence: Evidence) -> tuple[Speed, ...]:
+    """Return the rates of the devices asked for, as far as they and the CPU's were measured."""
+    rates = {target(item.device): item.flops or 0.0 for item in evidence.speeds}
+    base = rates.get("CPU:0", 0.0)
+    return tuple(
+        Speed(device=place, flops=rates[place], cpu_flops=base, peak_flops=peak(expectation, evidence, place))
+        for place in places(expectation, evidence)
+        if base > 0 and rates.get(place, 0.0) > 0 and expectation.vendor in GPU_VENDORS
+    )
+
+
+def _told(row: Speed) -> str:
+    most = row.peak_flops
+    share = f"{100 * row.flops / most:.0f} % of its peak of {most / 1e12:.3g}" if most else "peak unknown"
+    return f"{row.device} {row.flops / 1e12:.3g} TFLOP/s ({row.flops / row.cpu_flops:.1f}x the CPU, {share})"
+
+
+def _slow(row: Speed, *, bounded: bool) -> Iterator[str]:
+    """Yield what is odd about a rate."""
+    place, rate, most = row.device, row.flops, row.peak_flops
+    if rate < row.cpu_flops:
         yield f"{place} is slower than the CPU"
     elif most and rate < FAR * most:
         yield f"{place} is far below its peak: {CAUSES}"

@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET  # only written here, never parsed
 
 from provision import __version__
 from provision.model import Check, Proof, Status, Verdict
+from provision.prove.report.headline import headline, origin
 
 # XML 1.0 has no way to write these, not even escaped.
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -36,12 +37,27 @@ def junit(proof: Proof) -> str:
         "time": f"{proof.seconds or 0:.3f}",
     }
     suites = ET.Element("testsuites", {"name": "kgpu-env verify", **counts})
-    suite = ET.SubElement(suites, "testsuite", {"name": _text(proof.image or "proof"), **counts})
+    suite = ET.SubElement(suites, "testsuite", {"name": _text(proof.image or "proof"), **counts, **_where(proof)})
+    properties = ET.SubElement(suite, "properties")
+    for name, value in facts(proof).items():
+        ET.SubElement(properties, "property", {"name": name, "value": _text(value)})
     for row in rows:
         _case(suite, row, proof)
     ET.SubElement(suite, "system-err").text = _text("\n".join(proof.log))
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def facts(proof: Proof) -> dict[str, str]:
+    """Return the answer and what it is about, and who made the proof, where, when and how."""
+    about = {"summary": headline(proof), "image": proof.image, "image digest": proof.image_id}
+    return {**{name: value for name, value in about.items() if value}, **origin(proof)}
+
+
+def _where(proof: Proof) -> dict[str, str]:
+    """Return host and time as JUnit has them: without a zone, which is UTC."""
+    origin = proof.origin
+    return {"hostname": _text(origin.node), "timestamp": origin.at.removesuffix("Z")} if origin else {}
 
 
 def _case(suite: ET.Element, row: Check, proof: Proof) -> None:
@@ -84,6 +100,8 @@ def ctrf(proof: Proof, ended_ms: int) -> str:
         "tool": {"name": "kgpu-env", "version": __version__},
         "summary": {**summary, "start": ended_ms - took, "stop": ended_ms},
         "tests": tests,
-        "environment": {"extra": {"backend": proof.backend, "requested": proof.requested, **proof.versions}},
+        "environment": {
+            "extra": {**proof.versions, "backend": proof.backend, "requested": proof.requested, **facts(proof)}
+        },
     }
     return json.dumps({"reportFormat": "CTRF", "specVersion": "0.0.0", "results": results}, indent=2) + "\n"

@@ -35,6 +35,7 @@ from provision.prove.checks import libraries, table
 from provision.prove.checks.devices import counted
 from provision.prove.reason import ON_CPU
 from provision.prove.report.chart import chart, number
+from provision.prove.report.headline import devices_of, figures, origin, place
 from provision.resources import folder
 
 BRIEF = 400  # characters above the fold, so that the next step stays there
@@ -84,6 +85,9 @@ def page(proof: Proof, stack: Stack | None = None) -> str:
             losses={name: loss_range(training) for name, training in trainings(proof).items()},
             chart=chart({name: training.losses for name, training in trainings(proof).items()}),
             control=control(proof),
+            figures=", ".join((*devices_of(proof), *figures(proof.speeds))) if proof.verdict is Verdict.PROVED else "",
+            place=place(proof),
+            origin=origin(proof),
             libraries=tuple((row, behind(row, proof.requested), call(row)) for row in proof.libraries),
             commands=tuple(commands(proof, stack)),
             succeeded=proof.verdict in {Verdict.PROVED, Verdict.CPU},

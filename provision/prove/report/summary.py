@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
+from provision.compat import assert_never
 from provision.model import TITLES, Proof, Status, Verdict
 from provision.prove.checks import table
 from provision.prove.checks.devices import counted
 from provision.prove.checks.row import READ_LOG
-from provision.prove.reason import ON_CPU
+from provision.prove.report.headline import headline, losses
 
 INDENT = "      "
-LOSS = "loss"
 LOG_LINES = 8  # of the workload's own words, where they are the next step
 
 
@@ -17,16 +17,14 @@ def summary(proof: Proof) -> list[str]:
     """Return the lines for a terminal: the answer, what it rests on, the next step."""
     match proof.verdict:
         case Verdict.PROVED:
-            return [f"PROVED    {proof.reason}", *_evidence(proof)]
+            rest = _evidence(proof)
         case Verdict.CPU:
-            return [f"TRAINED ON CPU  {_loss(proof)}. {_sentence(ON_CPU)}", *_versions(proof)]
+            rest = _versions(proof)
         case Verdict.NOT_PROVED | Verdict.INVALID:
-            word = "NOT PROVED" if proof.verdict is Verdict.NOT_PROVED else "INVALID"
-            return [f"{word}  {proof.code}: {_sentence(proof.reason)}", *_fix(proof)]
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+            rest = _fix(proof)
+        case _:
+            assert_never(proof.verdict)
+    return [headline(proof), *rest]
 
 
 def _counted(proof: Proof) -> Iterator[str]:
@@ -36,11 +34,12 @@ def _counted(proof: Proof) -> Iterator[str]:
 
 
 def _evidence(proof: Proof) -> Iterator[str]:
+    yield f"{INDENT}because   {_line(proof.reason)}"
     yield from _counted(proof)
     for device in proof.devices:
         parts = (device.description, device.architecture, device.pci, device.uuid)
         yield f"{INDENT}device    {device.name}  {', '.join(part for part in parts if part)}"
-    yield f"{INDENT}training  {_loss(proof)}"
+    yield f"{INDENT}training  {losses(proof)}"
     yield from _versions(proof)
     if proof.libraries:
         yield f"{INDENT}libraries {', '.join(f'{name} {states}' for name, states in _libraries(proof))}"
@@ -56,14 +55,6 @@ def _libraries(proof: Proof) -> Iterator[tuple[str, str]]:
     """Yield each library's name with its state on all devices: "works", or "works, slow"."""
     for name in dict.fromkeys(row.name for row in proof.libraries):
         yield name, "/".join(dict.fromkeys(row.state for row in proof.libraries if row.name == name))
-
-
-def _loss(proof: Proof) -> str:
-    losses, seconds = proof.training.losses, proof.training.seconds
-    if not losses:
-        return "no loss was recorded"
-    time = f" in {seconds:.1f} s" if seconds is not None else ""
-    return f"{LOSS} {losses[0]:.2f} -> {losses[-1]:.2f}{time}"
 
 
 def _versions(proof: Proof) -> Iterator[str]:

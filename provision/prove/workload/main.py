@@ -17,6 +17,7 @@ from .jax import Jax
 from .measurements import more
 from .model import BOUND
 from .record import message
+from .tell import silent, teller
 from .tensorflow import TensorFlow
 from .torch import Torch
 from .training import asked, trainings
@@ -44,13 +45,14 @@ class Stopped(BaseException):
 BACKENDS: dict[str, Any] = {"tensorflow": TensorFlow, "jax": Jax, "torch": Torch}
 
 
-def work(spec: dict[str, Any], record: dict[str, Any]) -> None:
+def work(spec: dict[str, Any], record: dict[str, Any], tell: Any = silent) -> None:
     """Fill `record`, in the order of what a reader asks first."""
     record["environment"] = environment(spec["vendor"])
     record["driver"] = driver(spec["vendor"]) if spec["device"] == "GPU" else []
     # The framework's own words tell why it skipped a GPU: an image must not silence them.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
     os.environ["KERAS_BACKEND"] = spec["backend"]
+    tell("import")
     begun = time.monotonic()
     try:
         backend = BACKENDS[spec["backend"]]()
@@ -72,10 +74,10 @@ def work(spec: dict[str, Any], record: dict[str, Any]) -> None:
         record["listing_error"] = message(error)
         return
     names = asked(record["listing"], spec)
-    for one in trainings(backend, spec, names):
+    for one in trainings(backend, spec, names, tell):
         record["trainings"].append(one)
     record["mapped"] = mapped()
-    more(backend, spec, names, record)
+    more(backend, spec, names, record, tell)
     try:
         record["devices"] = backend.describe()
     except Exception as error:  # noqa: BLE001 - a description is welcome, its absence is recorded
@@ -108,7 +110,7 @@ def program() -> NoReturn:
 
 
 def main() -> int:
-    """Record and print the one line."""
+    """Record and print the one line, and before it what has begun."""
     result = os.fdopen(os.dup(1), "w", encoding="utf-8")
     # Frameworks print to stdout, some from C++: only the result line may arrive there.
     os.dup2(2, 1)
@@ -121,7 +123,7 @@ def main() -> int:
     record: dict[str, Any] = {"schema": "kgpu-env/evidence/1", "nonce": spec["nonce"], "spec": spec, "bound": BOUND}
     record.update({"trainings": [], "import_error": None, "stopped": False})
     try:
-        work(spec, record)
+        work(spec, record, teller(result.fileno(), spec["nonce"]))
     except Stopped:
         record["stopped"] = True
     record["seconds"] = time.monotonic() - begun

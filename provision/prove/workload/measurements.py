@@ -7,6 +7,7 @@ from typing import Any
 
 from .model import data, difference, initial, square
 from .record import message, number
+from .tell import silent
 
 PRODUCT = 512  # rows of the fixed product that CPU and GPU both compute
 SHOWN = 64  # values of a result that travel to the judge
@@ -141,17 +142,24 @@ def profile(backend: Any, spec: dict[str, Any], names: list[str], record: dict[s
         record["planes_error"] = message(error)
 
 
-def more(backend: Any, spec: dict[str, Any], names: list[str], record: dict[str, Any]) -> None:
+def more(backend: Any, spec: dict[str, Any], names: list[str], record: dict[str, Any], tell: Any = silent) -> None:
     """Do the parts beyond the trainings that the spec asks for."""
     parts = spec["parts"]
     both = list(dict.fromkeys([*names, "/CPU:0"]))
     if "product" in parts:
+        tell("product")
         record["products"] = products(backend, both)
     if "profile" in parts:
+        tell("profile")
         profile(backend, spec, names, record)
     if "speed" in parts:
+        tell("speed")
         record["speeds"] = speeds(backend, both)
     if "libraries" in parts:
+        tell("libraries")
         record["libraries"] = library_rows(backend, names)
     if spec["minutes"]:
-        record["soaks"] = [soak(backend, name, spec["minutes"]) for name in names]
+        record["soaks"] = []
+        for number, name in enumerate(names, 1):
+            tell("soak", device=name, number=number, total=len(names))
+            record["soaks"].append(soak(backend, name, spec["minutes"]))

@@ -7,15 +7,17 @@ from typing import Any
 
 from .model import BATCH, data, initial, sequential
 from .record import message, number
+from .tell import silent
 
 
-def explicit(backend: Any, spec: dict[str, Any], name: str, record: dict[str, Any]) -> None:
-    """Train on the device `name`, and nowhere else, into `record`."""
+def explicit(backend: Any, spec: dict[str, Any], name: str, record: dict[str, Any], tell: Any = silent) -> None:
+    """Train on the device `name`, and nowhere else, into `record`; before each epoch `tell` gets its number."""
     backend.exact(True)  # noqa: FBT003 - on
     backend.keras.utils.set_random_seed(spec["seed"])
     trainer = backend.trainer(name, data(backend.np, spec["seed"]), initial(backend.np, spec["seed"]))
     begun = time.monotonic()
-    for _ in range(spec["epochs"]):
+    for epoch in range(spec["epochs"]):
+        tell(epoch + 1)
         losses = trainer.losses()
         known = [loss for loss in losses if loss is not None]
         record["losses"].append(sum(known) / len(known) if len(known) == len(losses) else None)
@@ -64,11 +66,17 @@ def asked(listed: list[dict[str, Any]], spec: dict[str, Any]) -> list[str]:
     return [f"/{spec['device']}:{one}" for one in indices]
 
 
-def trainings(backend: Any, spec: dict[str, Any], names: list[str]) -> Any:
+def trainings(backend: Any, spec: dict[str, Any], names: list[str], tell: Any = silent) -> Any:
     """Yield the trainings: on each device, on the CPU for comparison, and without a device."""
     kinds = [("explicit", name) for name in names]
     if "reference" in spec["parts"] and spec["device"] != "CPU":
         kinds.append(("reference", "/CPU:0"))
-    for kind, name in kinds:
-        yield training(kind, name, lambda into, name=name: explicit(backend, spec, name, into))
+    for place, (kind, name) in enumerate(kinds, 1):
+        count = {"device": name, "number": place, "total": len(kinds) + 1, "epochs": spec["epochs"]}
+
+        def told(epoch: int, count: Any = count) -> None:
+            tell("training", epoch=epoch, **count)
+
+        yield training(kind, name, lambda into, name=name, told=told: explicit(backend, spec, name, into, told))
+    tell("training", number=len(kinds) + 1, total=len(kinds) + 1)  # fit, as users write it: nothing listens inside
     yield training("implicit", "", lambda into: implicit(backend, spec, into))

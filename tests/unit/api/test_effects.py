@@ -10,11 +10,12 @@ import pytest
 import provision.engine.debian_base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
 from provision import api, model
 from provision.api.prove import of_this_machine
-from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
+from provision.engine.protocol import BuildStep, Built, Context, Image, OnOutput, Ran, Run
 from provision.errors import BuildError, EngineError, NoStackError, UsageError
 from provision.model import BuildOptions, Check, Finding, Gpu, Host, Proof, Request, Severity, Status, Vendor, Verdict
 from provision.prove import VerifyRequest
-from provision.records import Record, load
+from provision.records import Kept, load, statement
+from provision.records.attest import Envelope, contents
 
 CPU = BuildOptions(request=Request(vendor=Vendor.CPU))
 NO_GPU = Host(looked_at=("/sys/bus/pci/devices",))
@@ -42,7 +43,7 @@ class Words:
         on_step(BuildStep(index=1, name="RUN true", state="done"))
         return Built(image_id="sha256:1234", size_bytes=5, steps_total=1, steps_cached=0)
 
-    def run(self, run: Run) -> Ran:
+    def run(self, run: Run, _: OnOutput | None = None) -> Ran:
         self.runs.append(run)
         return Ran(exit_code=1, stdout="", stderr="No module named 'tensorflow'", seconds=0.1)
 
@@ -157,9 +158,29 @@ def test_a_record_is_kept_only_where_one_is_wanted(tmp_path: Path, monkeypatch: 
     labels = {"io.kgpu-env.plan": "sha256:plan"}
     api.verify("x:1", request, host=NO_GPU, engine=words(image(labels=labels)), records=records)
     [file] = records.folder.iterdir()
-    record = load(records.folder, model.decode(file.read_bytes(), Record).host.node, "x:1")
-    assert isinstance(record, Record)
+    kept = statement.read(contents(model.decode(file.read_bytes(), Envelope)))
+    found = load(records.folder, kept.host.node, "x:1")
+    assert isinstance(found, Kept)
+    record = found.record
     assert (record.verdict, record.plan, record.image_id) == ("not-proved", "sha256:plan", "sha256:1")
+
+
+def test_a_proof_says_where_it_comes_from_and_the_record_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.api.records.probe_host", lambda *_, **__: NO_GPU)
+    monkeypatch.setattr("platform.node", lambda: "node7")
+    records = api.Records(folder=tmp_path / "records")
+    found = {}
+    for anonymous in (False, True):
+        request = VerifyRequest(vendor=Vendor.CPU, anonymous=anonymous)
+        told = api.verify("x:1", request, host=NO_GPU, engine=words(image()), records=records).origin
+        assert told
+        found[anonymous] = told
+        kept = load(records.folder, "node7", "x:1")  # a record stays here, and goes by the real name
+        assert isinstance(kept, Kept)
+        assert (kept.record.host.node, kept.record.at) == ("node7", told.at)
+    assert (found[False].node, found[False].engine) == ("node7", "docker 28.5.2")
+    assert found[True].node.startswith("node-")
+    assert found[True].options["vendor"] == "cpu"
 
 
 def test_a_proof_stands_without_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

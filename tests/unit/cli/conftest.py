@@ -14,7 +14,7 @@ import pytest
 import provision.engine.debian_base  # noqa: F401 - now: under the guard its annotation subprocess.Popen[str] could not be evaluated
 from provision import cli, model
 from provision.cli.app import _Debug
-from provision.engine.protocol import BuildStep, Built, Context, Image, Ran, Run
+from provision.engine.protocol import BuildStep, Built, Context, Image, OnOutput, Ran, Run
 
 HOSTS = Path(__file__).parents[2] / "data" / "hosts"
 SCHEMAS = Path(cli.__file__).parents[1] / "schemas"
@@ -102,7 +102,7 @@ class FakeEngine:
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
         raise AssertionError((archive, tag, labels))
 
-    def run(self, _: Run) -> Ran:
+    def run(self, _: Run, __: OnOutput | None = None) -> Ran:
         if self.error:
             raise self.error
         return Ran(exit_code=1, stdout="", stderr="No module named 'tensorflow'", seconds=0.1)

@@ -15,7 +15,7 @@ import pytest
 from trees import build
 
 from provision import api, probe
-from provision.engine.protocol import Ran, Run
+from provision.engine.protocol import OnOutput, Ran, Run
 from provision.model import Host
 from provision.prove.evidence import MARKER
 
@@ -85,7 +85,7 @@ def test_the_ways_are_numbered() -> None:
         assert len(numbers) > 20
 
 
-def answering(host: Host) -> Callable[[Run], Ran]:
+def answering(host: Host) -> Callable[..., Ran]:
     """Answer as an image does whose workload sees the host's GPU when it is given one."""
     [gpu] = host.gpus
     assert gpu.pci
@@ -94,7 +94,7 @@ def answering(host: Host) -> Callable[[Run], Ran]:
     on_cpu, on_gpu = json.loads(CPU.read_text()), json.loads(recorded.replace(H100_PCI, gpu.pci))
     on_gpu["driver"][0]["uuid"] = gpu.uuid.removeprefix("GPU-").replace("-", "")
 
-    def answer(run: Run) -> Ran:
+    def answer(run: Run, _: OnOutput | None = None) -> Ran:
         spec = json.loads(run.command[3])
         record = on_cpu if run.access.method == "none" else on_gpu
         made = json.dumps({**record, "nonce": spec["nonce"], "spec": spec})

@@ -50,6 +50,7 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
         )
     ],
     "gate": [("gate",)],
+    "key": [("key",)],
     "init": [("init", "--yes", "--output", "new")],
     "run": [("run", "--", "true")],
     "shell": [("shell",)],
@@ -163,7 +164,7 @@ def test_a_report_does_not_keep_what_a_container_said(
 ) -> None:
     said = f"Failed to fetch http://user:{MARK}@packages.example/simple"
     engine = request.getfixturevalue("engine")
-    monkeypatch.setattr(engine, "run", lambda _: Ran(exit_code=1, stdout=said, stderr=said, seconds=0.1))
+    monkeypatch.setattr(engine, "run", lambda *_: Ran(exit_code=1, stdout=said, stderr=said, seconds=0.1))
     files = ("--report", "r.json", "--html", "r.html", "--junit", "r.xml", "--ctrf", "c.json")
     ended = kgpu_env("verify", "x", "--vendor", "cpu", *files)
     assert MARK not in ended.out + ended.err

@@ -1,12 +1,13 @@
 """What `verify` and `gate` refuse, and what `verify` makes of its options."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from provision.model import Proof, Verdict
+from provision.model import Origin, Proof, Verdict
 
 Call = Callable[..., Any]
 WRONG = {
@@ -68,3 +69,28 @@ def test_the_options_reach_the_request(kgpu_env: Call, monkeypatch: pytest.Monke
     assert (request.seconds, request.gpus) == (50.0, "0")
     assert all(Path(name).stat().st_size for name in files)
     assert out.splitlines()[-1] == f"Report    {' '.join(files)}"
+
+
+@pytest.mark.usefixtures("engine")
+def test_stdout_and_the_report_are_one_value(kgpu_env: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    proof = Proof(
+        verdict=Verdict.CPU, reason="as asked", image="here", origin=Origin(node="node7", at="2026-11-23T07:42:31Z")
+    )
+    monkeypatch.setattr("provision.api.verify_here", lambda *_, **__: proof)
+    code, out, _ = kgpu_env("verify", "--here", "--vendor", "cpu", "--json", "--report", tmp_path / "p.json")
+    assert (code, out) == (0, (tmp_path / "p.json").read_text() + "\n")
+    assert json.loads(out)["origin"]["node"] == "node7"
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_anonymous_verification_asks_for_one(kgpu_env: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def verify_here(_: Path, request: object, **__: object) -> Proof:
+        seen.append(request)
+        return Proof(verdict=Verdict.CPU, reason="as asked")
+
+    monkeypatch.setattr("provision.api.verify_here", verify_here)
+    kgpu_env("verify", "--here", "--vendor", "cpu")
+    kgpu_env("verify", "--here", "--vendor", "cpu", "--anonymous")
+    assert [request.anonymous for request in seen] == [False, True]

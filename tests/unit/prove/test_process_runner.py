@@ -43,3 +43,27 @@ def test_at_the_limit_nothing_is_left() -> None:
     while (left := processes(mark)) and time.monotonic() < end:
         time.sleep(0.05)
     assert left == ()
+
+
+def test_what_it_prints_is_heard_while_it_runs() -> None:
+    heard: list[tuple[float, bytes]] = []
+    source = "import time; print('one', flush=True); time.sleep(1); print('two')"
+    ran = run_here(PYTHON, source, "", {}, 30, lambda chunk: heard.append((time.monotonic(), chunk)))
+    assert (ran.stdout, b"".join(chunk for _, chunk in heard)) == ("one\ntwo\n", b"one\ntwo\n")
+    assert heard[-1][0] - heard[0][0] > 0.5
+
+
+def test_much_output_on_both_streams() -> None:
+    source = "import sys; [print('x' * 999, file=one) for _ in range(2000) for one in (sys.stdout, sys.stderr)]"
+    ran = run_here(PYTHON, source, "", {}, 60)
+    assert (ran.exit_code, len(ran.stdout), len(ran.stderr)) == (0, 2_000_000, 2_000_000)
+
+
+def test_a_child_that_keeps_the_streams_is_waited_for_until_the_limit() -> None:
+    source = (
+        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print('x')"
+    )
+    begun = time.monotonic()
+    ran = run_here(PYTHON, source, "", {}, 1.5)
+    assert (ran.timed_out, ran.stdout) == (True, "x\n")
+    assert time.monotonic() - begun < 20

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from provision.engine.protocol import Access, Engine, Image, Ran, Run
+from provision.engine.protocol import Access, Engine, Image, OnOutput, Ran, Run
 from provision.model import (
     Base,
     Driver,
@@ -45,7 +45,7 @@ class Played:
     def image(self, reference: str) -> Image:  # noqa: ARG002 - the protocol's signature
         return self.found
 
-    def run(self, run: Run) -> Ran:
+    def run(self, run: Run, _: OnOutput | None = None) -> Ran:
         self.runs.append(run)
         return self.answer(run)
 
@@ -161,7 +161,8 @@ def test_a_gpu_image_gets_its_access(gpu_record: dict[str, Any], cpu_record: dic
         "minutes": 0,
         "limit": 660.0,
     }
-    assert summary(proof)[0] == "PROVED    the model trained and learned on cuda GPU 0"
+    assert summary(proof)[0].startswith("PROVED  1 of 1 GPU (H100 80GB), ")
+    assert summary(proof)[1] == "      because   the model trained and learned on cuda GPU 0"
 
 
 def test_the_backend_is_that_of_the_stack(cpu_record: dict[str, Any]) -> None:

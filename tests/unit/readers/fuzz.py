@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from outside import (  # type: ignore[import-not-found] # as below
     DATA,
     DIGEST,
+    SIGNER,
     from_apt,
     from_build,
     from_bundle,
@@ -40,6 +42,8 @@ from outside import (  # type: ignore[import-not-found] # as below
     from_record,
     from_registry,
     from_smi,
+    from_statement,
+    from_trusted_key,
     from_variables,
     some_rows,
 )
@@ -49,7 +53,8 @@ from provision.catalogue import load
 from provision.cli.sanitize import plain_json
 from provision.errors import KgpuError, NoStackError
 from provision.model import Host, Request, Vendor, encode
-from provision.records import HostKey, Record, seal
+from provision.records import HostKey, Record, seal, statement
+from provision.records.keys import public_text
 
 UNIT: Final = Path(__file__).parents[1]
 
@@ -99,6 +104,7 @@ _KEPT: Final = Record(
     controlled="",
     proof="sha256:3",
 )
+_PRIVATE: Final = SIGNER.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 _NO_IMAGE: Final = (ValueError, http.client.HTTPException)  # which `probe_image` turns into an OSError
 _PROJECT: Final = b"""\
 vendor: cuda
@@ -150,8 +156,10 @@ def readers() -> dict[str, Reader]:
         ),
         "registry: challenge": Reader(b'Bearer realm="https://auth.example/token",service="x"', from_challenge),
         "docker's logins": Reader(_json({"auths": {"registry.example": {"auth": "dTpw"}}}), from_login),
-        "record": Reader(encode(seal(_KEPT, b"k" * 32)).encode(), from_record),
-        "key": Reader(b"0123456789abcdef0123456789abcdef", from_key),
+        "record": Reader(encode(seal(_KEPT, SIGNER).envelope).encode(), from_record),
+        "statement in a record": Reader(statement.statement(_KEPT), from_statement, (ValueError,)),
+        "key": Reader(_PRIVATE, from_key),
+        "trusted key": Reader(public_text(SIGNER.public_key()).encode(), from_trusted_key),
         "lock": Reader(_a_lock(), from_lock),
         "project file": Reader(_json(yaml.safe_load(_PROJECT)), from_project),
         "project file, its text": Reader(_PROJECT, from_project),

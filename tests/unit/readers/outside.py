@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from spoilt import spoil  # type: ignore[import-not-found] # it lies beside this file, and no package holds them
 from trees import make
 
 from provision.api import read_host
-from provision.api.records import read_key
 from provision.catalogue import load
 from provision.cli.sanitize import plain_json
 from provision.compat import Self
@@ -37,12 +37,14 @@ from provision.probe import Lookups, probe_files
 from provision.probe.cdi import parse_spec
 from provision.probe.nvidia_parsers import parse_smi_list, parse_smi_table
 from provision.prove.evidence import Problem, parse_result
-from provision.records import HostKey, Record, State, answer, problem, seal
+from provision.records import HostKey, Kept, State, answer, seal, statement
+from provision.records.keys import read_private, read_public
 from provision.records.store import _read
 from provision.registry import read_image
 from provision.registry.client import Response
 from provision.registry.token import token_request
 
+SIGNER: Final = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 DATA: Final = Path(__file__).parents[2] / "data"
 DIGEST: Final = "sha256:" + "0" * 64  # in an answer: of the answer that comes after it
 
@@ -64,7 +66,11 @@ def from_host(body: bytes, folder: Path) -> object:
 
 
 def from_key(body: bytes, folder: Path) -> object:
-    return read_key(put(folder, body))
+    return read_private(put(folder, body))
+
+
+def from_trusted_key(body: bytes, folder: Path) -> object:
+    return read_public(put(folder, body))
 
 
 def from_lock(body: bytes, folder: Path) -> object:
@@ -74,13 +80,17 @@ def from_lock(body: bytes, folder: Path) -> object:
 def from_record(body: bytes, folder: Path) -> object:
     found = _read(put(folder, body))
     now = HostKey(node="node1", kernel="", drivers=(), gpus=(), layout=())
-    if isinstance(found, Record):
-        problem(found, b"k" * 32)
-        shown(answer(seal(found), "site/x:1", now, "sha256:1", "1.0"))  # as a careful editor leaves it
-    told = answer(found, "site/x:1", now, "sha256:1", "1.0")
+    keys = (SIGNER.public_key(),)
+    if isinstance(found, Kept):  # and as one who has the key leaves it
+        shown(answer(seal(found.record, SIGNER), "site/x:1", now, "sha256:1", "1.0", keys=keys))
+    told = answer(found, "site/x:1", now, "sha256:1", "1.0", keys=keys)
     if told.state is State.REFUSED:
         raise KgpuError(told.code, told.reason)
     return shown(told)
+
+
+def from_statement(body: bytes, _: Path) -> object:
+    return shown(statement.read(body))
 
 
 def from_project(body: bytes, folder: Path) -> object:

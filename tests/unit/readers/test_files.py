@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from provision.api import read_host
-from provision.api.records import read_key
 from provision.catalogue import load
 from provision.catalogue.yaml_file import read_yaml
 from provision.config import read_project
@@ -19,6 +18,8 @@ from provision.engine.pip_config import settings
 from provision.errors import InputError
 from provision.files import LIMIT, read_file, writable_by_all
 from provision.lock import read_lock
+from provision.records import Refused
+from provision.records.keys import read_private, read_public
 from provision.records.store import _read
 
 
@@ -53,7 +54,8 @@ STRANGE: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 READERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "host file": (read_host, "KGE-606"),
-    "key": (read_key, "KGE-591"),
+    "key": (read_private, "KGE-591"),
+    "trusted key": (read_public, "KGE-591"),
     "lock": (read_lock, "KGE-620"),
     "project file": (read_project, "KGE-603"),
     "catalogue": (read_yaml, "KGE-201"),
@@ -76,8 +78,8 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, reader: str, kind: s
 def test_a_record_that_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
     make, told = STRANGE[kind]
     found = _read(make(tmp_path / "record.json"))
-    assert isinstance(found, str)
-    assert told in found
+    assert isinstance(found, Refused)
+    assert told in found.why
 
 
 def test_what_is_read_by_the_way_is_passed_over(tmp_path: Path) -> None:

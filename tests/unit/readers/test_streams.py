@@ -38,6 +38,7 @@ CASES: Final = {
     "build": Case(STACK, ENGINE, answers=False),
     "verify": Case(("x",), ENGINE, answers=False),
     "gate": Case((), NOT_PROVED),
+    "key": Case((), OK),
     "init": Case((), USAGE, answers=False),
     "run": Case(("--", "true"), ENGINE, answers=False),
     "shell": Case((), USAGE, answers=False),

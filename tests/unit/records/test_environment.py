@@ -6,14 +6,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.errors import InputError
 from provision.model import Host
 from provision.prove.workload import container
-from provision.records import Environment, Record, State, answer, environment, host_key, seal, title
+from provision.records import Environment, Kept, Record, State, answer, environment, host_key, seal, title
 from provision.records.environment import VARIABLES
 
 PYTHON = Path(sys.executable)
+SIGNER = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+KEYS = (SIGNER.public_key(),)
 THERE = Environment(
     path="/opt/venv/bin/python",
     python="3.11.2",
@@ -25,7 +28,7 @@ NAME = title(Path(THERE.path))
 HOST = host_key(Host(kernel="6.1.0"), "pod-7")
 
 
-def kept(**more: Any) -> Record:  # noqa: ANN401 - fields of several types
+def kept(**more: Any) -> Kept:  # noqa: ANN401 - fields of several types
     record = Record(
         tool="1.0",
         host=HOST,
@@ -43,11 +46,11 @@ def kept(**more: Any) -> Record:  # noqa: ANN401 - fields of several types
         controlled="2026-11-22T10:00:00Z",
         proof="sha256:3",
     )
-    return seal(msgspec.structs.replace(record, **more))
+    return seal(msgspec.structs.replace(record, **more), SIGNER)
 
 
-def gate(record: Record | None, **changed: Any) -> Any:  # noqa: ANN401 - fields of several types
-    return answer(record, NAME, HOST, msgspec.structs.replace(THERE, **changed), "1.0")
+def gate(record: Kept | None, **changed: Any) -> Any:  # noqa: ANN401 - fields of several types
+    return answer(record, NAME, HOST, msgspec.structs.replace(THERE, **changed), "1.0", keys=KEYS)
 
 
 def test_an_environment_that_is_as_it_was() -> None:
@@ -95,7 +98,7 @@ def test_without_a_record_it_was_never_proved() -> None:
 
 def test_the_record_of_an_image_is_none_of_an_environment() -> None:
     assert gate(kept(environment=None, image_id="sha256:1")).state is State.STALE
-    assert answer(kept(), NAME, HOST, "sha256:1", "1.0").state is State.STALE
+    assert answer(kept(), NAME, HOST, "sha256:1", "1.0", keys=KEYS).state is State.STALE
 
 
 @pytest.mark.process

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provision.api import gate_here
-from provision.api.records import Records, host_now, keep, known_control
+from provision.api.records import Records, host_now, keep, key_pair, known_control
 from provision.model import Check, Proof, Status, Verdict
 from provision.records import State, environment, title
 
@@ -19,18 +19,28 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def records(tmp_path: Path) -> Records:
-    return Records(folder=tmp_path / "records", key=b"0123456789abcdef")
+    return Records(folder=tmp_path / "records")
 
 
 def kept(records: Records) -> None:
     keep(PROOF, records, host_now(), environment=environment(PYTHON, os.environ))
 
 
-def test_never_then_proved(records: Records) -> None:
+def test_never_then_proved(records: Records, tmp_path: Path) -> None:
     assert gate_here(PYTHON, records).state is State.NEVER
     kept(records)
     assert gate_here(PYTHON, records).state is State.PROVED
-    assert gate_here(PYTHON, Records(folder=records.folder, key=b"fedcba9876543210")).state is State.REFUSED
+    (tmp_path / "site.pub").write_text(key_pair(tmp_path / "site.pem").public)
+    trusting = Records(folder=records.folder, trusted=(tmp_path / "site.pub",))
+    assert gate_here(PYTHON, trusting).state is State.REFUSED
+    keep(
+        PROOF,
+        Records(folder=records.folder, key=tmp_path / "site.pem"),
+        host_now(),
+        environment=environment(PYTHON, os.environ),
+    )
+    assert gate_here(PYTHON, trusting).state is State.PROVED
+    assert gate_here(PYTHON, records).state is State.REFUSED  # its own key did not sign it
 
 
 def test_a_gpu_that_is_hidden_afterwards_closes_it(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
