@@ -7,6 +7,7 @@ its own socket, folders, containerd and namespaces.
 
 import contextlib
 import json
+import lzma
 import os
 import re
 import shutil
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = ("docker.io", "containerd")
 # Of the packages: no client, no network plug-ins, no proxy for ports.
-PROGRAMS = ("sbin/dockerd", "bin/containerd", "bin/containerd-shim-runc-v2", "bin/docker-init")
+PROGRAMS = ("sbin/dockerd", "bin/containerd", "bin/containerd-shim-runc-v2")
+OWN = ("runc", "docker-init")  # Debian 12's: the unstable suite's runc needs glibc 2.38
 # The machine's own C library must serve, and its loader: another one beside them would not start.
 OF_LIBC = re.compile(r"(ld-linux|libc|libm|libdl|libpthread|librt|libresolv)[.-]")
 GLIBC = (2, 35)  # what those programs need
@@ -97,22 +99,28 @@ class Apt:
             one.unlink()
 
 
-def pack(tree: Path, archive: Path) -> None:
-    """Write what a daemon needs of unpacked packages, with this machine's runc and libraries, as a tar.xz.
+def pack(tree: Path, archive: Path, preset: int = 9) -> None:
+    """Write what a daemon needs of unpacked packages, with this machine's own programs and libraries, as a tar.xz.
+
+    Args:
+        tree: the unpacked packages.
+        archive: the file to write.
+        preset: of xz: 9 makes the smallest archive, 0 is the quickest.
 
     Raises:
-        RuntimeError: this machine has no runc, or the packages lack a program.
+        RuntimeError: this machine or the packages lack a program.
     """
-    runc = shutil.which("runc")
-    programs = [tree / "usr" / name for name in PROGRAMS]
-    lacking = [str(path) for path in programs if not path.exists()] + ([] if runc else ["runc"])
-    if lacking or not runc:
+    own = {name: shutil.which(name) for name in OWN}
+    programs = {Path(name).name: tree / "usr" / name for name in PROGRAMS}
+    programs |= {name: Path(path).resolve() for name, path in own.items() if path}
+    lacking = [name for name in own if name not in programs] + [one for one, at in programs.items() if not at.exists()]
+    if lacking:
         raise RuntimeError(f"not found: {', '.join(lacking)}")
-    with tarfile.open(archive, "w:xz", preset=9, dereference=True) as out:
-        for path in (*programs, Path(runc)):
-            out.add(path, f"usr/bin/{path.name}")
-        for library in sorted({one for path in (*programs, Path(runc)) for one in libraries(path)}):
-            out.add(library, f"usr/lib/{library.name}")
+    with lzma.open(archive, "wb", preset=preset) as packed, tarfile.open(fileobj=packed, mode="w") as out:
+        for name, path in programs.items():
+            out.add(path, f"usr/bin/{name}")
+        for library in sorted({one for path in programs.values() for one in libraries(path)}):
+            out.add(library.resolve(), f"usr/lib/{library.name}")
 
 
 def libraries(program: Path) -> list[Path]:
