@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import provision.catalogue as facts
+from provision import model
 from provision.api.hosts import engine as connection
 from provision.api.hosts import probe_host
 from provision.api.records import Records, host_now, keep, known_control
@@ -68,9 +69,9 @@ def verify(
                 requested, known_control=known_control(records, image, found.image_id, now, requested.backend)
             )
         described = connected.describe()
-        proof = _train(connected, (image, found), requested, replace(here, engine=here.engine or described), known)
+        proof = _train(connected, (image, found), requested, _on(here, described), known)
     if records and now and not of_this_machine(proof, described.address):
-        log(f"warning: no record is kept: the engine at {described.address} is not seen to be this machine's")
+        log(f"warning: no record is kept, for it is not seen that this machine's engine ran it: {described.place}")
     elif records and now:
         _keep(proof, records, now, plan=plan_of(found.labels), known=requested.known_control, log=log)
     return proof
@@ -131,6 +132,12 @@ def of_this_machine(proof: Proof, address: str) -> bool:
     seen = next((item.status for item in proof.checks if item.name == "machine"), Status.UNKNOWN)
     local = not address or address.startswith(LOCAL)
     return seen is Status.PASS or (local and seen is not Status.FAIL)
+
+
+def _on(host: Host, engine: model.Engine) -> Host:
+    """Return the host with its engine as the probe knows it, at the place of the one that answers: a file may err."""
+    known = host.engine or engine
+    return replace(host, engine=replace(known, address=engine.address, machine=engine.machine, system=engine.system))
 
 
 def _environment(python: Path, log: Callable[[str], None]) -> "Environment | None":

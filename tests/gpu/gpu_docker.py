@@ -17,7 +17,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,12 +133,14 @@ def libraries(program: Path) -> list[Path]:
 class Daemon:
     """dockerd with its own socket, folders, namespaces and containerd; `end` leaves nothing of it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each way in which tests' daemons differ
         self,
         programs: Path,
         *,
         features: Mapping[str, bool] | None = None,
         options: Mapping[str, str] | None = None,
+        settings: Mapping[str, object] | None = None,
+        listen: Sequence[str] = (),
         node: str = "",
         place: Path | None = None,
     ) -> None:
@@ -148,6 +150,8 @@ class Daemon:
             programs: the folder with its usr/bin, usr/sbin and usr/lib.
             features: of its configuration.
             options: of its command line, beside or instead of the usual ones.
+            settings: of its configuration, beside the features.
+            listen: addresses beside its socket.
             node: the host name that it sees; empty: this machine's.
             place: where its folder is made; by default where temporary files are.
         """
@@ -155,14 +159,15 @@ class Daemon:
         self.cdi = self.folder / "cdi"
         self.cdi.mkdir()
         self.address = f"unix://{self.folder}/docker.sock"
-        (self.folder / "daemon.json").write_text(json.dumps({"features": dict(features)} if features else {}))
+        configured = {**(settings or {}), **({"features": dict(features)} if features else {})}
+        (self.folder / "daemon.json").write_text(json.dumps(configured))
         places = [str(path) for path in programs.glob("usr/*bin")]
         environment = os.environ | {"PATH": ":".join([*places, os.environ["PATH"]])}
         if (own := programs / "usr" / "lib").is_dir():
             environment["LD_LIBRARY_PATH"] = str(own)
         with (self.folder / "log").open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(STARTER), node, *self._command(options or {})],
+                [sys.executable, str(STARTER), node, *self._command(options or {}, listen)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -170,7 +175,7 @@ class Daemon:
                 start_new_session=True,  # Ctrl-C is for whoever started it, whose end ends it
             )
 
-    def _command(self, more: Mapping[str, str]) -> list[str]:
+    def _command(self, more: Mapping[str, str], listen: Sequence[str]) -> list[str]:
         options = {
             "host": self.address,
             "config-file": self.folder / "daemon.json",
@@ -181,7 +186,8 @@ class Daemon:
             "userland-proxy": "false",
             **more,
         }
-        return ["dockerd", *(f"--{key}={value}" for key, value in options.items())]
+        words = [f"--{key}={value}" for key, value in options.items()]
+        return ["dockerd", *words, *(f"--host={one}" for one in listen)]
 
     @property
     def inside(self) -> tuple[str, ...]:
