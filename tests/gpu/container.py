@@ -38,7 +38,7 @@ from gpu_machine import Room, card, host
 ROOT = gpu_wheels.ROOT
 ENGINE = "engine.tar.xz"
 LIMIT = 64 << 20  # what may travel, with this repository
-FRAMEWORKS = ("jax", "torch")
+FRAMEWORKS = "jax,torch"  # the quicker one first
 WITHIN = 540.0  # seconds for the steps: of ten minutes, without unpacking and the end
 ENDING_SECONDS = 45.0
 
@@ -57,16 +57,17 @@ def prepare(folder: Path, version: str) -> int:
         apt.unpack(Path(name) / "tree", gpu_docker.PACKAGES)
         gpu_docker.pack(Path(name) / "tree", folder / ENGINE)
     code = gpu_wheels.fetch(folder / "wheels", (version,))
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) + repository()
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) + repository(folder)
     say(f"{size / (1 << 20):.1f} MiB travel, this repository among them; {LIMIT >> 20} MiB may")
     return code or int(size > LIMIT)
 
 
-def repository() -> int:
-    """Return the bytes of the files that git knows, or would take."""
+def repository(beside: Path) -> int:
+    """Return the bytes of the files that git knows, or would take, without a folder that may lie among them."""
     words = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\0")
-    return sum((ROOT / name).stat().st_size for name in names if name and (ROOT / name).is_file())
+    paths = [ROOT / name for name in names if name and not (ROOT / name).is_relative_to(beside.resolve())]
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         environment.pop("DOCKER_HOST", None)
         words = [sys.executable, __file__, "steps", str(folder), "--out", str(arguments.out.resolve())]
         words += ["--within", str(arguments.within), "--root", str(arguments.root), "--only", arguments.only]
+        words += ["--frameworks", arguments.frameworks]
         if arguments.host:
             shutil.copy(arguments.host, folder / "host.json")
         with subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL) as process:
@@ -104,7 +106,7 @@ def steps(arguments: argparse.Namespace) -> int:
     folder, begun = arguments.folder, time.monotonic()
     names = tuple(name for name in arguments.only.split(",") if name)
     wheels, told = folder / "wheels", folder / "host.json"
-    frameworks = tuple(name for name in FRAMEWORKS if find_spec(name))
+    frameworks = tuple(name for name in arguments.frameworks.split(",") if find_spec(name))
     scene = Scene(
         folder=folder,
         programs=folder / "engine",
@@ -161,6 +163,7 @@ def options() -> argparse.ArgumentParser:
         runs.add_argument("folder", type=Path)
         runs.add_argument("--out", type=Path, default=ROOT / "docs" / "hardware")
         runs.add_argument("--within", type=float, default=WITHIN, help="seconds for all steps")
+        runs.add_argument("--frameworks", default=FRAMEWORKS, help="that go into the image, as far as they are here")
         runs.add_argument("--only", default="", help="these steps and what they need: 'inside,verify jax'")
         runs.add_argument("--root", type=Path, default=Path("/"), help="rehearsal: has made-up nodes and libraries")
         runs.add_argument("--host", type=Path, help="rehearsal: the host, as kgpu-env probe --json wrote it")

@@ -47,8 +47,8 @@ except OSError as error:
     said["problem"] = str(error)
 print(json.dumps(said))
 """
-# The GPU is not visible, or part of the training was elsewhere: nothing else may be why it is not proved.
-WITHOUT_GPU = ("KGE-507", "KGE-508", "KGE-528")
+# It did not start, did not report, or is no build for the GPU: that it is not proved then shows nothing.
+OTHER_REASONS = ("KGE-502", "KGE-503", "KGE-504", "KGE-505", "KGE-506")
 
 
 class NotPossibleError(Exception):
@@ -288,7 +288,9 @@ def not_proved(scene: Scene, engine: Any) -> dict[str, Any]:  # noqa: ANN401 - a
     )
     proof = api.verify(gpu_image.NAME, wanted, host=scene.host, engine=engine)
     seen = {"verdict": proof.verdict.value, "code": proof.code, "reason": proof.reason, "seen": proof.seen}
-    if proof.verdict is not model.Verdict.NOT_PROVED or proof.code not in WITHOUT_GPU:
+    visible = next((one.status for one in proof.checks if one.name == "visible"), None)
+    unseen = visible is model.Status.FAIL and proof.code not in OTHER_REASONS
+    if proof.verdict is not model.Verdict.NOT_PROVED or not unseen:
         raise WrongError(f"{proof.verdict}: {proof.code} {proof.reason}", **seen)
     return seen
 

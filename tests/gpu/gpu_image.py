@@ -3,6 +3,7 @@
 Nothing is copied on this machine: `tar` reads the files where they are, and the engine unpacks what it is sent.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -85,7 +86,8 @@ def files_of(one: Distribution) -> Iterator[Path]:
 
 def standard_library() -> Iterator[Path]:
     """Yield the interpreter's own modules."""
-    for place in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}:
+    bases = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    for place in {sysconfig.get_path(name, vars=bases) for name in ("stdlib", "platstdlib")}:
         for path in Path(place).rglob("*"):
             inner = f"/{path.relative_to(place)}"
             if "-packages/" not in inner and not NOT_NEEDED.search(inner) and (path.is_symlink() or path.is_file()):
@@ -158,7 +160,10 @@ def stage(folder: Path, wheels: Path | None) -> None:
 def changes() -> list[str]:
     """Return the image's configuration, as lines of a Dockerfile."""
     path = ":".join((str(Path(sys.executable).parent), str(TOOLKIT / "bin"), "/usr/bin", "/bin"))
-    return [f"ENV PATH={path}", f"ENV PYTHONPATH={WHEELS}", "ENV NVIDIA_VISIBLE_DEVICES=all", 'CMD ["python3"]']
+    # As an image for NVIDIA's GPUs says of itself; and where this Python looks for libraries.
+    variables = {"PATH": path, "PYTHONPATH": WHEELS, "NVIDIA_VISIBLE_DEVICES": "all"}
+    variables |= {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if os.environ.get(name)}
+    return [*(f"ENV {name}={value}" for name, value in variables.items()), 'CMD ["python3"]']
 
 
 def archive(found: Tree, staged: Path, listing: Path) -> "subprocess.Popen[bytes]":
