@@ -28,7 +28,7 @@ from provision import api, model
 from provision.engine.access import device_access
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Access, Ran, Run
-from provision.model.inside import PROJECT
+from provision.model.inside import PROJECT, SCRATCH
 from provision.prove import VerifyRequest
 
 OK, FAILED, NOT_POSSIBLE = "ok", "failed", "not possible"
@@ -184,6 +184,7 @@ def read_host(scene: Scene) -> model.Host:
 
 def image(scene: Scene) -> dict[str, Any]:
     """Make an image of this machine's own Python, and import it."""
+    hidden(SCRATCH, "is memory of a container's own")
     found = gpu_image.tree(scene.frameworks)
     staged = scene.folder / "stage"
     staged.mkdir()
@@ -202,6 +203,16 @@ def image(scene: Scene) -> dict[str, Any]:
     if process.returncode != 0 or there is None or "errorDetail" in text:
         raise WrongError(f"tar: {said.strip()[-500:]}; engine: {text.strip()[-500:]}")
     return {"files": len(found.files), "bytes": there.size_bytes, "frameworks": scene.frameworks}
+
+
+def hidden(folder: str, why: str) -> None:
+    """Refuse a Python that lies where a container has something else.
+
+    Raises:
+        NotPossibleError: it does.
+    """
+    if any(path.is_relative_to(folder) for path in (Path(sys.executable), Path(sys.executable).resolve())):
+        raise NotPossibleError(f"this Python is below {folder}, which {why}")
 
 
 def inside(scene: Scene) -> dict[str, Any]:
@@ -312,8 +323,7 @@ def gate(scene: Scene) -> dict[str, Any]:
 
 def command_inside(scene: Scene) -> dict[str, Any]:
     """Run a command in the image as a person does."""
-    if any(path.is_relative_to(PROJECT) for path in (Path(sys.executable), Path(sys.executable).resolve())):
-        raise NotPossibleError(f"the project is mounted at {PROJECT}, over this Python")
+    hidden(PROJECT, "is where the project is mounted")
     words = ["run", "--image", gpu_image.NAME, "--project", str(scene.folder), "--", "python3", "-c", INSIDE]
     ended = call(["-c", MAIN, *words], scene.environment, scene.left)
     ran = Ran(exit_code=ended.code, stdout=ended.stdout, stderr=ended.stderr, seconds=0.0)
