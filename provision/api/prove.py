@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 import provision.catalogue as facts
+from provision import model
 from provision.api.hosts import engine as connection
 from provision.api.hosts import probe_host
 from provision.api.records import Records, host_now, keep, known_control
@@ -74,11 +75,11 @@ def verify(
                 requested, known_control=known_control(records, image, found.image_id, now, requested.backend)
             )
         described = connected.describe()
-        there = replace(here, engine=here.engine or described)
+        there = _on(here, described)
         proof = _train(connected, (image, found), requested, there, known, on_event=on_event)
     proof = _with_origin(proof, replace(there, engine=described), requested, contained=True)
     if records and now and not of_this_machine(proof, described.address):
-        log(f"warning: no record is kept: the engine at {described.address} is not seen to be this machine's")
+        log(f"warning: no record is kept, for it is not seen that this machine's engine ran it: {described.place}")
     elif records and now:
         _keep(proof, records, now, plan=plan_of(found.labels), known=requested.known_control, log=log)
     return proof
@@ -149,7 +150,10 @@ def _with_origin(proof: Proof, host: Host, request: "VerifyRequest", *, containe
         secret = MACHINE_ID.read_bytes()
     except OSError:
         secret = b""
-    return with_origin(proof, host, request, node=platform.node(), at=now, secret=secret, contained=contained)
+    node, engine = platform.node(), host.engine
+    if contained and engine and engine.machine and engine.address and not engine.address.startswith(LOCAL):
+        node = engine.machine  # it trained there
+    return with_origin(proof, host, request, node=node, at=now, secret=secret, contained=contained)
 
 
 def of_this_machine(proof: Proof, address: str) -> bool:
@@ -157,6 +161,12 @@ def of_this_machine(proof: Proof, address: str) -> bool:
     seen = next((item.status for item in proof.checks if item.name == "machine"), Status.UNKNOWN)
     local = not address or address.startswith(LOCAL)
     return seen is Status.PASS or (local and seen is not Status.FAIL)
+
+
+def _on(host: Host, engine: model.Engine) -> Host:
+    """Return the host with its engine as the probe knows it, at the place of the one that answers: a file may err."""
+    known = host.engine or engine
+    return replace(host, engine=replace(known, address=engine.address, machine=engine.machine, system=engine.system))
 
 
 def _environment(python: Path, log: Callable[[str], None]) -> "Environment | None":

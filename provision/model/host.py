@@ -96,6 +96,11 @@ class Engine(Value):
     machine: str = ""  # the name of the machine that it runs on
     system: str = ""  # of that machine: "Debian GNU/Linux 12", "Docker Desktop"
 
+    @property
+    def place(self) -> str:
+        """Where it is, as far as it tells: its address, and the machine."""
+        return f"{self.address}, which is {self.machine}" if self.machine else self.address
+
 
 class Host(Value):
     """Everything that a probe found; `probe --json` prints it and `--host FILE` reads it."""

@@ -17,6 +17,7 @@ class Reason(NamedTuple):
     fix: str = ""
     seen: str = ""  # the line or detail it was recognised by
     speaker: str = ""  # whose words that line is: cuda, docker
+    general: bool = False  # those words follow from other faults
 
 
 def diagnose(text: str, vendor: Vendor, patterns: Iterable[KnownError], known: Facts | None = None) -> Reason | None:
@@ -30,4 +31,6 @@ def diagnose(text: str, vendor: Vendor, patterns: Iterable[KnownError], known: F
     """
     found = recognise(text, patterns, (known or Facts())._replace(vendor=vendor))
     first = next((one for one in found if not one.is_harmless), None)
-    return Reason(first.text, first.code, first.fix, first.line, first.row.speaker) if first else None
+    if first is None:
+        return None
+    return Reason(first.text, first.code, first.fix, first.line, first.row.speaker, first.row.general)

@@ -13,7 +13,7 @@ from provision.engine.protocol import Ran
 from provision.model import Check, ExpectedDevice, Status, Verdict
 from provision.prove.checks import table
 from provision.prove.checks.case import Case
-from provision.prove.checks.container import FIX_HOST, SIGNALS, ending, hiding
+from provision.prove.checks.container import FIX_HOST, SIGNALS, ending, hiding, nodes_inside
 from provision.prove.checks.devices import counted
 from provision.prove.checks.placement import learned_on_cpu
 from provision.prove.checks.row import ELSEWHERE, NO_FRAMEWORK, NO_GPU, NO_PYTHON, NO_REPORT, NOT_VISIBLE, READ_LOG
@@ -205,6 +205,9 @@ def failure_explained(found: Findings) -> Reason | None:
     """
     failed = any(record.error for record in found.case.evidence.trainings)
     if not failed and not found.failed("visible"):
+        return None
+    # What follows from other faults does not outweigh that no device has arrived.
+    if found.known and found.known.general and not nodes_inside(found.case.expectation, found.case.evidence):
         return None
     return found.explained("the GPU was not used{on_cpu}" if found.unused else "the training on the GPU failed")
 

@@ -265,10 +265,9 @@ def _engine_words(host: Host) -> str:
     engine = host.engine
     if engine is None:
         return ""
-    named = f", which is {engine.machine}" if engine.machine else ""
     own = f"; {engine.system} has a kernel of its own" if "desktop" in engine.system.lower() else ""
     own = own or ("; WSL2 has a kernel of its own" if host.wsl else "")
-    return f"{engine.name} at {engine.address}{named}{own}"
+    return f"{engine.name} at {engine.place}{own}"
 
 
 def specification(request: VerifyRequest, expectation: Expectation, nonce: str) -> str:

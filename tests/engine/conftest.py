@@ -5,7 +5,6 @@ import hashlib
 import inspect
 import os
 import pty
-import re
 import shutil
 import socket
 import struct
@@ -20,8 +19,8 @@ from subprocess import CompletedProcess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from gpu_docker import Apt
 
-from provision.engine.apt_sources import machine_sources
 from provision.engine.debian_base import make_base
 from provision.engine.docker import connect
 from provision.engine.docker_engine import DockerEngine
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 BASE = f"kgpu-test/base:{hashlib.sha256(Path(inspect.getfile(make_base)).read_bytes()).hexdigest()[:12]}"
 LOCKS = Path(__file__).parent / "locks"  # of x86-64
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 Build = Callable[..., Built]
 
 
@@ -264,57 +262,6 @@ def locked(folder: Path, name: str) -> list[str]:
 @pytest.fixture(name="locked")
 def locked_fixture() -> Callable[[Path, str], list[str]]:
     return locked
-
-
-def mirror() -> str:
-    """Where this machine gets Debian from."""
-    release = Path("/etc/os-release").read_text()
-    codename = re.search(r"^VERSION_CODENAME=\W*(\w+)", release, re.MULTILINE)
-    lines, stanzas = machine_sources(codename[1] if codename else "")
-    found = [re.search(r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)", line) for line in lines]
-    found += [re.search(r"^Uris:\s*(\S+)", stanza, re.MULTILINE) for stanza in stanzas]
-    places = [match[1] for match in found if match and "security" not in match[1]]
-    if not places:
-        pytest.fail("this machine has no apt source of Debian's main component", pytrace=False)
-    return places[0]
-
-
-class Apt:
-    """apt with sources and state of its own: the machine's lists, cache and packages stay as they are."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("parts", "state/lists/partial", "cache/archives/partial"):
-            (folder / name).mkdir(parents=True)
-        (folder / "status").touch()
-        stanza = f"Types: deb\nURIs: {mirror()}\nSuites: unstable\nComponents: main\nSigned-By: {KEYRING}\n"
-        (folder / "parts" / "unstable.sources").write_text(stanza)
-
-    def __call__(self, *words: str) -> None:
-        settings = {
-            "Dir::Etc::SourceList": "/dev/null",
-            "Dir::Etc::SourceParts": self.folder / "parts",
-            "Dir::State": self.folder / "state",
-            "Dir::State::status": self.folder / "status",
-            "Dir::Cache": self.folder / "cache",
-            "APT::Sandbox::User": "root",  # apt's own user may not enter the folder
-            "APT::Update::Error-Mode": "any",  # a suite that is not reached is otherwise a warning
-            "Acquire::Languages": "none",
-            "Acquire::Retries": 2,
-        }
-        options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-        command = ["apt-get", "-q", *options, *words]
-        ended = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120)
-        if ended.returncode != 0:
-            what = f"apt-get {' '.join(words)} of Debian's unstable suite failed"
-            pytest.fail(f"{what}:\n{ended.stderr.strip()}", pytrace=False)
-
-    def unpack(self, place: Path, packages: tuple[str, ...]) -> None:
-        place.mkdir()
-        self("download", *packages)
-        for one in sorted(self.folder.glob("*.deb")):
-            subprocess.run(["dpkg", "-x", str(one), str(place)], check=True)
-            one.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ VERSIONS = ("3.11", "3.12", "3.13")  # of the Pythons that frameworks with CUDA 
 GLIBC = ("2_34", "2_31", "2_28", "2_27", "2_26", "2_24", "2_17")
 # What belongs to the machine's Python and is not to be hidden by a wheel: it must fit the GPU's libraries.
 NATIVE = ("numpy", "ml_dtypes", "jax", "torch", "tensorflow", "nvidia", "triton", "scipy")
+RESOLVER = "uv"  # asks an index, which no such machine has, and is as large as all the others
 
 
 def fetch(folder: Path, versions: tuple[str, ...] = VERSIONS) -> int:
@@ -21,6 +22,7 @@ def fetch(folder: Path, versions: tuple[str, ...] = VERSIONS) -> int:
     project = re.search(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL | re.MULTILINE)
     assert project is not None
     needs = ["keras", *re.findall(r'^\s*"([^"]+)"', project[1], re.MULTILINE)]
+    needs = [need for need in needs if not re.match(rf"{RESOLVER}\b", need)]
     return max(_download(folder / version, version, needs) for version in versions)
 
 

@@ -160,12 +160,13 @@ def unasked(case: Case) -> Outcome:
         return nothing(case)
     if expectation.vendor is Vendor.CPU:
         return Status.SKIP, "no GPU was asked for"
-    told = (_closed(node) if node.error else f"{node.path} opens" for node in _nodes(expectation, case.found))
+    told = (_closed(node) if node.error else f"{node.path} opens" for node in nodes_inside(expectation, case.found))
     inside = "; ".join(told) or f"no {expectation.vendor.maker} device node is {expectation.inside}"
     return Status.UNKNOWN, f"{inside}; {expectation.framework} could not be asked"
 
 
-def _nodes(expectation: Expectation, evidence: Evidence) -> list[Node]:
+def nodes_inside(expectation: Expectation, evidence: Evidence) -> list[Node]:
+    """Return the maker's device nodes that are where it ran."""
     pattern = re.compile(expectation.vendor.row.node)
     return [node for node in evidence.environment.nodes if pattern.fullmatch(node.path)]
 
@@ -180,7 +181,7 @@ def _invisible(expectation: Expectation, evidence: Evidence) -> Iterator[str]:
         yield f"{expectation.framework} fails when it lists its devices: {evidence.listing_error.text}"
     if seen < need:
         yield from hiding(expectation, evidence)
-    nodes = _nodes(expectation, evidence)
+    nodes = nodes_inside(expectation, evidence)
     if not nodes:
         yield f"no {expectation.vendor.maker} device node is {expectation.inside}"
     elif all(node.error for node in nodes):

@@ -7,36 +7,22 @@ Docker 28 starts with, and with containerd's image store.
 
 import json
 import os
-import shutil
-import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from gpu_docker import PACKAGES, Daemon
 
-from provision.engine.docker import connect
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import BuildStep, Built, Context
-from provision.errors import KgpuError
 
 if TYPE_CHECKING:
     from docker import APIClient
 
-START_SECONDS = 30
-END_SECONDS = 30
 NOT_NEEDED = ("doc", "locale", "man", "perl")  # of /usr/share, a third of the base
-# A new namespace's loopback is down. SIOCSIFFLAGS (netdevice(7)) with IFF_UP | IFF_RUNNING; `ip` may not be there.
-LOOPBACK = """
-import fcntl, os, socket, struct, sys
-with socket.socket() as opened:
-    fcntl.ioctl(opened, 0x8914, struct.pack("16sh14x", b"lo", 0x41))
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
 
 
 def fail(text: str) -> None:
@@ -48,97 +34,13 @@ def programs(unstable: Callable[..., Path]) -> Path:
     """The folder of the unpacked packages; runc is the machine's."""
     if os.geteuid() != 0:
         fail("they start a daemon and need root")
-    return unstable("docker.io", "containerd")
-
-
-class Daemon:
-    """dockerd with its own socket, folders, namespace and containerd; `end` leaves nothing of it."""
-
-    def __init__(self, programs: Path, features: dict[str, bool]) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="kgpu-d-"))  # short: a socket's path has at most 107 bytes
-        self.cdi = self.folder / "cdi"
-        self.cdi.mkdir()
-        self.address = f"unix://{self.folder}/docker.sock"
-        (self.folder / "daemon.json").write_text(json.dumps({"features": features} if features else {}))
-        places = [str(path) for path in programs.glob("usr/*bin")]
-        with (self.folder / "log").open("w") as log:
-            self.process = subprocess.Popen(
-                self._command(),
-                env=os.environ | {"PATH": ":".join([*places, os.environ["PATH"]])},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the tests, whose end ends it
-            )
-
-    def _command(self) -> list[str]:
-        options = {
-            "host": self.address,
-            "config-file": self.folder / "daemon.json",
-            "data-root": self.folder / "data",
-            "exec-root": self.folder / "exec",
-            "pidfile": self.folder / "docker.pid",
-            "cdi-spec-dir": self.cdi,
-            "userland-proxy": "false",
-        }
-        docker = ["dockerd", *(f"--{key}={value}" for key, value in options.items())]
-        # setpriv: it ends with the tests' process, also when that is killed.
-        return ["setpriv", "--pdeathsig=TERM", "unshare", "--net", sys.executable, "-c", LOOPBACK, *docker]
-
-    @property
-    def inside(self) -> tuple[str, ...]:
-        """What starts a command in the daemon's network."""
-        return ("nsenter", f"--net=/proc/{self.process.pid}/ns/net")
-
-    def wait(self) -> DockerEngine:
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                found = connect(self.address)
-            except KgpuError:
-                time.sleep(0.1)
-            else:
-                assert isinstance(found, DockerEngine)
-                return found
-        log = (self.folder / "log").read_text().splitlines()[-15:]
-        self.end()
-        return pytest.fail("\n".join(["Debian's current dockerd does not start:", *log]), pytrace=False)
-
-    def end(self) -> None:
-        containerd = self._containerd()
-        self.process.terminate()
-        try:
-            self.process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if containerd and str(self.folder).encode() in cmdline(containerd):
-            os.kill(containerd, signal.SIGKILL)
-        for mounted in reversed(self.mounts()):
-            subprocess.run(["umount", "--lazy", mounted], check=False)
-        shutil.rmtree(self.folder)
-
-    def _containerd(self) -> int:
-        """The process that dockerd started for itself and ends itself, unless it is killed."""
-        path = self.folder / "exec" / "containerd" / "containerd.pid"
-        return int(path.read_text()) if path.exists() else 0
-
-    def mounts(self) -> list[str]:
-        found = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
-        return [place for place in found if Path(place).is_relative_to(self.folder)]
-
-
-def cmdline(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has ended
-        return b""
+    return unstable(*PACKAGES)
 
 
 @pytest.fixture
 def daemon(programs: Path) -> Callable[..., Daemon]:
     """Starts one more; the test ends it."""
-    return lambda **features: Daemon(programs, features)
+    return lambda **features: Daemon(programs, features=features)
 
 
 class Modern(NamedTuple):
@@ -161,7 +63,7 @@ class Modern(NamedTuple):
 @pytest.fixture(scope="session", params=["graph", "containerd"])
 def docker28(programs: Path, request: pytest.FixtureRequest) -> Iterator[Modern]:
     store: str = request.param
-    daemon = Daemon(programs, {"containerd-snapshotter": True} if store == "containerd" else {})
+    daemon = Daemon(programs, features={"containerd-snapshotter": True} if store == "containerd" else {})
     engine = daemon.wait()
 
     def spec(kind: str, edits: dict[str, dict[str, object]]) -> None:

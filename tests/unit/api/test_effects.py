@@ -208,7 +208,25 @@ def test_another_machine_s_proof_is_not_kept_here(
     api.verify("x:1", request, host=NO_GPU, engine=words(image()), records=records, log=told.append)
     local = address.startswith("unix:")
     assert records.folder.exists() == local
-    assert (f"warning: no record is kept: the engine at {address}" in told[-1]) != local
+    assert (told[-1].startswith("warning: no record is kept") and f"{address}, which is node8" in told[-1]) != local
+
+
+def test_the_engine_that_answers_is_named_whatever_the_host_s_file_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was made on another machine has that one's engine in it; its way to the GPUs stays."""
+    here = model.Engine(name="docker", version="28.5.2", address="tcp://10.0.0.7:2375", machine="node8", system="d")
+    monkeypatch.setattr(Words, "describe", lambda _: here)
+    seen: list[model.Engine | None] = []
+
+    def words_of(host: Host) -> str:
+        seen.append(host.engine)
+        return ""
+
+    monkeypatch.setattr("provision.prove.runner._engine_words", words_of)
+    told = model.Engine(name="docker", version="20.10", cdi=("nvidia.com/gpu=all",), address="unix:///x", machine="n1")
+    api.verify("x:1", VerifyRequest(vendor=Vendor.CPU), host=Host(engine=told), engine=words(image()))
+    assert seen == [msgspec.structs.replace(told, address=here.address, machine="node8", system="d")]
+    assert here.place == "tcp://10.0.0.7:2375, which is node8"
+    assert model.Engine(name="docker", version="1", address="unix:///x").place == "unix:///x"
 
 
 @pytest.mark.parametrize(("status", "here"), [(Status.PASS, True), (Status.UNKNOWN, False), (Status.FAIL, False)])

@@ -8,6 +8,7 @@ from provision.engine.protocol import Ran
 from provision.model import Engine, Gpu, Host, Toolkit, Vendor
 from provision.prove import Evidence, Expectation, Problem
 from provision.prove.diagnose import diagnose
+from provision.prove.evidence import Node
 from provision.prove.judge import judge
 
 ROWS = load().errors
@@ -54,6 +55,29 @@ def test_a_log_line_explains_the_cpu(cuda: Expectation, done: Ran, cpu_evidence:
     assert proof.code == "KGE-814"
     assert "the model trained on the CPU" in proof.reason
     assert "libcudart" in proof.reason
+
+
+# JAX 0.12 for CUDA 13 in a container that got no device, and no library of the driver.
+WITHOUT_DEVICE = """\
+RuntimeError: jaxlib/cuda/versions_helpers.cc:52: operation cuptiGetVersion(&version) failed: Unknown CUPTI error 999. \
+This probably means that JAX was unable to load cupti.
+RuntimeError: Unable to load cuPTI. Is it installed?
+jax: Unknown backend: 'gpu' requested, but no platforms that are instances of gpu are present. \
+Platforms present are: cpu
+"""
+
+
+def test_what_follows_from_a_missing_device_is_not_its_cause(
+    cuda: Expectation, done: Ran, cpu_evidence: Evidence
+) -> None:
+    """JAX says so of CUPTI and of its plug-in, which are as they should be."""
+    built = msgspec.structs.replace(cpu_evidence, build={"is_cuda_build": "True"})
+    proof = judge(cuda, msgspec.structs.replace(done, stderr=WITHOUT_DEVICE), built, ROWS)
+    assert proof.code == "KGE-507", f"{proof.reason}: {proof.seen}"
+    assert "no NVIDIA device node is inside the container" in proof.seen
+    nodes = (Node(path="/dev/nvidia0", error=None),)
+    there = msgspec.structs.replace(built, environment=msgspec.structs.replace(built.environment, nodes=nodes))
+    assert judge(cuda, msgspec.structs.replace(done, stderr=WITHOUT_DEVICE), there, ROWS).code == "KGE-831"
 
 
 def test_a_refusal_that_no_row_knows_says_so(cuda: Expectation, done: Ran) -> None:
