@@ -11,6 +11,7 @@ from provision.api.hosts import engine, probe_host, read_host
 from provision.api.images import build, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
 from provision.api.locks import lock
+from provision.api.prepare import preparation, prepare
 from provision.api.prove import verify, verify_here
 from provision.api.records import Records, gate, gate_here, read_key
 from provision.api.stacks import render, resolve
@@ -29,6 +30,8 @@ __all__ = [
     "lock",
     "look_up",
     "pinned",
+    "preparation",
+    "prepare",
     "probe_host",
     "read_configuration",
     "read_host",

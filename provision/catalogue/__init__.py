@@ -71,6 +71,11 @@ class _Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lanes: tuple[rows.Lanes, ...]
 
 
+class _Prepare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    repositories: tuple[rows.Repository, ...]
+    engines: tuple[rows.EnginePackages, ...]
+
+
 class _Legend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources: tuple[Source, ...]
 
@@ -146,6 +151,11 @@ class Catalogue:
         return self._read("speed.yaml", _Speed).lanes
 
     @cached_property
+    def prepare(self) -> _Prepare:
+        """`prepare.yaml`: what a bare node needs, and from where."""
+        return self._read("prepare.yaml", _Prepare)
+
+    @cached_property
     def sources(self) -> tuple[Source, ...]:
         """`sources.yaml`, the legend of the rows' sources; only explanations read it."""
         path = self.directory / "sources.yaml"
@@ -184,7 +194,7 @@ class Catalogue:
 
     def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
         """Yield every row with the name of its table."""
-        for section in (self.nvidia, self.images, self.amd, self.keras):
+        for section in (self.nvidia, self.images, self.amd, self.keras, self.prepare):
             for table in section.__struct_fields__:
                 for row in getattr(section, table):
                     yield table, row

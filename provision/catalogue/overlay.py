@@ -21,6 +21,7 @@ _FILES = (
     "keras.yaml",
     "nvidia.yaml",
     "nvidia_devices.yaml",
+    "prepare.yaml",
     "speed.yaml",
     "tensorflow.yaml",
 )

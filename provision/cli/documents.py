@@ -8,6 +8,7 @@ from provision.catalogue.sources import Source
 from provision.model import Change, Finding, Rejection, Value
 from provision.model.examination import Message, Step
 from provision.model.matrix import Cell, Effect
+from provision.model.preparation import Preparation
 
 
 class ErrorDocument(Value):
@@ -177,4 +178,5 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,
     "init-1": InitDocument,
+    "prepare-1": Preparation,
 }

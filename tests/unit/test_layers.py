@@ -27,6 +27,7 @@ LAYERS = {
     "prove": 5,
     "records": 5,
     "doctor": 5,
+    "prepare": 5,
     "api": 6,
     "cli": 7,
 }

@@ -36,6 +36,7 @@ COMMANDS: Final = (
     Command("jupyter"),
     Command("export"),
     Command("doctor", variables=False),  # it tells of them
+    Command("prepare"),
     Command("base"),
     Command("catalogue"),
 )
