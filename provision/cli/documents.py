@@ -6,7 +6,7 @@ import msgspec
 
 from provision.catalogue.sources import Source
 from provision.model import Change, Finding, Rejection, Value
-from provision.model.examination import Message, Step
+from provision.model.examination import Message, Start, Step
 from provision.model.matrix import Cell, Effect
 from provision.model.preparation import Preparation
 
@@ -54,6 +54,7 @@ class DoctorDocument(Value):
     commands: tuple[str, ...] = ()
     check: str = ""
     messages: tuple[Message, ...] = ()
+    start: Start | None = None  # of the container that was really started, if one was
 
 
 class CodeDocument(Value):
