@@ -105,7 +105,8 @@ def dead() -> Iterator[str]:
         folder = Path(name)
         address = f"unix://{folder}/docker.sock"
         options = [f"--{key}={folder / key}" for key in ("data-root", "exec-root", "pidfile")]
-        command = ["dockerd", f"--host={address}", *options, "--bridge=none", "--iptables=false"]
+        # In a network of its own: also with --bridge=none a dockerd deletes the docker0 that it finds.
+        command = ["unshare", "--net", "dockerd", f"--host={address}", *options, "--bridge=none", "--iptables=false"]
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
             wait(address, process)
