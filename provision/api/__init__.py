@@ -14,6 +14,7 @@ from provision.api.locks import lock
 from provision.api.prepare import preparation, prepare
 from provision.api.prove import verify, verify_here
 from provision.api.records import Records, gate, gate_here, read_key
+from provision.api.report import report
 from provision.api.stacks import render, resolve
 from provision.model import BuildOptions
 
@@ -37,6 +38,7 @@ __all__ = [
     "read_host",
     "read_key",
     "render",
+    "report",
     "resolve",
     "verify",
     "verify_here",

@@ -9,6 +9,7 @@ from provision.model import Change, Finding, Rejection, Value
 from provision.model.examination import Message, Start, Step
 from provision.model.matrix import Cell, Effect
 from provision.model.preparation import Preparation
+from provision.model.support import SupportArchive
 
 
 class ErrorDocument(Value):
@@ -180,4 +181,5 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "jupyter-1": JupyterDocument,
     "init-1": InitDocument,
     "prepare-1": Preparation,
+    "report-1": SupportArchive,
 }

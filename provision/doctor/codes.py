@@ -98,6 +98,7 @@ MEANINGS: Final = {
     "KGE-335": "The mirror is no address, or holds a password.",
     "KGE-336": "A file is in the place of one that prepare would write, and is not its own.",
     "KGE-337": "A file of the machine cannot be written: a read-only file system, most often.",
+    "KGE-338": "There is a file where the support archive would be written; it is never replaced.",
     "KGE-401": "A step of the build failed; the last lines of its output are shown.",
     "KGE-402": "An image cannot be pulled: the registry does not answer, refuses, or does not have it.",
     "KGE-403": "The engine's disk is full.",

@@ -170,7 +170,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "KGE-151": Page("a warning of files that could not be read", "probe with sudo", "this program"),
     "KGE-152": Page(
         "network bridge not found; ip link shows no docker0",
-        "sudo systemctl restart docker; a second dockerd needs a network namespace of its own, since also --bridge=none deletes docker0",
+        "sudo systemctl restart docker; a second dockerd only in a network namespace: --bridge=none deletes it",
         "seen with two dockerd of Docker 20.10 and 28.5",
     ),
     "KGE-153": Page(

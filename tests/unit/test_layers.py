@@ -28,6 +28,7 @@ LAYERS = {
     "records": 5,
     "doctor": 5,
     "prepare": 5,
+    "report": 5,
     "api": 6,
     "cli": 7,
 }

@@ -37,6 +37,7 @@ COMMANDS: Final = (
     Command("export"),
     Command("doctor", variables=False),  # it tells of them
     Command("prepare"),
+    Command("report"),
     Command("base"),
     Command("catalogue"),
 )
