@@ -14,10 +14,10 @@ from provision.api.hosts import probe_host
 from provision.api.stacks import resolve
 from provision.errors import NoStackError
 from provision.model.support import SupportArchive
-from provision.redaction import Names
 
 if TYPE_CHECKING:
     from provision.report import Contents
+    from provision.report.names import Names
 
 RECORDS = 5  # of proofs, the newest
 _PASSWD = "/etc/passwd"  # noqa: S105 - a path
@@ -84,8 +84,10 @@ def _resolved(host: model.Host, catalogue: facts.Catalogue) -> list[str]:
     return [f"Chosen    {stack.summary}", *stack.packages, *explanation(stack)]
 
 
-def _names(root: Path, host: model.Host, *, keep: bool) -> Names:
+def _names(root: Path, host: model.Host, *, keep: bool) -> "Names":
     """Return the names of this machine, or of the tree, and of who have a home there."""
+    from provision.report.names import Names  # noqa: PLC0415 - 4 ms: patterns, and hashes
+
     hosts = {_line(root, "/etc/hostname"), _line(root, "/proc/sys/kernel/hostname")}
     hosts |= {host.engine.machine} if host.engine else set()
     users = set()

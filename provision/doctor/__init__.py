@@ -5,7 +5,6 @@ from provision.catalogue.sources import cited
 from provision.doctor.codes import MEANINGS
 from provision.doctor.engine import Silence, engine_findings
 from provision.doctor.examination import examination, is_broken
-from provision.doctor.pages import PAGES
 from provision.model import Finding, Host, Severity
 from provision.model.ladder import LADDER
 
@@ -45,11 +44,13 @@ def _own(code: str) -> str:
     meaning = MEANINGS.get(code) or _of_a_proof(code)
     if not meaning:
         return ""
-    page, place = PAGES.get(code), LADDER.get(code)
-    parts = {"seen": page.seen, "fix": page.fix, "source": page.source} if page else {}
+    from provision.doctor.pages import pages  # noqa: PLC0415 - 30 ms: YAML, which no examination needs
+
+    page, place = pages()[code], LADDER.get(code)
+    parts = {"cause": meaning, "looks": page.seen, "fix": page.fix, "source": page.source}
     if place:
         parts["rung"] = place.rung
-    return "\n".join([code, f"  {meaning}", *(f"  {name:<9} {text}" for name, text in parts.items())])
+    return "\n".join([code, *(f"  {name:<9} {text}" for name, text in parts.items())])
 
 
 def _of_a_proof(code: str) -> str:

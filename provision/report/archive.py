@@ -14,7 +14,7 @@ from typing import Any, Final
 from provision.errors import InputError
 from provision.model.support import ArchivedFile, SupportArchive
 from provision.probe.capture import Entry
-from provision.redaction import Names
+from provision.report.names import Names
 
 TOTAL_BYTES: Final = 32 << 20  # of all files together
 TOP: Final = "kgpu-env-report"

@@ -13,8 +13,8 @@ import pytest
 
 from provision import api
 from provision.errors import InputError
-from provision.redaction import Names
 from provision.report import Contents
+from provision.report.names import Names
 
 DATA = Path(__file__).parents[2] / "data"
 
