@@ -25,6 +25,7 @@ what it may be. Cases of which the host tells nothing are marked with a question
 """
 TITLES: Final = {
     "build": "While an image is pulled or built",
+    "clients": "Compose, devcontainers, nerdctl, Enroot, engines without root",
     "collectives": "NCCL and RCCL",
     "cuda": "CUDA, NVML, cuDNN, cuBLAS",
     "engine": "Docker, containerd, runc, Podman",
