@@ -1,4 +1,4 @@
-"""docs/codes.md: every code with its meaning, and every known message with its causes. `regenerate.py` writes it."""
+"""docs/codes.md, the index of all codes, and docs/codes/KGE-NNN.md, a page for each. `regenerate.py` writes them."""
 
 import re
 from pathlib import Path
@@ -10,12 +10,14 @@ from provision.catalogue import load
 from provision.catalogue.messages import Condition, KnownError
 from provision.doctor.codes import MEANINGS
 from provision.doctor.message_page import asked
+from provision.doctor.pages import pages
+from provision.model.ladder import LADDER
 from provision.prove.checks.table import meanings
 
 INTRODUCTION: Final = """# Codes
 
-Every code that kgpu-env prints, with what it means; `kgpu-env doctor CODE` prints the same. Written by
-`tests/regenerate.py` from the code and from `images/errors/`.
+Every code that kgpu-env prints; each has a page, and `kgpu-env doctor CODE` prints the same. Written by
+`tests/regenerate.py` from the code, `provision/doctor/pages.yaml` and `images/errors/`.
 
 First the program's own codes, then the messages of engines, drivers, toolkits and frameworks that it knows. A message's
 cause depends on the host: the first case that holds is told, and where none is known to hold, the cause by itself with
@@ -23,6 +25,7 @@ what it may be. Cases of which the host tells nothing are marked with a question
 """
 TITLES: Final = {
     "build": "While an image is pulled or built",
+    "clients": "Compose, devcontainers, nerdctl, Enroot, engines without root",
     "collectives": "NCCL and RCCL",
     "cuda": "CUDA, NVML, cuDNN, cuBLAS",
     "engine": "Docker, containerd, runc, Podman",
@@ -41,28 +44,48 @@ _THREAD: Final = re.compile(r"(?<![\w/.-])([\w.-]+/[\w.-]+)#(\d+)")
 
 
 def page() -> str:
-    """Return the whole page."""
-    parts = [INTRODUCTION, "## The program's own\n", _own()]
+    """Return the index."""
+    own = dict(sorted({**MEANINGS, **meanings()}.items()))
+    parts = [INTRODUCTION, "## The program's own\n", _table(own)]
     for path in sorted((load().directory / "errors").glob("*.yaml")):
         ids = {row["id"] for row in yaml.load(path.read_bytes(), yaml.CSafeLoader)["errors"]}
-        parts.append(f"## {TITLES[path.stem]}\n")
-        parts += [_message(row) for row in load().errors if row.id in ids]
+        rows = {row.id: row.examples[0] if row.examples else row.cause for row in load().errors if row.id in ids}
+        parts += [f"## {TITLES[path.stem]}\n", _table(rows)]
     return "\n".join(parts)
 
 
-def _own() -> str:
-    return "\n".join(f"### {code}\n\n{text}\n" for code, text in sorted({**MEANINGS, **meanings()}.items()))
+def code_pages() -> dict[Path, str]:
+    """Return the page of each code."""
+    texts = {row.id: _message(row) for row in load().errors}
+    texts |= {code: _own(code, meaning) for code, meaning in {**MEANINGS, **meanings()}.items()}
+    return {FOLDER / f"{code}.md": text for code, text in sorted(texts.items())}
+
+
+def _table(rows: dict[str, str]) -> str:
+    lines = [f"| [{code}](codes/{code}.md) | {_cell(text)} |" for code, text in rows.items()]
+    return "\n".join(["| code | |", "|---|---|", *lines, ""])
+
+
+def _cell(text: str) -> str:
+    return _plain(" ".join(text.split()).replace("|", r"\|"))
+
+
+def _own(code: str, meaning: str) -> str:
+    one, place = pages()[code], LADDER.get(code)
+    lines = [f"# {code}\n", "```text", one.seen, "```\n", f"- Cause: {_plain(meaning)}", f"- Fix: {_plain(one.fix)}"]
+    lines += [f"- Rung of the ladder: {place.rung}"] if place else []
+    return "\n".join([*lines, f"- Source: {_THREAD.sub(_link, one.source)}", "", BACK])
 
 
 def _message(row: KnownError) -> str:
-    lines = [f"### {row.id}\n"]
+    lines = [f"# {row.id}\n"]
     lines += ["```text", *row.examples, "```\n"]
     lines.append(f"Said by {row.speaker}; {row.severity}; {row.confidence}, checked {row.checked}.\n")
     lines.append(f"- Cause: {_plain(row.cause)}\n- Fix: {_plain(row.fix)}")
     lines += [_case(one) for one in row.conditions]
     lines.append(f"- Check: `{row.check}`" if "`" not in row.check else f"- Check: {row.check}")
     lines.append(f"- Source: {_THREAD.sub(_link, row.source)}" + (f" ({row.note})" if row.note else ""))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", BACK])
 
 
 def _case(one: Condition) -> str:
@@ -80,3 +103,5 @@ def _link(found: re.Match[str]) -> str:
 
 
 CODES: Final = Path(__file__).parents[1] / "docs" / "codes.md"
+FOLDER: Final = CODES.with_suffix("")
+BACK: Final = "[All codes](../codes.md)\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import yaml
-from codes_page import CODES, page  # type: ignore[import-not-found] # it lies beside this file
+from codes_page import CODES, FOLDER, code_pages, page  # type: ignore[import-not-found] # it lies beside this file
 from kinds import goldens  # type: ignore[import-not-found] # as above; no package holds them
 from msgspec.structs import replace
 from packaging.requirements import Requirement
@@ -290,6 +290,7 @@ def derived() -> dict[Path, Files]:
     }
     found: dict[Path, Files] = {path: partial(_one, path, text) for path, text in sorted(texts.items())}
     found |= {LOCKS / f"{vendor}.lock": partial(reference, vendor) for vendor in REFERENCE}
+    found[FOLDER] = code_pages
     return found | {
         DATA / "exports" / name / kind: partial(exported, name, kind) for name in EXPORTS for kind in OUTPUTS
     }

@@ -11,8 +11,10 @@ from provision.api.hosts import engine, probe_host, read_host
 from provision.api.images import build, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
 from provision.api.locks import lock
+from provision.api.prepare import preparation, prepare
 from provision.api.prove import verify, verify_here
 from provision.api.records import Records, gate, gate_here, key_pair, own_key
+from provision.api.report import report
 from provision.api.stacks import render, resolve
 from provision.model import BuildOptions
 
@@ -31,10 +33,13 @@ __all__ = [
     "look_up",
     "own_key",
     "pinned",
+    "preparation",
+    "prepare",
     "probe_host",
     "read_configuration",
     "read_host",
     "render",
+    "report",
     "resolve",
     "verify",
     "verify_here",

@@ -1,5 +1,8 @@
 """What is wrong with a host: its ladder, its primary cause, and what fixes it."""
 
+import os
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,8 +14,11 @@ from provision.errors import KgpuError
 from provision.model import Finding, Host, Request, Severity
 
 if TYPE_CHECKING:
+    from provision.doctor import Silence
     from provision.engine.protocol import Engine
     from provision.model.examination import Examination, Start
+
+PROGRAMS = os.pathsep.join(("/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin"))
 
 
 def examine_host(
@@ -38,25 +44,40 @@ def examine_host(
     from provision.doctor.log import messages  # noqa: PLC0415 - 10 ms: rows and conditions of messages
 
     known = catalogue or facts.load()
-    start = None if captured or not host.gpus or not host.engine else _start(host, image, known, engine)
-    said = "\n".join([log, start.text if start and not start.started else ""]).strip()
-    found = examine(host, captured=captured)
+    silence = _silence(engine) if host.engine is None and not captured else None
+    start = _start(host, image, known, engine) if host.engine and not captured else None
+    said = "\n".join([log, start.text if start and start.started is False else ""]).strip()
+    found = examine(host, captured=captured, silence=silence)
     told = messages(said, msgspec.structs.replace(host, findings=found), known.errors) if said else ()
     found += _refused(start) if start and not told else ()
     return examination(host, found, messages=told, start=start)
 
 
+def _silence(engine: "Engine | None") -> "Silence | None":
+    """Return why no engine answers; None where one does by now."""
+    from provision.doctor import Silence  # noqa: PLC0415 - as above
+
+    try:
+        with lent(engine) as connected:
+            connected.describe()
+    except KgpuError as error:
+        return Silence(error, shutil.which("dockerd", path=PROGRAMS) or "", Path("/run/systemd/system").is_dir())
+    return None
+
+
 def _start(host: Host, image: str | None, catalogue: facts.Catalogue, engine: "Engine | None") -> "Start | None":
+    """Start the image that was named; or, where there is a GPU, that of the host's own stack if it is there."""
     from provision.doctor.start import try_start  # noqa: PLC0415 - 6 ms: the engine's room
 
-    name = image or _own_image(host, catalogue)
+    name = image or (_own_image(host, catalogue) if host.gpus else None)
     if not name:
         return None
     try:
         with lent(engine) as connected:
-            return try_start(connected, name, host)
+            start = try_start(connected, name, host)
     except KgpuError:  # the engine answered the probe and no longer does: its own finding is there
         return None
+    return start if image or start.started is not None or not start.is_absent else None
 
 
 def _own_image(host: Host, catalogue: facts.Catalogue) -> str | None:
@@ -69,7 +90,7 @@ def _own_image(host: Host, catalogue: facts.Catalogue) -> str | None:
 
 
 def _refused(start: "Start") -> tuple[Finding, ...]:
-    if start.started:
+    if start.started is not False:
         return ()
     text = f"The engine did not start {start.image} with the GPU: {start.text}"
     return (

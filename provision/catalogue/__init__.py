@@ -98,6 +98,11 @@ class Catalogue:
         return self._read("speed.yaml", sections.Speed).lanes
 
     @cached_property
+    def prepare(self) -> sections.Prepare:
+        """`prepare.yaml`: what a bare node needs, and from where."""
+        return self._read("prepare.yaml", sections.Prepare)
+
+    @cached_property
     def sources(self) -> tuple[Source, ...]:
         """`sources.yaml`, the legend of the rows' sources; only explanations read it."""
         path = self.directory / "sources.yaml"
@@ -136,7 +141,7 @@ class Catalogue:
 
     def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
         """Yield every row with the name of its table."""
-        for section in (self.nvidia, self.images, *map(self.listed, LISTING), self.keras):
+        for section in (self.nvidia, self.images, *map(self.listed, LISTING), self.keras, self.prepare):
             for field, table in sections.table_names(section).items():
                 for row in getattr(section, field):
                     yield table, row

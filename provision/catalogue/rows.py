@@ -294,3 +294,35 @@ class SitePolicy(Row, frozen=True):
     subject: Literal["tensorflow", "jax", "torch", RuntimeName, "python", "base"]
     newest: Version | None = None
     images: tuple[Text, ...] = ()
+
+
+PackageKind = Literal["deb", "rpm"]
+Fingerprint = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{40}$(?!\n)")]
+
+
+class Repository(Row, frozen=True):
+    """A maker's signed package repository, and what a node needs from it."""
+
+    maker: Text  # "nvidia", "amd", or of the engine: "docker"
+    kind: PackageKind
+    address: Text  # what a mirror stands in for
+    path: Text  # below the address
+    key: Text  # below the address
+    fingerprints: Annotated[tuple[Fingerprint, ...], msgspec.Meta(min_length=1)]
+    packages: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
+    distributions: tuple[str, ...] = ()  # os-release's ID, or "ID VERSION"; none: every one of the kind
+    suites: tuple[str, ...] = ()  # codenames that it has; none: it asks for none
+    suite: str = ""  # of apt; CODENAME stands for the machine's
+    components: tuple[str, ...] = ()
+    signed: Literal["metadata", "packages"] = "metadata"  # what of it dnf checks; apt checks metadata
+
+
+class EnginePackages(Row, frozen=True):
+    """The packages that a distribution's engine is in."""
+
+    kind: PackageKind
+    name: Literal["docker", "podman"]
+    packages: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
+    distributions: tuple[str, ...] = ()
+    service: str = ""  # of systemd; empty: none has to run
+    repository: str = ""  # the id of the repository that has them; empty: the distribution's own

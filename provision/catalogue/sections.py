@@ -88,6 +88,13 @@ class Errors(Section, frozen=True):
     errors: tuple[KnownError, ...]
 
 
+class Prepare(Section, frozen=True):
+    """`prepare.yaml`: what a bare node needs, and from where."""
+
+    repositories: tuple[rows.Repository, ...]
+    engines: tuple[rows.EnginePackages, ...]
+
+
 class Speed(Section, frozen=True):
     """`speed.yaml`."""
 

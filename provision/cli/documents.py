@@ -6,8 +6,10 @@ import msgspec
 
 from provision.catalogue.sources import Source
 from provision.model import Change, Finding, Rejection, Value
-from provision.model.examination import Message, Step
+from provision.model.examination import Message, Start, Step
 from provision.model.matrix import Cell, Effect
+from provision.model.preparation import Preparation
+from provision.model.support import SupportArchive
 
 
 class ErrorDocument(Value):
@@ -53,6 +55,7 @@ class DoctorDocument(Value):
     commands: tuple[str, ...] = ()
     check: str = ""
     messages: tuple[Message, ...] = ()
+    start: Start | None = None  # of the container that was really started, if one was
 
 
 class CodeDocument(Value):
@@ -177,4 +180,6 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,
     "init-1": InitDocument,
+    "prepare-1": Preparation,
+    "report-1": SupportArchive,
 }

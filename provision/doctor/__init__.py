@@ -3,44 +3,27 @@
 from provision.catalogue import Catalogue
 from provision.catalogue.sources import cited
 from provision.doctor.codes import MEANINGS
+from provision.doctor.engine import Silence, engine_findings
 from provision.doctor.examination import examination, is_broken
-from provision.doctor.pages import PAGES
 from provision.model import Finding, Host, Severity
 from provision.model.ladder import LADDER
 
-__all__ = ["examination", "examine", "explain", "is_broken"]
+__all__ = ["Silence", "examination", "examine", "explain", "is_broken"]
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
-def examine(host: Host, *, captured: bool = False) -> tuple[Finding, ...]:
+def examine(host: Host, *, captured: bool = False, silence: Silence | None = None) -> tuple[Finding, ...]:
     """Return the host's findings, the gravest first, with those about its engine.
 
     Args:
         host: as probed.
         captured: it was read from a file or a tree, which do not tell whether an engine answers there.
+        silence: why no engine answers here.
     """
-    found = [*host.findings]
-    if host.engine is None and captured:
-        pass
-    elif host.engine is None:
-        found.append(
-            Finding(
-                code="KGE-301",
-                severity=Severity.ERROR,
-                text="no container engine answers",
-                fix="install one (Debian and Ubuntu: sudo apt-get install docker.io) and start it, or set DOCKER_HOST",
-            )
-        )
-    elif not host.engine.buildkit:
-        found.append(
-            Finding(
-                code="KGE-303",
-                severity=Severity.ERROR,
-                text=f"{host.engine.name} {host.engine.version} has no BuildKit: images cannot be built with it",
-                fix="build on a host with Docker, and verify here",
-            )
-        )
+    known = silence.error.code if silence else ""  # the probe's own note of it is left out
+    found = [finding for finding in host.findings if finding.code != known]
+    found += engine_findings(host, captured=captured, silence=silence)
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
 
 
@@ -61,11 +44,13 @@ def _own(code: str) -> str:
     meaning = MEANINGS.get(code) or _of_a_proof(code)
     if not meaning:
         return ""
-    page, place = PAGES.get(code), LADDER.get(code)
-    parts = {"seen": page.seen, "fix": page.fix, "source": page.source} if page else {}
+    from provision.doctor.pages import pages  # noqa: PLC0415 - 30 ms: YAML, which no examination needs
+
+    page, place = pages()[code], LADDER.get(code)
+    parts = {"cause": meaning, "looks": page.seen, "fix": page.fix, "source": page.source}
     if place:
         parts["rung"] = place.rung
-    return "\n".join([code, f"  {meaning}", *(f"  {name:<9} {text}" for name, text in parts.items())])
+    return "\n".join([code, *(f"  {name:<9} {text}" for name, text in parts.items())])
 
 
 def _of_a_proof(code: str) -> str:

@@ -36,6 +36,7 @@ def examination(
         commands=commands(first, host) if first else (),
         check=check(first) if first else "",
         messages=messages,
+        start=start,
     )
 
 
@@ -105,12 +106,16 @@ def _toolkit(host: Host, _: Start | None) -> tuple[State, str]:
 
 
 def _engine(host: Host, start: Start | None) -> tuple[State, str]:
-    if start and not start.started:
+    if start and start.started is False:
         return "broken", f"{start.image}: {start.text}"
     if not host.engine:
         return _UNKNOWN, "a captured host tells no engine"
-    tried = f", started {start.image} with the GPU" if start else ""
-    return "ok", f"{host.engine.name} {host.engine.version}{tried}"
+    name = f"{host.engine.name} {host.engine.version}"
+    if start is None:
+        return "ok", name
+    if start.started is None:
+        return _UNKNOWN, f"{name}; {start.image}: {start.text}"
+    return "ok", f"{name}, started {start.image}{' with the GPU' if _makers(host) else ''}"
 
 
 def _framework(_: Host, __: Start | None) -> tuple[State, str]:

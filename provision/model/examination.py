@@ -21,8 +21,9 @@ class Start(Value):
     """What became of a small container that was really started."""
 
     image: str
-    started: bool
+    started: bool | None = None  # None: nothing was started, or no end came; `text` says why
     text: str = ""  # the engine's words where it did not
+    is_absent: bool = False  # the engine has no such image
 
 
 class Message(Value):
@@ -46,3 +47,4 @@ class Examination(Value):
     commands: tuple[str, ...] = ()  # that fix `primary` on this distribution
     check: str = ""  # shows whether it helped
     messages: tuple[Message, ...] = ()  # of the log, its cause first, harmless ones last
+    start: Start | None = None  # of the container that was tried, if one was

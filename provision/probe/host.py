@@ -16,7 +16,7 @@ from provision.probe.cdi import read_cdi
 from provision.probe.lookups import Lookups
 from provision.probe.parsers import parse_tool_version
 from provision.probe.pci import PciGpu, pci_gpus
-from provision.probe.reader import Reader
+from provision.probe.reader import Reader, Touch
 from provision.probe.vendor_probe import VendorPart
 from provision.probe.vendors import PROBES
 from provision.probe.wsl import probe_wsl
@@ -25,20 +25,21 @@ _ROOT: Final = Path("/")
 _LISTS_DEVICES: Final = (1, 50)  # the Engine API that lists the CDI devices it knows (facts: nvidia.md, section 5a)
 
 
-def probe_files(root: Path, lookups: Lookups) -> Host:
+def probe_files(root: Path, lookups: Lookups, touched: dict[str, Touch] | None = None) -> Host:
     """Return the host whose file system lies below `root`, from files alone; no tool is run.
 
     Args:
         root: `/` for this machine, or the top of a captured or mounted tree. Device nodes of a captured tree may
             be listed in its `dev/.nodes` (lines of path, octal mode, numeric gid).
         lookups: lookups from the catalogue.
+        touched: gets every path that was asked for, as `Reader.touched`.
 
     Raises:
         InputError: KGE-119, `root` is not the tree of a host.
     """
     if not any((root / name).is_dir() for name in ("proc", "sys", "dev")):
         raise findings.not_a_host(str(root))
-    reader = Reader(root)
+    reader = Reader(root, touched)
     on_bus = pci_gpus(reader)
     wsl = system.is_wsl(reader)
     parts = (

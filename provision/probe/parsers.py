@@ -51,10 +51,15 @@ def parse_nodes(text: str) -> dict[str, DeviceNode]:
 
 def parse_os_release(text: str) -> str | None:
     """Return ID and VERSION_ID of an os-release file, "debian 12", or None when it has no ID."""
-    matches = (_SHELL.fullmatch(line.strip()) for line in text.splitlines())
-    fields = {m[1]: m[3] for m in matches if m}
+    fields = read_os_release(text)
     name = " ".join(part for part in (fields.get("ID", ""), fields.get("VERSION_ID", "")) if part)
     return name if fields.get("ID") else None
+
+
+def read_os_release(text: str) -> dict[str, str]:
+    """Return the fields of an os-release file, without quotes."""
+    matches = (_SHELL.fullmatch(line.strip()) for line in text.splitlines())
+    return {m[1]: m[3] for m in matches if m}
 
 
 def parse_tool_version(text: str) -> str | None:

@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import Literal
 
 from provision.model import DeviceNode, Finding
 from provision.probe import findings
@@ -16,6 +17,7 @@ from provision.probe.parsers import parse_nodes
 _LIMIT = 1 << 20  # bytes; no file that a probe reads comes near it
 _MAX_LINKS = 40  # as in the kernel's path lookup
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO}
+Touch = Literal["seen", "read", "linked"]  # whether it is there, what is in it, where it leads
 
 
 class Reader:
@@ -26,10 +28,12 @@ class Reader:
         live: the root is this machine's own.
         findings: one for each file that is there and could not be read.
         looked_at: places where GPUs were looked for, as absolute paths of the host.
+        touched: every path that was asked for, and how.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, touched: dict[str, Touch] | None = None) -> None:
         self.root = root
+        self.touched: dict[str, Touch] = {} if touched is None else touched
         self.live = root.resolve() == Path("/")
         self.findings: list[Finding] = []
         self.looked_at: list[str] = []
@@ -45,6 +49,7 @@ class Reader:
 
     def data(self, path: str, limit: int = _LIMIT, *, tail: bool = False) -> bytes | None:
         """Return at most `limit` bytes, with `tail` the last ones; None when absent or unreadable."""
+        self.touched[path] = "read"
         try:
             # Not to block when a captured tree holds a pipe where a file should be.
             descriptor = os.open(self._real(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -79,6 +84,7 @@ class Reader:
 
     def exists(self, path: str) -> bool:
         """Tell whether there is anything at `path`, or a device node listed for it."""
+        self.touched.setdefault(path, "seen")
         if path in self._nodes:
             return True
         try:
@@ -91,6 +97,7 @@ class Reader:
     def link(self, path: str) -> str | None:
         """Return the last part of a symbolic link's target, or None when there is no link."""
         folder, _, name = path.rpartition("/")
+        self.touched[path] = "linked"
         try:
             real = self._real(folder) / name
             return os.path.basename(os.readlink(real))  # noqa: PTH115, PTH119 - a target may be no valid path here
@@ -104,6 +111,7 @@ class Reader:
 
         A captured tree may hold a plain file in its place, of which owner and mode say nothing.
         """
+        self.touched.setdefault(path, "seen")
         if path in self._nodes:
             return self._nodes[path]
         try:
@@ -128,7 +136,16 @@ class Reader:
         if error.errno not in _ABSENT:
             self.findings.append(findings.unreadable(path, error.strerror or str(error)))
 
+    def kind(self, path: str) -> Literal["folder", "file", "other", ""]:
+        """Return what there is at `path`, a link followed; "" for nothing that can be seen."""
+        try:
+            mode = os.stat(self._real(path)).st_mode  # noqa: PTH116 - as in `exists`
+        except OSError:
+            return ""
+        return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
+
     def _real(self, path: str) -> Path:
+        self.touched.setdefault(path, "seen")
         if self.live:
             return Path(path)
         return _below(self.root, path)

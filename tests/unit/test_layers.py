@@ -28,6 +28,8 @@ LAYERS = {
     "prove": 5,
     "records": 5,
     "doctor": 5,
+    "prepare": 5,
+    "report": 5,
     "api": 6,
     "fleet": 6,
     "cli": 7,

@@ -37,6 +37,8 @@ COMMANDS: Final = (
     Command("jupyter"),
     Command("export"),
     Command("doctor", variables=False),  # it tells of them
+    Command("prepare"),
+    Command("report"),
     Command("base"),
     Command("catalogue"),
     Command("fleet"),

@@ -112,6 +112,7 @@ def _print(wrong: tuple[Finding, ...], found: Examination, host: Host, *, as_jso
                 commands=found.commands,
                 check=found.check,
                 messages=found.messages,
+                start=found.start,
             )
         )
     elif fix:

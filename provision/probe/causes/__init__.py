@@ -81,7 +81,7 @@ def find_causes(reader: Reader, host: Host, on_bus: tuple[PciGpu, ...], lookups:
         on_bus: the functions of known makers.
         lookups: lookups from the catalogue.
     """
-    own = Reader(reader.root)
+    own = Reader(reader.root, reader.touched)
     scene = Scene(reader=own, host=host, on_bus=on_bus, lookups=lookups, guest=guest.kind(own))
     found = [finding for cause in CAUSES for finding in cause.find(scene)]
     is_broken = any(finding.severity is Severity.ERROR for finding in (*host.findings, *found))

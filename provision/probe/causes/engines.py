@@ -125,5 +125,6 @@ def bridge(scene: Scene) -> Iterator[Finding]:
     yield warning(
         "KGE-152",
         "dockerd runs, but its bridge docker0 is gone: containers with a network do not start.",
-        "`sudo systemctl restart docker`; a second dockerd needs --bridge=none. Check: ip link show docker0",
+        "`sudo systemctl restart docker`; a second dockerd needs a network namespace of its own, since also "
+        "--bridge=none deletes docker0. Check: ip link show docker0",
     )

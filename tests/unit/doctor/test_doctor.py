@@ -8,7 +8,7 @@ import pytest
 from provision.catalogue import load
 from provision.doctor import examine, explain
 from provision.doctor.codes import MEANINGS
-from provision.doctor.pages import PAGES
+from provision.doctor.pages import OWN, pages
 from provision.model import Engine, Finding, Host, Severity
 from provision.prove.checks.table import meanings
 
@@ -27,13 +27,18 @@ def test_every_code_of_the_program_is_explained(code: str) -> None:
     assert explain(code, load()).startswith(code)
 
 
-def test_a_cause_on_disk_has_a_page() -> None:
-    """How it looks, what mends it and where it was seen stand beside its meaning."""
-    assert set(PAGES) == {code for code in MEANINGS if "KGE-120" <= code <= "KGE-153"}
-    for code, page in PAGES.items():
-        text = explain(code, load())
-        assert all(f"  {word:<9} " in text for word in ("seen", "fix", "source"))
-        assert page.source in text
+@pytest.mark.parametrize("code", sorted({*MEANINGS, *meanings()} | CATALOGUED))
+def test_every_code_tells_cause_looks_fix_and_source(code: str) -> None:
+    lines = explain(code, load()).splitlines()
+    told = {word: line for line in lines[1:] if (word := line[2:11].strip())}
+    assert {"cause", "looks", "fix", "source"} <= set(told)
+    assert all(len(told[word][12:].strip()) >= 3 for word in ("cause", "looks", "fix", "source"))
+
+
+def test_every_page_is_of_a_code() -> None:
+    assert set(pages()) == {*MEANINGS, *meanings()}
+    on_disk = {code: page for code, page in pages().items() if "KGE-120" <= code <= "KGE-153"}
+    assert [code for code, page in on_disk.items() if page.source == OWN] == ["KGE-151"]
     assert "  rung      driver" in explain("KGE-120", load())
 
 

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 import trees
+from msgspec.structs import replace
 from trees import ROWS
 
 from provision import api
 from provision.catalogue import load
-from provision.doctor import examination, examine, explain, is_broken
+from provision.doctor import Silence, examination, examine, explain, is_broken
 from provision.doctor.commands import commands, marked, script
 from provision.doctor.start import try_start
 from provision.doctor.telling import told
 from provision.engine.protocol import Image, Ran, Run
 from provision.errors import EngineError
-from provision.model import DeviceNode, Driver, Finding, Gpu, Host, Severity, Toolkit
+from provision.model import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.examination import Examination, Start
 from provision.model.ladder import LADDER, RUNGS, primary, without_explained
 
@@ -235,11 +236,14 @@ def ran(code: int | None = 0, **more: Any) -> Ran:  # noqa: ANN401 - fields of R
 
 def test_a_container_is_really_started_and_nothing_is_pulled() -> None:
     engine = OneImage(ran())
-    assert try_start(engine, "elsewhere", WELL) is None
+    absent = try_start(engine, "elsewhere", WELL)
+    assert (absent.started, absent.is_absent, engine.asked) == (None, True, [])
+    assert "not a local image" in absent.text
     assert try_start(engine, "here", WELL) == Start(image="here", started=True)
     (run,) = engine.asked
     assert (run.access.runtime_ids, run.seconds, run.network) == (("all",), 20.0, False)
-    assert try_start(engine, "here", Host()) is None
+    assert try_start(engine, "here", Host()).started
+    assert engine.asked[-1].access.method == "none"
 
 
 @pytest.mark.parametrize(
@@ -249,11 +253,14 @@ def test_a_container_is_really_started_and_nothing_is_pulled() -> None:
         (ran(None, refused="could not select device driver"), False),
         (EngineError("KGE-302", "gone"), False),
         (ran(None, timed_out=True), None),
+        (ran(1), False),
+        (Ran(exit_code=126, stdout="", stderr="exec /bin/sh: exec format error", seconds=0.1), False),
     ],
 )
 def test_how_a_start_ends(answer: Ran | Exception, *, expected: bool | None) -> None:
     start = try_start(OneImage(answer), "here", WELL)
-    assert (start.started if start else None) is expected
+    assert start.started is expected
+    assert bool(start.text) is (expected is not True)
 
 
 def test_a_refused_start_breaks_the_engines_rung() -> None:
@@ -261,6 +268,42 @@ def test_a_refused_start_breaks_the_engines_rung() -> None:
     result = examination(WELL, [note("KGE-308")], start=start)
     assert result.primary
     assert (result.primary.code, result.steps[4].state) == ("KGE-308", "broken")
+
+
+@pytest.mark.parametrize(
+    ("start", "state", "detail"),
+    [
+        (Start(image="x", started=True), "ok", "docker 28.5.2, started x with the GPU"),
+        (Start(image="x", text="it is not a local image"), "not known", "docker 28.5.2; x: it is not a local image"),
+        (None, "ok", "docker 28.5.2"),
+    ],
+)
+def test_a_start_is_told_on_the_engines_rung(start: Start | None, state: str, detail: str) -> None:
+    host = replace(WELL, engine=Engine(name="docker", version="28.5.2"))
+    result = examination(host, (), start=start)
+    assert (result.steps[4].state, result.steps[4].detail, result.primary) == (state, detail, None)
+
+
+SILENT = EngineError("KGE-301", "no container engine answers", cause="looked at unix:///x (Connection refused)")
+DENIED = EngineError("KGE-302", "the engine's socket may not be opened", cause="permission denied")
+
+
+@pytest.mark.parametrize(
+    ("silence", "code", "command"),
+    [
+        (Silence(SILENT), "KGE-301", "sudo apt-get install docker.io"),
+        (Silence(SILENT, "/usr/sbin/dockerd"), "KGE-301", "sudo systemctl restart docker"),
+        (Silence(SILENT, "/usr/sbin/dockerd", systemd=False), "KGE-301", "sudo service docker restart"),
+        (Silence(DENIED, "/usr/sbin/dockerd"), "KGE-302", "sudo usermod -aG docker $USER"),
+    ],
+)
+def test_why_no_engine_answers_decides_what_mends_it(silence: Silence, code: str, command: str) -> None:
+    host = replace(WELL, findings=(note(code, Severity.WARNING, "of the probe"),))
+    result = examination(host, examine(host, silence=silence))
+    assert result.primary
+    assert [finding.code for finding in result.findings] == [code]
+    assert (result.primary.code, result.commands) == (code, (command,))
+    assert result.check in {"docker info", ""}
 
 
 def test_each_code_of_the_ladder_is_explained() -> None:

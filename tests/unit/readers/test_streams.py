@@ -45,6 +45,8 @@ CASES: Final = {
     "jupyter": Case((), ENGINE, answers=False),
     "export": Case(("compose", "--by-tag", *STACK), OK),
     "doctor": Case(("KGE-101",), OK),
+    "report": Case(("--root", "nowhere"), INPUT, answers=False),
+    "prepare": Case(("--root", "nowhere"), INPUT, answers=False),
     "base": Case((), ENGINE, answers=False),
     "catalogue": Case(("list",), OK),
 }
