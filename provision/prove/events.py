@@ -15,7 +15,7 @@ MARKER: Final = "KGPU-ENV-EVENT"
 LONGEST: Final = 500  # bytes of a line; a longer one is none of ours
 MOST: Final = 5000  # events of one run
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=9999)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=999_999)]
 
 
 class _Told(Value):

@@ -107,16 +107,21 @@ class _Output:
 def _follow(process: "subprocess.Popen[bytes]", output: _Output, seconds: float) -> bool:
     """Wait for the end, and bring it about at the limit; tell whether it was the limit."""
     begun = time.monotonic()
-    if output.ended(seconds):
-        try:
-            process.wait(max(0.0, begun + seconds - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            pass
-        else:
-            return False
+    if output.ended(seconds) and _gone(process, begun + seconds - time.monotonic()):
+        return False
     _end(process, signal.SIGTERM)
-    if output.ended(ENDING_SECONDS):
-        process.wait()
+    begun = time.monotonic()
+    output.ended(ENDING_SECONDS)
+    _gone(process, begun + ENDING_SECONDS - time.monotonic())
+    return True
+
+
+def _gone(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    """Wait for the process itself, which may live on without its streams; tell whether it has ended."""
+    try:
+        process.wait(max(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        return False
     return True
 
 

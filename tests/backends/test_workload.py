@@ -13,12 +13,18 @@ from provision.engine.protocol import Ran
 from provision.model import Vendor, Verdict
 from provision.prove import Evidence, Expectation, Problem, parse_result
 from provision.prove.checks.placement import target
+from provision.prove.evidence import MARKER
 from provision.prove.judge import judge
+from provision.prove.workload.tell import EVENT
 
 
 def test_the_cpu_asked_for() -> None:
     ran = run({"nonce": "n1", "device": "CPU", "indices": [0]})
-    assert ran.stdout.count("\n") == 1
+    *events, result = ran.stdout.splitlines()
+    assert result.startswith(f"{MARKER} n1 ")
+    assert all(line.startswith(f"{EVENT} n1 ") for line in events)
+    phases = [json.loads(line.split(" ", 2)[2])["phase"] for line in events]
+    assert list(dict.fromkeys(phases)) == ["import", "training", "product"]
     evidence = parse_result(ran.stdout, "n1")
     assert isinstance(evidence, Evidence)
     proof = judge(Expectation(vendor=Vendor.CPU, indices=(0,)), ran, evidence)

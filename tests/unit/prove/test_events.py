@@ -177,6 +177,19 @@ def test_the_workload_prints_what_is_read() -> None:
     say("import")  # nobody reads it any more
 
 
+def test_epochs_that_nobody_could_read_are_passed_over() -> None:
+    inside, outside = os.pipe()
+    say = tell.teller(outside, "n1")
+    for epoch in range(10_000):
+        say("training", number=1, total=2, epoch=epoch + 1, epochs=10_000)
+    say("training", number=2, total=2)
+    os.close(outside)
+    with os.fdopen(inside, "rb") as output:
+        found = read(output.read())
+    assert (found[0].epoch, found[-1].number) == (1, 2)
+    assert len(found) < 100
+
+
 def test_each_training_and_epoch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[dict[str, Any]] = []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from provision.prove import process_runner
 from provision.prove.host_monitor import processes
 from provision.prove.process_runner import run_here
 
@@ -65,5 +66,14 @@ def test_a_child_that_keeps_the_streams_is_waited_for_until_the_limit() -> None:
     )
     begun = time.monotonic()
     ran = run_here(PYTHON, source, "", {}, 1.5)
+    assert (ran.timed_out, ran.stdout) == (True, "x\n")
+    assert time.monotonic() - begun < 20
+
+
+def test_one_that_lives_on_without_its_streams_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_runner, "ENDING_SECONDS", 1.0)
+    source = "import os, signal, time; signal.signal(15, signal.SIG_IGN); print('x', flush=True); "
+    begun = time.monotonic()
+    ran = run_here(PYTHON, source + "os.close(1); os.close(2); time.sleep(60)", "", {}, 1.5)
     assert (ran.timed_out, ran.stdout) == (True, "x\n")
     assert time.monotonic() - begun < 20
