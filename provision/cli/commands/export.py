@@ -131,6 +131,9 @@ def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
     # A Dockerfile, and what it reads, goes along where the image is built from it.
     options = found.options if wanted.builds and not target.image else replace(found.options, network=Network())
     rendered = api.render(found.stack, options, catalogue=found.catalogue)
+    brought = [name for name in rendered.files if name not in {"Dockerfile", LOGINS}]
+    if brought:
+        log(f"note      holds your network settings: {', '.join(brought)}")
     if LOGINS in rendered.files:
         where = f"pip and uv find it in {LOGINS} beside the Dockerfile, where git leaves it out"
         log(f"note      the login of the package index is left out: {where}")
