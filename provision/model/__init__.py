@@ -19,7 +19,7 @@ from provision.model.vendor import (
     Vendor,
     vendor_of,
 )
-from provision.model.version import DriverVersion, is_version, version_key
+from provision.model.version import DriverVersion, is_before_release, is_version, version_key
 
 __all__ = [
     "GPU_VENDORS",
@@ -71,6 +71,7 @@ __all__ = [
     "Verdict",
     "decode",
     "encode",
+    "is_before_release",
     "is_version",
     "parse_json",
     "vendor_of",

@@ -39,7 +39,7 @@ class RuleName(StrEnum):
     REQUESTED_ROCM = "requested-rocm", Of.WISH, "the ROCm asked for"
     SITE_POLICY = "house", Of.WISH, "the site's own rules"
     MACHINE = "machine", Of.GPU, "the wheels or the image must have GPU code for the host's processor"
-    TEGRA = "tegra", Of.GPU, "no wheel serves a Jetson's own GPU"
+    TEGRA = "tegra", Of.GPU, "no wheel is known to serve a Jetson's own GPU"
     WSL = "wsl", Of.GPU, "AMD documents TensorFlow for Linux, not for WSL2; the catalogue has no other build for it"
     WSL_DRIVER = "wsl-driver", Of.DRIVER, "the Windows driver below WSL2 must be new enough for the CUDA"
     DRIVER_MINIMUM = (

@@ -6,8 +6,18 @@ from itertools import combinations
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
-from provision.model import Backend, Change, Driver, DriverVersion, Host, Stack, Vendor, version_key
-from provision.resolve.candidate import Wishes
+from provision.model import (
+    Backend,
+    Change,
+    Driver,
+    DriverVersion,
+    Host,
+    Stack,
+    Vendor,
+    is_before_release,
+    version_key,
+)
+from provision.resolve.candidate import Build, Wishes
 from provision.resolve.rule_names import Of, RuleName
 from provision.resolve.rules import Rules
 from provision.resolve.search import find
@@ -155,9 +165,7 @@ def _by_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -
     builds = builds_of(catalogue, vendor, "tensorflow", None)
     gpus = {gpu.architecture for gpu in host.gpus_of(vendor.gpu or "")}
     doubtful = [
-        build.named_by[-1]
-        for build in builds
-        if build.named_by and (build.row.confidence == "unconfirmed" or gpus & set(build.by_name))
+        build.named_by[-1] for build in builds if build.named_by and (_is_doubtful(build) or gpus & set(build.by_name))
     ]
     for option, version in doubtful:
         if getattr(wishes, option) is not None:
@@ -169,6 +177,10 @@ def _by_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -
         if on_image := _with_base(catalogue, host, named, vendor):
             return [replace(on_image[0], change=f"--{option} {version} {on_image[0].change}")]
     return []
+
+
+def _is_doubtful(build: Build) -> bool:
+    return build.row.confidence == "unconfirmed" or is_before_release(build.version)
 
 
 def _apart(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> tuple[Change, ...]:
