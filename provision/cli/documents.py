@@ -8,6 +8,7 @@ from provision.catalogue.sources import Source
 from provision.model import Change, Finding, Rejection, Value
 from provision.model.examination import Message, Step
 from provision.model.matrix import Cell, Effect
+from provision.model.published import FreshnessDocument
 
 
 class ErrorDocument(Value):
@@ -173,6 +174,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "why-1": WhyDocument,
     "matrix-1": MatrixDocument,
     "drift-1": DriftDocument,
+    "freshness-1": FreshnessDocument,
     "export-1": ExportDocument,
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,

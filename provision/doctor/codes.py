@@ -81,6 +81,8 @@ MEANINGS: Final = {
     "KGE-254": "Two rows of the catalogue are for the same thing, and only the first is used.",
     "KGE-255": "A row of the catalogue is unconfirmed: one report, or a document that may be a draft.",
     "KGE-256": "No driver and GPU of the catalogue gets what a row describes.",
+    "KGE-257": "The package index does not answer: it is not known whether anything is newer, missing or yanked.",
+    "KGE-258": "There is no package index to ask: none is set for pip, uv or kgpu-env, and uv does not tell its own.",
     "KGE-301": "No container engine answers at DOCKER_HOST or the usual sockets: start or install one.",
     "KGE-302": "The engine's socket may not be opened by this user: join its group, or use sudo.",
     "KGE-303": "The engine cannot build with BuildKit (Podman cannot): build with Docker, verify anywhere.",

@@ -67,7 +67,9 @@ def _entries(library: Bytes, here: int, end: int) -> Iterator[Entry]:
         kind, _, own, padded, packed, capability, unpacked = _ENTRY.unpack_from(library, here)
         if kind not in {_PTX, _CODE} or not own:
             break
-        code = library[here + own : here + own + min(_HEAD_BYTES, padded)]
+        start = here + own
+        whole = library[start : start + len(_ZSTD)] == _ZSTD  # it is unpacked in one piece
+        code = library[start : start + (packed if whole else min(_HEAD_BYTES, padded))]
         yield kind, capability, unpacked_head(code[:packed]) if unpacked else code
         here += own + padded
 
