@@ -12,6 +12,7 @@ from provision.model.inside import VENV
 from provision.resolve.candidate import Build, Candidate, Facts
 from provision.resolve.explain import why_not_newer
 from provision.resolve.forward_compat import compat_of, data_centre
+from provision.resolve.knowledge_gap import age
 from provision.resolve.nvidia import capability_of, runs_as_machine_code
 from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import OF_PART, Asked, all_broken
@@ -73,8 +74,10 @@ def _environment(candidate: Candidate) -> dict[str, str]:
 def _driver(candidate: Candidate) -> list[StackWarning]:
     """Return what is doubtful about a driver that has to be in a table."""
     driver, window, vendor = candidate.facts.driver, candidate.facts.window, candidate.build.vendor
-    if not candidate.runtime.series or driver is None:
+    if driver is None:
         return []
+    if not candidate.runtime.series:
+        return _branch(candidate)
     if driver.flavour == "inbox":
         text = _INBOX.format(driver=vendor.row.kernel_driver, maker=vendor.maker)
         return [StackWarning(code="inbox-driver", text=text)]
@@ -85,6 +88,16 @@ def _driver(candidate: Candidate) -> list[StackWarning]:
         text = f"{vendor.row.kernel_driver} {own} not in the catalogue; taken for release {window.release}"
         return [StackWarning(code="driver-unlisted", text=text)]
     return []
+
+
+def _branch(candidate: Candidate) -> list[StackWarning]:
+    """Return a warning about a driver branch without a row: what it runs was told by the branch before it."""
+    facts = candidate.facts
+    known = facts.catalogue.branch_of(facts.version) if facts.version and not facts.wsl else None
+    if known is None or facts.version is None or known.branch == facts.version.branch:
+        return []
+    told = f"driver branch R{facts.version.branch} is not in the catalogue ({age(facts.catalogue)})"
+    return [StackWarning(code="driver-unlisted", text=f"{told}; taken for R{known.branch}, CUDA {known.cuda}")]
 
 
 def _compiling(candidate: Candidate, no_xla: list[rows.Capability]) -> list[StackWarning]:

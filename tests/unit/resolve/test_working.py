@@ -194,6 +194,24 @@ def test_a_driver_of_which_nothing_is_known_is_taken_for_the_one_before(driver: 
     assert warning.endswith(f"taken for release {taken_for}")
 
 
+@pytest.mark.parametrize(("driver", "taken_for"), [("700.10", "R615, CUDA 13.4"), ("560.35.03", ""), ("585.1", "R580")])
+def test_a_driver_branch_without_a_row_is_served_and_told(driver: str, taken_for: str) -> None:
+    here = replace(host(gpu("sm_90")), drivers=(Driver(vendor="nvidia", version=driver),))
+    told = [one.text for one in pick(here).warnings if one.code == "driver-unlisted"]
+    assert len(told) == bool(taken_for)
+    assert all(f"R{driver[:3]} is not in the catalogue (its newest fact was checked on" in one for one in told)
+    assert all(f"taken for {taken_for}" in one for one in told)
+    windows = replace(here, wsl=True)
+    assert "driver-unlisted" not in {one.code for one in pick(windows).warnings}
+
+
+def test_a_release_between_two_rows_is_not_known_either() -> None:
+    assert refusal(host(gpu("sm_90")), tensorflow="2.19.7").cause.startswith(
+        "the catalogue does not know TensorFlow 2.19.7"
+    )
+    assert "does not know" not in refusal(host(gpu("sm_90")), tensorflow="2.4").cause
+
+
 @pytest.mark.parametrize(
     ("here", "fix"),
     [
