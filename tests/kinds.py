@@ -157,7 +157,8 @@ def real_hosts() -> str:
     trees = real.read()
     rows = {row["name"]: row for row in causes.ROWS}
     lines = []
-    for name in (one["name"] for one in yaml.safe_load((DATA / "trees" / "resolved.yaml").read_text())):
+    for right in yaml.safe_load((DATA / "trees" / "resolved.yaml").read_text()):
+        name, asked = right["name"], Request(backend=right.get("asks"), rocm=right.get("rocm"))
         with tempfile.TemporaryDirectory() as folder:
             if name in trees:
                 real.build(make.Tree(Path(folder)), trees[name])
@@ -165,7 +166,7 @@ def real_hosts() -> str:
                 causes.build(make, Path(folder), rows[name])
             here = probe_files(Path(folder), lookups_of(load()))
         try:
-            lines.append(f"{name}: {resolve(load(), here, Request()).summary}")
+            lines.append(f"{name}: {resolve(load(), here, asked).summary}")
         except NoStackError as error:
             lines.append(f"{name}: {error.code} {error.cause}")
     return "\n".join([*lines, ""])

@@ -47,6 +47,7 @@ class _Amd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     targets: tuple[rows.AmdTarget, ...]
     rocm: tuple[rows.RocmSeries, ...]
     builds: tuple[rows.RocmBuild, ...]
+    defects: tuple[rows.RocmDefect, ...] = ()
 
 
 class _Keras(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

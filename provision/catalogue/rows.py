@@ -270,6 +270,17 @@ class RocmBuild(Row, frozen=True):
     wheel: RocmWheel | None = None
 
 
+class RocmDefect(Row, frozen=True):
+    """What a framework gets wrong on some GPUs with some releases of ROCm; `env` sets it right."""
+
+    rocm: tuple[Version, ...]  # the series
+    backends: tuple[Literal["tensorflow", "jax", "torch"], ...]
+    told: Text
+    versions: tuple[Version, ...] = ()  # of the framework; empty: all
+    targets: tuple[Target, ...] = ()  # empty: all
+    env: dict[Text, Text] = {}
+
+
 class Chip(Row, frozen=True):
     """An NVIDIA chip, its compute capability and its PCI device ids."""
 

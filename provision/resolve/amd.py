@@ -154,6 +154,15 @@ def _newer_drivers(catalogue: Catalogue, _: Host, driver: Driver) -> list[Driver
     return [Driver(vendor=driver.vendor, release=one, flavour="dkms") for one in releases if version_key(one) > have]
 
 
+def _older_drivers(catalogue: Catalogue, driver: Driver) -> list[Driver]:
+    """Return the driver releases that are older, the newest first: newer ones leave old releases of ROCm behind."""
+    if driver.release is None:
+        return []
+    have = version_key(driver.release)
+    releases = sorted((row.release for row in catalogue.amd.drivers), key=version_key, reverse=True)
+    return [Driver(vendor=driver.vendor, release=one, flavour="dkms") for one in releases if version_key(one) < have]
+
+
 def _hosts(catalogue: Catalogue) -> Iterator[tuple[str, str, Host]]:
     """Yield driver, product and host for every driver and GPU, the oldest driver first."""
     for driver in sorted(catalogue.amd.drivers, key=lambda row: version_key(row.release)):
@@ -174,7 +183,7 @@ AMD: Final = Knowledge(
     tool="",
     wsl_told=_IN_WSL,
     newer_drivers=_newer_drivers,
-    older_drivers=lambda *_: [],
+    older_drivers=_older_drivers,
     branch_of=lambda *_: None,
     images=lambda _: (),
     hosts=_hosts,

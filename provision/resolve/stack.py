@@ -58,6 +58,7 @@ def assemble(candidate: Candidate, rejected: tuple[Rejection, ...], newer: Seque
         warnings=(
             *_driver(candidate),
             *_compiling(candidate, no_xla),
+            *_known_defects(candidate),
             *_confidence(candidate),
             *_forward(candidate, newer),
         ),
@@ -68,7 +69,29 @@ def assemble(candidate: Candidate, rejected: tuple[Rejection, ...], newer: Seque
 def _environment(candidate: Candidate) -> dict[str, str]:
     site = f"{VENV}/lib/python{candidate.base.python}/site-packages"
     folders = [f"{site}/{folder}" for folder in KNOWLEDGE[candidate.build.vendor].libraries(candidate)]
-    return {"LD_LIBRARY_PATH": ":".join(folders)} if folders else {}
+    found = {"LD_LIBRARY_PATH": ":".join(folders)} if folders else {}
+    return found | {name: value for row in _defects(candidate) for name, value in row.env.items()}
+
+
+def _defects(candidate: Candidate) -> list[rows.RocmDefect]:
+    """Return what is known to go wrong with the framework, this ROCm and these GPUs."""
+    build, targets = candidate.build, set(candidate.facts.targets)
+    return [
+        row
+        for row in candidate.facts.catalogue.amd.defects
+        if candidate.runtime.series in row.rocm
+        and build.backend in row.backends
+        and (not row.versions or build.version in row.versions)
+        and (not row.targets or targets & set(row.targets))
+    ]
+
+
+def _known_defects(candidate: Candidate) -> list[StackWarning]:
+    found = []
+    for row in _defects(candidate):
+        doubt = "" if row.confidence == "confirmed" else f" ({row.confidence}: {row.note})"
+        found.append(StackWarning(code="known-defect", text=f"{row.told}{doubt} [{row.source}]"))
+    return found
 
 
 def _driver(candidate: Candidate) -> list[StackWarning]:

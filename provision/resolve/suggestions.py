@@ -57,7 +57,7 @@ def changes(
         found += _with_driver(catalogue, host, wishes, vendor)
     for attempt in (_without, _with_backend, _with_base, _by_name):
         found += attempt(catalogue, host, wishes, vendor)
-    return tuple(found) or _apart(catalogue, host, wishes, vendor)
+    return tuple(found) or _apart(catalogue, host, wishes, vendor) or _driver_and_name(catalogue, host, wishes, vendor)
 
 
 def _about_driver(rule: RuleName) -> bool:
@@ -72,9 +72,9 @@ def _with_driver(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendo
     driver = host.driver(vendor.gpu or "")
     for older in KNOWLEDGE[vendor].older_drivers(catalogue, driver) if driver else ():
         found = find(catalogue, _with(host, older), wishes, vendor)
-        if isinstance(found, Stack) and older.version:
-            branch = DriverVersion(older.version).branch
-            return [Change(change=f"a driver of branch R{branch}", gives=found.summary)]
+        if isinstance(found, Stack):
+            branch = f"branch R{DriverVersion(older.version).branch}" if older.version else f"release {older.release}"
+            return [Change(change=f"a driver of {branch}", gives=found.summary)]
     return []
 
 
@@ -177,6 +177,17 @@ def _by_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -
         if on_image := _with_base(catalogue, host, named, vendor):
             return [replace(on_image[0], change=f"--{option} {version} {on_image[0].change}")]
     return []
+
+
+def _driver_and_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> tuple[Change, ...]:
+    """Return the oldest newer driver with a release that is taken by its name alone, where neither is enough."""
+    driver = host.driver(vendor.gpu or "")
+    for newer in KNOWLEDGE[vendor].newer_drivers(catalogue, host, driver) if driver else ():
+        for named in _by_name(catalogue, _with(host, newer), wishes, vendor):
+            kind = "release " if _is_numbered_otherwise(host, vendor) else ""
+            told = f"driver {kind}{newer.version or newer.release} or newer and ask for {named.change}"
+            return (Change(change=told, gives=named.gives),)
+    return ()
 
 
 def _is_doubtful(build: Build) -> bool:

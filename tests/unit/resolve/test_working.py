@@ -247,11 +247,43 @@ def test_a_module_version_and_a_release_are_told_apart() -> None:
     assert error.fix.startswith("upgrade the driver to release 6.")
 
 
+def driven_by(release: str, *targets: str) -> Host:
+    return replace(host(*map(gpu, targets)), drivers=(Driver(vendor="amd", release=release, flavour="dkms"),))
+
+
 def test_what_is_unconfirmed_of_a_gpu_is_served_by_name_alone() -> None:
-    here = replace(host(gpu("gfx906")), drivers=(Driver(vendor="amd", release="6.3", flavour="dkms"),))
-    assert resolve_shipped(here).fix == "ask for --rocm 6.3"
-    stack = resolve(load(), here, Request(rocm="6.3"))
+    assert resolve(load(), driven_by("6.3", "gfx906"), Request()).backend == "torch"
+    stack = resolve(load(), driven_by("6.3", "gfx906"), Request(rocm="6.3", backend="tensorflow"))
     assert (stack.gpus, [one.code for one in stack.warnings][:1]) == (("gfx906",), ["unconfirmed"])
+
+
+def test_a_driver_that_left_the_rocm_of_a_gpu_behind_is_told_to_go_back() -> None:
+    error = resolve_shipped(driven_by("31.40", "gfx906"))
+    assert error.fix == "go back to a driver of release 30.30"
+
+
+def test_a_driver_and_a_name_are_told_where_neither_is_enough() -> None:
+    asked = Request(backend="tensorflow")
+    with pytest.raises(NoStackError) as caught:
+        resolve(load(), driven_by("5.5", "gfx906"), asked)
+    assert caught.value.fix == "upgrade the driver to 6.0 or newer and ask for --rocm 6.2"
+
+
+@pytest.mark.parametrize(
+    ("target", "request_", "told", "env"),
+    [
+        ("gfx1201", Request(backend="torch"), 1, {"TORCH_BLAS_PREFER_HIPBLASLT": "0"}),
+        ("gfx1100", Request(backend="torch"), 0, {}),
+        ("gfx942", Request(rocm="7.0"), 1, {}),
+        ("gfx942", Request(rocm="7.2"), 0, {}),
+    ],
+)
+def test_what_is_known_to_go_wrong_is_told_and_set_right(
+    target: str, request_: Request, told: int, env: dict[str, str]
+) -> None:
+    stack = resolve(MINIATURE, driven_by("30.30", target), request_)
+    assert sum(one.code == "known-defect" for one in stack.warnings) == told
+    assert {name: value for name, value in stack.settings.env.items() if name != "LD_LIBRARY_PATH"} == env
 
 
 def resolve_shipped(here: Host) -> NoStackError:
