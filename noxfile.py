@@ -66,12 +66,20 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def measure(session: nox.Session) -> None:
     """Open TensorFlow's wheels and record what they contain; name wheels after -- to measure only those."""
-    session.install("pyelftools", "pyyaml")
+    session.install("pyelftools", "pyyaml", "zstandard")
     session.run("python", "tests/audit/measure.py", *(session.posargs or WHEELS))
 
 
 @nox.session
 def measure_keras(session: nox.Session) -> None:
     """Open the wheels of JAX and torch that the catalogue says were measured, or those named after --."""
-    session.install("pyelftools", "pyyaml")
+    session.install("pyelftools", "pyyaml", "zstandard")
     session.run("python", "tests/audit/measure_keras.py", *session.posargs)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Restate the tables of uv and cog, the newest or those named after --; the audit tells what is new in them."""
+    session.install("-e", ".")
+    session.run("python", "tests/audit/peers.py", *session.posargs)
+    session.log("now run: python -m pytest tests/audit")

@@ -144,11 +144,12 @@ def hardware() -> str:
 def real_hosts() -> str:
     """Return what each host of people gets, from its files to the answer."""
     lines = []
-    for name in (one["name"] for one in yaml.safe_load((DATA / "trees" / "resolved.yaml").read_text())):
+    for right in yaml.safe_load((DATA / "trees" / "resolved.yaml").read_text()):
+        name, asked = right["name"], Request(backend=right.get("asks"), rocm=right.get("rocm"))
         with tempfile.TemporaryDirectory() as folder:
             here = probe_files(build(Path(folder), name), lookups_of(load()))
         try:
-            lines.append(f"{name}: {resolve(load(), here, Request()).summary}")
+            lines.append(f"{name}: {resolve(load(), here, asked).summary}")
         except NoStackError as error:
             lines.append(f"{name}: {error.code} {error.cause}")
     return "\n".join([*lines, ""])

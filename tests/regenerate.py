@@ -76,7 +76,7 @@ GOLDEN: dict[str, tuple[str | None, Request]] = {
     "rocm-mi250x-old-driver": ("mi250x-6.4", Request(vendor=Vendor.ROCM)),
     "rocm-radeon": ("radeon-7900xtx", Request(vendor=Vendor.ROCM, packages=("pandas",))),
     "cuda-jax": ("gh200-580", Request(vendor=Vendor.CUDA)),
-    "cuda-torch": ("a100-470", Request(vendor=Vendor.CUDA)),
+    "cuda-torch": ("a100-470", Request(vendor=Vendor.CUDA, backend="torch")),
     "rocm-jax": ("rx7600-30.30", Request(vendor=Vendor.ROCM, packages=("pandas",))),
     "rocm-torch": ("strix-halo-inbox", Request(vendor=Vendor.ROCM)),
     "cpu": (None, Request(vendor=Vendor.CPU)),

@@ -6,6 +6,7 @@ is read, the functions say. A function imports the room that does its work when 
 does not pay for proving.
 """
 
+from provision.api.catalogue import check_published, draft_rows
 from provision.api.doctor import examine_host
 from provision.api.hosts import engine, probe_host, read_host
 from provision.api.images import build, look_up, pinned, read_configuration
@@ -23,6 +24,8 @@ __all__ = [
     "Records",
     "Work",
     "build",
+    "check_published",
+    "draft_rows",
     "engine",
     "examine_host",
     "gate",

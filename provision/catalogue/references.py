@@ -27,7 +27,7 @@ def _of_cuda(catalogue: "Catalogue", row: rows.CudaBuild) -> Iterator[tuple[rows
         yield row, "has neither machine code (sass) nor PTX"
     named = {
         "CUDA family": ([row.cuda.split(".")[0]], [one.major for one in nvidia.families]),
-        "PTX version": ([one.isa for one in row.ptx], [one.isa for one in nvidia.ptx]),
+        "PTX version": (row.ptx_versions, [one.isa for one in nvidia.ptx]),
         "cuDNN": ([row.cudnn] if _has_wheels(row) else [], [one.version for one in nvidia.cudnn]),
     }
     if isinstance(row, rows.TensorFlowRelease) and row.cuda_wheels:

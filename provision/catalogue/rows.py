@@ -101,11 +101,20 @@ class CudaWheels(Row, frozen=True):
 
 
 class Ptx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """PTX in a wheel. Specific PTX (sm_90a) loads on its own capability alone."""
+    """PTX in a wheel. Specific PTX (sm_90a) loads on its own capability alone.
+
+    Attributes:
+        capability: the least that it is for.
+        isa: the newest version of it: what a GPU needs for which no kernel has machine code.
+        specific: whether it loads on no other capability.
+        partly: capabilities that a part of the kernels has machine code for: on their GPUs the driver reads the PTX of
+            the others alone, whose newest version this is.
+    """
 
     capability: Pair
     isa: Version
     specific: bool = False
+    partly: dict[Pair, Version] = {}
 
 
 class FrameworkRow(Row, frozen=True, kw_only=True):
@@ -131,6 +140,11 @@ class CudaBuild(FrameworkRow, frozen=True, kw_only=True):
     sass: tuple[Pair, ...]
     ptx: tuple[Ptx, ...]
     machines: tuple[Machine, ...] = ("x86_64",)  # whose wheels have GPU code
+
+    @property
+    def ptx_versions(self) -> tuple[str, ...]:
+        """Every PTX version that some GPU needs of its driver."""
+        return tuple(isa for one in self.ptx for isa in (one.isa, *one.partly.values()))
 
 
 class TensorFlowRelease(CudaBuild, frozen=True, kw_only=True):
@@ -255,6 +269,17 @@ class TargetBuild(Row, frozen=True):
     by_name: tuple[Target, ...] = ()  # unconfirmed further ones: served only when this runtime is asked for
     ubuntu: Version | None = None  # set where it tells two builds apart
     wheel: TargetWheel | None = None
+
+
+class KnownDefect(Row, frozen=True):
+    """What a framework gets wrong on some GPUs with some releases of the runtime; `env` sets it right."""
+
+    series: tuple[Version, ...]  # of the runtime
+    backends: tuple[Literal["tensorflow", "jax", "torch"], ...]
+    told: Text
+    versions: tuple[Version, ...] = ()  # of the framework; empty: all
+    targets: tuple[Target, ...] = ()  # empty: all
+    env: dict[Text, Text] = {}
 
 
 class Chip(Row, frozen=True):

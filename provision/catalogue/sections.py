@@ -40,6 +40,7 @@ class TargetFacts(Section, frozen=True):
     targets: tuple[rows.GpuTarget, ...]
     series: tuple[rows.RuntimeSeries, ...]  # of the runtime, whose name the table has
     builds: tuple[rows.TargetBuild, ...]
+    defects: tuple[rows.KnownDefect, ...] = ()
 
 
 class TensorFlow(Section, frozen=True):
@@ -123,8 +124,12 @@ def keras() -> type[Keras]:
 @cache
 def target_facts(vendor: Vendor) -> type[TargetFacts]:
     """Return the shape of a maker's file: what is of its runtime has the runtime's name there."""
-    driver, build = called(rows.TargetDriver, series=vendor.value), called(rows.TargetBuild, series=vendor.value)
-    tables = {"drivers": tuple[driver, ...], "builds": tuple[build, ...]}  # type: ignore[valid-type] # the same
+    kinds: dict[str, type[rows.Row]] = {
+        "drivers": rows.TargetDriver,
+        "builds": rows.TargetBuild,
+        "defects": rows.KnownDefect,
+    }
+    tables = {name: tuple[called(kind, series=vendor.value), ...] for name, kind in kinds.items()}  # type: ignore[misc] # the same
     return called(TargetFacts, tables, series=vendor.value)
 
 

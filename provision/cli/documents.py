@@ -9,6 +9,7 @@ from provision.model import Change, Finding, Rejection, Value
 from provision.model.examination import Message, Start, Step
 from provision.model.matrix import Cell, Effect
 from provision.model.preparation import Preparation
+from provision.model.published import FreshnessDocument
 from provision.model.support import SupportArchive
 
 
@@ -176,6 +177,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "why-1": WhyDocument,
     "matrix-1": MatrixDocument,
     "drift-1": DriftDocument,
+    "freshness-1": FreshnessDocument,
     "export-1": ExportDocument,
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,

@@ -82,6 +82,8 @@ MEANINGS: Final = {
     "KGE-255": "A row of the catalogue is unconfirmed: one report, or a document that may be a draft.",
     "KGE-256": "No driver and GPU of the catalogue gets what a row describes.",
     "KGE-301": "No container engine answers where docker's settings say, or at the usual sockets.",
+    "KGE-257": "The package index does not answer: it is not known whether anything is newer, missing or yanked.",
+    "KGE-258": "There is no package index to ask: none is set for pip, uv or kgpu-env, and uv does not tell its own.",
     "KGE-302": "The engine's socket may not be opened by this user: join its group, or use sudo.",
     "KGE-303": "The engine has neither BuildKit nor Podman's builder: it is too old.",
     "KGE-304": "The engine stopped answering in the middle.",

@@ -30,7 +30,7 @@ from provision.model.vendor import (
     RuntimeName,
     Vendor,
 )
-from provision.model.version import DriverVersion, is_version, version_key
+from provision.model.version import DriverVersion, is_before_release, is_version, version_key
 
 __all__ = [
     "GPU_VENDORS",
@@ -84,6 +84,7 @@ __all__ = [
     "Verdict",
     "decode",
     "encode",
+    "is_before_release",
     "is_version",
     "parse_json",
     "version_key",

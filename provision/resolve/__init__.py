@@ -141,6 +141,9 @@ def _no_stack(catalogue: Catalogue, request: Request, vendor: Vendor, host: Host
     fix = next_step(failure.facts, suggestions.in_words(found), unknown)
     if RuleName.REQUESTED_BASE.value in rules:
         fix = base_fix(catalogue, wishes.base, fix)
+    if finding := cause_of(host, vendor):  # it may keep the GPUs from a stack as well
+        why = f"{why}. The probe also found {finding.code}: {finding.text.rstrip('.')}"
+        fix = f"{fix}; for {finding.code}: {finding.fix.rstrip('.')}" if finding.fix else fix
     error = NoStackError(failure.code, failure.text, cause=why, fix=fix, rejected=failure.rejected)
     error.conflict, error.changes = rules, found
     return error

@@ -1,5 +1,6 @@
 """What the catalogue does not know of a host and of what was asked for: that is not the same as "no"."""
 
+from collections.abc import Callable
 from typing import Final
 
 from provision.catalogue import LISTING, Catalogue
@@ -50,22 +51,27 @@ def _architectures(facts: Facts) -> list[str]:
 
 
 def _versions(facts: Facts) -> list[str]:
-    """Return the versions asked for that are newer than all that the catalogue has."""
+    """Return the versions asked for that no row has: of TensorFlow from the oldest row on, of a runtime the newer ones.
+
+    Older ones are left out on purpose, and a runtime is known by its series.
+    """
     vendor = facts.vendor
     builds = [build for backend in BACKENDS for build in builds_of(facts.catalogue, vendor, backend, None)]
     runtimes = [runtime for build in builds for runtime in build.runtimes]
-    asked = [
-        ("TensorFlow", facts.wishes.tensorflow, [one.version for one in builds if one.backend == "tensorflow"]),
-        (_title(vendor), facts.wishes.runtime(vendor), [one.series or one.version for one in runtimes]),
-    ]
-    return [f"{title} {version}" for title, version, known in asked if version and _is_newer(version, known)]
+    wanted, runtime = facts.wishes.tensorflow, facts.wishes.runtime(vendor)
+    frameworks = [one.version for one in builds if one.backend == "tensorflow"]
+    found = [f"TensorFlow {wanted}"] if wanted and _lies_beyond(wanted, frameworks, min) else []
+    if runtime and _lies_beyond(runtime, [one.series or one.version for one in runtimes], max):
+        found.append(f"{_title(vendor)} {runtime}")
+    return found
 
 
 def _title(vendor: Vendor) -> str:
     return vendor.row.runtime_title if vendor.gpu else ""
 
 
-def _is_newer(version: str, known: list[str]) -> bool:
+def _lies_beyond(version: str, known: list[str], which: Callable[..., tuple[int, ...]]) -> bool:
+    """Tell whether no row has a version, and it is newer than the oldest (`min`) or the newest (`max`) that has."""
     if any(matches(one, version) for one in known):
         return False
-    return all(version_key(version) > version_key(one) for one in known)
+    return version_key(version) > which(map(version_key, known), default=())

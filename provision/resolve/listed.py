@@ -156,6 +156,15 @@ def _newer_drivers(vendor: Vendor, catalogue: Catalogue, _: Host, driver: Driver
     return [Driver(vendor=driver.vendor, release=one, flavour="dkms") for one in releases if version_key(one) > have]
 
 
+def _older_drivers(vendor: Vendor, catalogue: Catalogue, driver: Driver) -> list[Driver]:
+    """Return the driver releases that are older, the newest first: newer ones leave old runtimes behind."""
+    if driver.release is None:
+        return []
+    have = version_key(driver.release)
+    releases = sorted((row.release for row in catalogue.listed(vendor).drivers), key=version_key, reverse=True)
+    return [Driver(vendor=driver.vendor, release=one, flavour="dkms") for one in releases if version_key(one) < have]
+
+
 def _hosts(vendor: Vendor, catalogue: Catalogue) -> Iterator[tuple[str, str, Host]]:
     """Yield driver, product and host for every driver and GPU, the oldest driver first."""
     maker, known = vendor.row.maker, catalogue.listed(vendor)
@@ -179,7 +188,7 @@ def knowledge(vendor: Vendor) -> Knowledge:
         tool="",
         wsl_told=_published(vendor).wsl_unknown,
         newer_drivers=partial(_newer_drivers, vendor),
-        older_drivers=lambda *_: [],
+        older_drivers=partial(_older_drivers, vendor),
         branch_of=lambda *_: None,
         images=lambda _: (),
         hosts=partial(_hosts, vendor),

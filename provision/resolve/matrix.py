@@ -111,11 +111,11 @@ def _named(table: str, row: rows.Row) -> tuple[object, ...]:
             return {
                 "families": (row.cuda.split(".")[0],),
                 "wheels": (row.cuda, *row.newer_cuda) if row.cuda_wheels else (),
-                "ptx": tuple(one.isa for one in row.ptx),
+                "ptx": row.ptx_versions,
                 "cudnn": (row.cudnn, *row.newer_cudnn),
             }.get(table, ())
         case rows.KerasCuda():
-            return {"ptx": tuple(one.isa for one in row.ptx), "cudnn": (row.cudnn,)}.get(table, ())
+            return {"ptx": row.ptx_versions, "cudnn": (row.cudnn,)}.get(table, ())
         case rows.CudaBase():
             return (row.cudnn, row.cuda)
         case _:

@@ -50,6 +50,12 @@ def runs_as_machine_code(capability: str, sass: tuple[str, ...]) -> bool:
     return any(have_major == major and have_minor <= minor for have_major, have_minor in map(version_key, sass))
 
 
+def ptx_needed(capability: str, ptx: rows.Ptx) -> str:
+    """Return the newest PTX version that a driver has to read for a GPU: of kernels without machine code for it."""
+    partly = (isa for have, isa in ptx.partly.items() if runs_as_machine_code(capability, (have,)))
+    return next(partly, ptx.isa)
+
+
 def _builds(catalogue: Catalogue, backend: Backend) -> tuple[Build, ...]:
     """Return the builds of a backend, newest first, then newest CUDA."""
     if backend == "tensorflow":

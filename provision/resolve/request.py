@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from provision.errors import InputError, UsageError
-from provision.model import RUNTIMES, Request, labels
+from provision.model import RUNTIMES, Request, is_version, labels
 from provision.model.reference import FORM, is_place, reference_of
 
 # Patterns stay text: most runs need none of them, and compiling takes time at every start.
@@ -19,7 +19,6 @@ _RESERVED_ENV = (
     *("PATH", "VIRTUAL_ENV", "CUDA_VERSION", "KERAS_BACKEND"),
     *("UID", "GID"),  # ENV would win over the ARGs
 )
-_VERSION = r"[0-9]+(\.[0-9]+)*"
 _ID_LIMIT = 2**32 - 2  # the kernel keeps the last id for "none"
 
 
@@ -35,7 +34,7 @@ def check_request(request: Request) -> Request:
         raise UsageError("KGE-613", what, fix="leave one of them out")
     for kind in ("tensorflow", "python", *RUNTIMES):
         version = getattr(request, kind)
-        _need(version is None or re.fullmatch(_VERSION, version), f"{kind} version {version!r}", "numbers and dots")
+        _need(version is None or is_version(version), f"{kind} version {version!r}", "numbers and dots")
     for name in request.apt:
         _need(re.fullmatch(_APT, name), f"apt package {name!r}", "a Debian package name, optionally name=version")
     _check_user(request)

@@ -3,10 +3,10 @@
 from typing import Final
 
 from provision.catalogue import rows
-from provision.model import TITLES, Backend, DriverVersion, Gpu, version_key
+from provision.model import TITLES, Backend, DriverVersion, Gpu, is_before_release, version_key
 from provision.resolve.candidate import Candidate
 from provision.resolve.forward_compat import compat_of, driver_cuda
-from provision.resolve.nvidia import brands_of, capability_of, runs_as_machine_code
+from provision.resolve.nvidia import brands_of, capability_of, ptx_needed, runs_as_machine_code
 from provision.resolve.rule_names import Broken, RuleName
 from provision.resolve.vendors import KNOWLEDGE
 
@@ -19,10 +19,16 @@ _ACCEPTS: Final[dict[Backend, RuleName]] = {
 
 
 def tegra(candidate: Candidate) -> Broken | None:
-    """No wheel on PyPI serves the GPU of a Jetson board."""
+    """No wheel on PyPI is known to serve the GPU of a Jetson board, though some have code for it."""
     for gpu, row in zip(candidate.facts.gpus, candidate.facts.capabilities, strict=False):
         if (row and row.tegra) or "nvgpu" in (gpu.name or ""):
-            reason = f"{gpu.name or gpu.architecture} is a Jetson's own GPU, and PyPI's wheels do not serve it"
+            has_code = capability_of(gpu) in candidate.build.sass
+            why = (
+                f"this wheel has code for it ({gpu.architecture}), but nobody was seen to run it there"
+                if has_code
+                else "PyPI's wheels do not serve it"
+            )
+            reason = f"{gpu.name or gpu.architecture} is a Jetson's own GPU, and {why}"
             return Broken(RuleName.TEGRA, reason, "NVIDIA/nvidia-container-toolkit, go-nvlib; PYPI")
     return None
 
@@ -162,19 +168,19 @@ def _ptx(candidate: Candidate, gpu: Gpu, capability: str) -> Broken | None:
             f"which loads on {_sm(below[0].capability)} alone"
         )
         return Broken(RuleName.PTX_SPECIFIC, reason, build.row.source)
-    return _driver_reads(candidate, gpu, usable[0])
+    return _driver_reads(candidate, gpu, ptx_needed(capability, usable[0]))
 
 
-def _driver_reads(candidate: Candidate, gpu: Gpu, ptx: rows.Ptx) -> Broken | None:
+def _driver_reads(candidate: Candidate, gpu: Gpu, version: str) -> Broken | None:
     facts, nvidia = candidate.facts, candidate.facts.catalogue.nvidia
-    isa = next(row for row in nvidia.ptx if row.isa == ptx.isa)
+    isa = next(row for row in nvidia.ptx if row.isa == version)
     if version_key(driver_cuda(facts, candidate.runtime.base)) >= version_key(isa.cuda):
         return None
     newest = [row for row in nvidia.ptx if version_key(row.cuda) <= version_key(facts.cuda)]
     reads = f"reads PTX up to {max((row.isa for row in newest), key=version_key)}" if newest else "reads older PTX only"
     branch = next((row.branch for row in nvidia.branches if row.cuda == isa.cuda), "?")
     reason = (
-        f"its {gpu.architecture} kernels are PTX {ptx.isa}, which needs driver {branch} or newer "
+        f"its {gpu.architecture} kernels are PTX {version}, which needs driver {branch} or newer "
         f"(CUDA {isa.cuda}); {facts.version} {reads}"
     )
     return Broken(RuleName.PTX_DRIVER, reason, isa.source)
@@ -197,15 +203,18 @@ def runtime_from_base(candidate: Candidate) -> Broken | None:
 def confirmed(candidate: Candidate) -> Broken | None:
     """A build that nobody was seen to use is taken only when it is asked for by name."""
     row, by_name = candidate.build.row, candidate.build.named_by
-    doubtful = candidate.doubted
-    if not (row.confidence == "unconfirmed" or doubtful) or (by_name and candidate.facts.wishes.of(by_name[-1][0])):
+    doubtful, early = candidate.doubted, is_before_release(candidate.build.version)
+    if not (row.confidence == "unconfirmed" or doubtful or early) or (
+        by_name and candidate.facts.wishes.of(by_name[-1][0])
+    ):
         return None
     options = " ".join(f"--{option} {value}" for option, value in by_name)
     hint = f"; ask for it with {options}" if options else ", and no option names it"
     if doubtful:
         told = f"that it serves {' and '.join(doubtful)} is unconfirmed"
         return Broken(RuleName.CONFIRMED, f"{told}{hint}", row.source)
-    return Broken(RuleName.CONFIRMED, f"unconfirmed: {row.note}{hint}", row.source)
+    told = f"unconfirmed: {row.note}" if row.confidence == "unconfirmed" else "it is no release yet"
+    return Broken(RuleName.CONFIRMED, f"{told}{hint}", row.source)
 
 
 def toolkit_knows_gpu(candidate: Candidate) -> Broken | None:

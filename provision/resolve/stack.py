@@ -6,12 +6,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from provision.catalogue import rows
+from provision.catalogue import LISTING, rows
 from provision.model import Base, DriverVersion, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.inside import VENV
 from provision.resolve.candidate import Build, Candidate, Facts
 from provision.resolve.explain import why_not_newer
 from provision.resolve.forward_compat import compat_of, data_centre
+from provision.resolve.knowledge_gap import age
 from provision.resolve.nvidia import capability_of, runs_as_machine_code
 from provision.resolve.rule_names import RuleName
 from provision.resolve.rules import OF_PART, Asked, all_broken
@@ -57,6 +58,7 @@ def assemble(candidate: Candidate, rejected: tuple[Rejection, ...], newer: Seque
         warnings=(
             *_driver(candidate),
             *_compiling(candidate, no_xla),
+            *_known_defects(candidate),
             *_confidence(candidate),
             *_forward(candidate, newer),
         ),
@@ -67,14 +69,40 @@ def assemble(candidate: Candidate, rejected: tuple[Rejection, ...], newer: Seque
 def _environment(candidate: Candidate) -> dict[str, str]:
     site = f"{VENV}/lib/python{candidate.base.python}/site-packages"
     folders = [f"{site}/{folder}" for folder in KNOWLEDGE[candidate.build.vendor].libraries(candidate)]
-    return {"LD_LIBRARY_PATH": ":".join(folders)} if folders else {}
+    found = {"LD_LIBRARY_PATH": ":".join(folders)} if folders else {}
+    return found | {name: value for row in _defects(candidate) for name, value in row.env.items()}
+
+
+def _defects(candidate: Candidate) -> list[rows.KnownDefect]:
+    """Return what is known to go wrong with the framework, this release of the runtime and these GPUs."""
+    build, targets = candidate.build, set(candidate.facts.targets)
+    if build.vendor not in LISTING:
+        return []
+    return [
+        row
+        for row in candidate.facts.catalogue.listed(build.vendor).defects
+        if candidate.runtime.series in row.series
+        and build.backend in row.backends
+        and (not row.versions or build.version in row.versions)
+        and (not row.targets or targets & set(row.targets))
+    ]
+
+
+def _known_defects(candidate: Candidate) -> list[StackWarning]:
+    found = []
+    for row in _defects(candidate):
+        doubt = "" if row.confidence == "confirmed" else f" ({row.confidence}: {row.note})"
+        found.append(StackWarning(code="known-defect", text=f"{row.told}{doubt} [{row.source}]"))
+    return found
 
 
 def _driver(candidate: Candidate) -> list[StackWarning]:
     """Return what is doubtful about a driver that has to be in a table."""
     driver, window, vendor = candidate.facts.driver, candidate.facts.window, candidate.build.vendor
-    if not candidate.runtime.series or driver is None:
+    if driver is None:
         return []
+    if not candidate.runtime.series:
+        return _branch(candidate)
     if driver.flavour == "inbox":
         text = _INBOX.format(driver=vendor.row.kernel_driver, maker=vendor.maker)
         return [StackWarning(code="inbox-driver", text=text)]
@@ -85,6 +113,16 @@ def _driver(candidate: Candidate) -> list[StackWarning]:
         text = f"{vendor.row.kernel_driver} {own} not in the catalogue; taken for release {window.release}"
         return [StackWarning(code="driver-unlisted", text=text)]
     return []
+
+
+def _branch(candidate: Candidate) -> list[StackWarning]:
+    """Return a warning about a driver branch without a row: what it runs was told by the branch before it."""
+    facts = candidate.facts
+    known = facts.catalogue.branch_of(facts.version) if facts.version and not facts.wsl else None
+    if known is None or facts.version is None or known.branch == facts.version.branch:
+        return []
+    told = f"driver branch R{facts.version.branch} is not in the catalogue ({age(facts.catalogue)})"
+    return [StackWarning(code="driver-unlisted", text=f"{told}; taken for R{known.branch}, CUDA {known.cuda}")]
 
 
 def _compiling(candidate: Candidate, no_xla: list[rows.Capability]) -> list[StackWarning]:

@@ -6,8 +6,18 @@ from itertools import combinations
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
-from provision.model import Backend, Change, Driver, DriverVersion, Host, Stack, Vendor, version_key
-from provision.resolve.candidate import Wishes
+from provision.model import (
+    Backend,
+    Change,
+    Driver,
+    DriverVersion,
+    Host,
+    Stack,
+    Vendor,
+    is_before_release,
+    version_key,
+)
+from provision.resolve.candidate import Build, Wishes
 from provision.resolve.rule_names import Of, RuleName
 from provision.resolve.rules import Rules
 from provision.resolve.search import find
@@ -53,7 +63,7 @@ def changes(
         found += _with_driver(catalogue, host, wishes, vendor)
     for attempt in (_without, _with_backend, _with_base, _by_name):
         found += attempt(catalogue, host, wishes, vendor)
-    return tuple(found) or _apart(catalogue, host, wishes, vendor)
+    return tuple(found) or _apart(catalogue, host, wishes, vendor) or _driver_and_name(catalogue, host, wishes, vendor)
 
 
 def _about_driver(rule: RuleName) -> bool:
@@ -68,9 +78,9 @@ def _with_driver(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendo
     driver = host.driver(vendor.gpu or "")
     for older in KNOWLEDGE[vendor].older_drivers(catalogue, driver) if driver else ():
         found = find(catalogue, _with(host, older), wishes, vendor)
-        if isinstance(found, Stack) and older.version:
-            branch = DriverVersion(older.version).branch
-            return [Change(change=f"a driver of branch R{branch}", gives=found.summary)]
+        if isinstance(found, Stack):
+            branch = f"branch R{DriverVersion(older.version).branch}" if older.version else f"release {older.release}"
+            return [Change(change=f"a driver of {branch}", gives=found.summary)]
     return []
 
 
@@ -160,9 +170,7 @@ def _by_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -
     builds = builds_of(catalogue, vendor, "tensorflow", None)
     gpus = {gpu.architecture for gpu in host.gpus_of(vendor.gpu or "")}
     doubtful = [
-        build.named_by[-1]
-        for build in builds
-        if build.named_by and (build.row.confidence == "unconfirmed" or gpus & set(build.by_name))
+        build.named_by[-1] for build in builds if build.named_by and (_is_doubtful(build) or gpus & set(build.by_name))
     ]
     for option, version in doubtful:
         if wishes.of(option) is not None:
@@ -174,6 +182,21 @@ def _by_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -
         if on_image := _with_base(catalogue, host, named, vendor):
             return [replace(on_image[0], change=f"--{option} {version} {on_image[0].change}")]
     return []
+
+
+def _driver_and_name(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> tuple[Change, ...]:
+    """Return the oldest newer driver with a release that is taken by its name alone, where neither is enough."""
+    driver = host.driver(vendor.gpu or "")
+    for newer in KNOWLEDGE[vendor].newer_drivers(catalogue, host, driver) if driver else ():
+        for named in _by_name(catalogue, _with(host, newer), wishes, vendor):
+            kind = "release " if _is_numbered_otherwise(host, vendor) else ""
+            told = f"driver {kind}{newer.version or newer.release} or newer and ask for {named.change}"
+            return (Change(change=told, gives=named.gives),)
+    return ()
+
+
+def _is_doubtful(build: Build) -> bool:
+    return build.row.confidence == "unconfirmed" or is_before_release(build.version)
 
 
 def _apart(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -> tuple[Change, ...]:

@@ -19,13 +19,14 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
 OUTPUT = Path(__file__).parent / "measured.yaml"
 HEADER = "# Written by tests/audit/measure.py: what TensorFlow's wheels for x86_64 contain. Not edited by hand.\n"
 Bytes = bytes | mmap.mmap
+Entry = tuple[int, int, bytes]  # kind, capability, the beginning of the code
 
 _FATBIN = struct.pack("<I", 0xBA55ED50)
 _FAT = struct.Struct("<IHHQ")  # magic, version, size of the header, size of the entries
@@ -33,7 +34,8 @@ _FAT = struct.Struct("<IHHQ")  # magic, version, size of the header, size of the
 # that it has when it is unpacked (0: it is not packed).
 _ENTRY = struct.Struct("<HHIQI8xI24xQ")
 _PTX, _CODE = 1, 2
-_PTX_HEAD = re.compile(rb"\.version (\d+\.\d+)\s*\n\.target (sm_\d+a?)")
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_PTX_HEAD = re.compile(rb"\.version (\d+\.\d+)\s*\n\.target (sm_\d+[af]?)")
 _HEAD_BYTES = 2048  # PTX begins with comments, then its version and target
 _BUNDLE = b"__CLANG_OFFLOAD_BUNDLE__"
 _RUN_TOGETHER = re.compile(rb"\0((?:gfx[0-9a-f]{3,4}){2,})\0")
@@ -41,8 +43,13 @@ _LOADERS = re.compile(r"libtensorflow_\w+\.so\.2|_pywrap_tensorflow_internal\.so
 _DLOPENED = re.compile(rb"\0(lib(?:cu|nv|nccl|amdhip|hip|roc|rccl|MIOpen)[A-Za-z0-9_-]*\.so(?:\.\d+)*)\0")
 
 
-def entries(library: Bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield kind, capability and the beginning of the code for each entry of each fat binary."""
+def fat_binaries(library: Bytes, unlinked: range = range(0)) -> Iterator[list[Entry]]:
+    """Yield the entries of each fat binary: kind, capability and the beginning of the code.
+
+    Args:
+        library: its bytes.
+        unlinked: where code lies that was an input of device linking: the driver never loads it.
+    """
     place = library.find(_FATBIN)
     while place >= 0:
         _, _, header, size = _FAT.unpack_from(library, place)
@@ -50,15 +57,31 @@ def entries(library: Bytes) -> Iterator[tuple[int, int, bytes]]:
         if end > len(library):  # the number stands there by chance
             place = library.find(_FATBIN, place + 4)
             continue
-        here = place + header
-        while here + _ENTRY.size <= end:
-            kind, _, own, padded, packed, capability, unpacked = _ENTRY.unpack_from(library, here)
-            if kind not in {_PTX, _CODE} or not own:
-                break
-            code = library[here + own : here + own + min(_HEAD_BYTES, padded)]
-            yield kind, capability, lz4_head(code[:packed]) if unpacked else code
-            here += own + padded
+        if place not in unlinked and (found := list(_entries(library, place + header, end))):
+            yield found
         place = library.find(_FATBIN, max(end, place + 4))
+
+
+def _entries(library: Bytes, here: int, end: int) -> Iterator[Entry]:
+    while here + _ENTRY.size <= end:
+        kind, _, own, padded, packed, capability, unpacked = _ENTRY.unpack_from(library, here)
+        if kind not in {_PTX, _CODE} or not own:
+            break
+        start = here + own
+        whole = library[start : start + len(_ZSTD)] == _ZSTD  # it is unpacked in one piece
+        code = library[start : start + (packed if whole else min(_HEAD_BYTES, padded))]
+        yield kind, capability, unpacked_head(code[:packed]) if unpacked else code
+        here += own + padded
+
+
+def unpacked_head(packed: bytes) -> bytes:
+    """Return the beginning of packed code; CUDA 13 packs with Zstandard, CUDA 11 and 12 with LZ4."""
+    if not packed.startswith(_ZSTD):
+        return lz4_head(packed)
+    # Only the nox sessions have it, and the tests of this file need nothing of it.
+    import zstandard  # type: ignore[import-not-found] # noqa: PLC0415
+
+    return bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed))
 
 
 def lz4_head(packed: bytes) -> bytes:
@@ -92,19 +115,33 @@ def _length(packed: bytes, place: int, first: int) -> tuple[int, int]:
     return first, place
 
 
-def nvidia_code(library: Bytes) -> dict[str, dict[str, int]]:
-    """Return how many fat binaries hold code or PTX for each capability, and the PTX versions.
+def nvidia_code(library: Bytes, unlinked: range = range(0)) -> dict[str, dict[str, int]]:
+    """Return how many fat binaries hold code or PTX for each capability, the PTX versions, and what goes together.
 
-    {"fat_binaries": {"code 80": 1398, "ptx 90": 1398}, "ptx": {"sm_90 .version 8.5": 1149}}
+    A driver reads the PTX of a fat binary alone that has no machine code for its GPU: hence `together`.
+
+    {"fat_binaries": {"code 80": 1398, "ptx 90": 1398}, "ptx": {"sm_90 .version 8.5": 1149},
+    "together": {"code 80; ptx sm_90 8.5": 1149, "code 80 90; ptx sm_90 8.3": 249}}
     """
     fat: Counter[str] = Counter()
     ptx: Counter[str] = Counter()
-    for kind, capability, head in entries(library):
-        fat[f"{'ptx' if kind == _PTX else 'code'} {capability}"] += 1
-        if kind == _PTX:
-            match = _PTX_HEAD.search(head)
-            ptx[f"{match[2].decode()} .version {match[1].decode()}" if match else "not readable"] += 1
-    return {"fat_binaries": dict(sorted(fat.items())), "ptx": dict(sorted(ptx.items()))} if fat else {}
+    together: Counter[str] = Counter()
+    for found in fat_binaries(library, unlinked):
+        fat.update(f"{'ptx' if kind == _PTX else 'code'} {capability}" for kind, capability, _ in found)
+        targets = [_target(head) for kind, _, head in found if kind == _PTX]
+        ptx.update(" .version ".join(target) or "not readable" for target in targets)
+        code = sorted({capability for kind, capability, _ in found if kind == _CODE})
+        parts = [f"code {' '.join(map(str, code))}"] if code else []
+        parts += sorted({f"ptx {' '.join(target) or 'not readable'}" for target in targets})
+        together["; ".join(parts)] += 1
+    counts = {"fat_binaries": fat, "ptx": ptx, "together": together}
+    return {name: dict(sorted(count.items())) for name, count in counts.items()} if fat else {}
+
+
+def _target(head: bytes) -> tuple[str, ...]:
+    """Return the target and the version of PTX: ("sm_90a", "8.5"); nothing where it cannot be read."""
+    match = _PTX_HEAD.search(head)
+    return (match[2].decode(), match[1].decode()) if match else ()
 
 
 def amd_code(library: Bytes) -> dict[str, Any]:
@@ -150,6 +187,14 @@ def linking(path: Path) -> dict[str, Any]:
         }
 
 
+def relocatable(file: BinaryIO) -> range:
+    """Return where a library keeps relocatable device code: NCCL's, 113 fat binaries of TensorFlow 2.17."""
+    from elftools.elf.elffile import ELFFile  # noqa: PLC0415 - as above
+
+    section = ELFFile(file).get_section_by_name("__nv_relfatbin")
+    return range(section["sh_offset"], section["sh_offset"] + section["sh_size"]) if section else range(0)
+
+
 def newest(versions: list[str], name: str) -> str:
     """Return the newest of ["GLIBC_2.17", "GLIBC_2.2.5"] for "GLIBC": "2.17"."""
     numbers = [one.removeprefix(f"{name}_") for one in versions if re.fullmatch(rf"{name}_[\d.]+", one)]
@@ -174,7 +219,7 @@ def measure(wheel: Path) -> dict[str, Any]:
             versions += linked["versions"]
             with place.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
                 loaded |= {match[1].decode() for match in _DLOPENED.finditer(library)}
-                if code := nvidia_code(library) | amd_code(library):
+                if code := nvidia_code(library, relocatable(file)) | amd_code(library):
                     libraries[place.name] = code
             place.unlink()
         told = build_info(archive), cuda_config(archive)

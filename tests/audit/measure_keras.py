@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from measure import amd_code, nvidia_code  # type: ignore[import-not-found] # the script beside this one
+from measure import amd_code, nvidia_code, relocatable  # type: ignore[import-not-found] # the script beside this one
 
 HERE = Path(__file__).parent
 ROWS = HERE.parents[1] / "images" / "keras.yaml"
@@ -43,7 +43,7 @@ def measure(wheel: Path) -> dict[str, Any]:
                 continue
             place = Path(archive.extract(info, folder))
             with place.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
-                code = nvidia_code(library) | amd_code(library)
+                code = nvidia_code(library, relocatable(file)) | amd_code(library)
             place.unlink()
             if code:
                 libraries[place.name] = code

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import struct
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 
 from provision.catalogue import load, rows
 from provision.model import version_key
+from provision.resolve.nvidia import ptx_needed, runs_as_machine_code
 
 HERE = Path(__file__).parent
 MEASURED: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "measured.yaml").read_text())
@@ -50,6 +52,18 @@ def capabilities(version: str, kind: str) -> dict[str, int]:
     return {f"{name.split()[1][:-1]}.{name[-1]}": count for name, count in found.items() if name.startswith(kind)}
 
 
+def ptx_read(version: str, capability: str) -> dict[str, int]:
+    """The PTX that a driver reads for a GPU, that of kernels without machine code for it: {"sm_90 8.5": 1149}."""
+    found: Counter[str] = Counter()
+    libraries: list[dict[str, Any]] = list(CUDA[version]["libraries"].values())
+    for name, count in (pair for one in libraries for pair in one.get("together", {}).items()):
+        texts = name.split("; ")
+        have = [f"{one[:-1]}.{one[-1]}" for one in texts[0].split()[1:]] if texts[0].startswith("code") else []
+        if not runs_as_machine_code(capability, tuple(have)):
+            found.update({text.removeprefix("ptx "): count for text in texts if text.startswith("ptx")})
+    return dict(found)
+
+
 def test_every_release_was_measured() -> None:
     missing = [f"tensorflow=={version}" for version in set(ROWS) - set(CUDA)]
     assert not missing, f"run: nox -s measure -- {' '.join(missing)}"
@@ -71,6 +85,28 @@ def test_the_ptx_is_what_was_measured(version: str) -> None:
     newest = max((isa for _, isa in many), key=version_key)
     specific = any(target.endswith("a") for target, _ in many)
     assert [(one.isa, one.specific) for one in ROWS[version].ptx] == [(newest, specific)]
+
+
+@pytest.mark.parametrize("version", CUDA)
+def test_the_ptx_of_each_gpu_is_what_was_measured(version: str) -> None:
+    row = ROWS[version]
+    for capability in (one.capability for one in load().nvidia.capabilities if not one.tegra):
+        usable = [ptx for ptx in row.ptx if version_key(ptx.capability) <= version_key(capability)]
+        if not usable or runs_as_machine_code(capability, row.sass):
+            continue  # no kernel runs there, or nearly all are machine code
+        read = [name.split() for name in ptx_read(version, capability)]
+        assert ptx_needed(capability, usable[0]) == max((isa for _, isa in read), key=version_key), capability
+        assert usable[0].specific == any(target.endswith("a") for target, _ in read)
+
+
+def test_an_a100_and_an_h100_need_no_newer_ptx_than_their_own_kernels() -> None:
+    needed = {version: max(ptx_read(version, "8.0"), default="") for version in CUDA if version_key(version) < (2, 16)}
+    assert {name.split()[1] for name in needed.values()} == {"7.0", "7.1"}
+    assert [max(ptx_read(version, "9.0")).split()[1] for version in ("2.16.2", "2.18.1", "2.21.0")] == [
+        "8.0",
+        "8.3",
+        "8.5",
+    ]
 
 
 @pytest.mark.parametrize("version", CUDA)
@@ -165,7 +201,14 @@ def test_code_and_ptx_of_a_fat_binary_are_told_apart() -> None:
     assert measure.nvidia_code(library) == {
         "fat_binaries": {"code 80": 2, "ptx 90": 1},
         "ptx": {"sm_90a .version 8.5": 1},
+        "together": {"code 80": 1, "code 80; ptx sm_90a 8.5": 1},
     }
+
+
+def test_code_that_was_linked_before_is_not_counted() -> None:
+    library = fat_binary((1, 90, PTX, 0)) + fat_binary((2, 90, b"cubin", 0))
+    first = range(len(library) // 2)
+    assert measure.nvidia_code(library, first)["together"] == {"code 90": 1}
 
 
 def test_packed_ptx_is_unpacked() -> None:
@@ -176,7 +219,7 @@ def test_packed_ptx_is_unpacked() -> None:
 
 
 def test_ptx_that_cannot_be_read_is_not_guessed() -> None:
-    assert measure.nvidia_code(fat_binary((1, 90, b"\x28\xb5\x2f\xfd", 400)))["ptx"] == {"not readable": 1}
+    assert measure.nvidia_code(fat_binary((1, 90, b"\x0f\xff\x17\x2a", 400)))["ptx"] == {"not readable": 1}
 
 
 def test_a_magic_number_by_chance_is_no_fat_binary() -> None:

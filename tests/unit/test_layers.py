@@ -21,6 +21,7 @@ LAYERS = {
     "emit": 3,
     "probe": 4,
     "engine": 4,
+    "index": 4,
     "registry": 4,
     "lock": 5,
     "config": 5,

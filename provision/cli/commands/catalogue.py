@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
 
+from provision import api
 from provision.catalogue import Catalogue, Listing
 from provision.cli import options as o
 from provision.cli.app import catching
 from provision.cli.documents import DoctorDocument, MatrixDocument, WhyDocument
+from provision.cli.formatting.freshness import draft_text
+from provision.cli.formatting.freshness import lines as freshness_lines
 from provision.cli.formatting.matrix import csv_table, html_page, text_table
 from provision.cli.output import log, print_json, print_lines, print_result, write_file
-from provision.cli.planning import project_catalogue
+from provision.cli.planning import project_catalogue, settings
 from provision.errors import InputError, UsageError, nearest
 from provision.model import GPU_VENDORS, VENDORS, Severity, Vendor, encode
 from provision.model.matrix import Cell
@@ -28,6 +32,14 @@ RowId = Annotated[str, typer.Argument(metavar="ROW", help="Id of a row, such as 
 Form = Annotated[str, typer.Option("--format", metavar="|".join(_FORMATS), help="The form of the answer.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the answer to this file.")]
 MaxAge = Annotated[int, typer.Option(metavar="DAYS", min=1, help="Tell rows that were checked longer ago.")]
+Online = Annotated[bool, typer.Option("--online", help="Compare the rows with what the package indexes publish.")]
+Draft = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --online: write rows for newer releases to this file: a site's tensorflow.yaml or keras.yaml.",
+    ),
+]
 
 
 @group.command("list")
@@ -149,9 +161,24 @@ def print_matrix(
 
 @group.command("check")
 @catching
-def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.Json = False) -> None:
-    """Find rows that are old, contradictory, or of no use."""
-    found = review(project_catalogue(catalogue), time.strftime("%Y-%m-%d"), max_age)
+def check_rows(
+    max_age: MaxAge = 180,
+    online: Online = False,
+    draft: Draft = None,
+    *,
+    options: o.NetworkOptions,
+    as_json: o.Json = False,
+) -> None:
+    """Find rows that are old, contradictory, or of no use.
+
+    With --online: what is newer than the rows, comes next, was yanked or is missing in the package indexes.
+    """
+    if online:
+        _check_published(options, draft, as_json=as_json)
+        return
+    if draft:
+        raise UsageError("KGE-904", "--draft writes what --online finds.", fix="ask for both: --online --draft FILE")
+    found = review(project_catalogue(options.catalogue), time.strftime("%Y-%m-%d"), max_age)
     wrong = [one for one in found if one.severity is Severity.ERROR]
     if not as_json:
         print_result(f"{len(found)} findings, {f'{len(wrong)} of them errors' if wrong else 'none of them an error'}.")
@@ -160,6 +187,33 @@ def check_rows(catalogue: o.Catalogue = None, max_age: MaxAge = 180, as_json: o.
         raise InputError("KGE-250", f"The catalogue contradicts itself in {len(wrong)} places.", cause=wrong[0].text)
     if as_json:
         print_json(DoctorDocument(findings=found))
+
+
+def _check_published(options: o.NetworkOptions, draft: Path | None, *, as_json: bool) -> None:
+    from provision.resolve.draft import FILES, TABLES, wanted  # noqa: PLC0415 - 20 ms
+
+    if draft and draft.name not in FILES:
+        fix = nearest(draft.name, list(FILES)) or f"choose from {', '.join(FILES)}"
+        raise UsageError("KGE-904", f"A draft cannot be {draft.name}: its name tells which rows it has.", fix=fix)
+    if draft and draft.exists():
+        raise InputError("KGE-605", f"{draft} exists and is left as it is.", fix="name another folder")
+    facts, network = project_catalogue(options.catalogue), settings(options).network
+    document = api.check_published(facts, network, log=lambda text: log(f"note      {text}"))
+    if draft:
+        rows, why = api.draft_rows(draft.name, document, facts, network, time.strftime("%Y-%m-%d"))
+        document = replace(document, not_drafted=why, drafted=tuple(str(row["id"]) for row in rows))
+        if rows:
+            write_file(draft, draft_text(TABLES[draft.name], rows).encode())
+            document = replace(document, draft=str(draft))
+            log(f"wrote {draft}: {', '.join(document.drafted)}")
+        else:
+            log("note      nothing is newer that a row follows from: no file was written")
+    if as_json:
+        print_json(document)
+        return
+    print_lines(freshness_lines(document))
+    if draft is None and any(list(wanted(file, document.projects)) for file in FILES):
+        log("note      rows for newer releases: add --draft DIR/tensorflow.yaml, or DIR/keras.yaml")
 
 
 def _row(facts: Catalogue, name: str) -> dict[str, Any]:

@@ -20,9 +20,10 @@ _DPKG: Final = "/var/lib/dpkg/status"
 READS: Final = (DEVICES, *_PROGRAMS, _PID, _DPKG, "/proc")
 _BRIDGE: Final = "0x0680"
 _DPKG_LIMIT: Final = 32 << 20
-# With NVLink 5 the switches are no PCI functions of the node; a baseboard has eight of these GPUs (PCI device ids of
-# B200 and B300, images/nvidia_devices.yaml). LlamaFactory#8968: 802 on 8 x B200.
-_WITHOUT_BRIDGES: Final = {"2901", "2920", "3182"}
+# With NVLink 5 the switches are no PCI functions of the node; a baseboard has eight of these GPUs: B200, B200, HGX
+# B200, B100 and B300 by Debian's pci.ids 0.0~2026.10.24-1. LlamaFactory#8968: 802 on 8 x B200;
+# siderolabs/extensions#717.
+_WITHOUT_BRIDGES: Final = {"2901", "290a", "2909", "2920", "3182"}
 _BASEBOARD: Final = 8
 _ROW: Final = Vendor.CUDA.row
 _PACKAGE = re.compile(

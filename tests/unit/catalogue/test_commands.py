@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from provision.cli.app import main
+from provision.registry.client import Response
 
 pytestmark = pytest.mark.usefixtures("miniature")
 
@@ -124,3 +125,100 @@ def test_a_locked_build_refuses_other_wishes_and_needs_a_lock(run: Run) -> None:
     code, _, err = run("build", "--locked")
     assert code == 3
     assert "kgpu.lock cannot be read" in err
+
+
+def files(*names: str) -> bytes:
+    return json.dumps({"files": [{"filename": name, "url": f"https://f.example/{name}"} for name in names]}).encode()
+
+
+class Transport:
+    """An index in memory that has two projects; the others are not there."""
+
+    wheel = "tensorflow-2.99.0-cp312-cp312-manylinux_2_27_x86_64.whl"
+    requires = "".join(
+        f'Requires-Dist: {one}; extra == "and-cuda"\n'
+        for one in ("nvidia-cuda-runtime-cu12>=12.5.82", "nvidia-cudnn-cu12>=9.3.0.75", "nvidia-nccl-cu12>=2.27.7")
+    )
+
+    def __init__(self) -> None:
+        self.silent = False
+
+    def __call__(self, url: str, headers: object, limit: int) -> Response:
+        del headers, limit
+        if self.silent:
+            raise OSError("no route to host")
+        if url == f"https://f.example/{self.wheel}.metadata":
+            text = f"Metadata-Version: 2.4\nName: tensorflow\nVersion: 2.99.0\nRequires-Dist: keras>=3\n{self.requires}"
+            return Response(200, {}, text.encode())
+        known = {
+            "https://u:secret@packages.example/simple/tensorflow/": files("tensorflow-2.21.0.tar.gz", self.wheel),
+            "https://u:secret@packages.example/simple/keras/": files(
+                "keras-3.1.1.tar.gz", "keras-3.15.1-py3-none-any.whl"
+            ),
+        }
+        kind = {"content-type": "application/vnd.pypi.simple.v1+json"}
+        return Response(200, kind, known[url]) if url in known else Response(404, {}, b"")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Transport:
+    found = Transport()
+    monkeypatch.setattr("provision.api.catalogue._transport", lambda _: found)
+    monkeypatch.setenv("KGPU_ENV_NETWORK_INDEX_URL", "https://u:secret@packages.example/simple")
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_CONFIG_FILE", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    return found
+
+
+@pytest.mark.usefixtures("index")
+def test_online_tells_what_is_newer_and_what_is_missing(run: Run) -> None:
+    code, out, err = run("catalogue", "check", "--online")
+    assert code == 0
+    told = (
+        r"missing  tensorflow: the index has no 2\.20\.0, .* which tensorflow-2\.20\.0, .* names; 2\.99\.0 is published"
+    )
+    assert re.search(told, out)
+    assert "secret" not in out + err
+    assert "note      rows for newer releases: add --draft" in err
+    document = json.loads(run("catalogue", "check", "--online", "--json")[1])
+    assert document["schema"] == "kgpu-env/freshness/1"
+    assert document["indexes"] == ["https://***@packages.example/simple"]
+    assert {one["standing"] for one in document["projects"] if one["project"] == "keras"} == {"current"}
+
+
+def test_an_index_that_does_not_answer_is_no_index_without_news(run: Run, index: Transport) -> None:
+    index.silent = True
+    code, out, err = run("catalogue", "check", "--online")
+    assert (code, out) == (3, "")
+    assert err.startswith("KGE-257: https://***@packages.example/simple does not answer: nothing is known of what is")
+    assert "cause     no route to host" in err
+
+
+@pytest.mark.usefixtures("index")
+def test_a_draft_is_written_once_and_never_over_a_file(run: Run, tmp_path: Path) -> None:
+    place = tmp_path / "site" / "tensorflow.yaml"
+    code, _, err = run("catalogue", "check", "--online", "--draft", str(place))
+    assert code == 0
+    assert f"wrote {place}: tensorflow-2.99.0" in err
+    assert "id: tensorflow-2.99.0" in place.read_text()
+    kept = place.read_bytes()
+    assert run("catalogue", "check", "--online", "--draft", str(place))[0] == 3
+    assert place.read_bytes() == kept
+    shown = run("catalogue", "show", "tensorflow-2.99.0", "--catalogue", str(place.parent))
+    assert (shown[0], "confidence     unconfirmed" in shown[1]) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--draft", "tensorflow.yaml"), "--draft writes what --online finds"),
+        (("--online", "--draft", "rows.yaml"), "A draft cannot be rows.yaml"),
+    ],
+)
+def test_a_draft_has_one_of_the_names_of_a_sites_files(run: Run, words: tuple[str, ...], why: str) -> None:
+    code, _, err = run("catalogue", "check", *words)
+    assert (code, why in err) == (2, True)

@@ -152,3 +152,23 @@ def test_a_message_that_is_no_regular_expression_is_named(site: Path) -> None:
     with pytest.raises(InputError, match=r"OWN-1, field match: no regular expression") as caught:
         _ = load(MINIATURE.directory, overlay=site).errors
     assert caught.value.code == "KGE-202"
+
+
+CANDIDATE = (
+    'releases:\n  - {id: "own", version: "2.99.0rc1", python: ["3.11"], glibc: "2.17", cuda: "12.5.1", '
+    'cudnn: "9.3.0.75", sass: ["8.0"], ptx: [], requires: ["keras"], source: "ours", checked: "2026-11-01"}\n'
+)
+
+
+@pytest.mark.parametrize("asked", ["2.99", "2.99.0rc1"])
+def test_a_release_candidate_of_a_site_is_taken_when_it_is_asked_for(site: Path, asked: str) -> None:
+    (site / "tensorflow.yaml").write_text(CANDIDATE)
+    assert pick(site, tensorflow=asked).startswith("TensorFlow 2.99.0rc1, CUDA 12.5.1")
+
+
+def test_a_release_candidate_of_a_site_is_not_taken_otherwise(site: Path) -> None:
+    (site / "tensorflow.yaml").write_text(CANDIDATE)
+    stack = resolve(load(MINIATURE.directory, overlay=site), HOST, Request(vendor=Vendor.CUDA))
+    assert stack.framework.version == MINIATURE.tensorflow[0].version
+    told = next(one for one in stack.rejected if one.candidate.startswith("TensorFlow 2.99.0rc1"))
+    assert (told.rule, told.reason) == ("confirmed", "it is no release yet; ask for it with --tensorflow 2.99")

@@ -29,6 +29,7 @@ from outside import (  # type: ignore[import-not-found] # as below
     from_evidence,
     from_host,
     from_image,
+    from_index,
     from_inspected,
     from_key,
     from_lock,
@@ -44,7 +45,9 @@ from outside import (  # type: ignore[import-not-found] # as below
     from_smi,
     from_statement,
     from_trusted_key,
+    from_uv_toml,
     from_variables,
+    from_wheel,
     some_rows,
 )
 from spoilt import spoil  # type: ignore[import-not-found] # it lies beside this file, and no package holds them
@@ -125,6 +128,8 @@ name = "a"
 version = "1.0"
 wheels = [{ url = "https://host/a-1.0-py3-none-any.whl", hashes = { sha256 = "%s" }, size = 5 }]
 """ % (b"0" * 64)
+_LISTED: Final = _json({"files": [{"filename": "a-1.0-py3-none-any.whl", "url": "a-1.0-py3-none-any.whl"}]})
+_LISTED_HTML: Final = b'<a href="https://host/a-1.0-py3-none-any.whl#sha256=0" data-yanked="bad">a</a>'
 _PEM: Final = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 _APT: Final = b"deb http://deb.example/debian bookworm main\nTypes: deb\nSuites: bookworm\nComponents: main\n"
 _CDI: Final = {"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu", "devices": [{"name": "all"}, {"name": "0"}]}
@@ -166,6 +171,10 @@ def readers() -> dict[str, Reader]:
         "variables": Reader(b"1234567", from_variables),
         "a site's catalogue": Reader(_json(some_rows()), from_overlay),
         "evidence": Reader(_json({**evidence, "nonce": "00"}), from_evidence),
+        "package index: JSON": Reader(_LISTED, from_index),
+        "package index: HTML": Reader(_LISTED_HTML, from_index),
+        "wheel's metadata": Reader(b"Metadata-Version: 2.4\nName: a\nVersion: 1\nRequires-Dist: b>=1\n", from_wheel),
+        "uv.toml": Reader(b'[[index]]\nurl = "https://packages.example/simple"\ndefault = true\n', from_uv_toml),
         "uv's answer": Reader(_PYLOCK, from_pylock),
         "pip.conf": Reader(b"[global]\nindex-url = https://packages.example/simple\n", from_pip),
         "apt's sources": Reader(_APT, from_apt),

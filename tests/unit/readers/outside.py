@@ -29,6 +29,7 @@ from provision.engine.logins import stored_login
 from provision.engine.network import Surroundings, build_network
 from provision.engine.stream_demux import StreamDemux
 from provision.errors import KgpuError
+from provision.index import NoAnswer, indexes_of, listing, metadata
 from provision.lock import read_lock
 from provision.lock.wheels import parse as parse_pylock
 from provision.model import Network, encode
@@ -162,6 +163,48 @@ def from_registry(body: bytes, _: Path) -> object:
         return Response(200, {}, answers.pop() if answers else body)
 
     return shown(read_image(parse_reference("registry.example/x:1"), "x86_64", get))
+
+
+def from_index(body: bytes, _: Path) -> object:
+    kind = "text/html" if body.lstrip().startswith(b"<") else "application/vnd.pypi.simple.v1+json"
+
+    def get(url: str, headers: object, limit: int) -> Response:
+        del url, headers, limit
+        return Response(200, {"content-type": kind}, body)
+
+    try:
+        return shown(listing("a", ("https://packages.example/simple",), get))
+    except NoAnswer as error:
+        return str(error)
+
+
+def from_wheel(body: bytes, _: Path) -> object:
+    """Read a file beside a wheel, and what an index gives as parts of the wheel."""
+
+    def beside(url: str, headers: object, limit: int) -> Response:
+        del url, headers, limit
+        return Response(200, {}, body)
+
+    def inside(url: str, headers: object, limit: int) -> Response:
+        del headers, limit
+        part = {"content-range": f"bytes 0-{max(len(body) - 1, 0)}/{len(body)}"}
+        return Response(404, {}, b"") if url.endswith(".metadata") else Response(206, part, body)
+
+    found = []
+    for get in (beside, inside):
+        try:
+            found.append(metadata("https://packages.example/a-1.0-py3-none-any.whl", get))
+        except NoAnswer as error:
+            found.append({"description": str(error)})
+    return found
+
+
+def from_uv_toml(body: bytes, folder: Path) -> object:
+    (folder / "etc" / "uv").mkdir(parents=True, exist_ok=True)
+    put(folder / "etc" / "uv", body, "uv.toml")
+    return shown(
+        indexes_of(Network(), {}, lambda: "--default-index <URL> (by default: <https://uv.example/s>)", folder)
+    )
 
 
 def from_challenge(body: bytes, _: Path) -> object:

@@ -1,12 +1,13 @@
 """Versions from outside that are no dotted numbers."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from provision.api import read_host
 from provision.errors import InputError
-from provision.model import is_version, version_key
+from provision.model import is_before_release, is_version, version_key
 from provision.probe import Lookups, probe_files
 from provision.probe.amd_parsers import parse_driver_version
 
@@ -61,3 +62,11 @@ def test_it_is_a_finding_that_names_it(tmp_path: Path, told: str) -> None:
     assert [driver.flavour for driver in host.drivers] == ["dkms"]  # not the kernel's own
     [finding] = [one for one in host.findings if one.code == "KGE-108"]
     assert told in finding.text
+
+
+def test_what_comes_before_a_release_is_older_than_it_and_newer_than_those_before() -> None:
+    ordered = ["2.21.9", "2.22.0a1", "2.22.0b2", "2.22.0rc0", "2.22.0rc1", "2.22.0", "2.22.1rc0", "2.22.1"]
+    assert all(version_key(older) < version_key(newer) for older, newer in pairwise(ordered))
+    assert [one for one in ordered if is_before_release(one)] == [one for one in ordered if set(one) & set("abrc")]
+    assert not is_version("2.22.0rc")
+    assert not is_version("rc0")

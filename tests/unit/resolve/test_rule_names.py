@@ -82,7 +82,7 @@ def test_what_stands_in_asks_no_rule_of_tensorflow_twice(monkeypatch: pytest.Mon
     monkeypatch.setattr(search, "OF_PART", counted)
     monkeypatch.setattr(search, "_on_image", lambda _: None)  # asks about other bases
     gpu = Gpu(vendor="nvidia", architecture="sm_80")
-    host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="470.256.02"),))
+    host = Host(gpus=(gpu,), drivers=(Driver(vendor="nvidia", version="450.80.02"),))
     found = find(Catalogue(load().directory), host, Wishes(), Vendor.CUDA)
     assert isinstance(found, Stack)
     assert found.backend == "torch"

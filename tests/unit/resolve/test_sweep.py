@@ -2,15 +2,19 @@
 
 import csv
 import io
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from provision.catalogue import Catalogue, load
 from provision.cli.formatting.matrix import csv_table, html_page, text_table
-from provision.model import Severity, Vendor
+from provision.model import Severity, Vendor, version_key
+from provision.model.matrix import Cell
 from provision.resolve.catalogue_check import review
 from provision.resolve.matrix import effects, matrix, named_by, served
+from provision.resolve.suggestions import rank
+from provision.resolve.vendors import BACKENDS
 
 DATA = Path(__file__).parents[2] / "data"
 MINIATURE = load(DATA / "catalogue")
@@ -101,3 +105,42 @@ def test_a_contradiction_is_an_error(tmp_path: Path, old: str, new: str, code: s
 def test_old_rows_are_told() -> None:
     found = [one for one in review(MINIATURE, "2027-06-01", reach=False) if one.code == "KGE-251"]
     assert len(found) == sum(1 for _ in MINIATURE.all_rows())
+
+
+SHIPPED = load()
+GRID = {vendor: matrix(SHIPPED, vendor) for vendor in (Vendor.CUDA, Vendor.ROCM)}
+
+
+def age(cell: Cell) -> tuple[int, tuple[int, ...]]:
+    """How preferred and how new the stack of a cell is; no stack is below all."""
+    if not cell.framework:
+        return (-len(BACKENDS), ())
+    backend = next(one for one in BACKENDS if one == cell.backend)
+    return (rank(backend), version_key(cell.framework.split()[-1]))
+
+
+def test_the_grid_has_the_gpus_and_drivers_of_both_makers() -> None:
+    for cells in GRID.values():
+        assert len({cell.gpu for cell in cells}) >= 23
+        assert len({cell.driver for cell in cells}) >= 14
+
+
+@pytest.mark.parametrize("vendor", GRID)
+def test_a_newer_driver_never_gives_an_older_stack(vendor: Vendor) -> None:
+    last = {f"sm_{row.capability.replace('.', '')}": row.last_branch for row in SHIPPED.nvidia.capabilities}
+    has = {row.series: {*row.targets, *row.unlisted} for row in SHIPPED.amd.series}
+    runs = {row.release: has.keys() & set(row.series) for row in SHIPPED.amd.drivers}
+    fell: list[str] = []
+    for gpu in dict.fromkeys(cell.gpu for cell in GRID[vendor]):
+        column = [cell for cell in GRID[vendor] if cell.gpu == gpu]
+        ends = last.get(gpu)
+        driven = [cell for cell in column if not ends or int(cell.driver.split(".")[0]) <= int(ends)]
+        # Drivers of AMD's leave old releases of ROCm behind, and with them the GPUs that only those have.
+        driven = [cell for cell in driven if vendor is Vendor.CUDA or any(gpu in has[one] for one in runs[cell.driver])]
+        fell += [
+            f"{gpu}: {older.driver} gives {older.summary}, {newer.driver} {newer.summary or 'nothing'}"
+            for older, newer in pairwise(driven)
+            if age(newer) < age(older)
+        ]
+        assert not [cell.driver for cell in column if cell not in driven and cell.framework], gpu
+    assert fell == []

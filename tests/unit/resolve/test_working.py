@@ -194,6 +194,24 @@ def test_a_driver_of_which_nothing_is_known_is_taken_for_the_one_before(driver: 
     assert warning.endswith(f"taken for release {taken_for}")
 
 
+@pytest.mark.parametrize(("driver", "taken_for"), [("700.10", "R615, CUDA 13.4"), ("560.35.03", ""), ("585.1", "R580")])
+def test_a_driver_branch_without_a_row_is_served_and_told(driver: str, taken_for: str) -> None:
+    here = replace(host(gpu("sm_90")), drivers=(Driver(vendor="nvidia", version=driver),))
+    told = [one.text for one in pick(here).warnings if one.code == "driver-unlisted"]
+    assert len(told) == bool(taken_for)
+    assert all(f"R{driver[:3]} is not in the catalogue (its newest fact was checked on" in one for one in told)
+    assert all(f"taken for {taken_for}" in one for one in told)
+    windows = replace(here, wsl=True)
+    assert "driver-unlisted" not in {one.code for one in pick(windows).warnings}
+
+
+def test_a_release_between_two_rows_is_not_known_either() -> None:
+    assert refusal(host(gpu("sm_90")), tensorflow="2.19.7").cause.startswith(
+        "the catalogue does not know TensorFlow 2.19.7"
+    )
+    assert "does not know" not in refusal(host(gpu("sm_90")), tensorflow="2.4").cause
+
+
 @pytest.mark.parametrize(
     ("here", "fix"),
     [
@@ -229,11 +247,43 @@ def test_a_module_version_and_a_release_are_told_apart() -> None:
     assert error.fix.startswith("upgrade the driver to release 6.")
 
 
+def driven_by(release: str, *targets: str) -> Host:
+    return replace(host(*map(gpu, targets)), drivers=(Driver(vendor="amd", release=release, flavour="dkms"),))
+
+
 def test_what_is_unconfirmed_of_a_gpu_is_served_by_name_alone() -> None:
-    here = replace(host(gpu("gfx906")), drivers=(Driver(vendor="amd", release="6.3", flavour="dkms"),))
-    assert resolve_shipped(here).fix == "ask for --rocm 6.3"
-    stack = resolve(load(), here, Request(rocm="6.3"))
+    assert resolve(load(), driven_by("6.3", "gfx906"), Request()).backend == "torch"
+    stack = resolve(load(), driven_by("6.3", "gfx906"), Request(rocm="6.3", backend="tensorflow"))
     assert (stack.gpus, [one.code for one in stack.warnings][:1]) == (("gfx906",), ["unconfirmed"])
+
+
+def test_a_driver_that_left_the_rocm_of_a_gpu_behind_is_told_to_go_back() -> None:
+    error = resolve_shipped(driven_by("31.40", "gfx906"))
+    assert error.fix == "go back to a driver of release 30.30"
+
+
+def test_a_driver_and_a_name_are_told_where_neither_is_enough() -> None:
+    asked = Request(backend="tensorflow")
+    with pytest.raises(NoStackError) as caught:
+        resolve(load(), driven_by("5.5", "gfx906"), asked)
+    assert caught.value.fix == "upgrade the driver to 6.0 or newer and ask for --rocm 6.2"
+
+
+@pytest.mark.parametrize(
+    ("target", "request_", "told", "env"),
+    [
+        ("gfx1201", Request(backend="torch"), 1, {"TORCH_BLAS_PREFER_HIPBLASLT": "0"}),
+        ("gfx1100", Request(backend="torch"), 0, {}),
+        ("gfx942", Request(rocm="7.0"), 1, {}),
+        ("gfx942", Request(rocm="7.2"), 0, {}),
+    ],
+)
+def test_what_is_known_to_go_wrong_is_told_and_set_right(
+    target: str, request_: Request, told: int, env: dict[str, str]
+) -> None:
+    stack = resolve(MINIATURE, driven_by("30.30", target), request_)
+    assert sum(one.code == "known-defect" for one in stack.warnings) == told
+    assert {name: value for name, value in stack.settings.env.items() if name != "LD_LIBRARY_PATH"} == env
 
 
 def resolve_shipped(here: Host) -> NoStackError:

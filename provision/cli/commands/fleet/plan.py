@@ -40,6 +40,7 @@ def plan(
     image_price: ImagePrice = None,
     same_tensorflow: SameTensorflow = False,
     pin: Pin = None,
+    force: o.Force = False,
     *,
     stack: o.StackOptions,
     as_json: o.Json = False,
@@ -60,7 +61,7 @@ def plan(
     unserved = tuple(sorted((*made.unserved, *fleet.broken), key=lambda one: one.name))
     made = replace(made, unserved=unserved, warnings=fleet.warnings)
     if output:
-        write_file(output, encode(made).encode())
+        write_file(output, encode(made).encode(), force=force)
     if as_json:
         print_json(made)
     else:
