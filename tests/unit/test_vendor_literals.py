@@ -30,7 +30,7 @@ ALLOWED = {
     "probe/smi.py": "NVIDIA's own",
     "probe/amd.py": "AMD's own",
     "probe/causes": "what each vendor's driver and toolkit leave on disk",
-    "doctor/pages.py": "addresses of the threads in which a cause was seen",
+    "report/tools.py": "each vendor's own tools, whose words a support archive keeps",
     "emit/quick_check.py": "runs without this package; `check_script` writes the table's names into it",
     "records/environment.py": "the same list as the workload's, which runs without this package",
     "resolve": "the rules that read a vendor's facts",

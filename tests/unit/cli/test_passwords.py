@@ -61,6 +61,8 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     ],
     "doctor": [("doctor",)],
     "base": [("base",)],
+    "prepare": [("prepare", "--dry-run")],
+    "report": [("report", "--root", "nowhere")],
     "catalogue": [("catalogue", "list")],
 }
 ALL = [pytest.param(words, id=" ".join(words)) for every in WORDS.values() for words in every]
