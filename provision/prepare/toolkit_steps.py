@@ -82,7 +82,8 @@ def _register(machine: Machine, maker: GpuVendor) -> Iterator[PrepareStep | str]
 
 def _specification(machine: Machine, maker: GpuVendor) -> Iterator[PrepareStep | str]:
     words = tuple(maker.cdi_command.removeprefix("sudo ").split())
-    place = next((word.partition("=")[2] for word in words if word.startswith("--output=")), "/etc/cdi/amd.json")
+    place = next((word.partition("=")[2] for word in words if word.startswith("--output=")), "")
+    place = place or f"/etc/cdi/{maker.maker}.json"  # where the maker's tool writes it by itself
     if maker.cdi_kind in machine.cdi and not _is_stale(machine.host):
         yield PrepareStep(name="cdi", text=f"a CDI specification of {maker.cdi_kind}", state="already")
     elif not machine.live or not machine.host.usable_of(maker.maker):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from provision.model import GPU_VENDORS
 from provision.probe.causes.kernel_log import READS as LOGS
 from provision.probe.host import probe_files
 from provision.probe.lookups import Lookups
@@ -17,7 +18,8 @@ _NODES: Final = "/dev/.nodes"
 _SPEAKERS = re.compile(rb"Linux version |NVRM|amdgpu|kfd|drm|[Mm]odule|modprobe")
 _VARIABLES = re.compile(rb"^\s*(?:export\s+)?(?:HSA|ROC|HIP|CUDA|NVIDIA)\w*=")
 _CONTAINER: Final = (b"container=", b"KUBERNETES_SERVICE_HOST=")
-_WANTED = re.compile(r"nvidia|cuda|nvml|amd|rocm|hip|hsa|dri|docker|podman|cdi|fabric|ctk", re.IGNORECASE)
+_NAMED: Final = "|".join(word for vendor, row in GPU_VENDORS.items() for word in (vendor, row.maker))
+_WANTED = re.compile(rf"{_NAMED}|hip|hsa|dri|docker|podman|cdi|fabric|ctk", re.IGNORECASE)
 
 
 class Entry(NamedTuple):

@@ -22,7 +22,7 @@ ALLOWED = {
     "doctor/messages.py": "programs whose words the rows of images/errors know",
     "probe/smi.py": "NVIDIA's own",
     "probe/causes": "what each vendor's driver and toolkit leave on disk",
-    "doctor/pages.py": "addresses of the threads in which a cause was seen",
+    "report/tools.py": "each vendor's own tools, whose words a support archive keeps",
     "emit/quick_check.py": "runs without this package; `check_script` writes the table's names into it",
     "records/environment.py": "the same list as the workload's, which runs without this package",
     "resolve/nvidia.py": "NVIDIA's facts and rules",

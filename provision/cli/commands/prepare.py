@@ -55,8 +55,9 @@ def prepare(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Make a bare GPU node ready: container engine, the maker's toolkit, its runtime, CDI.
+    """Make a bare GPU node ready for containers.
 
+    It installs a container engine and the maker's toolkit, registers the runtime, and writes the CDI specification.
     What will be done is printed first, and what takes it back. A driver is never touched; what is there already stays.
     """
     catalogue = load_catalogue()

@@ -24,9 +24,9 @@ KeepNames = Annotated[
 
 
 def report(output: Output = None, root: Root = None, keep_names: KeepNames = False, as_json: Json = False) -> None:
-    """Write one archive for whoever is to help, without secrets and names, and list what is in it.
+    """Write a support archive without secrets and names.
 
-    Unpacked, it can be examined: kgpu-env doctor --root kgpu-env-report/tree.
+    What is in it is listed. Unpacked, it can be examined: kgpu-env doctor --root kgpu-env-report/tree.
     """
     path = output or Path(f"kgpu-env-report-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}.tar.gz")
     found = api.report(

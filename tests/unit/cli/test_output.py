@@ -210,7 +210,7 @@ def test_completion_of_commands_and_vendors(tmp_path: Path) -> None:
         )
         return ended.stdout.split()
 
-    assert complete("kgpu-env re", 1) == ["resolve", "render"]
+    assert complete("kgpu-env re", 1) == ["resolve", "render", "report"]
     assert complete("kgpu-env build --vendor c", 3) == ["cuda", "cpu"]
 
 

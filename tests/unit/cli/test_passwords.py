@@ -62,6 +62,8 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     ],
     "doctor": [("doctor",)],
     "base": [("base",)],
+    "prepare": [("prepare", "--dry-run")],
+    "report": [("report", "--root", "nowhere")],
     "catalogue": [("catalogue", "list")],
     "fleet": [("fleet", "plan", "hosts")],
 }
