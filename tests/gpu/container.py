@@ -101,10 +101,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def steps(arguments: argparse.Namespace) -> int:
     """Take the steps, write the report after each, and return the exit code."""
-    from container_steps import OK, Scene, chosen, take_all  # noqa: PLC0415 - importable only with the wheels
+    from container_scene import OK, Scene, chosen, take_all  # noqa: PLC0415 - importable only with the wheels
+    from container_steps import STEPS  # noqa: PLC0415 - as above
 
     folder, begun = arguments.folder, time.monotonic()
-    names = tuple(name for name in arguments.only.split(",") if name)
+    names = [name for name in arguments.only.split(",") if name]
+    if unknown := set(names) - {step.name for step in STEPS}:
+        say(f"no step is called {', '.join(sorted(unknown))}; there are: {', '.join(step.name for step in STEPS)}")
+        return 2
     wheels, told = folder / "wheels", folder / "host.json"
     frameworks = tuple(name for name in arguments.frameworks.split(",") if find_spec(name))
     scene = Scene(
@@ -126,7 +130,7 @@ def steps(arguments: argparse.Namespace) -> int:
         report["right"] = all(one["outcome"] == OK for one in report["steps"])
         room.write(f"{stem}.json", json.dumps(report, indent=1))
 
-    take_all(scene, chosen(names), arguments.within, on_step)
+    take_all(scene, chosen(STEPS, names), arguments.within, on_step)
     container_report.write(arguments.out)
     return 0 if report["right"] else 1
 

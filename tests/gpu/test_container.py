@@ -13,13 +13,14 @@ from types import ModuleType
 from typing import Any
 
 import container_report
+import container_scene
 import container_steps
 import gpu_cdi
 import gpu_docker
 import gpu_image
 import gpu_needs
 import pytest
-from container_steps import FAILED, NOT_POSSIBLE, OK, NotPossibleError, Scene, Step, WrongError
+from container_scene import FAILED, NOT_POSSIBLE, OK, NotPossibleError, Scene, Step, WrongError
 
 ROOT = Path(__file__).parents[2]
 HARDWARE = ROOT / "docs" / "hardware"
@@ -73,23 +74,24 @@ def carried() -> Iterator[Path]:
 def network() -> tuple[str, ...]:
     """What a daemon could change of this machine: interfaces, routes, mounts below temporary folders."""
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if "/kgpu-d-" in line]
-    links = sorted(path.name for path in Path("/sys/class/net").iterdir())
+    # Those of containers come and go with whatever else runs here.
+    links = sorted(path.name for path in Path("/sys/class/net").iterdir() if not path.name.startswith("veth"))
     return (*links, Path("/proc/net/route").read_text(), *mounts)
 
 
-def rehearse(carried: Path, root: Path, out: Path, *words: str) -> dict[str, dict[str, Any]]:
+def rehearse(carried: Path, root: Path, out: Path, *words: str, code: int = 0) -> dict[str, dict[str, Any]]:
     before = network()
     command = [sys.executable, str(ROOT / "tests" / "gpu" / "container.py"), "run", str(carried), "--out", str(out)]
     command += ["--root", str(root), "--host", str(HOST), *words]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
     [path] = out.glob("*-no-gpu-container.json")
     record = json.loads(path.read_text())
-    assert ended.returncode == 1, ended.stderr  # nothing is proved without a GPU
+    assert ended.returncode == code, ended.stderr
     assert record["rehearsal"] is True
     assert network() == before
     left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"/kgpu-d-" in read(path)]
     assert left == []
-    assert [path for place in container_steps.PLACES for path in place.glob("kgpu-[cd]-*")] == []
+    assert [path for place in container_scene.PLACES for path in place.glob("kgpu-[cd]-*")] == []
     return {one["name"]: one for one in record["steps"]}
 
 
@@ -100,34 +102,36 @@ def read(path: Path) -> bytes:
         return b""
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.engine
 def test_a_rehearsal(carried: Path, stand_in: Path, tmp_path: Path) -> None:
     """The device and the driver's library arrive inside by CDI, and by what the exports ask for; nothing is left."""
-    steps = rehearse(carried, stand_in, tmp_path, "--only", "inside,request lost,compose,quadlet,doctor,gate")
-    good = ("machine", "engine", "cdi", "image", "inside", "compose", "quadlet", "doctor")
-    assert {name: steps[name]["outcome"] for name in good if name in steps} == dict.fromkeys(good, OK)
+    steps = rehearse(carried, stand_in, tmp_path, "--only", "inside,compose,quadlet,doctor")
+    names = ("machine", "engine", "cdi", "image", "inside", "compose", "quadlet", "doctor")
+    assert {name: one["outcome"] for name, one in steps.items()} == dict.fromkeys(names, OK)
     nodes = ["/dev/nvidia-uvm", "/dev/nvidia0", "/dev/nvidiactl"]
     arrived = {"nodes": nodes, "init": 0, "count": 1}
     assert [steps[name]["seen"] for name in ("inside", "compose", "quadlet")] == [arrived] * 3
     assert (steps["inside"]["without"]["nodes"], steps["inside"]["without"]["init"]) == ([], None)
     assert steps["compose"]["asked"][0]["device_ids"] == ["nvidia.com/gpu=all"]
-    # This Python's JAX is for the CPU, which is told before the missing device; and there is no proof to keep.
-    assert (steps["request lost"]["outcome"], steps["request lost"]["code"]) == (FAILED, "KGE-506")
-    assert (steps["gate"]["outcome"], steps["gate"]["state"]) == (FAILED, "never")
     [page] = tmp_path.glob("*-container.md")
-    assert page.read_text().startswith("# no GPU inside a container: 8 ok, 2 failed\n")
+    assert page.read_text().startswith("# no GPU inside a container: 8 ok\n")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.engine
 def test_a_whole_rehearsal(carried: Path, stand_in: Path, tmp_path: Path) -> None:
-    steps = rehearse(carried, stand_in, tmp_path)
+    """This Python's JAX is for the CPU, which is told before a missing device: nothing is proved, and each says why."""
+    steps = rehearse(carried, stand_in, tmp_path, code=1)
     assert list(steps) == [one.name for one in container_steps.STEPS]
     proof = steps["verify jax"]["proof"]
     checks = {one["name"]: one["status"] for one in proof["checks"]}
     assert (proof["verdict"], proof["code"]) == ("not-proved", "KGE-506")
     assert (checks["host"], checks["machine"]) == ("pass", "pass")
-    assert steps["specification empty"]["code"] == "KGE-506"
+    for name in ("request lost", "specification empty"):
+        assert (steps[name]["outcome"], steps[name]["code"]) == (FAILED, "KGE-506")
+    assert (steps["gate"]["outcome"], steps["gate"]["state"]) == (FAILED, "never")
     assert sum(one["seconds"] for one in steps.values()) < 540
 
 
@@ -157,7 +161,7 @@ def test_a_step_that_cannot_be_taken_says_why(tmp_path: Path) -> None:
         return {}
 
     def told(function: Any, left: float = 9.0, *needs: str) -> dict[str, Any]:  # noqa: ANN401 - a step's
-        return container_steps.take(Step("s", "what", 0.3, function, needs), scene(tmp_path), {"a": FAILED}, left)
+        return container_scene.take(Step("s", "what", 0.3, function, needs), scene(tmp_path), {"a": FAILED}, left)
 
     assert {key: told(lacks)[key] for key in ("outcome", "why")} == {"outcome": NOT_POSSIBLE, "why": "no overlay"}
     assert {key: told(wrong)[key] for key in ("outcome", "why", "code")} == {
@@ -179,9 +183,9 @@ def signal_pause() -> None:
 
 
 def test_steps_are_chosen_with_what_they_need() -> None:
-    names = [one.name for one in container_steps.chosen(("inside",))]
+    names = [one.name for one in container_scene.chosen(container_steps.STEPS, ["inside"])]
     assert names == ["machine", "engine", "cdi", "image", "inside"]
-    assert container_steps.chosen(()) == container_steps.STEPS
+    assert container_scene.chosen(container_steps.STEPS, []) == container_steps.STEPS
     known = [one.name for one in container_steps.STEPS]
     assert all(known.index(need) < known.index(one.name) for one in container_steps.STEPS for need in one.needs)
 
