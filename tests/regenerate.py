@@ -23,7 +23,7 @@ from provision.config.starter import schema_text
 from provision.emit import OUTPUTS, Order, emit
 from provision.engine.access import device_access
 from provision.errors import NoStackError
-from provision.lock import Lock, Pinned, context_files, make_lock, read_lock
+from provision.lock import Lock, Pinned, locked_plan, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.model.json_schema import json_schema
 from provision.prove.checks import table
@@ -148,7 +148,7 @@ def reference(vendor: Vendor) -> dict[Path, str]:
     path = LOCKS / f"{vendor}.lock"
     old = read_lock(path)
     new = relocked(path, old, host(REFERENCE[vendor]), Request(vendor=vendor), old.stack.base.digest)
-    plan = render(load(), new.stack, new.request, network=context_files(new))
+    plan = locked_plan(load(), new)
     return {path: model.encode(new) + "\n", ROOT / f"Dockerfile.{vendor}": plan.dockerfile}
 
 

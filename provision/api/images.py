@@ -65,7 +65,7 @@ def build(
         registries=wanted.network.registries,
         tag=wanted.tag,
         push=wanted.push,
-        locked=wanted.locked,
+        pins=wanted.pins,
     )
     with connection(engine) as connected:
         return build_stack_image(connected, catalogue or facts.load(), order, log, on_step)

@@ -10,7 +10,7 @@ from provision.engine.base_image import provide_base
 from provision.engine.describe import need_buildkit
 from provision.engine.network import BuildNetwork
 from provision.engine.protocol import BuildStep, Context, Engine
-from provision.model import BuildResult, Request, Stack
+from provision.model import BuildResult, Pin, Request, Stack
 from provision.model.base import Value
 from provision.render import render
 
@@ -24,7 +24,7 @@ class BuildOrder(Value):
     registries: dict[str, str] = msgspec.field(default_factory=dict)
     tag: str | None = None  # None: the tag that tells the stack
     push: bool = False
-    locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # what a lock adds, by `context_files`
+    pins: tuple[Pin, ...] | None = None  # as of BuildOptions
 
 
 def build_stack_image(
@@ -44,8 +44,14 @@ def build_stack_image(
     begun = time.monotonic()
     need_buildkit(engine.describe())  # before a base is fetched or made
     base, local = provide_base(engine, order.stack, order.registries, say)
-    files = order.network.files | order.locked
-    plan = render(catalogue, order.stack, order.request, base=base, network=files)
+    plan = render(
+        catalogue,
+        order.stack,
+        order.request,
+        base=base,
+        network=order.network.files,
+        pins=order.pins,
+    )
     tag = order.tag or plan.tag
     built = engine.build(Context(files=plan.files), tag, on_step, order.network.arguments)
     if order.push:

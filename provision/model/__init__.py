@@ -5,6 +5,7 @@ from provision.model.base import Value, decode, encode, parse_json
 from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.option import Option, Setting
+from provision.model.pins import Pin
 from provision.model.proof import LEVELS, Check, ExpectedDevice, Level, Proof, ProvedDevice, Status, Training, Verdict
 from provision.model.request import KEYS, SETTINGS, TITLES, Backend, BuildOptions, Network, Request, User
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
@@ -51,6 +52,7 @@ __all__ = [
     "Maker",
     "Network",
     "Option",
+    "Pin",
     "Proof",
     "ProvedDevice",
     "Rejection",

@@ -9,6 +9,7 @@ import msgspec
 
 from provision.model.base import Value
 from provision.model.option import Option, Setting, keys_of, settings_of
+from provision.model.pins import Pin
 from provision.model.vendor import VENDORS, Vendor
 
 Backend = Literal["tensorflow", "jax", "torch"]
@@ -173,7 +174,7 @@ class BuildOptions(Value):
         ),
     ] = msgspec.field(default_factory=Network)
     push: bool = False  # to the registry that `tag` names
-    locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # what a lock adds: `provision.lock.context_files`
+    pins: tuple[Pin, ...] | None = None  # all that is installed, and uv; None: the Dockerfile itself resolves, once
 
 
 # All that people can set, in the order in which help, project file and messages name it; and the file's keys.

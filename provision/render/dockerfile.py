@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,9 +12,10 @@ import msgspec
 
 from provision import __version__
 from provision.catalogue import Catalogue
-from provision.model import Request, Stack, Vendor, labels
+from provision.model import Pin, Request, Stack, Vendor, labels
 from provision.model.base import Value
 from provision.model.inside import VENV
+from provision.model.pins import requirement
 from provision.render.quoting import comment, quoted, shell
 from provision.resources import folder, keep
 
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = folder("templates") / "dockerfile"
-# A lock's requirements, one a line: of the image, and of what installs them. The Dockerfile holds them itself.
-LOCKED = "requirements.lock"
-TOOLS = "tools.lock"
+CONTEXT = "/run/context"  # where a RUN sees files of the context that are installed
 _NETWORK = {"ca": "ca.crt", "uv": "uv.toml", "pip": "pip.conf"}
 
 
@@ -37,13 +36,14 @@ class Plan(Value):
     tag: str
 
 
-def render(
+def render(  # noqa: PLR0913 - each decides a part of the text, and most callers give the first three alone
     catalogue: Catalogue,
     stack: Stack,
     request: Request,
     *,
     base: str | None = None,
     network: Mapping[str, bytes] | None = None,
+    pins: Sequence[Pin] | None = None,
 ) -> Plan:
     """Return the plan for a stack.
 
@@ -52,14 +52,12 @@ def render(
         stack: what goes into the image.
         request: packages, user, labels and environment; already checked by `check_request`.
         base: another image to start from in place of the stack's own (one that was made locally).
-        network: files below `network/` of the context, which the build reads and the image does not keep. A lock's
-            `requirements.lock` beside them is installed in place of the stack's packages and the user's, and its
-            `tools.lock` in place of the newest tools; their lines become part of the Dockerfile, which so needs no file
-            beside it.
+        network: files below `network/` of the context, which the build reads and the image does not keep.
+        pins: all that is installed, in place of the stack's packages and the user's. They are written into the
+            Dockerfile, which so needs no file beside it. None: the Dockerfile resolves what it installs.
     """
     files = dict(network or {})
-    locked, tools = (_lines(files.pop(name, None)) for name in (LOCKED, TOOLS))
-    page = _Page(catalogue, stack, request, base or _reference(stack), locked, tools or ())
+    page = _Page(catalogue, stack, request, base or _reference(stack), pins)
     digest = hashlib.sha256(page.text("", {}).encode()).hexdigest()
     dockerfile = page.text(f"sha256:{digest}", files)
     return Plan(
@@ -84,8 +82,7 @@ class _Page(NamedTuple):
     stack: Stack
     request: Request
     base: str
-    locked: tuple[str, ...] | None = None  # requirements with hashes; None: not from a lock
-    tools: tuple[str, ...] = ()  # the same for uv
+    pins: Sequence[Pin] | None
 
     def text(self, digest: str, files: Mapping[str, bytes]) -> str:
         """Return the Dockerfile, carrying `digest` as a label and using the network settings among `files`."""
@@ -103,12 +100,15 @@ class _Page(NamedTuple):
             "install_options": _install_options(stack),
             "labels": _labels(stack, self.request, digest),
             "next": " \\\n    ",
-            "locked": self.locked,
-            "tools": self.tools,
+            "locked": None if self.pins is None else self._lines(tool=False),
+            "tools": self._lines(tool=True),
             "network": {name: f"network/{file}" in files for name, file in _NETWORK.items()}
             | {"any": any(name.startswith("network/") for name in files)},
         }
         return _composed(stack.vendor, values, self.catalogue.cache)
+
+    def _lines(self, *, tool: bool) -> list[str]:
+        return [requirement(pin, CONTEXT) for pin in self.pins or () if (pin.use == "tool") is tool]
 
 
 def _composed(vendor: Vendor, values: Mapping[str, object], cache: Path | None) -> str:
@@ -145,10 +145,6 @@ def _templates() -> "Environment":
     )
     environment.filters.update(quoted=quoted, shell=shell, comment=comment)
     return environment
-
-
-def _lines(text: bytes | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(text.decode().splitlines())
 
 
 def _reference(stack: Stack) -> str:
