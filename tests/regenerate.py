@@ -26,6 +26,7 @@ from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, locked_plan, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.model.json_schema import json_schema
+from provision.model.size import ImageSize
 from provision.prove.checks import table
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
@@ -283,6 +284,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "host-1": model.Host,
     "stack-1": model.Stack,
     "build-1": model.BuildResult,
+    "size-1": ImageSize,
     "proof-1": model.Proof,
     "catalogue-1": Listing,
     "lock-1": Lock,

@@ -8,7 +8,7 @@ does not pay for proving.
 
 from provision.api.doctor import examine_host
 from provision.api.hosts import engine, probe_host, read_host
-from provision.api.images import build, look_up, pinned, read_configuration
+from provision.api.images import build, image_size, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
 from provision.api.locks import lock
 from provision.api.prove import verify, verify_here
@@ -25,6 +25,7 @@ __all__ = [
     "examine_host",
     "gate",
     "gate_here",
+    "image_size",
     "job",
     "lock",
     "look_up",

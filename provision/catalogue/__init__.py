@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from provision.catalogue import rows
+from provision.catalogue.contents import ContentsFile
 from provision.catalogue.load import read_facts
 from provision.catalogue.messages import KnownError
 from provision.catalogue.sources import Source, cited
@@ -112,6 +113,11 @@ class Catalogue:
         return self._read("bases.yaml", _Bases)
 
     @cached_property
+    def contents(self) -> ContentsFile:
+        """`contents.yaml`."""
+        return self._read("contents.yaml", ContentsFile)
+
+    @cached_property
     def amd(self) -> _Amd:
         """`amd.yaml`."""
         return self._read("amd.yaml", _Amd)
@@ -184,7 +190,7 @@ class Catalogue:
 
     def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
         """Yield every row with the name of its table."""
-        for section in (self.nvidia, self.images, self.amd, self.keras):
+        for section in (self.nvidia, self.images, self.amd, self.keras, self.contents):
             for table in section.__struct_fields__:
                 for row in getattr(section, table):
                     yield table, row

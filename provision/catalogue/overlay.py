@@ -16,6 +16,7 @@ _FILES = (
     "amd.yaml",
     "amd_devices.yaml",
     "bases.yaml",
+    "contents.yaml",
     "errors.yaml",
     "house.yaml",
     "keras.yaml",

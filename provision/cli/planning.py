@@ -92,7 +92,8 @@ class Plan(NamedTuple):
     def options(self) -> BuildOptions:
         """What is put into the image beside the stack, its name, and how its build reaches what it needs."""
         settled = self.settings
-        return BuildOptions(request=self.request, tag=settled.tag, network=settled.network, pins=self.pins)
+        chosen = {name: settled.values[name] for name in ("tag", "cache", "max_size") if name in settled.values}
+        return BuildOptions(request=self.request, network=settled.network, pins=self.pins, **chosen)
 
     @property
     def tag(self) -> str:

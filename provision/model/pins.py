@@ -19,15 +19,16 @@ class Pin(Value):
     use: Use = "framework"
 
 
-def requirement(pin: Pin, context: str) -> str:
+def requirement(pin: Pin) -> str:
     """Return a pin as a line of a requirements file that `--require-hashes` takes.
 
-    Args:
-        pin: what is installed.
-        context: the folder at which the build sees its context.
+    A file of the build context is found by its name and told by its hash: named by its path, it would leave that and a
+    time in the image.
     """
-    if pin.origin == INDEX:
-        place = f"=={pin.version}"
-    else:
-        place = f" @ {pin.origin}" if "://" in pin.origin else f" @ file://{context}/{pin.origin}"
+    place = f" @ {pin.origin}" if "://" in pin.origin else f"=={pin.version}"
     return " ".join((f"{pin.name}{place}", *(f"--hash={one}" for one in pin.hashes)))
+
+
+def folder_in_context(pin: Pin) -> str | None:
+    """Return the folder of the build context that a pin's file lies in, or None where it is fetched."""
+    return None if pin.origin == INDEX or "://" in pin.origin else pin.origin.rpartition("/")[0] or "."

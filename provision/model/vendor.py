@@ -23,6 +23,7 @@ class GpuVendor(NamedTuple):
     title: str  # as the maker writes itself
     runtime_title: str  # the runtime as its maker writes it; its `Vendor` is the name in code
     runtime_example: str  # a version that one may ask for
+    imported_in_build: bool  # its frameworks can be imported where there is no GPU
     settings: tuple[str, ...]  # how the names of the variables begin that choose its devices and libraries
     withheld: Mapping[str, str]  # variables that take every GPU from a process and from a container
     peak_is_bound: bool  # nothing on its GPUs computes float32 faster than their lanes times their clock
@@ -95,6 +96,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         title="NVIDIA",
         runtime_title="CUDA",
         runtime_example="12.5",
+        imported_in_build=True,
         settings=(
             *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
             *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
@@ -143,6 +145,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         title="AMD",
         runtime_title="ROCm",
         runtime_example="7.2",
+        imported_in_build=False,
         settings=(
             *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES"),
             *("GPU_DEVICE_ORDINAL", "HSA_OVERRIDE"),

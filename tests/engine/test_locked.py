@@ -61,9 +61,11 @@ def other(wheel: Wheel) -> Wheel:
 
 def test_what_is_locked_is_what_is_installed(build_lock: BuildLock, engine: DockerEngine, tag: str) -> None:
     lock = build_lock(SMALL, REFERENCE.tools)
-    seen = engine.run(Run(image=tag, command=("cat", "/opt/venv/requirements.lock", "/opt/venv/constraints.txt")))
+    seen = engine.run(
+        Run(image=tag, command=("cat", "/opt/venv/requirements/framework.txt", "/opt/venv/constraints.txt"))
+    )
     names = "".join(f"{wheel.name}=={wheel.version}\n" for wheel in SMALL)
-    assert seen.stdout == "".join(f"{requirement(pin, '/')}\n" for pin in pins(lock) if pin.use != "tool") + names
+    assert seen.stdout == "".join(f"{requirement(pin)}\n" for pin in pins(lock) if pin.use != "tool") + names
 
 
 @pytest.mark.parametrize("kind", ["wheel", "tool"])

@@ -61,6 +61,7 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     ],
     "doctor": [("doctor",)],
     "base": [("base",)],
+    "size": [("size", "kgpu-test/none:1")],
     "catalogue": [("catalogue", "list")],
 }
 ALL = [pytest.param(words, id=" ".join(words)) for every in WORDS.values() for words in every]
