@@ -24,7 +24,7 @@ RUN apt-get update \
 # no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
 # The framework and what it needs.
 RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
-    export PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
+    export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
  && /dev/uv/uv venv --python "$(command -v python3)" --no-python-downloads --allow-existing /opt/venv \
  && mkdir /opt/venv/requirements \
  && printf '%s\n' \
@@ -57,7 +57,7 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.13/site-packages/nvidia/cublas/lib/libnvblas.so* \
       /opt/venv/lib/python3.13/site-packages/nvidia/cufft/lib/libcufftw.so* \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
- && HOME=/dev/shm PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=jax /opt/venv/bin/python -c 'import keras' \
+ && PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=jax /opt/venv/bin/python -c 'import keras' \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
  && touch -d 1980-01-01T00:00:00Z / /etc /opt /tmp
@@ -73,7 +73,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:35fbceaa2bc73c5fe12d612ea2b8bfb14e93fa595e4c74e2d1f36e683b3a1bef"
+LABEL io.kgpu-env.plan="sha256:65d775d1e319e1c860f5a7410b24d151a9a77dc2467c195400393af516bba0e8"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.12.0.1\"},\"gpus\":[\"sm_90\"],\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"13.0.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"
