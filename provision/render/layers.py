@@ -50,7 +50,8 @@ def _pinned(catalogue: Catalogue, cuts: Sequence[Cut], pins: Sequence[Pin]) -> I
 
 def _layer(name: str, title: str, pins: Sequence[Pin], cuts: tuple[str, ...]) -> Layer:
     folders = sorted({folder for pin in pins if (folder := folder_in_context(pin))})
-    lines = (*(f"--find-links {CONTEXT}/{folder}" for folder in folders), *map(requirement, pins))
+    alone = ["--no-index"] if all(map(folder_in_context, pins)) else []  # no network is needed then
+    lines = (*alone, *(f"--find-links {CONTEXT}/{folder}" for folder in folders), *map(requirement, pins))
     return Layer(id=name, title=title, requirements=lines, cuts=cuts, files=bool(folders))
 
 

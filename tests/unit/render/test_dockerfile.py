@@ -115,7 +115,9 @@ def test_how_wheels_are_kept_is_no_part_of_the_plan() -> None:
 def test_a_file_of_the_context_is_installed_from_there() -> None:
     text = plan(pins=(pin("six", origin="wheels/six.whl"),)).dockerfile
     assert "--mount=type=bind,target=/dev/context" in text
-    assert "'--find-links /dev/context/wheels' \\\n      'six==1 --hash=" in text
+    assert "--no-index \\\n      '--find-links /dev/context/wheels' \\\n      'six==1 --hash=" in text
+    both = plan(pins=(pin("six", origin="wheels/six.whl"), pin("absl-py"))).dockerfile
+    assert "--no-index" not in both
 
 
 def test_a_context_with_uv_needs_no_stage_for_it() -> None:
