@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import json
 import os
+import tarfile
 import time
 import zipfile
 from typing import TYPE_CHECKING
@@ -112,3 +114,34 @@ def wheels_of(api: "APIClient", base: str, built: BuildResult) -> list[str]:
     """The layers of the wheels: after those of the base, and the one that makes it another base."""
     below = len(api.inspect_image(base)["RootFS"]["Layers"]) + 1  # type: ignore[no-untyped-call] # as above
     return layers(api, built)[below : below + len(NAMES)]
+
+
+def entries_of(maker: Maker, built: BuildResult) -> list[list[tuple[object, ...]]]:
+    """What is in the layers of the wheels, in order: names, rights, owners, dates and contents.
+
+    How an engine writes a tar file is its own: Docker 20.10 adds the file's type to the mode and the owner's name.
+    """
+    below = len(maker.api.inspect_image(maker.base)["RootFS"]["Layers"]) + 1  # type: ignore[no-untyped-call] # as above
+    saved = io.BytesIO(b"".join(maker.api.get_image(built.tag)))
+    with tarfile.open(fileobj=saved) as archive:
+        listed = json.loads(content(archive, archive.getmember("manifest.json")))[0]["Layers"]
+        found = []
+        for name in listed[below : below + len(NAMES)]:
+            with tarfile.open(fileobj=io.BytesIO(content(archive, archive.getmember(name)))) as layer:
+                found.append([entry(layer, one) for one in layer])
+        return found
+
+
+def entry(layer: tarfile.TarFile, one: tarfile.TarInfo) -> tuple[object, ...]:
+    """What of a tar's member becomes a file."""
+    return one.name, one.mode & 0o7777, one.uid, one.gid, one.mtime, one.type, one.linkname, content(layer, one)
+
+
+def content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """The bytes of a file, none of a folder or link."""
+    if not member.isreg():
+        return b""
+    file = archive.extractfile(member)
+    assert file is not None
+    with file:
+        return file.read()
