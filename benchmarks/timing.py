@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -15,10 +16,10 @@ class Taken(NamedTuple):
     cpu: float  # seconds of user and system time, children included
 
 
-def run(command: Sequence[str], expect: int = 0) -> Taken:
+def run(command: Sequence[str], expect: int = 0, cwd: Path | None = None) -> Taken:
     """Run a command to its end; its output is dropped unless it fails."""
     before, begun = os.times(), time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     wall, after = time.monotonic() - begun, os.times()
     if done.returncode != expect:
         raise SystemExit(f"{' '.join(command)[:200]} ended with {done.returncode}:\n{done.stderr[-2000:]}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -17,6 +18,12 @@ def folder(name: str) -> Path:
         if place.is_dir():
             return place
     raise FileNotFoundError(f"{name}/ is missing from this installation of kgpu-env; reinstall it")
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Return where copies are kept that only save time; it may be removed at any moment."""
+    home = environment.get("XDG_CACHE_HOME", "")
+    return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "kgpu-env"
 
 
 def keep(copy: Path, content: bytes) -> None:

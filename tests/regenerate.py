@@ -24,10 +24,11 @@ from provision.config.starter import schema_text
 from provision.emit import OUTPUTS, Order, emit
 from provision.engine.access import device_access
 from provision.errors import NoStackError
-from provision.lock import Lock, Pinned, context_files, make_lock, read_lock
+from provision.lock import Lock, Pinned, locked_plan, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.model.fleet import FleetExamination, FleetPlan
 from provision.model.json_schema import json_schema
+from provision.model.size import ImageSize
 from provision.prove.checks import table
 from provision.render import check_request, render
 from provision.resolve import resolve, upgrades
@@ -150,7 +151,7 @@ def reference(vendor: Vendor) -> dict[Path, str]:
     path = LOCKS / f"{vendor}.lock"
     old = read_lock(path)
     new = relocked(path, old, host(REFERENCE[vendor]), Request(vendor=vendor), old.stack.base.digest)
-    plan = render(load(), new.stack, new.request, network=context_files(new))
+    plan = locked_plan(load(), new)
     return {path: model.encode(new) + "\n", ROOT / f"Dockerfile.{vendor}": plan.dockerfile}
 
 
@@ -312,6 +313,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "host-1": model.Host,
     "stack-1": model.Stack,
     "build-1": model.BuildResult,
+    "size-1": ImageSize,
     "proof-1": model.Proof,
     "catalogue-1": Listing,
     "lock-1": Lock,

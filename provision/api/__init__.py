@@ -9,7 +9,7 @@ does not pay for proving.
 from provision.api.catalogue import check_published, draft_rows
 from provision.api.doctor import examine_host
 from provision.api.hosts import engine, probe_host, read_host
-from provision.api.images import build, look_up, pinned, read_configuration
+from provision.api.images import build, image_size, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
 from provision.api.locks import lock
 from provision.api.prepare import preparation, prepare
@@ -30,6 +30,7 @@ __all__ = [
     "examine_host",
     "gate",
     "gate_here",
+    "image_size",
     "job",
     "key_pair",
     "lock",

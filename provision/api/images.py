@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 import provision.catalogue as facts
 from provision import model
 from provision.api.hosts import engine as connection
@@ -14,8 +16,10 @@ from provision.model.reference import Reference, parse_reference, reference_of, 
 from provision.redaction import refuse_passwords
 
 if TYPE_CHECKING:
+    from provision.engine.image_build import BuildOrder
     from provision.engine.image_probe import LocalImage
     from provision.engine.protocol import BuildStep, Engine, Image
+    from provision.model.size import ImageSize
     from provision.registry import RemoteImage
 
 _REACHABLE = "let it listen at an address that containers reach (172.17.0.1 on most hosts), and name that"
@@ -71,13 +75,16 @@ def build(
             registries=wanted.network.registries,
             tag=wanted.tag,
             push=wanted.push,
-            locked=wanted.locked,
+            pins=wanted.pins,
+            cache=wanted.cache,
+            max_size=wanted.max_size,
         )
-        known_rows = catalogue or facts.load()
+        known = catalogue or facts.load()
+        uv = _uv(known, order, connected.describe().architecture, log)
         try:
-            return build_stack_image(connected, known_rows, order, log, on_step)
+            return build_stack_image(connected, known, replace(order, uv=uv), log, on_step)
         except BuildError as error:
-            raise _explained(error, known_rows) from error
+            raise _explained(error, known) from error
 
 
 def _explained(error: BuildError, catalogue: facts.Catalogue) -> BuildError:
@@ -108,6 +115,36 @@ def _here() -> Path | None:
         return Path.cwd()
     except OSError:  # it was removed
         return None
+
+
+def _uv(known: facts.Catalogue, order: "BuildOrder", architecture: str, log: Callable[[str], None]) -> Path | None:
+    """Return uv for the engine's machine; None where the base brings the framework, or the build has to fetch it."""
+    from provision.lock.uv_program import provide_uv  # noqa: PLC0415 - 8 ms
+
+    if order.stack.framework_in_base:
+        return None
+    version = next(tool.version for tool in known.images.tools if tool.id == "uv")
+    pins = order.pins or ()
+    return provide_uv(version, pins, architecture, cache=known.cache, files=order.network.files, log=log)
+
+
+def image_size(image: str, *, engine: "Engine | None" = None) -> "ImageSize":
+    """Return what the bytes of an image are made of, by layer and by Python package.
+
+    The packages are asked in a container, without network.
+
+    Args:
+        image: its reference.
+        engine: by default the first that answers.
+
+    Raises:
+        BuildError: KGE-408, the engine has no such image.
+        EngineError: no engine answers.
+    """
+    from provision.engine.image_size import measure  # noqa: PLC0415 - 8 ms
+
+    with connection(engine) as connected:
+        return measure(connected, image)
 
 
 def look_up(

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from provision.catalogue import rows, sections
+from provision.catalogue.contents import ContentsFile
 from provision.catalogue.load import read_facts
 from provision.catalogue.messages import KnownError
 from provision.catalogue.sections import LISTING
@@ -72,6 +73,11 @@ class Catalogue:
     def images(self) -> sections.Bases:
         """`bases.yaml`."""
         return self._read("bases.yaml", sections.Bases)
+
+    @cached_property
+    def contents(self) -> ContentsFile:
+        """`contents.yaml`."""
+        return self._read("contents.yaml", ContentsFile)
 
     @cached_property
     def keras(self) -> sections.Keras:
@@ -141,7 +147,7 @@ class Catalogue:
 
     def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
         """Yield every row with the name of its table."""
-        for section in (self.nvidia, self.images, *map(self.listed, LISTING), self.keras, self.prepare):
+        for section in (self.nvidia, self.images, *map(self.listed, LISTING), self.keras, self.prepare, self.contents):
             for field, table in sections.table_names(section).items():
                 for row in getattr(section, field):
                     yield table, row

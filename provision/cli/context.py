@@ -7,19 +7,14 @@ from pathlib import Path
 from provision import api
 from provision.catalogue import Catalogue, load
 from provision.model import Host
+from provision.resources import cache_folder
 from provision.variables import CATALOGUE
-
-
-def cache_folder() -> Path:
-    """Return where copies are kept that only save time; it may be removed at any moment."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "kgpu-env"
 
 
 def load_catalogue(overlay: Path | str | None = None) -> Catalogue:
     """Return the catalogue, with the site's own rows of a folder, or else of KGPU_ENV_CATALOGUE."""
     own = overlay or os.environ.get(CATALOGUE)
-    return load(cache=cache_folder(), overlay=Path(own) if own else None)
+    return load(cache=cache_folder(os.environ), overlay=Path(own) if own else None)
 
 
 def this_host(root: Path | None = None) -> Host:

@@ -16,7 +16,7 @@ from provision.cli.documents import ConfigDocument, Option
 from provision.cli.options import NetworkOptions, StackOptions
 from provision.cli.output import log, print_json, print_result
 from provision.config import Project, Settings, nearest_project, read_project, settle
-from provision.model import SETTINGS, BuildOptions, Host, Request, Stack, Vendor
+from provision.model import SETTINGS, BuildOptions, Host, Pin, Request, Stack, Vendor
 from provision.redaction import redacted_address, refuse_passwords
 from provision.resolve.request import check_names, check_request
 from provision.variables import CONFIG
@@ -102,13 +102,14 @@ class Plan(NamedTuple):
     host: Host
     request: Request
     stack: Stack
-    locked: dict[str, bytes]  # what a lock adds to the build
+    pins: tuple[Pin, ...] | None = None  # of a lock
 
     @property
     def options(self) -> BuildOptions:
         """What is put into the image beside the stack, its name, and how its build reaches what it needs."""
         settled = self.settings
-        return BuildOptions(request=self.request, tag=settled.tag, network=settled.network, locked=self.locked)
+        chosen = {name: settled.values[name] for name in ("tag", "cache", "max_size") if name in settled.values}
+        return BuildOptions(request=self.request, network=settled.network, pins=self.pins, **chosen)
 
     @property
     def tag(self) -> str:
@@ -127,7 +128,7 @@ def plan(options: StackOptions, *, as_json: bool = False) -> Plan:
     host = _host_for(request, options.host)
     catalogue = load_catalogue(found.catalogue)
     stack = api.resolve(host, request, catalogue=catalogue, today=time.strftime("%Y-%m-%d"))
-    return Plan(catalogue, found, host, request, stack, locked={})
+    return Plan(catalogue, found, host, request, stack)
 
 
 def _host_for(request: Request, path: Path | None) -> Host:

@@ -115,6 +115,7 @@ MEANINGS: Final = {
     "KGE-410": "The engine could not import the base image.",
     "KGE-411": "That text cannot name an image: NAME, NAME:TAG or HOST:PORT/NAME:TAG, in lower case but for the tag.",
     "KGE-412": "That is no Debian suite.",
+    "KGE-419": "The image is larger than the build was allowed to make it.",
     "KGE-421": "The registry does not answer.",
     "KGE-422": "The registry refuses, or does not have the image.",
     "KGE-423": "The registry's answer is not an image's.",

@@ -2,9 +2,10 @@
 
 import json
 import re
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 import requests
 from docker import APIClient
@@ -12,7 +13,7 @@ from docker import APIClient
 from provision.engine import images
 from provision.engine.build_steps import step_words
 from provision.engine.buildkit_progress import TAIL_LINES, Progress, ProgressError, Status, decode
-from provision.engine.context import tarball
+from provision.engine.context import write_tar
 from provision.engine.protocol import BuildStep, Built, Context
 from provision.errors import BuildError, EngineError
 from provision.model.base import parse_json
@@ -39,16 +40,18 @@ def run_build(
         BuildError: KGE-401 a step failed, KGE-402 a base image cannot be pulled, KGE-403 disk full.
     """
     named = parse_reference(tag)
-    body = tarball(context)
     ident = uuid.uuid4().hex
     progress = Progress()
     finished = False
-    try:
-        image_id = _follow(_start(api, body, _query(context, ident, arguments)), progress, on_step)
-        finished = True
-    finally:
-        if not finished:
-            _cancel(api, ident)
+    with tempfile.TemporaryFile() as body:  # it may be larger than is welcome in memory
+        write_tar(context, body)
+        body.seek(0)
+        try:
+            image_id = _follow(_start(api, body, _query(context, ident, arguments)), progress, on_step)
+            finished = True
+        finally:
+            if not finished:
+                _cancel(api, ident)
     api.tag(image_id, named.name, named.version)
     found = images.inspect(api, image_id)
     steps = progress.dockerfile_steps
@@ -65,7 +68,7 @@ def _query(context: Context, ident: str, arguments: Mapping[str, str]) -> dict[s
     return found | ({"networkmode": "host"} if context.host_network else {})
 
 
-def _start(api: APIClient, body: bytes, query: Mapping[str, str]) -> requests.Response:
+def _start(api: APIClient, body: IO[bytes], query: Mapping[str, str]) -> requests.Response:
     answer = api.post(
         f"{api.base_url}/v{api.api_version}/build",
         params=dict(query),

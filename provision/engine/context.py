@@ -2,14 +2,15 @@
 
 import io
 import tarfile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import IO
 
 from provision.engine.protocol import Context
 from provision.errors import BuildError
 
 
-def tarball(context: Context) -> bytes:
-    """Return the context as an uncompressed USTAR archive, sorted, owned by root, dated 1970.
+def write_tar(context: Context, into: IO[bytes]) -> None:
+    """Write the context as an uncompressed USTAR archive, sorted, owned by root, dated 1970.
 
     BuildKit takes a body with a PAX header for a plain Dockerfile, hence USTAR and its limits on names.
 
@@ -18,11 +19,16 @@ def tarball(context: Context) -> bytes:
     """
     if "Dockerfile" not in context.files:
         raise BuildError("KGE-409", "the build context has no Dockerfile")
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in sorted(context.files):
+    with tarfile.open(fileobj=into, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in sorted({*context.files, *context.programs}):
             _check(name)
-            _add(archive, name, context.files[name])
+            _add(archive, name, context.files[name] if name in context.files else context.programs[name])
+
+
+def tarball(context: Context) -> bytes:
+    """Return what `write_tar` writes."""
+    buffer = io.BytesIO()
+    write_tar(context, buffer)
     return buffer.getvalue()
 
 
@@ -38,14 +44,16 @@ def _check(name: str) -> None:
         raise _bad_name(name, reason)
 
 
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add(archive: tarfile.TarFile, name: str, content: bytes | Path) -> None:
     member = tarfile.TarInfo(name)
-    member.size = len(content)
-    member.mode = 0o644
-    try:
-        archive.addfile(member, io.BytesIO(content))
-    except ValueError as error:
-        raise _bad_name(name, f"cannot be stored: {error}") from error
+    member.mode = 0o755 if isinstance(content, Path) else 0o644
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as source:
+        member.size = source.seek(0, io.SEEK_END)
+        source.seek(0)
+        try:
+            archive.addfile(member, source)
+        except ValueError as error:
+            raise _bad_name(name, f"cannot be stored: {error}") from error
 
 
 def _bad_name(name: str, reason: str) -> BuildError:

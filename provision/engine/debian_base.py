@@ -17,6 +17,8 @@ from provision.errors import BuildError, UsageError
 from provision.model.reference import parse_reference
 
 INCLUDE = "ca-certificates,python3,python3-venv"
+# An engine that finds none makes one for each step and removes it: older ones leave that as a new date of /etc.
+HOSTS = ': > "$1/etc/hosts"'
 SUITE = re.compile(r"[a-z][a-z0-9-]{1,30}")
 TAIL_LINES = 20
 END_SECONDS = 30  # mmdebstrap removes its chroot when it is asked to end
@@ -75,7 +77,7 @@ def _command(program: str, suite: str, archive: Path, workdir: Path) -> list[str
         listed = workdir / "machine.sources"
         listed.write_text("\n".join(stanzas))
         mirrors.append(str(listed))
-    options = ["--variant=minbase", f"--include={INCLUDE}", "--format=tar"]
+    options = ["--variant=minbase", f"--include={INCLUDE}", "--format=tar", f"--customize-hook={HOSTS}"]
     return [program, *options, suite, str(archive), *mirrors]
 
 

@@ -15,6 +15,7 @@ from provision.engine.protocol import Access, BuildStep, Built, Context, Engine,
 from provision.engine.sdk import answering, open_client
 from provision.errors import EngineError
 from provision.model.reference import parse_reference
+from provision.model.size import LayerSize
 
 PODMAN_WITH_CDI = (5, 4)  # the first whose Docker API takes CDI requests; 4.3 was seen to ignore them
 
@@ -45,6 +46,22 @@ class DockerEngine:
         """Return what the engine knows of a local image, or None when it has none of that name."""
         with answering(self._address):
             return images.inspect(self._api, reference)
+
+    def layers(self, reference: str) -> tuple[LayerSize, ...]:
+        """Return the layers of a local image, the lowest first. Raises BuildError KGE-408 when there is none."""
+        with answering(self._address):
+            return images.layers(self._api, reference)
+
+    def tag(self, image_id: str, name: str) -> None:
+        """Give a name to an image."""
+        named = parse_reference(name)
+        with answering(self._address):
+            self._api.tag(image_id, named.name, named.version)
+
+    def remove(self, reference: str) -> None:
+        """Remove a name of an image and, when it was its only one, the image."""
+        with answering(self._address):
+            images.forget(self._api, reference)
 
     def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
         """Fetch an image. Raises BuildError KGE-402 with the registry's answer."""

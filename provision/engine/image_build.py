@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -9,10 +10,14 @@ from provision.catalogue import Catalogue
 from provision.engine.base_image import provide_base
 from provision.engine.describe import need_builder
 from provision.engine.network import BuildNetwork
-from provision.engine.protocol import BuildStep, Context, Engine
-from provision.model import BuildResult, Request, Stack
+from provision.engine.protocol import BuildStep, Built, Context, Engine, Image
+from provision.errors import BuildError
+from provision.model import BuildResult, Pin, Request, Stack
 from provision.model.base import Value
+from provision.model.request import WheelCache
+from provision.model.size import parse_size
 from provision.render import render
+from provision.render.dockerfile import UV
 
 
 class BuildOrder(Value):
@@ -24,7 +29,10 @@ class BuildOrder(Value):
     registries: dict[str, str] = msgspec.field(default_factory=dict)
     tag: str | None = None  # None: the tag that tells the stack
     push: bool = False
-    locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # what a lock adds, by `context_files`
+    pins: tuple[Pin, ...] | None = None  # as of BuildOptions
+    uv: Path | None = None  # the program; None: the Dockerfile fetches it itself
+    cache: WheelCache = "layer"
+    max_size: str | None = None
 
 
 def build_stack_image(
@@ -42,13 +50,27 @@ def build_stack_image(
         EngineError: KGE-303, the engine has no BuildKit.
     """
     begun = time.monotonic()
+    if order.max_size:
+        parse_size(order.max_size)  # before an hour's work
     need_builder(engine.describe())  # before a base is fetched or made
     base, local = provide_base(engine, order.stack, order.registries, say)
-    files = order.network.files | order.locked
-    plan = render(catalogue, order.stack, order.request, base=base, network=files)
+    uv = order.uv
+    files = order.network.files | ({UV: b""} if uv else {})
+    plan = render(
+        catalogue,
+        order.stack,
+        order.request,
+        base=base,
+        network=files,
+        pins=order.pins,
+        cache=order.cache,
+    )
     tag = order.tag or plan.tag
-    context = Context(files=plan.files, host_network=order.network.host_network)
+    own = {name: content for name, content in plan.files.items() if name != UV}
+    context = Context(files=own, programs={UV: uv} if uv else {}, host_network=order.network.host_network)
+    before = engine.image(tag)
     built = engine.build(context, tag, on_step, order.network.arguments)
+    _check_size(engine, order, tag, built, before)
     if order.push:
         engine.push(tag, say)
     return BuildResult(
@@ -62,4 +84,19 @@ def build_stack_image(
         steps_cached=built.steps_cached,
         pushed=order.push,
         base_built_locally=local,
+    )
+
+
+def _check_size(engine: Engine, order: BuildOrder, tag: str, built: Built, before: Image | None) -> None:
+    """Raise BuildError KGE-419 for an image that is larger than was allowed; its tag goes back to what had it."""
+    if order.max_size is None or built.size_bytes <= parse_size(order.max_size):
+        return
+    if before is None or before.image_id != built.image_id:
+        engine.remove(tag)
+    if before is not None and before.image_id != built.image_id:
+        engine.tag(before.image_id, tag)
+    raise BuildError(
+        "KGE-419",
+        f"the image has {built.size_bytes / 1e9:.2f} GB, and {order.max_size} is the limit",
+        fix="kgpu-env size IMAGE tells what takes the space; --contents runtime leaves out most",
     )

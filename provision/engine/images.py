@@ -17,6 +17,7 @@ from provision.engine.sdk import explanation
 from provision.errors import BuildError, EngineError
 from provision.model.base import parse_json
 from provision.model.reference import Reference, parse_reference
+from provision.model.size import LayerSize
 from provision.render.quoting import quoted
 
 NO_SPACE = "no space left on device"
@@ -88,7 +89,7 @@ def import_archive(api: APIClient, archive: Path, tag: str, labels: Mapping[str,
         _import(api, archive, staging, labels)
         api.tag(f"{staging.name}:{staging.tag}", named.name, named.version)
     finally:
-        _forget(api, f"{staging.name}:{staging.tag}")
+        forget(api, f"{staging.name}:{staging.tag}")
     image = inspect(api, tag)
     if image is None:
         raise BuildError("KGE-410", f"{archive} cannot be imported", cause="the engine does not have it")
@@ -122,10 +123,24 @@ def _message(line: bytes) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _forget(api: APIClient, tag: str) -> None:
+def forget(api: APIClient, tag: str) -> None:
     """Remove a name and, when it was its only one, the image. Best effort: what led here matters more."""
     with suppress(requests.RequestException):  # the SDK's APIError is one of them
         api.remove_image(tag)
+
+
+def layers(api: APIClient, reference: str) -> tuple[LayerSize, ...]:
+    """Return the layers of an image that have bytes, the lowest first. Raises BuildError KGE-408 for no image."""
+    try:
+        history = api.history(reference)  # type: ignore[no-untyped-call] # the SDK's stub leaves it open
+    except ImageNotFound as error:
+        raise no_image(reference) from error
+    try:
+        found = [(str(one["CreatedBy"] or one.get("Comment") or "imported"), int(one["Size"])) for one in history]
+    except (KeyError, TypeError, ValueError) as error:
+        what = "the engine's history of an image is not understood"
+        raise EngineError("KGE-305", what, cause=f"{type(error).__name__}: {error}") from error
+    return tuple(LayerSize(command=" ".join(text.split()), bytes=size) for text, size in reversed(found) if size)
 
 
 def label(key: str, value: str) -> str:

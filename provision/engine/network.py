@@ -25,7 +25,7 @@ from provision.errors import InputError
 from provision.model.base import Value
 from provision.render.dockerfile import LOGINS
 
-_MOUNTED: Final = "/run/network"  # where a RUN line sees the files, as the templates say
+_MOUNTED: Final = "/dev/network"  # where a RUN line sees the files, as the templates say
 _NOWHERE: Final = Path("/dev/null")  # below it there is no file
 
 

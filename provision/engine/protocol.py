@@ -1,12 +1,14 @@
 """What the rest of the program needs from a container engine; `docker.py` has the real one."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
 from provision import model
 from provision.model.base import Value
+from provision.model.size import LayerSize
 
 Access = model.Access
 OnOutput: TypeAlias = Callable[[bytes], None]
@@ -17,6 +19,7 @@ class Context(Value):
 
     files: dict[str, bytes]  # always has "Dockerfile"
     host_network: bool = False  # its steps share the engine's own loopback
+    programs: dict[str, Path] = msgspec.field(default_factory=dict)  # files of this host that the build runs
 
 
 class BuildStep(Value):
@@ -110,6 +113,15 @@ class Engine(Protocol):
 
     def image(self, reference: str) -> Image | None:
         """Return what the engine knows of a local image, or None when it has none of that name."""
+
+    def layers(self, reference: str) -> tuple[LayerSize, ...]:
+        """Return the layers of a local image, the lowest first. Raises BuildError KGE-408 when there is none."""
+
+    def tag(self, image_id: str, name: str) -> None:
+        """Give a name to an image."""
+
+    def remove(self, reference: str) -> None:
+        """Remove a name of an image and, when it was its only one, the image."""
 
     def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
         """Fetch an image. Raises BuildError naming the registry's answer."""

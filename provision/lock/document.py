@@ -1,15 +1,17 @@
 """The file `kgpu.lock`."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
 from provision.errors import InputError
 from provision.files import read_file
-from provision.model import Request, Stack, Vendor, decode
+from provision.model import Pin, Request, Stack, Vendor, decode
 from provision.model.base import Value
+from provision.model.pins import Use
 
 LOCK_FILE = "kgpu.lock"
 # What may stand unquoted in a Dockerfile; compiled when a lock is read.
@@ -97,7 +99,23 @@ def _strange(stack: Stack) -> str | None:
     return next((text for text in values if not text.isprintable()), None)
 
 
-def requirements_text(wheels: tuple[Wheel, ...]) -> bytes:
-    """Return the requirements file that `--require-hashes` takes, a line for each wheel."""
-    lines = (f"{one.name}=={one.version} {' '.join(f'--hash={file.hash}' for file in one.files)}" for one in wheels)
-    return "".join(f"{line}\n" for line in lines).encode()
+class Wheels(Protocol):
+    """What names wheels: a lock, and what one is made of."""
+
+    @property
+    def wheels(self) -> tuple[Wheel, ...]:
+        """What is in the image."""
+
+    @property
+    def tools(self) -> tuple[Wheel, ...]:
+        """What puts it there."""
+
+
+def pins(found: Wheels) -> tuple[Pin, ...]:
+    """Return what a build needs of a lock."""
+    return (*_pins(found.wheels, "framework"), *_pins(found.tools, "tool"))
+
+
+def _pins(wheels: tuple[Wheel, ...], use: Use) -> Iterator[Pin]:
+    for one in wheels:
+        yield Pin(name=one.name, version=one.version, hashes=tuple(file.hash for file in one.files), use=use)

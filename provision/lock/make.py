@@ -9,10 +9,9 @@ from msgspec.structs import replace
 from provision import __version__
 from provision.catalogue import Catalogue
 from provision.errors import InputError
-from provision.lock.document import AptPackage, Lock, Wheel, requirements_text
+from provision.lock.document import AptPackage, Lock, Wheel, pins
 from provision.model import Base, Request, Stack
-from provision.render import render
-from provision.render.dockerfile import LOCKED, TOOLS
+from provision.render import Plan, render
 
 
 class Pinned(NamedTuple):
@@ -34,7 +33,7 @@ def make_lock(catalogue: Catalogue, stack: Stack, request: Request, pinned: Pinn
     digest = pinned.base_digest
     if digest:
         kept = replace(kept, base=Base(image=stack.base.image, digest=digest), local_base=None)
-    plan = render(catalogue, kept, request, network=context_files(pinned))
+    plan = render(catalogue, kept, request, pins=pins(pinned))
     return Lock(
         version=__version__,
         catalogue=catalogue_digest(catalogue),
@@ -48,14 +47,14 @@ def make_lock(catalogue: Catalogue, stack: Stack, request: Request, pinned: Pinn
     )
 
 
-def context_files(lock: Lock | Pinned) -> dict[str, bytes]:
-    """Return what a lock adds to the build: its wheels, which the Dockerfile then names by hash."""
-    return {LOCKED: requirements_text(lock.wheels), TOOLS: requirements_text(lock.tools)}
+def locked_plan(catalogue: Catalogue, lock: Lock) -> Plan:
+    """Return the Dockerfile of a lock, which names its wheels by hash."""
+    return render(catalogue, lock.stack, lock.request, pins=pins(lock))
 
 
 def check_plan(catalogue: Catalogue, lock: Lock, path: Path) -> None:
     """Raise InputError KGE-625 when a lock does not give the plan that it was written for."""
-    plan = render(catalogue, lock.stack, lock.request, network=context_files(lock))
+    plan = locked_plan(catalogue, lock)
     if plan.digest == lock.plan_digest:
         return
     why = f"the plan is {plan.digest}, and {lock.plan_digest} was locked"

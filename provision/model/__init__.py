@@ -5,6 +5,7 @@ from provision.model.base import Value, decode, encode, parse_json
 from provision.model.build import BuildResult
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.option import Option, Setting
+from provision.model.pins import Pin
 from provision.model.proof import (
     LEVELS,
     Check,
@@ -63,6 +64,7 @@ __all__ = [
     "Network",
     "Option",
     "Origin",
+    "Pin",
     "Proof",
     "ProvedDevice",
     "Rejection",

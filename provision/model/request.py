@@ -4,15 +4,19 @@ A field with an `Option` is declared here alone: its flag, its key of the projec
 """
 
 from types import new_class
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
 from provision.model.base import Value
 from provision.model.option import Option, Setting, keys_of, settings_of
+from provision.model.pins import Pin
 from provision.model.vendor import RUNTIMES, VENDORS, Vendor
 
 Backend = Literal["tensorflow", "jax", "torch"]
+Contents = Literal["runtime", "devel", "full"]
+# Where wheels are unpacked: in the layer itself, or in a cache that outlives the build and is copied from.
+WheelCache = Literal["layer", "mount"]
 TITLES: Final[dict[Backend, str]] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}  # for people
 
 
@@ -146,6 +150,16 @@ class Request(Value):
             example=("git",),
         ),
     ] = ()
+    contents: Annotated[
+        Contents,
+        Option(
+            "What of the wheels stays: what runs (runtime), C++ headers and libraries to link too (devel), all (full).",
+            flag="--contents",
+            help="What of the wheels stays in the image: what runs, what compiles too, or all.",
+            metavar="|".join(get_args(Contents)),
+            choices=get_args(Contents),
+        ),
+    ] = "runtime"
     user: Annotated[User, Option("The account that the image runs as.")] = msgspec.field(default_factory=User)
     labels: Annotated[dict[str, str], Option("Labels of the image.")] = msgspec.field(default_factory=dict)
     env: Annotated[dict[str, str], Option("Environment variables of the image.", example={"TZ": "UTC"})] = (
@@ -186,8 +200,28 @@ class BuildOptions(Value):
             example={"ca_bundle": "ca.pem", "registries": {"docker.io": "mirror.example:5000"}},
         ),
     ] = msgspec.field(default_factory=Network)
+    cache: Annotated[
+        WheelCache,
+        Option(
+            "Where wheels are unpacked: in the layer (quick where none are kept), or in a cache that is kept (mount).",
+            flag="--cache",
+            help="Where wheels are unpacked: in the layer, or in a cache of the engine that is kept.",
+            metavar="|".join(get_args(WheelCache)),
+            choices=get_args(WheelCache),
+        ),
+    ] = "layer"
+    max_size: Annotated[
+        str | None,  # "3GB"
+        Option(
+            "The largest size of the image; a build that makes a larger one fails and leaves no tag.",
+            flag="--max-size",
+            help="Fail when the image is larger: 3GB, 4500MB, 4.2GiB.",
+            metavar="SIZE",
+            example="6GB",
+        ),
+    ] = None
     push: bool = False  # to the registry that `tag` names
-    locked: dict[str, bytes] = msgspec.field(default_factory=dict)  # what a lock adds: `provision.lock.context_files`
+    pins: tuple[Pin, ...] | None = None  # all that is installed, and uv; None: the Dockerfile itself resolves, once
 
 
 class CommandOptions(Value):

@@ -26,6 +26,7 @@ class GpuVendor(NamedTuple):
     runtime_example: str  # a version that one may ask for
     architecture: str  # pattern of its GPUs' architectures
     published: MakerBuilds | None  # how its builds list their GPUs; None: by code for compute capabilities
+    imported_in_build: bool  # its frameworks can be imported where there is no GPU
     settings: tuple[str, ...]  # how the names of the variables begin that choose its devices and libraries
     withheld: Mapping[str, str]  # variables that take every GPU from a process and from a container
     peak_is_bound: bool  # nothing on its GPUs computes float32 faster than their lanes times their clock
@@ -106,6 +107,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         runtime_example="12.5",
         architecture="sm_[0-9]{2,3}[af]?",
         published=None,
+        imported_in_build=True,
         settings=(
             *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
             *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
@@ -189,6 +191,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
             # The Core SDK's, in its wheels.
             wheel_folders=("_rocm_sdk_core/lib", "_rocm_sdk_core/lib/rocm_sysdeps/lib", "_rocm_sdk_libraries/lib"),
         ),
+        imported_in_build=False,
         settings=(
             *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES"),
             *("GPU_DEVICE_ORDINAL", "HSA_OVERRIDE"),

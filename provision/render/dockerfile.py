@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,9 +12,12 @@ import msgspec
 
 from provision import __version__
 from provision.catalogue import Catalogue
-from provision.model import Request, Stack, Vendor, labels
+from provision.model import GPU_VENDORS, Pin, Request, Stack, Vendor, labels
 from provision.model.base import Value
 from provision.model.inside import VENV
+from provision.model.pins import requirement
+from provision.model.request import WheelCache
+from provision.render.layers import layers_of
 from provision.render.quoting import comment, quoted, shell
 from provision.resources import folder, keep
 
@@ -22,11 +25,15 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = folder("templates") / "dockerfile"
-# A lock's requirements, one a line: of the image, and of what installs them. The Dockerfile holds them itself.
-LOCKED = "requirements.lock"
-TOOLS = "tools.lock"
+UV = "tools/uv"  # the program, in a context that brings it
 LOGINS = "network/netrc"  # of the context; pip and uv read it, and do without where it is not there
-_NETWORK = {"ca": "ca.crt", "uv": "uv.toml", "pip": "pip.conf", "apt": "apt.conf"}
+_NETWORK = {
+    "ca": "network/ca.crt",
+    "uv": "network/uv.toml",
+    "pip": "network/pip.conf",
+    "apt": "network/apt.conf",
+    "tools": UV,
+}
 
 
 class Plan(Value):
@@ -38,13 +45,15 @@ class Plan(Value):
     tag: str
 
 
-def render(
+def render(  # noqa: PLR0913 - each decides a part of the text, and most callers give the first three alone
     catalogue: Catalogue,
     stack: Stack,
     request: Request,
     *,
     base: str | None = None,
     network: Mapping[str, bytes] | None = None,
+    pins: Sequence[Pin] | None = None,
+    cache: WheelCache = "layer",
 ) -> Plan:
     """Return the plan for a stack.
 
@@ -53,16 +62,16 @@ def render(
         stack: what goes into the image.
         request: packages, user, labels and environment; already checked by `check_request`.
         base: another image to start from in place of the stack's own (one that was made locally).
-        network: files below `network/` of the context, which the build reads and the image does not keep. A lock's
-            `requirements.lock` beside them is installed in place of the stack's packages and the user's, and its
-            `tools.lock` in place of the newest tools; their lines become part of the Dockerfile, which so needs no file
-            beside it.
+        network: files below `network/` of the context, which the build reads and the image does not keep; and uv, at
+            `UV`, where it need not be fetched first.
+        pins: all that is installed, in place of the stack's packages and the user's. They are written into the
+            Dockerfile, which so needs no file beside it. None: the Dockerfile resolves what it installs.
+        cache: where wheels are unpacked. Neither it nor the network is a part of the digest: the image is the same.
     """
     files = dict(network or {})
-    locked, tools = (_lines(files.pop(name, None)) for name in (LOCKED, TOOLS))
-    page = _Page(catalogue, stack, request, base or _reference(stack), locked, tools or ())
-    digest = hashlib.sha256(page.text("", {}).encode()).hexdigest()
-    dockerfile = page.text(f"sha256:{digest}", files)
+    page = _Page(catalogue, stack, request, base or _reference(stack), pins)
+    digest = hashlib.sha256(page.text("", {}, "layer").encode()).hexdigest()
+    dockerfile = page.text(f"sha256:{digest}", files, cache)
     return Plan(
         dockerfile=dockerfile,
         files={"Dockerfile": dockerfile.encode(), **files},
@@ -85,10 +94,9 @@ class _Page(NamedTuple):
     stack: Stack
     request: Request
     base: str
-    locked: tuple[str, ...] | None = None  # requirements with hashes; None: not from a lock
-    tools: tuple[str, ...] = ()  # the same for uv
+    pins: Sequence[Pin] | None
 
-    def text(self, digest: str, files: Mapping[str, bytes]) -> str:
+    def text(self, digest: str, files: Mapping[str, bytes], cache: WheelCache) -> str:
         """Return the Dockerfile, carrying `digest` as a label and using the network settings among `files`."""
         stack = self.stack
         uv = next(tool for tool in self.catalogue.images.tools if tool.id == "uv")
@@ -104,9 +112,12 @@ class _Page(NamedTuple):
             "install_options": _install_options(stack),
             "labels": _labels(stack, self.request, digest),
             "next": " \\\n    ",
-            "locked": self.locked,
-            "tools": self.tools,
-            "network": {name: f"network/{file}" in files for name, file in _NETWORK.items()}
+            "layers": layers_of(self.catalogue, stack, self.request, self.pins),
+            "pinned": None if self.pins is None else sum(pin.use != "tool" for pin in self.pins),
+            "tools": [requirement(pin) for pin in self.pins or () if pin.use == "tool"],
+            "mount_cache": cache == "mount",
+            "smoke": _smoke(stack),
+            "network": {name: file in files for name, file in _NETWORK.items()}
             | {"any": any(name.startswith("network/") for name in files)},
         }
         return _composed(stack.vendor, values, self.catalogue.cache)
@@ -148,12 +159,16 @@ def _templates() -> "Environment":
     return environment
 
 
-def _lines(text: bytes | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(text.decode().splitlines())
-
-
 def _reference(stack: Stack) -> str:
     return f"{stack.base.image}@{stack.base.digest}" if stack.base.digest else stack.base.image
+
+
+def _smoke(stack: Stack) -> str:
+    """Return the command that imports the framework, which fails the build where that does not work."""
+    if stack.vendor in GPU_VENDORS and not GPU_VENDORS[stack.vendor].imported_in_build:
+        return ""
+    keras = f"KERAS_BACKEND={stack.backend} {VENV}/bin/python -c 'import keras'"
+    return f"{VENV}/bin/python -c 'import tensorflow'" if stack.backend == "tensorflow" else keras
 
 
 def _install_options(stack: Stack) -> list[str]:

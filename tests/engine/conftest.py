@@ -14,8 +14,10 @@ import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,6 +168,17 @@ def wait_for(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:
 @pytest.fixture(name="wait_for")
 def wait_for_fixture() -> Callable[[Callable[[], bool], str], None]:
     return wait_for
+
+
+@pytest.fixture(scope="session")
+def made_wheels() -> ModuleType:
+    """`made_wheels.py`, for the tests of this folder and those below; test modules are found by path, not by name."""
+    spec = spec_from_file_location("made_wheels", Path(__file__).with_name("made_wheels.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
 
 
 @pytest.fixture

@@ -87,8 +87,8 @@ def test_a_package_that_does_not_exist(build: Build) -> None:
 
 def test_bound_files_and_arguments_leave_no_trace(engine: DockerEngine, api: "APIClient", base: str, tag: str) -> None:
     text = (
-        f"FROM {base}\nRUN --mount=type=bind,source=network,target=/run/network"
-        " grep -q hidden /run/network/ca.crt && test $HTTPS_PROXY = $(cat /run/network/proxy)\n"
+        f"FROM {base}\nRUN --mount=type=bind,source=network,target=/dev/network"
+        " grep -q hidden /dev/network/ca.crt && test $HTTPS_PROXY = $(cat /dev/network/proxy)\n"
     )
     files = {"Dockerfile": text.encode(), "network/ca.crt": b"hidden", "network/proxy": b"http://hidden:1"}
     engine.build(Context(files=files), tag, lambda _: None, {"HTTPS_PROXY": "http://hidden:1"})

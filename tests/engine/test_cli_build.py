@@ -104,7 +104,7 @@ def test_one_more_package_runs_only_its_own_layers(kgpu_env: KgpuEnv, tag: str) 
     assert built["seconds"] < 30
     ran = [line for line in ended.stderr.splitlines() if "RUN" in line and "started" not in line]
     assert len(ran) == 2, ended.stderr  # the package, and the user, who comes after it
-    assert built["steps_cached"] >= 3  # uv, Python, the framework
+    assert built["steps_cached"] >= 2  # Python, the framework
     seen = subprocess.run(
         ["docker", "run", "--rm", "--network=none", tag, "python3", "-c", "import tomli_w, os; print(os.getuid())"],
         capture_output=True,

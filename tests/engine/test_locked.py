@@ -16,8 +16,9 @@ from provision.engine.image_build import BuildOrder, build_stack_image
 from provision.engine.network import build_network
 from provision.engine.protocol import Run
 from provision.errors import BuildError
-from provision.lock import Lock, Pinned, Wheel, context_files, make_lock, read_lock, requirements_text
+from provision.lock import Lock, Pinned, Wheel, make_lock, pins, read_lock
 from provision.model import Base, Framework, Network, Request, Route, Stack, Vendor
+from provision.model.pins import requirement
 
 pytestmark = pytest.mark.engine
 REFERENCE = read_lock(Path(__file__).parents[2] / "images" / "locks" / "cuda.lock")
@@ -46,7 +47,7 @@ def build_lock(engine: DockerEngine, base: str, tag: str) -> BuildLock:
         stack = replace(STACK, base=Base(image=base))
         lock = make_lock(load(), stack, REQUEST, Pinned(wheels, tools, REFERENCE.platform, None))
         network = build_network(Network(), os.environ)
-        order = BuildOrder(stack=lock.stack, request=REQUEST, network=network, tag=tag, locked=context_files(lock))
+        order = BuildOrder(stack=lock.stack, request=REQUEST, network=network, tag=tag, pins=pins(lock))
         build_stack_image(engine, load(), order, lambda _: None, lambda _: None)
         return lock
 
@@ -60,9 +61,11 @@ def other(wheel: Wheel) -> Wheel:
 
 def test_what_is_locked_is_what_is_installed(build_lock: BuildLock, engine: DockerEngine, tag: str) -> None:
     lock = build_lock(SMALL, REFERENCE.tools)
-    seen = engine.run(Run(image=tag, command=("cat", "/opt/venv/requirements.lock", "/opt/venv/constraints.txt")))
+    seen = engine.run(
+        Run(image=tag, command=("cat", "/opt/venv/requirements/framework.txt", "/opt/venv/constraints.txt"))
+    )
     names = "".join(f"{wheel.name}=={wheel.version}\n" for wheel in SMALL)
-    assert seen.stdout == requirements_text(lock.wheels).decode() + names
+    assert seen.stdout == "".join(f"{requirement(pin)}\n" for pin in pins(lock) if pin.use != "tool") + names
 
 
 @pytest.mark.parametrize("kind", ["wheel", "tool"])

@@ -13,7 +13,7 @@ from provision.errors import BuildError
 pytestmark = pytest.mark.engine
 MOUNTS = (
     "RUN --mount=type=cache,target=/root/.cache/x,sharing=locked"
-    " --mount=type=bind,from=tools,source=/made,target=/made --mount=type=bind,source=network,target=/run/network"
+    " --mount=type=bind,from=tools,source=/made,target=/made --mount=type=bind,source=network,target=/dev/network"
 )
 
 
@@ -44,7 +44,7 @@ def build(engine: Engine, base: str, name: str, *lines: str, seen: list[BuildSte
 
 def test_mounts_and_proxies_are_there_and_leave_no_trace(there: Engine, base: str, name: str) -> None:
     seen: list[BuildStep] = []
-    check = 'grep made /made && test "$HTTPS_PROXY" = "$(cat /run/network/proxy)" && echo sa""w'
+    check = 'grep made /made && test "$HTTPS_PROXY" = "$(cat /dev/network/proxy)" && echo sa""w'
     built = build(there, base, name, f"{MOUNTS} {check}", 'LABEL a="b"', seen=seen)
     image = there.image(name)
     assert image is not None

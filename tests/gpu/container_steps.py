@@ -1,4 +1,4 @@
-"""The steps of a run inside a container, from what the machine lacks to what the doctor says, in the order of `STEPS`."""
+"""The steps of a run inside a container, from what the machine lacks to what the doctor says, in `STEPS`' order."""
 
 import json
 import os

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     Command("render"),
     Command("build"),
     Command("verify"),
+    Command("size"),
     Command("gate"),
     Command("key"),
     Command("init"),

@@ -96,7 +96,7 @@ def locked_plan(options: o.StackOptions, *, as_json: bool) -> Plan:
         UsageError: KGE-908, an option asks for something that the lock has decided.
         InputError: KGE-620, there is no lock, or it is none; KGE-625, it does not give the plan that was locked.
     """
-    from provision.lock import LOCK_FILE, check_plan, context_files, read_lock  # noqa: PLC0415 - 8 ms
+    from provision.lock import LOCK_FILE, check_plan, pins, read_lock  # noqa: PLC0415 - 8 ms
 
     decided = [flag for flag, value in _choices(options).items() if value not in (None, "", [])]
     if decided:
@@ -109,7 +109,8 @@ def locked_plan(options: o.StackOptions, *, as_json: bool) -> Plan:
     chosen = settings(options, as_json=as_json)
     check_names(chosen.tag, chosen.network.registries)
     host = Host(architecture=found.platform.partition("-")[0])
-    return Plan(catalogue, chosen, host, check_request(found.request), found.stack, locked=context_files(found))
+    request = check_request(found.request)
+    return Plan(catalogue, chosen, host, request, found.stack, pins=pins(found))
 
 
 def _choices(options: o.StackOptions) -> dict[str, object]:

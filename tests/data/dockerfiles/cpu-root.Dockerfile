@@ -20,23 +20,37 @@ RUN apt-get update \
       python3 \
  && rm -rf /var/lib/apt/lists/*
 
-# The framework.
-# C++ headers and static libraries serve no training and are left out.
-# Imported once here, it leaves its compiled modules in the image, where the user could not write them.
-RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
-    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
- && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
+# Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
+# no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+# The framework and what it needs.
+RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
+    export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
+ && /dev/uv/uv venv --python "$(command -v python3)" --no-python-downloads --allow-existing /opt/venv \
+ && mkdir /opt/venv/requirements \
+ && printf '%s\n' \
       tensorflow-cpu==2.21.0 \
       'keras>=3.12.0' \
       'numpy>=1.26' \
- && rm -rf /opt/venv/lib/python3.11/site-packages/tensorflow/include /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
- && find /opt/venv/lib/python3.11/site-packages -name '*.a' -delete \
- && /opt/venv/bin/python -c 'import tensorflow' \
- && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
+      > /opt/venv/requirements/framework.txt \
+ && /dev/uv/uv pip install --python /opt/venv/bin/python --no-progress --compile-bytecode \
+      --requirement /opt/venv/requirements/framework.txt \
+ && rm -rf \
+      /opt/venv/lib/python3.11/site-packages/nvidia/*/include \
+      /opt/venv/lib/python3.11/site-packages/tensorflow/include \
+      /opt/venv/lib/python3.11/site-packages/nvidia/*/lib/*.a \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib/libnvblas.so* \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib/libcufftw.so* \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib/libcusolverMg.so* \
+      /opt/venv/lib/python3.11/site-packages/nvidia/curand/lib/libcurand.so* \
+      /opt/venv/lib/python3.11/site-packages/clang/native/libclang.so* \
+ && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
+ && PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python -c 'import tensorflow' \
+ && rm -rf /opt/venv/.cache \
+ && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
+ && touch -d 1980-01-01T00:00:00Z / /etc /opt /tmp
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 
-LABEL io.kgpu-env.plan="sha256:57d9e0c49371a98b5a09fbddaec78107832bf28474653ee8290034a1bdf478e7"
+LABEL io.kgpu-env.plan="sha256:6a57f7dfaf8db91376b5894e1b01d05e8767eb99957e152ceed2210366eccc13"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

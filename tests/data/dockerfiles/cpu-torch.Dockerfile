@@ -20,21 +20,32 @@ RUN apt-get update \
       python3 \
  && rm -rf /var/lib/apt/lists/*
 
-# The framework.
-# C++ headers and static libraries serve no training and are left out.
-# Imported once here, it leaves its compiled modules in the image, where the user could not write them.
-RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
-    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
- && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
-      --index https://download.pytorch.org/whl/cpu \
-      --index-strategy unsafe-best-match \
+# Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
+# no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+# The framework and what it needs.
+RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
+    export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
+ && /dev/uv/uv venv --python "$(command -v python3)" --no-python-downloads --allow-existing /opt/venv \
+ && mkdir /opt/venv/requirements \
+ && printf '%s\n' \
       torch==2.13.0+cpu \
       'keras>=3.15.1,<3.16' \
- && rm -rf /opt/venv/lib/python3.13/site-packages/tensorflow/include /opt/venv/lib/python3.13/site-packages/nvidia/*/include \
- && find /opt/venv/lib/python3.13/site-packages -name '*.a' -delete \
- && KERAS_BACKEND=torch /opt/venv/bin/python -c 'import keras' \
- && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
+      > /opt/venv/requirements/framework.txt \
+ && /dev/uv/uv pip install --python /opt/venv/bin/python --no-progress --compile-bytecode \
+      --index https://download.pytorch.org/whl/cpu \
+      --index-strategy unsafe-best-match \
+      --requirement /opt/venv/requirements/framework.txt \
+ && rm -rf \
+      /opt/venv/lib/python3.13/site-packages/nvidia/*/include \
+      /opt/venv/lib/python3.13/site-packages/tensorflow/include \
+      /opt/venv/lib/python3.13/site-packages/nvidia/*/lib/*.a \
+      /opt/venv/lib/python3.13/site-packages/nvidia/cublas/lib/libnvblas.so* \
+      /opt/venv/lib/python3.13/site-packages/nvidia/cufft/lib/libcufftw.so* \
+ && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
+ && PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=torch /opt/venv/bin/python -c 'import keras' \
+ && rm -rf /opt/venv/.cache \
+ && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
+ && touch -d 1980-01-01T00:00:00Z / /etc /opt /tmp
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 # Without it Keras looks for TensorFlow, which is not here.
 ENV KERAS_BACKEND=torch
@@ -45,7 +56,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:76cab095acf187a5c0b3f6e1679040c835d902ce67299350021ece8c703b4a96"
+LABEL io.kgpu-env.plan="sha256:15c0c5b6704cf7d76f06fd3fffa42aa608255a15d4775ddb31ea6de736167ae0"
 LABEL io.kgpu-env.stack="{\"backend\":\"torch\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"torch\",\"version\":\"2.13.0\"},\"gpus\":[],\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"

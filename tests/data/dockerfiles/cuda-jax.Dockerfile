@@ -20,13 +20,14 @@ RUN apt-get update \
       python3 \
  && rm -rf /var/lib/apt/lists/*
 
-# The framework and the CUDA libraries it goes with, at exact versions.
-# C++ headers and static libraries serve no training and are left out.
-# Imported once here, it leaves its compiled modules in the image, where the user could not write them.
-RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
-    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
- && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
+# Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
+# no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+# The framework and what it needs.
+RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
+    export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
+ && /dev/uv/uv venv --python "$(command -v python3)" --no-python-downloads --allow-existing /opt/venv \
+ && mkdir /opt/venv/requirements \
+ && printf '%s\n' \
       jax==0.12.0.1 \
       jaxlib==0.12.0.1 \
       jax-cuda13-plugin==0.12.0.1 \
@@ -46,10 +47,20 @@ RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
       nvidia-nccl-cu13==2.28.9 \
       nvidia-nvshmem-cu13==3.4.5 \
       'keras>=3.15.1,<3.16' \
- && rm -rf /opt/venv/lib/python3.13/site-packages/tensorflow/include /opt/venv/lib/python3.13/site-packages/nvidia/*/include \
- && find /opt/venv/lib/python3.13/site-packages -name '*.a' -delete \
- && KERAS_BACKEND=jax /opt/venv/bin/python -c 'import keras' \
- && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
+      > /opt/venv/requirements/framework.txt \
+ && /dev/uv/uv pip install --python /opt/venv/bin/python --no-progress --compile-bytecode \
+      --requirement /opt/venv/requirements/framework.txt \
+ && rm -rf \
+      /opt/venv/lib/python3.13/site-packages/nvidia/*/include \
+      /opt/venv/lib/python3.13/site-packages/tensorflow/include \
+      /opt/venv/lib/python3.13/site-packages/nvidia/*/lib/*.a \
+      /opt/venv/lib/python3.13/site-packages/nvidia/cublas/lib/libnvblas.so* \
+      /opt/venv/lib/python3.13/site-packages/nvidia/cufft/lib/libcufftw.so* \
+ && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
+ && PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=jax /opt/venv/bin/python -c 'import keras' \
+ && rm -rf /opt/venv/.cache \
+ && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
+ && touch -d 1980-01-01T00:00:00Z / /etc /opt /tmp
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 # Without it Keras looks for TensorFlow, which is not here.
 ENV KERAS_BACKEND=jax
@@ -62,7 +73,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:ef50690159aa10f89e01a8123ad371cfe59b9c0e5aa4e98a05e3acd5513a92d4"
+LABEL io.kgpu-env.plan="sha256:65d775d1e319e1c860f5a7410b24d151a9a77dc2467c195400393af516bba0e8"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.12.0.1\"},\"gpus\":[\"sm_90\"],\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"13.0.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"

@@ -20,25 +20,34 @@ RUN apt-get update \
       python3 \
  && rm -rf /var/lib/apt/lists/*
 
-# The framework and ROCm's libraries for these GPUs.
-# C++ headers and static libraries serve no training and are left out.
-RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
-    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
- && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
-      --find-links https://repo.radeon.com/rocm/manylinux/rocm-rel-7.2/ \
+# Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
+# no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+# The framework and what it needs.
+RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
+    export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
+ && /dev/uv/uv venv --python "$(command -v python3)" --no-python-downloads --allow-existing /opt/venv \
+ && mkdir /opt/venv/requirements \
+ && printf '%s\n' \
       tensorflow-rocm==2.19.1 \
- && rm -rf /opt/venv/lib/python3.12/site-packages/tensorflow/include /opt/venv/lib/python3.12/site-packages/nvidia/*/include \
- && find /opt/venv/lib/python3.12/site-packages -name '*.a' -delete \
- && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
+      pandas \
+      > /opt/venv/requirements/framework.txt \
+ && /dev/uv/uv pip install --python /opt/venv/bin/python --no-progress --compile-bytecode \
+      --find-links https://repo.radeon.com/rocm/manylinux/rocm-rel-7.2/ \
+      --requirement /opt/venv/requirements/framework.txt \
+ && rm -rf \
+      /opt/venv/lib/python3.12/site-packages/nvidia/*/include \
+      /opt/venv/lib/python3.12/site-packages/tensorflow/include \
+      /opt/venv/lib/python3.12/site-packages/nvidia/*/lib/*.a \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cublas/lib/libnvblas.so* \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cufft/lib/libcufftw.so* \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cusolver/lib/libcusolverMg.so* \
+      /opt/venv/lib/python3.12/site-packages/nvidia/curand/lib/libcurand.so* \
+      /opt/venv/lib/python3.12/site-packages/clang/native/libclang.so* \
+ && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
+ && rm -rf /opt/venv/.cache \
+ && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
+ && touch -d 1980-01-01T00:00:00Z / /etc /opt /tmp
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
-
-# The constraints keep these from replacing the framework.
-RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
-    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
-      --constraint /opt/venv/constraints.txt \
-      pandas
 
 ARG UID=1000
 ARG GID=1000
@@ -46,7 +55,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:228287439bc78fec0ac9ff3b190c9381663e972243ac4dce288e84818e7a5e74"
+LABEL io.kgpu-env.plan="sha256:e0642da695b4074f2c4177febbc725fbba256a88c6bb99181ed494c453183b08"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"rocm/dev-ubuntu-24.04:7.2.4-complete\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.19\"},\"gpus\":[\"gfx942\"],\"python\":\"3.12\",\"route\":\"image\",\"runtime\":{\"name\":\"rocm\",\"version\":\"7.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="rocm/dev-ubuntu-24.04:7.2.4-complete"

@@ -20,20 +20,35 @@ RUN apt-get update \
       python3 \
  && rm -rf /var/lib/apt/lists/*
 
-# The framework and ROCm's libraries for these GPUs.
-# C++ headers and static libraries serve no training and are left out.
-RUN --mount=type=cache,target=/root/.cache/uv,sharing=locked \
-    --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    /opt/uv/bin/uv venv --python "$(command -v python3)" --no-python-downloads /opt/venv \
- && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --link-mode copy --no-progress \
+# Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
+# no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+# The framework and what it needs.
+RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
+    export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
+ && /dev/uv/uv venv --python "$(command -v python3)" --no-python-downloads --allow-existing /opt/venv \
+ && mkdir /opt/venv/requirements \
+ && printf '%s\n' \
+      'rocm[libraries,device-gfx942]==7.14.1' \
+      tensorflow-rocm==2.21.0+rocm7.14.1 \
+      > /opt/venv/requirements/framework.txt \
+ && /dev/uv/uv pip install --python /opt/venv/bin/python --no-progress --compile-bytecode \
       --index https://repo.amd.com/rocm/whl-multi-arch/ \
       --index https://rocm.frameworks.amd.com/whl-multi-arch/ \
       --index-strategy unsafe-best-match \
-      'rocm[libraries,device-gfx942]==7.14.1' \
-      tensorflow-rocm==2.21.0+rocm7.14.1 \
- && rm -rf /opt/venv/lib/python3.12/site-packages/tensorflow/include /opt/venv/lib/python3.12/site-packages/nvidia/*/include \
- && find /opt/venv/lib/python3.12/site-packages -name '*.a' -delete \
- && /opt/uv/bin/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt
+      --requirement /opt/venv/requirements/framework.txt \
+ && rm -rf \
+      /opt/venv/lib/python3.12/site-packages/nvidia/*/include \
+      /opt/venv/lib/python3.12/site-packages/tensorflow/include \
+      /opt/venv/lib/python3.12/site-packages/nvidia/*/lib/*.a \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cublas/lib/libnvblas.so* \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cufft/lib/libcufftw.so* \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cusolver/lib/libcusolverMg.so* \
+      /opt/venv/lib/python3.12/site-packages/nvidia/curand/lib/libcurand.so* \
+      /opt/venv/lib/python3.12/site-packages/clang/native/libclang.so* \
+ && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
+ && rm -rf /opt/venv/.cache \
+ && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
+ && touch -d 1980-01-01T00:00:00Z / /etc /opt /tmp
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 
 ENV LD_LIBRARY_PATH="/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib/rocm_sysdeps/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_libraries/lib"
@@ -44,7 +59,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:529158ba5657d771c6144ef743b789ac7e9f02c1d469da823b3d224dde3a9c47"
+LABEL io.kgpu-env.plan="sha256:cbe512aadcb4b2b785fdb2f31c92775a667f699da34bed8a33c4ae6065235ebf"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"ubuntu:24.04\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21\"},\"gpus\":[\"gfx942\"],\"python\":\"3.12\",\"route\":\"wheels\",\"runtime\":{\"name\":\"rocm\",\"version\":\"7.14.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib/rocm_sysdeps/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_libraries/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="ubuntu:24.04"

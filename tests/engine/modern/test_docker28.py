@@ -5,10 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import BuildStep, Built, Job, Run
 
 Modern = Any  # the class of conftest.py
@@ -85,3 +87,28 @@ def test_a_terminal_has_its_size_at_the_first_instant(docker28: Modern, debian: 
         assert docker28.engine.run_job(job, window.streams, lambda: None) == 0
     os.set_blocking(window.keys, False)
     assert os.read(window.keys, 1 << 16).split() == [b"33", b"101"] * 5
+
+
+def test_the_same_wheels_are_the_same_files_in_the_same_layers_on_both_engines(
+    made_wheels: ModuleType, docker28: Modern, debian: str, engine: DockerEngine, base: str
+) -> None:
+    """The base may be another. The digests differ, since each engine writes a tar file's headers in its own way."""
+    makers = made_wheels.Maker(engine, base), made_wheels.Maker(docker28.engine, debian)
+    try:
+        old, new = (made_wheels.entries_of(one, one(fresh=True)) for one in makers)
+        assert len(old) == len(made_wheels.NAMES)
+        assert old == new
+    finally:
+        for one in makers:
+            one.remove()
+
+
+def test_the_same_wheels_are_the_same_bytes_here_as_well(
+    made_wheels: ModuleType, docker28: Modern, debian: str
+) -> None:
+    maker = made_wheels.Maker(docker28.engine, debian)
+    try:
+        first, second = (made_wheels.wheels_of(maker.api, debian, maker(fresh=True)) for _ in range(2))
+        assert first == second
+    finally:
+        maker.remove()

@@ -64,6 +64,7 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     "base": [("base",)],
     "prepare": [("prepare", "--dry-run")],
     "report": [("report", "--root", "nowhere")],
+    "size": [("size", "kgpu-test/none:1")],
     "catalogue": [("catalogue", "list")],
     "fleet": [("fleet", "plan", "hosts")],
 }

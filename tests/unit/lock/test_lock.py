@@ -17,15 +17,15 @@ from provision.lock import (
     Wheel,
     WheelFile,
     check_plan,
-    context_files,
     drifts,
     in_short,
+    locked_plan,
     make_lock,
+    pins,
     read_lock,
-    requirements_text,
 )
 from provision.model import Driver, Gpu, Host, Request, Stack, User, Vendor, decode, encode
-from provision.render import render
+from provision.model.pins import requirement
 from provision.resolve import resolve
 
 MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
@@ -63,7 +63,7 @@ def lock(**changes: object) -> Lock:
 def test_the_same_lock_gives_the_same_context_byte_for_byte() -> None:
     def context(text: str) -> bytes:
         found = decode(text, Lock)
-        plan = render(MINIATURE, found.stack, found.request, network=context_files(found))
+        plan = locked_plan(MINIATURE, found)
         assert plan.digest == found.plan_digest
         return tarball(Context(files=plan.files))
 
@@ -77,13 +77,14 @@ def test_the_same_lock_gives_the_same_context_byte_for_byte() -> None:
 
 def test_a_locked_dockerfile_installs_by_hash_and_nothing_else() -> None:
     found = lock()
-    plan = render(MINIATURE, found.stack, found.request, network=context_files(found))
+    plan = locked_plan(MINIATURE, found)
     assert f"FROM debian:bookworm-slim@{DIGEST}" in plan.dockerfile
     assert "--require-hashes" in plan.dockerfile
-    assert "--requirement=/opt/venv/requirements.lock" in plan.dockerfile
+    assert "--no-deps --require-hashes" in plan.dockerfile
+    assert "--requirement /opt/venv/requirements/framework.txt" in plan.dockerfile
     assert "pandas" not in plan.dockerfile  # of this lock's wheels none is
     lines = [line.strip(" \\") for line in plan.dockerfile.splitlines() if "==" in line and "--hash=" in line]
-    assert lines == [f"'{line}'" for line in requirements_text(TOOLS + WHEELS).decode().splitlines()]
+    assert lines == [f"'{requirement(pin)}'" for pin in pins(lock())[-1:] + pins(lock())[:-1]]
     assert [line for line in plan.dockerfile.splitlines() if "tensorflow==" in line and "--hash=" not in line] == []
 
 
@@ -211,7 +212,7 @@ def test_a_lock_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_locked_dockerfile_takes_uv_by_hash_too() -> None:
-    text = render(MINIATURE, stack(), REQUEST, network=context_files(lock())).dockerfile
+    text = locked_plan(MINIATURE, lock()).dockerfile
     assert f"      'uv==0.13.9 --hash={ONE}' " in text
     assert "/opt/uv/bin/pip install uv==" not in text
 
@@ -221,7 +222,7 @@ def test_the_reference_dockerfiles_are_their_locks(vendor: str) -> None:
     path = ROOT / "images" / "locks" / f"{vendor}.lock"
     found = read_lock(path)
     check_plan(load(), found, path)
-    plan = render(load(), found.stack, found.request, network=context_files(found))
+    plan = locked_plan(load(), found)
     assert set(plan.files) == {"Dockerfile"}  # it can be built with nothing beside it
     assert plan.dockerfile == (ROOT / f"Dockerfile.{vendor}").read_text()
     assert all(one.hash in plan.dockerfile for wheel in found.wheels for one in wheel.files)
@@ -229,5 +230,5 @@ def test_the_reference_dockerfiles_are_their_locks(vendor: str) -> None:
 
 def test_the_reference_lock_says_what_it_does_not_fix() -> None:
     text = (ROOT / "Dockerfile.rocm").read_text()
-    assert "0 wheels by hash, the base by name only (no registry answered when it was locked)" in text
-    assert "the base by digest" in render(MINIATURE, lock().stack, REQUEST, network=context_files(lock())).dockerfile
+    assert "0 wheels by hash, the base by name only." in text
+    assert "the base by digest" in locked_plan(MINIATURE, lock()).dockerfile

@@ -1,15 +1,19 @@
 """What holds for every Dockerfile, whatever the stack."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provision.catalogue import load
 from provision.errors import InputError
-from provision.model import Backend, Host, Request, User, Vendor
+from provision.model import Backend, Host, Pin, Request, User, Vendor
+from provision.model.request import Contents, WheelCache
 from provision.render import Plan, check_request, render
+from provision.render.dockerfile import UV
 from provision.resolve import resolve
 
 MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
@@ -18,9 +22,16 @@ DOCKERFILES = sorted((Path(__file__).parents[2] / "data" / "dockerfiles").iterdi
 CPU = Request(vendor=Vendor.CPU)
 
 
-def plan(request: Request = CPU, network: dict[str, bytes] | None = None) -> Plan:
+CACHES: tuple[WheelCache, WheelCache] = ("mount", "layer")
+
+
+def plan(request: Request = CPU, network: dict[str, bytes] | None = None, **options: Any) -> Plan:  # noqa: ANN401 - passed through
     checked = check_request(request)
-    return render(MINIATURE, resolve(MINIATURE, Host(), checked), checked, network=network)
+    return render(MINIATURE, resolve(MINIATURE, Host(), checked), checked, network=network, **options)
+
+
+def pin(name: str, version: str = "1", **fields: Any) -> Pin:  # noqa: ANN401 - passed through
+    return Pin(name=name, version=version, hashes=(f"sha256:{'1' * 64}",), **fields)
 
 
 @pytest.mark.process
@@ -46,8 +57,74 @@ def test_ends_as_a_user_by_number(path: Path) -> None:
 
 
 def test_packages_come_after_the_framework() -> None:
-    text = plan(Request(vendor=Vendor.CPU, packages=("pandas",), apt=("git",))).dockerfile
-    assert text.index("tensorflow-cpu==") < text.index("git \\") < text.index("pandas")
+    asked = Request(vendor=Vendor.CPU, packages=("pandas",), apt=("git",))
+    text = plan(asked, pins=(pin("pandas", use="added"), pin("tensorflow-cpu"))).dockerfile
+    assert text.index("tensorflow-cpu==1 ") < text.index("git \\") < text.index("pandas==1 ")
+
+
+def test_what_is_not_pinned_is_resolved_at_once() -> None:
+    text = plan(Request(vendor=Vendor.CPU, packages=("pandas",))).dockerfile
+    [step] = [one for one in text.split("\nRUN ") if "uv pip install" in one]
+    assert "tensorflow-cpu==" in step
+    assert "pandas" in step
+    assert "--no-deps" not in step
+
+
+def test_what_changes_seldom_is_installed_first_whatever_the_order() -> None:
+    names = ("zlib", "nvidia-nccl-cu12", "absl-py", "nvidia-cudnn-cu12", "uv")
+    found = plan(pins=[pin(name, use="tool" if name == "uv" else "framework") for name in names]).dockerfile
+    lists = re.findall(r"'([a-z0-9-]+)==1 .*|> /opt/venv/requirements/(\w+).txt", found)
+    told = [first or f"{second}:" for first, second in lists]
+    layers = [
+        ["nvidia-cudnn-cu12", "runtime:"],
+        ["nvidia-nccl-cu12", "collectives:"],
+        ["absl-py", "zlib", "framework:"],
+    ]
+    assert told == ["uv", *(word for layer in layers for word in layer)]
+
+
+def test_a_layer_says_nothing_of_the_stack_that_it_is_for() -> None:
+    """Two releases of a framework on one CUDA share its layer: the text decides whether the engine's cache has it."""
+    cuda, others = pin("nvidia-cudnn-cu12"), (pin("tensorflow"), pin("tensorflow", version="2"))
+    first, second = (plan(pins=(cuda, other)).dockerfile.split("# The framework")[0] for other in others)
+    assert first.partition("FROM")[2] == second.partition("FROM")[2]
+
+
+@pytest.mark.parametrize(("contents", "left_out"), [("runtime", True), ("devel", False), ("full", False)])
+def test_headers_are_left_out_where_nothing_is_compiled(contents: Contents, *, left_out: bool) -> None:
+    text = plan(Request(vendor=Vendor.CPU, contents=contents), pins=(pin("tensorflow"),)).dockerfile
+    assert ("site-packages/tensorflow/include" in text) is left_out
+
+
+def test_a_cut_is_for_the_framework_that_was_looked_at() -> None:
+    """torch is linked with cuRAND, and NCCL lies in no layer of cuBLAS."""
+    rows = {row.id: row for row in MINIATURE.contents.cuts}
+    assert set(rows["curand"].backends) == {"tensorflow"}
+    known = {row.id for row in MINIATURE.contents.layers}
+    assert all(set(row.layers) <= known for row in rows.values())
+
+
+def test_how_wheels_are_kept_is_no_part_of_the_plan() -> None:
+    kept, unpacked = (plan(pins=(pin("six"),), cache=cache) for cache in CACHES)
+    assert kept.digest == unpacked.digest
+    assert "--mount=type=cache,target=/dev/cache" in kept.dockerfile
+    assert "rm -rf /opt/venv/.cache" not in kept.dockerfile
+    assert "type=cache" not in unpacked.dockerfile.partition("AS tools")[2].partition("FROM")[2]
+
+
+def test_a_file_of_the_context_is_installed_from_there() -> None:
+    text = plan(pins=(pin("six", origin="wheels/six.whl"),)).dockerfile
+    assert "--mount=type=bind,target=/dev/context" in text
+    assert "--no-index \\\n      '--find-links /dev/context/wheels' \\\n      'six==1 --hash=" in text
+    both = plan(pins=(pin("six", origin="wheels/six.whl"), pin("absl-py"))).dockerfile
+    assert "--no-index" not in both
+
+
+def test_a_context_with_uv_needs_no_stage_for_it() -> None:
+    alone, brought = plan(pins=(pin("six"),)), plan(network={UV: b""}, pins=(pin("six"),))
+    assert (alone.dockerfile.count("\nFROM "), brought.dockerfile.count("\nFROM ")) == (2, 1)
+    assert "--mount=type=bind,source=tools,target=/dev/uv" in brought.dockerfile
+    assert alone.digest == brought.digest
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
@@ -89,8 +166,8 @@ def test_network_settings_are_mounted_and_not_kept() -> None:
     result = plan(network=files)
     assert set(result.files) == {"Dockerfile", *files}
     assert "COPY" not in result.dockerfile
-    assert not [line for line in result.dockerfile.splitlines() if line.startswith(("ENV", "ARG")) and "/run/" in line]
-    for word in ("SSL_CERT_FILE=/run/network/ca.crt", "UV_CONFIG_FILE=/run/network/uv.toml", "PIP_CONFIG_FILE="):
+    assert not [line for line in result.dockerfile.splitlines() if line.startswith(("ENV", "ARG")) and "/dev/" in line]
+    for word in ("SSL_CERT_FILE=/dev/network/ca.crt", "UV_CONFIG_FILE=/dev/network/uv.toml", "PIP_CONFIG_FILE="):
         assert word in result.dockerfile
 
 

@@ -1,0 +1,35 @@
+"""`kgpu-env size`."""
+
+from typing import Annotated
+
+import typer
+
+from provision import api
+from provision.cli import options as o
+from provision.cli.output import print_json, print_lines, print_result
+from provision.model.size import ImageSize
+
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image that the engine has.")]
+_PACKAGES, _WIDTH = 20, 60
+
+
+def size(image: Image, as_json: o.Json = False) -> None:
+    """Tell what takes the space in an image, by layer and by package."""
+    found = api.image_size(image)
+    if as_json:
+        print_json(found)
+        return
+    print_result(f"{_megabytes(found.bytes)}  {image}")
+    print_lines(f"{_megabytes(one.bytes)}  layer    {one.command[:_WIDTH]}" for one in found.layers)
+    print_lines(f"{_megabytes(one.bytes)}  package  {one.name} {one.version}" for one in found.packages[:_PACKAGES])
+    print_lines(_rest(found))
+
+
+def _rest(found: ImageSize) -> list[str]:
+    others = found.packages[_PACKAGES:]
+    told = f"{_megabytes(sum(one.bytes for one in others))}  {len(others)} other packages"
+    return [told] if others else []
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:>10,.1f} MB"
