@@ -29,7 +29,6 @@ def test_a_stack_is_for_the_usable_gpus_and_tells_what_was_found(tmp_path: Path,
     assert [one.code for one in told] == right["warns"]
     assert all(one.text for one in told)
     assert version_key(stack.framework.version) >= version_key(right.get("at_least", "0"))
-    assert stack.runtime.version.startswith(right.get("cuda", ""))
     assert set(right.get("also", ())) <= {one.code for one in stack.warnings}
     assert right.get("env", {}).items() <= stack.settings.env.items()
 
