@@ -74,6 +74,7 @@ def test_one_row_is_a_whole_check(
     monkeypatch: pytest.MonkeyPatch, cuda: Expectation, done: Ran, gpu_evidence: Evidence, cpu_evidence: Evidence
 ) -> None:
     assert explain("KGE-598", load()) == ""
+    monkeypatch.syspath_prepend(ROOT / "tests")  # regenerate.py imports what lies beside it
     with_row(monkeypatch, made_up())
     proof = judge(cuda, done, gpu_evidence)
     assert proof.verdict is Verdict.PROVED
