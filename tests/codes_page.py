@@ -10,7 +10,7 @@ from provision.catalogue import load
 from provision.catalogue.messages import Condition, KnownError
 from provision.doctor.codes import MEANINGS
 from provision.doctor.message_page import asked
-from provision.doctor.pages import pages
+from provision.doctor.pages import Page, pages
 from provision.model.ladder import LADDER
 from provision.prove.checks.table import meanings
 
@@ -71,7 +71,7 @@ def _cell(text: str) -> str:
 
 
 def _own(code: str, meaning: str) -> str:
-    one, place = pages()[code], LADDER.get(code)
+    one, place = pages().get(code, Page(seen=meaning, fix="kgpu-env doctor")), LADDER.get(code)
     lines = [f"# {code}\n", "```text", one.seen, "```\n", f"- Cause: {_plain(meaning)}", f"- Fix: {_plain(one.fix)}"]
     lines += [f"- Rung of the ladder: {place.rung}"] if place else []
     return "\n".join([*lines, f"- Source: {_THREAD.sub(_link, one.source)}", "", BACK])

@@ -2,15 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import provision.catalogue as facts
 from provision.api.hosts import probe_host
 from provision.model import Host, Vendor
 from provision.model.preparation import Preparation
-
-if TYPE_CHECKING:
-    pass
 
 ROOT = Path("/")
 
@@ -44,7 +40,7 @@ def preparation(
     from provision.prepare import Rows, Wishes, check_mirror, look, plan  # noqa: PLC0415 - 12 ms
 
     known = catalogue or facts.load()
-    wishes: Wishes = Wishes(vendors, add_repository, check_mirror(mirror) if mirror else "", groups, user)
+    wishes = Wishes(vendors, add_repository, check_mirror(mirror) if mirror else "", groups, user)
     rows = Rows(known.prepare.repositories, known.prepare.engines)
     here = host or probe_host(root, catalogue=known)
     return plan(look(root or ROOT, here, rows.packages, rows.files), rows, wishes)

@@ -44,9 +44,10 @@ def _own(code: str) -> str:
     meaning = MEANINGS.get(code) or _of_a_proof(code)
     if not meaning:
         return ""
-    from provision.doctor.pages import pages  # noqa: PLC0415 - 30 ms: YAML, which no examination needs
+    from provision.doctor.pages import Page, pages  # noqa: PLC0415 - 30 ms: YAML, which no examination needs
 
-    page, place = pages()[code], LADDER.get(code)
+    # A new check of the proof is a row and a function: its page may follow.
+    page, place = pages().get(code, Page(seen=meaning, fix="kgpu-env doctor")), LADDER.get(code)
     parts = {"cause": meaning, "looks": page.seen, "fix": page.fix, "source": page.source}
     if place:
         parts["rung"] = place.rung

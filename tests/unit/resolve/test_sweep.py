@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.catalogue import Catalogue, load, rows
+from provision.catalogue import Catalogue, load
 from provision.cli.formatting.matrix import csv_table, html_page, text_table
 from provision.model import Severity, Vendor, version_key
 from provision.model.matrix import Cell
@@ -128,8 +128,8 @@ def test_the_grid_has_the_gpus_and_drivers_of_both_makers() -> None:
 @pytest.mark.parametrize("vendor", GRID)
 def test_a_newer_driver_never_gives_an_older_stack(vendor: Vendor) -> None:
     last = {f"sm_{row.capability.replace('.', '')}": row.last_branch for row in SHIPPED.nvidia.capabilities}
-    builds: tuple[rows.RocmBuild | rows.KerasRocm, ...] = (*SHIPPED.amd.builds, *SHIPPED.keras.keras_rocm)
-    built = {row.rocm: {gpu for one in builds if one.rocm == row.rocm for gpu in one.targets} for row in builds}
+    builds: list[rows.TargetBuild | rows.KerasTarget] = [*SHIPPED.amd.builds, *SHIPPED.keras.of(Vendor.ROCM)]
+    built = {row.series: {gpu for one in builds if one.series == row.series for gpu in one.targets} for row in builds}
     has = {row.series: {*row.targets, *row.unlisted} & built.get(row.series, set()) for row in SHIPPED.amd.series}
     runs = {row.release: has.keys() & set(row.series) for row in SHIPPED.amd.drivers}
     fell: list[str] = []
