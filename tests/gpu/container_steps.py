@@ -1,8 +1,9 @@
-"""The steps of a run inside a container, from what the machine lacks to what the doctor says, in `STEPS`' order."""
+"""The steps of a run inside a container, from what the machine lacks to what the doctor says: see `STEPS`."""
 
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +46,8 @@ def machine(scene: Scene) -> dict[str, Any]:
 def engine(scene: Scene) -> dict[str, Any]:
     """Start the engine, with the specification of this machine's GPUs before it looks for one."""
     options = {"storage-driver": scene.storage, "bridge": "none", "iptables": "false", "ip6tables": "false"}
-    daemon = gpu_docker.Daemon(scene.programs, options=options, place=scene.place)
+    place = scene.cleanup.enter_context(tempfile.TemporaryDirectory(prefix="kgpu-c-", dir=scene.place))
+    daemon = gpu_docker.Daemon(scene.programs, options=options, place=Path(place))
     scene.cleanup.callback(daemon.end)
     scene.daemon = daemon
     scene.engine = daemon.wait()

@@ -73,7 +73,7 @@ def carried() -> Iterator[Path]:
 
 def network() -> tuple[str, ...]:
     """What a daemon could change of this machine: interfaces, routes, mounts below temporary folders."""
-    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if "/kgpu-d-" in line]
+    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if "/kgpu-c-" in line]
     # Those of containers come and go with whatever else runs here.
     links = sorted(path.name for path in Path("/sys/class/net").iterdir() if not path.name.startswith("veth"))
     return (*links, Path("/proc/net/route").read_text(), *mounts)
@@ -89,9 +89,9 @@ def rehearse(carried: Path, root: Path, out: Path, *words: str, code: int = 0) -
     assert ended.returncode == code, ended.stderr
     assert record["rehearsal"] is True
     assert network() == before
-    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"/kgpu-d-" in read(path)]
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"/kgpu-c-" in read(path)]
     assert left == []
-    assert [path for place in container_scene.PLACES for path in place.glob("kgpu-[cd]-*")] == []
+    assert [path for place in container_scene.PLACES for path in place.glob("kgpu-c-*")] == []
     return {one["name"]: one for one in record["steps"]}
 
 

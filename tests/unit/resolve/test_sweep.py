@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.catalogue import Catalogue, load
+from provision.catalogue import Catalogue, load, rows
 from provision.cli.formatting.matrix import csv_table, html_page, text_table
 from provision.model import Severity, Vendor, version_key
 from provision.model.matrix import Cell
