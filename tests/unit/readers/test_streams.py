@@ -44,6 +44,7 @@ CASES: Final = {
     "jupyter": Case((), ENGINE, answers=False),
     "export": Case(("compose", "--by-tag", *STACK), OK),
     "doctor": Case(("KGE-101",), OK),
+    "size": Case(("x",), ENGINE, answers=False),
     "base": Case((), ENGINE, answers=False),
     "catalogue": Case(("list",), OK),
 }
