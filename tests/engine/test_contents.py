@@ -11,7 +11,7 @@ from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Run
 
 KgpuEnv = Any  # the class of conftest.py
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 LOCK = Path(__file__).parents[2] / "images" / "locks" / "cuda.lock"
 SITE = "/opt/venv/lib/python3.11/site-packages"
 # Loads every GPU library that is there, with all that it is linked with. libcuda is the host's, and none is linked.

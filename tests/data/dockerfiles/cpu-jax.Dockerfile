@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
 # no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+
 # The framework and what it needs.
 RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
     export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
@@ -55,7 +56,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:a819218f4bf44f799e9ff73fc16ecb3399125ff353b49c1ecc36c5cde759668d"
+LABEL io.kgpu-env.plan="sha256:706bc2a479a293f878a9b58b2939cef03062b3c5c26b14c1060ab5854a3081ee"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.12.0.1\"},\"gpus\":[],\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"

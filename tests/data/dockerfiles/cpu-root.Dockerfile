@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
 # no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+
 # The framework and what it needs.
 RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
     export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
@@ -50,7 +51,7 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
  && touch -d 1980-01-01T00:00:00Z / /etc /opt /tmp
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 
-LABEL io.kgpu-env.plan="sha256:6a57f7dfaf8db91376b5894e1b01d05e8767eb99957e152ceed2210366eccc13"
+LABEL io.kgpu-env.plan="sha256:67b8d50817e02e741e75a81611ccf0f55372989f375d78091ab0201b39188af2"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

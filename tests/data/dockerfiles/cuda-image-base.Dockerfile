@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
 # no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+
 # The framework and what it needs.
 RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
     export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
@@ -57,7 +58,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:1c13e559585b92a919af7cdc7c91fbc7ad61df8427e0d67b34104506ec8e65a3"
+LABEL io.kgpu-env.plan="sha256:df1d5dfca5a7bcbd742343815394be07fd0483efb94dc857e8399e0ed9d4f763"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"nvidia/cuda:12.6.3-cudnn-runtime-ubuntu24.04\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"gpus\":[\"sm_90\"],\"python\":\"3.12\",\"route\":\"image\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.6.3\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="nvidia/cuda:12.6.3-cudnn-runtime-ubuntu24.04"

@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
 # no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+
 # The framework and what it needs.
 RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
     export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
@@ -73,7 +74,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:65d775d1e319e1c860f5a7410b24d151a9a77dc2467c195400393af516bba0e8"
+LABEL io.kgpu-env.plan="sha256:40a72dafac8f74a87c93e5eafddcb4d94320aac832c56b4bb7d48106b3d54cad"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.12.0.1\"},\"gpus\":[\"sm_90\"],\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"13.0.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"

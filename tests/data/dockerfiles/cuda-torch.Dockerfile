@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
 # no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+
 # The framework and what it needs.
 RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
     export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
@@ -68,7 +69,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:c90c74a3ad1cb94ca9eb2d8a26e96550b029a698d013c70757bc2d39f2ebb082"
+LABEL io.kgpu-env.plan="sha256:5339b374b443f5c6cd37d2a6719acdd34fa7a2f8ae29a3261b9150485496b4d9"
 LABEL io.kgpu-env.stack="{\"backend\":\"torch\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"torch\",\"version\":\"2.0.1\"},\"gpus\":[\"sm_80\"],\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"11.7.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
 # no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+
 # The framework and what it needs.
 RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
     export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
@@ -62,7 +63,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:7aa84b60b844a332296725001514d2099f04fcc2ccb7d7a2f51941a0f159bcf4"
+LABEL io.kgpu-env.plan="sha256:a3fb4612caa767766dad4106baf8353ea605eca09b17fe45869e80055c962f18"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"ubuntu:24.04\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.10.0\"},\"gpus\":[\"gfx1102\"],\"python\":\"3.12\",\"route\":\"wheels\",\"runtime\":{\"name\":\"rocm\",\"version\":\"7.14.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib/rocm_sysdeps/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_libraries/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="ubuntu:24.04"

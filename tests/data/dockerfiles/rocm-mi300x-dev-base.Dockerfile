@@ -22,6 +22,7 @@ RUN apt-get update \
 
 # Below /dev lies what the build needs and the image does not keep. What changes seldom comes first. Left out is what
 # no framework loads (images/contents.yaml); the one date makes the same wheels the same bytes.
+
 # The framework and what it needs.
 RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
     export HOME=/dev/shm PYC_INVALIDATION_MODE=CHECKED_HASH UV_CACHE_DIR=/opt/venv/.cache UV_LINK_MODE=hardlink \
@@ -55,7 +56,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:e0642da695b4074f2c4177febbc725fbba256a88c6bb99181ed494c453183b08"
+LABEL io.kgpu-env.plan="sha256:f31b9aff6ba118f0189af361819a458b2c1b4ec16e60e10f54c6996ac70540c9"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"rocm/dev-ubuntu-24.04:7.2.4-complete\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.19\"},\"gpus\":[\"gfx942\"],\"python\":\"3.12\",\"route\":\"image\",\"runtime\":{\"name\":\"rocm\",\"version\":\"7.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="rocm/dev-ubuntu-24.04:7.2.4-complete"

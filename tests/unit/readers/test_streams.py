@@ -47,6 +47,7 @@ CASES: Final = {
     "doctor": Case(("KGE-101",), OK),
     "report": Case(("--root", "nowhere"), INPUT, answers=False),
     "prepare": Case(("--root", "nowhere"), INPUT, answers=False),
+    "size": Case(("x",), ENGINE, answers=False),
     "base": Case((), ENGINE, answers=False),
     "catalogue": Case(("list",), OK),
 }
