@@ -11,6 +11,7 @@ from provision.api.hosts import engine, probe_host, read_host
 from provision.api.images import build, image_size, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
 from provision.api.locks import lock
+from provision.api.packages import Choice, choose, local_pins, pins, read_wanted
 from provision.api.prove import verify, verify_here
 from provision.api.records import Records, gate, gate_here, read_key
 from provision.api.stacks import render, resolve
@@ -18,22 +19,27 @@ from provision.model import BuildOptions
 
 __all__ = [
     "BuildOptions",
+    "Choice",
     "Records",
     "Work",
     "build",
+    "choose",
     "engine",
     "examine_host",
     "gate",
     "gate_here",
     "image_size",
     "job",
+    "local_pins",
     "lock",
     "look_up",
     "pinned",
+    "pins",
     "probe_host",
     "read_configuration",
     "read_host",
     "read_key",
+    "read_wanted",
     "render",
     "resolve",
     "verify",

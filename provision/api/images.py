@@ -70,6 +70,7 @@ def build(
         tag=wanted.tag,
         push=wanted.push,
         pins=wanted.pins,
+        context=wanted.context,
         cache=wanted.cache,
         max_size=wanted.max_size,
     )

@@ -68,6 +68,12 @@ class _Errors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     errors: tuple[KnownError, ...]
 
 
+class _Packages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    same: tuple[rows.SameThing, ...]
+    gpu: tuple[rows.GpuPackage, ...]
+    apt: tuple[rows.RefusedApt, ...]
+
+
 class _Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lanes: tuple[rows.Lanes, ...]
 
@@ -126,6 +132,11 @@ class Catalogue:
     def keras(self) -> _Keras:
         """`keras.yaml`: Keras on something else than TensorFlow."""
         return self._read("keras.yaml", _Keras)
+
+    @cached_property
+    def packages(self) -> _Packages:
+        """`packages.yaml`: what is known of packages that people add."""
+        return self._read("packages.yaml", _Packages)
 
     @cached_property
     def chips(self) -> tuple[rows.Chip, ...]:
@@ -190,7 +201,7 @@ class Catalogue:
 
     def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
         """Yield every row with the name of its table."""
-        for section in (self.nvidia, self.images, self.amd, self.keras, self.contents):
+        for section in (self.nvidia, self.images, self.amd, self.keras, self.packages, self.contents):
             for table in section.__struct_fields__:
                 for row in getattr(section, table):
                     yield table, row

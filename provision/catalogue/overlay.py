@@ -22,6 +22,7 @@ _FILES = (
     "keras.yaml",
     "nvidia.yaml",
     "nvidia_devices.yaml",
+    "packages.yaml",
     "speed.yaml",
     "tensorflow.yaml",
 )

@@ -126,6 +126,23 @@ class DriftDocument(Value):
     drifts: tuple[str, ...] = ()
 
 
+class Outdated(Value):
+    """One thing that a renewal of the lock would change. An empty text stands for nothing there."""
+
+    kind: Literal["file", "plan", "wheel"]
+    what: str  # a package, "stack", "base digest"
+    locked: str
+    now: str
+
+
+class OutdatedDocument(Value):
+    """What `outdated` prints."""
+
+    schema: Literal["kgpu-env/outdated/1"] = "kgpu-env/outdated/1"
+    lock: str
+    changes: tuple[Outdated, ...] = ()
+
+
 class MatrixDocument(Value):
     """What `catalogue matrix` prints."""
 
@@ -173,6 +190,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "why-1": WhyDocument,
     "matrix-1": MatrixDocument,
     "drift-1": DriftDocument,
+    "outdated-1": OutdatedDocument,
     "export-1": ExportDocument,
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,

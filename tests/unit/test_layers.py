@@ -21,6 +21,7 @@ LAYERS = {
     "probe": 4,
     "engine": 4,
     "registry": 4,
+    "requirements": 4,
     "lock": 5,
     "config": 5,
     "schemas": 0,

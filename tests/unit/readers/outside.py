@@ -28,8 +28,8 @@ from provision.engine.images import described as inspected
 from provision.engine.network import build_network, certificates
 from provision.engine.stream_demux import StreamDemux
 from provision.errors import KgpuError
+from provision.lock import parse as parse_pylock
 from provision.lock import read_lock
-from provision.lock.wheels import parse as parse_pylock
 from provision.model import Network, encode
 from provision.model.reference import parse_reference
 from provision.probe import Lookups, probe_files
@@ -41,6 +41,7 @@ from provision.records.store import _read
 from provision.registry import read_image
 from provision.registry.client import Response
 from provision.registry.token import stored_login, token_request
+from provision.requirements import read as read_wanted
 
 DATA: Final = Path(__file__).parents[2] / "data"
 DIGEST: Final = "sha256:" + "0" * 64  # in an answer: of the answer that comes after it
@@ -271,3 +272,15 @@ def from_cdi(body: bytes, _: Path) -> object:
 def from_smi(body: bytes, _: Path) -> object:
     text = body.decode(errors="replace")
     return parse_smi_table(text), parse_smi_list(text)
+
+
+def from_requirements(body: bytes, folder: Path) -> object:
+    return read_wanted(str(put(folder, body, "requirements.txt")), folder, lambda *_: "")
+
+
+def from_pyproject(body: bytes, folder: Path) -> object:
+    return read_wanted(f"{put(folder, body, 'pyproject.toml')}[train]", folder, lambda *_: "")
+
+
+def from_locked(body: bytes, folder: Path) -> object:
+    return read_wanted(str(put(folder, body, "pylock.toml")), folder, lambda *_: "")

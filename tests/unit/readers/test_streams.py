@@ -34,8 +34,9 @@ CASES: Final = {
     "resolve": Case(STACK, OK),
     "check": Case(("127.0.0.1:1/x",), REGISTRY, answers=False),
     "lock": Case(("--show-config",), OK),
+    "outdated": Case((), INPUT, answers=False),
     "render": Case(STACK, OK),
-    "build": Case(STACK, ENGINE, answers=False),
+    "build": Case(("--show-config",), OK),  # it asks an index before it needs an engine
     "verify": Case(("x",), ENGINE, answers=False),
     "gate": Case((), NOT_PROVED),
     "init": Case((), USAGE, answers=False),
@@ -45,6 +46,7 @@ CASES: Final = {
     "export": Case(("compose", "--by-tag", *STACK), OK),
     "doctor": Case(("KGE-101",), OK),
     "base": Case((), ENGINE, answers=False),
+    "size": Case(("x",), ENGINE, answers=False),
     "catalogue": Case(("list",), OK),
 }
 
