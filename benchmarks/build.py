@@ -24,8 +24,7 @@ from pathlib import Path
 import docker
 from timing import machine, run
 
-from provision.lock import pins, read_lock
-from provision.lock.wheels import find_uv
+from provision.lock import find_uv, pins, read_lock
 from provision.model.pins import requirement
 
 ROOT = Path(__file__).parents[1]

@@ -24,7 +24,7 @@ from provision.config.starter import schema_text
 from provision.emit import OUTPUTS, Order, emit
 from provision.engine.access import device_access
 from provision.errors import NoStackError
-from provision.lock import Lock, Pinned, locked_plan, make_lock, read_lock
+from provision.lock import Lock, Pinned, files_of, locked_plan, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.model.fleet import FleetExamination, FleetPlan
 from provision.model.json_schema import json_schema
@@ -152,13 +152,17 @@ def reference(vendor: Vendor) -> dict[Path, str]:
     old = read_lock(path)
     new = relocked(path, old, host(REFERENCE[vendor]), Request(vendor=vendor), old.stack.base.digest)
     plan = locked_plan(load(), new)
-    return {path: model.encode(new) + "\n", ROOT / f"Dockerfile.{vendor}": plan.dockerfile}
+    return _texts(new, path) | {ROOT / f"Dockerfile.{vendor}": plan.dockerfile}
 
 
-def image_lock(path: Path) -> str:
+def image_lock(path: Path) -> dict[Path, str]:
     """Return the lock of one of the tests' images: no digest, so that a machine without a registry makes the base."""
     old = read_lock(path)
-    return model.encode(relocked(path, old, model.Host(), old.request, None)) + "\n"
+    return _texts(relocked(path, old, model.Host(), old.request, None), path)
+
+
+def _texts(lock: Lock, path: Path) -> dict[Path, str]:
+    return {file: content.decode() for file, content in files_of(lock, path).items()}
 
 
 def relocked(path: Path, old: Lock, here: model.Host, asked: Request, digest: str | None) -> Lock:
@@ -286,10 +290,10 @@ def derived() -> dict[Path, Files]:
         CODES: page,
         MAKERS_MODULE: makers,
         PROOF: lambda: proof_document(PROOF.read_text()),
-        **{path: partial(image_lock, path) for path in IMAGE_LOCKS.glob("*.lock")},
         **goldens(),
     }
     found: dict[Path, Files] = {path: partial(_one, path, text) for path, text in sorted(texts.items())}
+    found |= {path: partial(image_lock, path) for path in IMAGE_LOCKS.glob("*.lock")}
     found |= {LOCKS / f"{vendor}.lock": partial(reference, vendor) for vendor in REFERENCE}
     found[FOLDER] = code_pages
     return found | {

@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from provision.lock import files_of, read_lock
+
 PROGRAM = Path(sys.executable).with_name("kgpu-env")
 ROOT = Path(__file__).parents[1]
 OLDEST = "3.10"
@@ -55,7 +57,9 @@ def _lock(path: Path, *words: str) -> None:
     path.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([PROGRAM, "lock", *words], cwd=folder, check=True)
-        path.write_bytes((Path(folder) / "kgpu.lock").read_bytes())
+        found = read_lock(Path(folder) / "kgpu.lock")
+    for file, content in files_of(found, path).items():
+        file.write_bytes(content)
 
 
 if __name__ == "__main__":

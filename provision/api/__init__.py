@@ -12,6 +12,7 @@ from provision.api.hosts import engine, probe_host, read_host
 from provision.api.images import build, image_size, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
 from provision.api.locks import lock
+from provision.api.packages import Choice, choose, local_pins, pins, read_wanted
 from provision.api.prepare import preparation, prepare
 from provision.api.prove import verify, verify_here
 from provision.api.records import Records, gate, gate_here, key_pair, own_key
@@ -21,10 +22,12 @@ from provision.model import BuildOptions
 
 __all__ = [
     "BuildOptions",
+    "Choice",
     "Records",
     "Work",
     "build",
     "check_published",
+    "choose",
     "draft_rows",
     "engine",
     "examine_host",
@@ -33,15 +36,18 @@ __all__ = [
     "image_size",
     "job",
     "key_pair",
+    "local_pins",
     "lock",
     "look_up",
     "own_key",
     "pinned",
+    "pins",
     "preparation",
     "prepare",
     "probe_host",
     "read_configuration",
     "read_host",
+    "read_wanted",
     "render",
     "report",
     "resolve",

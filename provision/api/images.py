@@ -76,6 +76,7 @@ def build(
             tag=wanted.tag,
             push=wanted.push,
             pins=wanted.pins,
+            context=wanted.context,
             cache=wanted.cache,
             max_size=wanted.max_size,
         )

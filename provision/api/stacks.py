@@ -74,9 +74,9 @@ def render(
     from provision.resolve.request import check_request  # noqa: PLC0415 - 5 ms
 
     wanted = options or model.BuildOptions()
-    network, files = wanted.network, dict[str, bytes]()
+    network, files = wanted.network, dict(wanted.context)
     if network.ca_bundle or network.index_url or network.extra_index_urls:
         from provision.engine.network import asked_network  # noqa: PLC0415 - 3 ms
 
-        files = asked_network(network).files
-    return write(catalogue or facts.load(), stack, check_request(wanted.request), network=files)
+        files |= asked_network(network).files
+    return write(catalogue or facts.load(), stack, check_request(wanted.request), network=files, pins=wanted.pins)

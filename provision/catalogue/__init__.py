@@ -85,6 +85,11 @@ class Catalogue:
         return self._read("keras.yaml", sections.keras())
 
     @cached_property
+    def packages(self) -> sections.Packages:
+        """`packages.yaml`: what is known of packages that people add."""
+        return self._read("packages.yaml", sections.Packages)
+
+    @cached_property
     def chips(self) -> tuple[rows.Chip, ...]:
         """`nvidia_devices.yaml`."""
         return self._read("nvidia_devices.yaml", sections.Chips).chips
@@ -147,7 +152,8 @@ class Catalogue:
 
     def all_rows(self) -> Iterator[tuple[str, rows.Row]]:
         """Yield every row with the name of its table."""
-        for section in (self.nvidia, self.images, *map(self.listed, LISTING), self.keras, self.prepare, self.contents):
+        makers = (self.nvidia, *map(self.listed, LISTING))
+        for section in (*makers, self.images, self.keras, self.prepare, self.packages, self.contents):
             for field, table in sections.table_names(section).items():
                 for row in getattr(section, field):
                     yield table, row

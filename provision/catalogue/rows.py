@@ -221,6 +221,31 @@ class Tool(Row, frozen=True):
     version: Version
 
 
+class SameThing(Row, frozen=True):
+    """Distributions that own the same files, of which one is installed; the name of the thing is the first."""
+
+    names: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]  # in canonical form
+    owns: tuple[Text, ...]  # folders of site-packages
+    extras: tuple[Text, ...] = ()  # that bring GPU libraries
+    framework: bool = False  # a stack decides which of them is installed, and its version
+
+
+class GpuPackage(Row, frozen=True):
+    """Distributions that bring libraries of a GPU runtime."""
+
+    pattern: Text  # of the whole name, in canonical form
+    vendor: RuntimeName
+    major: Version | None = None  # of the runtime; None: the version begins with it, or it is not told
+
+
+class RefusedApt(Row, frozen=True):
+    """Debian packages that have no place in an image."""
+
+    pattern: Text
+    what: Text  # they are
+    instead: Text  # the next step
+
+
 class TargetDriver(Row, frozen=True):
     """A driver release and the series of the runtime that it runs."""
 

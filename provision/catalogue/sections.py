@@ -89,6 +89,14 @@ class Errors(Section, frozen=True):
     errors: tuple[KnownError, ...]
 
 
+class Packages(Section, frozen=True):
+    """`packages.yaml`: what is known of packages that people add."""
+
+    same: tuple[rows.SameThing, ...]
+    gpu: tuple[rows.GpuPackage, ...]
+    apt: tuple[rows.RefusedApt, ...]
+
+
 class Prepare(Section, frozen=True):
     """`prepare.yaml`: what a bare node needs, and from where."""
 

@@ -130,6 +130,23 @@ class DriftDocument(Value):
     drifts: tuple[str, ...] = ()
 
 
+class Outdated(Value):
+    """One thing that a renewal of the lock would change. An empty text stands for nothing there."""
+
+    kind: Literal["file", "plan", "wheel"]
+    what: str  # a package, "stack", "base digest"
+    locked: str
+    now: str
+
+
+class OutdatedDocument(Value):
+    """What `outdated` prints."""
+
+    schema: Literal["kgpu-env/outdated/1"] = "kgpu-env/outdated/1"
+    lock: str
+    changes: tuple[Outdated, ...] = ()
+
+
 class MatrixDocument(Value):
     """What `catalogue matrix` prints."""
 
@@ -178,6 +195,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "matrix-1": MatrixDocument,
     "drift-1": DriftDocument,
     "freshness-1": FreshnessDocument,
+    "outdated-1": OutdatedDocument,
     "export-1": ExportDocument,
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,

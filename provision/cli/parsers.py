@@ -16,6 +16,7 @@ def flag(name: str) -> Any:  # noqa: ANN401 - Typer's own type is not public
     """Return the flag of a setting of `provision.model.SETTINGS`, for `Annotated`."""
     option = SETTINGS[name].option
     return typer.Option(
+        *([option.short] if option.short else []),
         f"{option.flag}/--no-{option.flag.removeprefix('--')}" if SETTINGS[name].type is bool else option.flag,
         parser=_parser(name, option),
         metavar=option.metavar or None,
@@ -27,7 +28,7 @@ def flag(name: str) -> Any:  # noqa: ANN401 - Typer's own type is not public
 def flag_type(name: str) -> Any:  # noqa: ANN401 - a type of any kind
     """Return the type of the flag of a setting, as Typer knows it."""
     setting = SETTINGS[name]
-    if setting.option.kind == "path":
+    if setting.option.kind == "path" and setting.type is str:
         return Path | None
     return list[str] | None if setting.type == tuple[str, ...] else setting.type | None
 

@@ -3,7 +3,9 @@
 import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +20,7 @@ from provision.cli.output import log, print_json, print_result
 from provision.config import Project, Settings, nearest_project, read_project, settle
 from provision.model import SETTINGS, BuildOptions, Host, Pin, Request, Stack, Vendor
 from provision.redaction import redacted_address, refuse_passwords
-from provision.resolve.request import check_names, check_request
+from provision.resolve.request import check_apt, check_names, check_request
 from provision.variables import CONFIG
 
 
@@ -102,14 +104,18 @@ class Plan(NamedTuple):
     host: Host
     request: Request
     stack: Stack
-    pins: tuple[Pin, ...] | None = None  # of a lock
+    choice: api.Choice | None = None  # None: from a lock
+    pins: tuple[Pin, ...] | None = None  # all that is installed, where it is known
+    context: Mapping[str, bytes] = MappingProxyType({})  # files of local code among them
 
     @property
     def options(self) -> BuildOptions:
         """What is put into the image beside the stack, its name, and how its build reaches what it needs."""
         settled = self.settings
         chosen = {name: settled.values[name] for name in ("tag", "cache", "max_size") if name in settled.values}
-        return BuildOptions(request=self.request, network=settled.network, pins=self.pins, **chosen)
+        return BuildOptions(
+            request=self.request, network=settled.network, pins=self.pins, context=dict(self.context), **chosen
+        )
 
     @property
     def tag(self) -> str:
@@ -119,16 +125,36 @@ class Plan(NamedTuple):
         return self.settings.tag or default_tag(self.stack)
 
 
-def plan(options: StackOptions, *, as_json: bool = False) -> Plan:
-    """Settle the options, get the host, and resolve the stack; `as_json` is how --show-config would answer."""
+def plan(options: StackOptions, *, as_json: bool = False, needed: bool = False, held: Sequence[str] = ()) -> Plan:
+    """Settle the options, get the host, and resolve the stack together with what is added to it.
+
+    Args:
+        options: of the command.
+        as_json: how --show-config would answer.
+        needed: whether all that is installed has to be known, and so an index has to answer.
+        held: exact requirements that stay where everything can.
+    """
     found = settings(options, as_json=as_json)
     request = check_request(found.request)
     refuse_passwords(request)
     check_names(found.tag, found.network.registries)
     host = _host_for(request, options.host)
     catalogue = load_catalogue(found.catalogue)
-    stack = api.resolve(host, request, catalogue=catalogue, today=time.strftime("%Y-%m-%d"))
-    return Plan(catalogue, found, host, request, stack)
+    check_apt(catalogue, request.apt)
+    today = time.strftime("%Y-%m-%d")
+    choice = api.choose(
+        host, request, found.network, needed=needed, catalogue=catalogue, today=today, held=held, log=_note
+    )
+    for note in choice.notes:
+        _note(note)
+    if choice.wheels is None:
+        return Plan(catalogue, found, host, request, choice.stack, choice)
+    pins, context = api.pins(choice)
+    return Plan(catalogue, found, host, request, choice.stack, choice, pins, context)
+
+
+def _note(text: str) -> None:
+    log(f"note      {text}")
 
 
 def _host_for(request: Request, path: Path | None) -> Host:

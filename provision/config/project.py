@@ -7,9 +7,11 @@ import msgspec
 
 from provision.catalogue.load import convert
 from provision.errors import InputError, nearest
+from provision.files import read_file
 from provision.model import SETTINGS
 
 FILE_NAME = "kgpu-env.yaml"
+PYPROJECT = "pyproject.toml"  # whose table [tool.kgpu-env] has the same keys
 
 
 def _shape(
@@ -60,8 +62,9 @@ class Project(NamedTuple):
 
 
 def find_project(start: Path) -> Path | None:
-    """Return the nearest project file in `start` or a folder above it."""
-    return next((file for folder in (start, *start.parents) if _is_there(file := folder / FILE_NAME)), None)
+    """Return the nearest project file in `start` or a folder above it; or a pyproject.toml that has the table."""
+    every = (folder / name for folder in (start, *start.parents) for name in (FILE_NAME, PYPROJECT))
+    return next((file for file in every if _is_there(file) and (file.name == FILE_NAME or _has_table(file))), None)
 
 
 def nearest_project() -> Path | None:
@@ -79,6 +82,27 @@ def _is_there(file: Path) -> bool:
         return False
 
 
+def _has_table(file: Path) -> bool:
+    """Tell whether a pyproject.toml speaks of this tool; one that cannot be read does not."""
+    try:
+        return b"tool.kgpu-env" in read_file(file)
+    except OSError:
+        return False
+
+
+def _pyproject(path: Path) -> object:
+    import msgspec.toml  # noqa: PLC0415 - 6 ms, only where a pyproject.toml speaks of this tool
+
+    try:
+        found = msgspec.toml.decode(read_file(path))
+    except OSError as error:
+        raise InputError("KGE-603", f"cannot read {path}", cause=error.strerror or str(error)) from error
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise InputError("KGE-603", f"{path} is not valid TOML", cause=str(error)[:200]) from error
+    tool = found.get("tool") if isinstance(found, dict) else None
+    return tool.get("kgpu-env") if isinstance(tool, dict) else None
+
+
 def read_project(path: Path) -> Project:
     """Return the project file at `path`.
 
@@ -87,7 +111,7 @@ def read_project(path: Path) -> Project:
     """
     from provision.catalogue.yaml_file import read_yaml  # noqa: PLC0415 - 11 ms, only where there is a project file
 
-    values = read_yaml(path, "KGE-603")
+    values = _pyproject(path) if path.name == PYPROJECT else read_yaml(path, "KGE-603")
     if values is None:
         return Project(path, {}, None, {})
     if not isinstance(values, dict):
@@ -109,8 +133,11 @@ def _flat(keys: dict[str, Any], path: Path) -> dict[str, Any]:
         holder = keys[one.group or one.name]
         value = getattr(holder, one.key, None) if one.group else holder
         if value is not None:
-            # The project file may lie above the working directory.
-            found[one.name] = str(path.parent / value) if one.option.kind == "path" and value else value
+            found[one.name] = value
+    for name, value in list(found.items()):
+        if SETTINGS[name].option.kind == "path" and value:  # the file may lie above the working directory
+            alone = isinstance(value, str)
+            found[name] = str(path.parent / value) if alone else tuple(str(path.parent / each) for each in value)
     return found
 
 

@@ -21,6 +21,7 @@ class Answers(NamedTuple):
 
     vendor: str = "auto"
     packages: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
     uid: int = 1000
     gid: int = 1000
 
@@ -65,6 +66,7 @@ def _answered(answers: Answers) -> dict[str, tuple[object, bool]]:
         "vendor": (answers.vendor, True),
         "fallback": ("cpu", answers.vendor == "auto"),
         "packages": (answers.packages or KEYS["packages"].example, bool(answers.packages)),
+        "requirements": (answers.requirements or KEYS["requirements"].example, bool(answers.requirements)),
         # Most engines' first user is 1000, as in the image; root needs no account of its own there.
         "user": ({"name": "keras", "uid": uid, "gid": gid}, uid != DEFAULT_ID),
     }

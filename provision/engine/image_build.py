@@ -30,6 +30,7 @@ class BuildOrder(Value):
     tag: str | None = None  # None: the tag that tells the stack
     push: bool = False
     pins: tuple[Pin, ...] | None = None  # as of BuildOptions
+    context: dict[str, bytes] = msgspec.field(default_factory=dict)  # the same
     uv: Path | None = None  # the program; None: the Dockerfile fetches it itself
     cache: WheelCache = "layer"
     max_size: str | None = None
@@ -55,7 +56,7 @@ def build_stack_image(
     need_builder(engine.describe())  # before a base is fetched or made
     base, local = provide_base(engine, order.stack, order.registries, say)
     uv = order.uv
-    files = order.network.files | ({UV: b""} if uv else {})
+    files = order.network.files | order.context | ({UV: b""} if uv else {})
     plan = render(
         catalogue,
         order.stack,

@@ -1,29 +1,22 @@
 """The file `kgpu.lock`."""
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
-from provision.errors import InputError
-from provision.files import read_file
-from provision.model import Pin, Request, Stack, Vendor, decode
+from provision.model import Pin, Request, Stack
 from provision.model.base import Value
-from provision.model.pins import Use
+from provision.model.pins import INDEX, Use
 
-LOCK_FILE = "kgpu.lock"
-# What may stand unquoted in a Dockerfile; compiled when a lock is read.
-_IMAGE = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}"
-_DIGEST = r"(sha256:[0-9a-f]{64})?"
-_NUMBER = r"[0-9]+(\.[0-9]+)*"
-_WORD = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
-_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+LOCK_FILE = "kgpu.lock"  # stack and base; the wheels are in the file beside it
+PYLOCK_FILE = "pylock.toml"
 Hash = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$(?!\n)")]
-File = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*\.whl$(?!\n)")]
+File = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*\.(whl|tar\.gz|zip|tar\.bz2|tgz)$(?!\n)")]
+Origin = Annotated[str, msgspec.Meta(pattern=r"^(index|([a-z]+\+)?[a-z]+://[\x21\x23-\x26\x28-\x5b\x5d-\x7e]+)$(?!\n)")]
 
 
 class WheelFile(Value):
@@ -32,14 +25,25 @@ class WheelFile(Value):
     file: File
     hash: Hash
     size_bytes: int | None = None  # None: its index does not tell
+    url: str | None = None  # the same
 
 
 class Wheel(Value):
-    """A distribution at an exact version, with those of its files that fit; one of them is installed."""
+    """A distribution at an exact version, with those of its files that fit; one of them is installed.
+
+    Where no wheel fits it is a source archive, which is built in the image.
+    """
 
     name: Name
     version: Version
-    files: Annotated[tuple[WheelFile, ...], msgspec.Meta(min_length=1)]
+    files: tuple[WheelFile, ...]  # none: a commit of a repository
+    origin: Origin = INDEX  # or its own address: "git+https://host/x@0123"
+    use: Use = "framework"
+
+    def __post_init__(self) -> None:
+        """Refuse what could be any file."""
+        if self.origin == INDEX and not self.files:
+            raise ValueError(f"{self.name} has no file")
 
 
 class AptPackage(Value):
@@ -59,44 +63,10 @@ class Lock(Value):
     platform: str  # what the wheels are for: "x86_64-manylinux_2_36"
     stack: Stack
     request: Request
-    wheels: tuple[Wheel, ...] = ()
+    pylock: Hash | None = None  # of the pylock.toml beside it, which has the wheels; None: there is none
+    wheels: tuple[Wheel, ...] = ()  # in the file itself none, or those of a lock without a pylock.toml
     tools: tuple[Wheel, ...] = ()  # what installs them during the build and stays out of the image
     apt: tuple[AptPackage, ...] = ()
-
-
-def read_lock(path: Path) -> Lock:
-    """Return a lock.
-
-    Raises:
-        InputError: KGE-620, unreadable or not a lock.
-    """
-    fix = "write it with kgpu-env lock"
-    try:
-        found = decode(read_file(path), Lock)
-    except OSError as error:
-        raise InputError("KGE-620", f"{path} cannot be read.", cause=error.strerror or str(error), fix=fix) from error
-    except msgspec.MsgspecError as error:
-        raise InputError("KGE-620", f"{path} is not a lock.", cause=str(error), fix=fix) from error
-    strange = _strange(found.stack)
-    if found.stack.vendor is Vendor.AUTO:
-        raise InputError("KGE-620", f"{path} is not a lock.", cause="its stack is made for no vendor", fix=fix)
-    if strange:
-        raise InputError(
-            "KGE-620", f"{path} is not a lock.", cause=f"{strange!r} cannot stand in a Dockerfile", fix=fix
-        )
-    return found
-
-
-def _strange(stack: Stack) -> str | None:
-    """Return a text of the stack that could say more in a Dockerfile than it should."""
-    words = {_IMAGE: [stack.base.image], _DIGEST: [stack.base.digest or ""], _NUMBER: [stack.python]}
-    words |= {_WORD: [stack.framework.name, stack.framework.version, stack.runtime.name, stack.runtime.version]}
-    words |= {_VARIABLE: list(stack.settings.env)}
-    for pattern, texts in words.items():
-        if strange := next((text for text in texts if not re.fullmatch(pattern, text, flags=re.ASCII)), None):
-            return strange
-    values = (*stack.settings.env.values(), *stack.packages, *stack.indexes, stack.find_links or "", stack.summary)
-    return next((text for text in values if not text.isprintable()), None)
 
 
 class Wheels(Protocol):
@@ -113,9 +83,10 @@ class Wheels(Protocol):
 
 def pins(found: Wheels) -> tuple[Pin, ...]:
     """Return what a build needs of a lock."""
-    return (*_pins(found.wheels, "framework"), *_pins(found.tools, "tool"))
+    return (*_pins(found.wheels), *(replace(one, use="tool") for one in _pins(found.tools)))
 
 
-def _pins(wheels: tuple[Wheel, ...], use: Use) -> Iterator[Pin]:
+def _pins(wheels: tuple[Wheel, ...]) -> Iterator[Pin]:
     for one in wheels:
-        yield Pin(name=one.name, version=one.version, hashes=tuple(file.hash for file in one.files), use=use)
+        hashes = tuple(file.hash for file in one.files)
+        yield Pin(name=one.name, version=one.version, hashes=hashes, origin=one.origin, use=one.use)

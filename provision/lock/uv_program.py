@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from provision.errors import BuildError, InputError
-from provision.lock.wheels import find_uv, network_environment
+from provision.lock.uv import find_uv, network_environment
 from provision.model import Pin
 from provision.model.pins import requirement
 from provision.resources import cache_folder

@@ -13,6 +13,7 @@ class Option(msgspec.Struct, frozen=True):
 
     meaning: str = ""  # of the project file's key
     flag: str = ""  # "--package"; empty: there is only the key, and its variable
+    short: str = ""  # "-r"
     help: str = ""  # of the flag
     metavar: str = ""
     kind: Literal["text", "version", "path", "address"] = "text"  # an address may hold a password

@@ -140,6 +140,19 @@ class Request(Value):
             example=("pandas>=2.2",),
         ),
     ] = ()
+    requirements: Annotated[
+        tuple[str, ...],  # paths, each with extras and groups behind it where it has some: "pyproject.toml[train]"
+        Option(
+            "Files of Python packages to add: requirements.txt, pyproject.toml[extra], a lock, a folder of code.",
+            flag="--requirements",
+            short="-r",
+            help="File of Python packages to add (requirements.txt, pyproject.toml[extra], uv.lock, pylock.toml), or a "
+            "project's folder; repeatable.",
+            metavar="FILE",
+            kind="path",
+            example=("requirements.txt",),
+        ),
+    ] = ()
     apt: Annotated[
         tuple[str, ...],  # Debian package names
         Option(
@@ -222,6 +235,9 @@ class BuildOptions(Value):
     ] = None
     push: bool = False  # to the registry that `tag` names
     pins: tuple[Pin, ...] | None = None  # all that is installed, and uv; None: the Dockerfile itself resolves, once
+    context: dict[str, bytes] = msgspec.field(
+        default_factory=dict
+    )  # files that pins lie in, by their path in the context
 
 
 class CommandOptions(Value):

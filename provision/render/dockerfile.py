@@ -17,7 +17,7 @@ from provision.model.base import Value
 from provision.model.inside import VENV
 from provision.model.pins import requirement
 from provision.model.request import WheelCache
-from provision.render.layers import layers_of
+from provision.render.layers import beside_base, code_of, layers_of
 from provision.render.quoting import comment, quoted, shell
 from provision.resources import folder, keep
 
@@ -115,6 +115,8 @@ class _Page(NamedTuple):
             "layers": layers_of(self.catalogue, stack, self.request, self.pins),
             "pinned": None if self.pins is None else sum(pin.use != "tool" for pin in self.pins),
             "tools": [requirement(pin) for pin in self.pins or () if pin.use == "tool"],
+            "code": code_of(self.pins),
+            "beside_base": beside_base(self.pins) if stack.framework_in_base else None,
             "mount_cache": cache == "mount",
             "smoke": _smoke(stack),
             "network": {name: file in files for name, file in _NETWORK.items()}

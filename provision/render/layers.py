@@ -2,14 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from provision.catalogue import Catalogue
 from provision.catalogue.contents import Cut
 from provision.model import Pin, Request, Stack, version_key
 from provision.model.base import Value
-from provision.model.pins import folder_in_context, requirement
+from provision.model.pins import INDEX, folder_in_context, requirement
 
 CONTEXT = "/dev/context"  # where a RUN sees files of the context that are installed
 _ADDED = "packages"
+# The later of two distributions that own a folder replaced files of the earlier, whatever either says of itself.
+_ONE_OWNER = (
+    "import collections as c, importlib.metadata as m; "
+    "n = c.Counter(f.parts[0] for d in m.distributions() for f in d.files or () if f.parts[1:] == ('__init__.py',)); "
+    "two = [name for name in '{folders}'.split() if n[name] > 1]; "
+    "raise SystemExit(f'two distributions own {{two}}' if two else 0)"
+)
+_ARCHIVES = (".whl", ".tar.gz", ".zip")
 
 
 class Layer(Value):
@@ -21,6 +31,15 @@ class Layer(Value):
     cuts: tuple[str, ...] = ()  # patterns below site-packages
     pinned: bool = True  # they are all, by hash; otherwise their dependencies are looked for
     files: bool = False  # some lie in the build context
+    check: str = ""  # Python that ends the build where two of them own the same folder
+
+
+class Code(Value):
+    """A source tree that is installed last."""
+
+    place: str  # as uv takes it
+    repository: bool  # it is fetched with git
+    told: str  # where it is from, and its hash
 
 
 def layers_of(catalogue: Catalogue, stack: Stack, request: Request, pins: Sequence[Pin] | None) -> tuple[Layer, ...]:
@@ -43,9 +62,33 @@ def _pinned(catalogue: Catalogue, cuts: Sequence[Cut], pins: Sequence[Pin]) -> I
         patterns = tuple(file for cut in cuts if row.id in cut.layers for file in cut.files)
         if own:
             yield _layer(row.id, row.title, own, patterns)
-    added = [pin for pin in pins if pin.use == "added"]
+    added = [pin for pin in pins if pin.use == "added" and not _is_code(pin)]
     if added:
-        yield _layer(_ADDED, "What was asked for beside it", added, ())
+        folders = sorted({name for row in catalogue.packages.same for name in row.owns})
+        layer = _layer(_ADDED, "What was asked for beside it", added, ())
+        yield replace(layer, check=_ONE_OWNER.format(folders=" ".join(folders)))
+
+
+def beside_base(pins: Sequence[Pin] | None) -> tuple[str, ...] | None:
+    """Return what is installed into an image that brings its own environment; None without pins."""
+    return None if pins is None else tuple(requirement(pin) for pin in pins if pin.use == "added" and not _is_code(pin))
+
+
+def code_of(pins: Sequence[Pin] | None) -> tuple[Code, ...]:
+    """Return the source trees among pins: what they need is among the others."""
+    return tuple(_code(pin) for pin in pins or () if _is_code(pin))
+
+
+def _is_code(pin: Pin) -> bool:
+    """Tell whether a pin is a source tree, of the context or of a repository: uv checks no hash of one."""
+    scheme, address, _ = pin.origin.partition("://")
+    return "+" in scheme if address else pin.origin != INDEX and not pin.origin.endswith(_ARCHIVES)
+
+
+def _code(pin: Pin) -> Code:
+    repository = "://" in pin.origin
+    place = f"{pin.name} @ {pin.origin}" if repository else f"{CONTEXT}/{pin.origin}"
+    return Code(place=place, repository=repository, told=f"{pin.origin} {' '.join(pin.hashes)}".strip())
 
 
 def _layer(name: str, title: str, pins: Sequence[Pin], cuts: tuple[str, ...]) -> Layer:

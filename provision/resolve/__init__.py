@@ -1,13 +1,24 @@
 """From a host and a request to the newest stack that satisfies every rule, and why nothing newer does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
 from provision.errors import NoStackError
-from provision.model import GPU_VENDORS, Change, Host, Request, Severity, Stack, StackWarning, Vendor
+from provision.model import (
+    GPU_VENDORS,
+    TITLES,
+    Change,
+    Host,
+    Rejection,
+    Request,
+    Severity,
+    Stack,
+    StackWarning,
+    Vendor,
+)
 from provision.model.selection import is_all
 from provision.resolve import suggestions
 from provision.resolve.base_names import base_fix
@@ -16,14 +27,27 @@ from provision.resolve.end_of_life import support_warnings
 from provision.resolve.explain import conflict, smallest_cover, told
 from provision.resolve.facts import Failure, class_of
 from provision.resolve.knowledge_gap import absent, age, next_step
-from provision.resolve.rule_names import RuleName
+from provision.resolve.rule_names import REQUESTED, RuleName
 from provision.resolve.search import broken_by, find, find_all
+from provision.resolve.vendors import matches
 from provision.resolve.working import cause_of, narrowed, warnings_of
 
-__all__ = ["feasible", "resolve", "upgrades"]
+__all__ = ["Refusal", "feasible", "resolve", "upgrades"]
+
+PACKAGES = "requested-packages"  # the rule that is broken by a stack which packages do not go with
 
 
-def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | None = None) -> Stack:
+Refusal = Callable[[Stack], str | None]  # why packages that are added do not go with a stack, from what is known
+
+
+def resolve(
+    catalogue: Catalogue,
+    host: Host,
+    request: Request,
+    *,
+    today: str | None = None,
+    refusal: Refusal | None = None,
+) -> Stack:
     """Return the stack for `host` that `request` asks for.
 
     With vendor auto, the vendor is the one whose GPU is usable and has a stack; NVIDIA when both have. The stack is
@@ -35,19 +59,21 @@ def resolve(catalogue: Catalogue, host: Host, request: Request, *, today: str | 
         host: as probed, or from a file.
         request: what the user asks for.
         today: a date as "2026-11-23"; with it, the stack warns of a base or driver branch whose support has ended.
+        refusal: the answers about packages that are added; by default every stack goes with them.
 
     Raises:
         NoStackError: nothing fits. The error names a smallest set of rules in conflict, and the smallest changes
-            that would help.
+            that would help; or, KGE-215, the reason why the newest stack does not go with the packages.
         UsageError: KGE-306, the request names a GPU that the host does not have, or that nothing drives.
     """
     stacks, failures = _by_vendor(catalogue, host, request)
     if not stacks:
         raise _no_stack(catalogue, request, *failures[0]) if failures else _no_gpu(host)
-    stack = stacks[0]
+    stack = with_packages(catalogue, host, request, stacks, refusal) if refusal else stacks[0]
     more = (
         *_notes(stacks),
         *_unheeded(request, stack),
+        *_other_patch(request, stack),
         *warnings_of(host, stack.vendor, request.gpus),
         *(support_warnings(catalogue, host, stack, today) if today else ()),
     )
@@ -74,6 +100,44 @@ def feasible(catalogue: Catalogue, host: Host, request: Request, *, every_base: 
             more = (*notes, *_unheeded(request, stack))
             yield replace(stack, warnings=stack.warnings + more) if more else stack
         notes = ()
+
+
+def with_packages(catalogue: Catalogue, host: Host, request: Request, stacks: list[Stack], refusal: Refusal) -> Stack:
+    """Return the first stack that nothing of what is added refuses, with those before it among the rejected ones.
+
+    Raises:
+        NoStackError: KGE-215, each is refused.
+    """
+    refused: dict[tuple[str, str], Rejection] = {}
+    for first in stacks:
+        on, _ = narrowed(host, (first.vendor,), request.gpus)
+        for stack in find_all(catalogue, on, wishes_of(request), first.vendor):
+            why = refusal(stack)
+            if why is None:
+                rejected = (*stack.rejected, *refused.values())
+                told_why = _why_packages(tuple(refused.values())) or stack.why
+                return replace(stack, rejected=rejected, why=told_why)
+            label = _label(stack)
+            refused.setdefault((label, why), Rejection(candidate=label, rule=PACKAGES, reason=why, source=REQUESTED))
+    reasons = tuple(refused.values())
+    error = NoStackError(
+        "KGE-215",
+        "No stack goes with the packages that were asked for.",
+        cause=f"{reasons[0].candidate}: {reasons[0].reason}" if reasons else "",
+        fix=f"loosen what is named there; without it the stack is {stacks[0].summary}",
+        rejected=reasons,
+    )
+    error.conflict = (PACKAGES,)
+    raise error
+
+
+def _label(stack: Stack) -> str:
+    runtime = "" if stack.vendor is Vendor.CPU else f", {stack.vendor.row.runtime_title} {stack.runtime.version}"
+    return f"{TITLES[stack.backend]} {stack.framework.version}{runtime}, Python {stack.python}"
+
+
+def _why_packages(refused: tuple[Rejection, ...]) -> str:
+    return f"not {refused[0].candidate}: {refused[0].reason}" if refused else ""
 
 
 def upgrades(catalogue: Catalogue, host: Host, request: Request, stack: Stack) -> tuple[Change, ...]:
@@ -127,6 +191,15 @@ def _unheeded(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
         for vendor, version in asked.items()
         if version
     )
+
+
+def _other_patch(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
+    """Return a warning where another patch release is taken than the one that was asked for."""
+    asked, have = request.tensorflow, stack.framework.version
+    if asked is None or stack.backend != "tensorflow" or asked.count(".") < have.count(".") or matches(have, asked):
+        return ()
+    text = f"TensorFlow {asked} was asked for; of its series the catalogue has {have}"
+    return (StackWarning(code="other-patch", text=text),)
 
 
 def _no_stack(catalogue: Catalogue, request: Request, vendor: Vendor, host: Host, failure: Failure) -> NoStackError:

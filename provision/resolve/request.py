@@ -1,10 +1,11 @@
 """What a user may ask for: names and values that can stand in a Dockerfile, and nothing else."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
+from provision.catalogue import Catalogue
 from provision.errors import InputError, UsageError
 from provision.model import RUNTIMES, Request, is_version, labels
 from provision.model.reference import FORM, is_place, reference_of
@@ -19,6 +20,8 @@ _RESERVED_ENV = (
     *("PATH", "VIRTUAL_ENV", "CUDA_VERSION", "KERAS_BACKEND"),
     *("UID", "GID"),  # ENV would win over the ARGs
 )
+_LINES = ("-r", "-c", "-e", "--requirement", "--constraint", "--editable")  # lines of a requirements file
+_FILES = (".txt", ".in", ".toml", ".lock", ".whl", ".tar.gz", ".zip", ".yml", ".yaml", ".cfg", "setup.py", "Pipfile")
 _ID_LIMIT = 2**32 - 2  # the kernel keeps the last id for "none"
 
 
@@ -49,6 +52,24 @@ def check_request(request: Request) -> Request:
     return request if not request.packages else _canonical(request)
 
 
+def check_apt(catalogue: Catalogue, names: Iterable[str]) -> None:
+    """Refuse Debian packages that have no place in an image.
+
+    Raises:
+        InputError: KGE-637, it brings a driver's libraries, or another GPU runtime.
+    """
+    for word in names:
+        name = word.partition("=")[0]
+        row = next((one for one in catalogue.packages.apt if re.fullmatch(one.pattern, name)), None)
+        if row:
+            raise InputError(
+                "KGE-637",
+                f"The Debian package {name} has no place in an image.",
+                cause=f"it is {row.what} [{row.source}]",
+                fix=row.instead,
+            )
+
+
 def check_names(tag: str | None, registries: Mapping[str, str]) -> None:
     """Raise InputError KGE-611 when the image's name or a registry's place could not be one."""
     if tag:
@@ -73,6 +94,7 @@ def _canonical(request: Request) -> Request:
 
     found: list[str] = []
     for text in request.packages:
+        _refuse_file(text)
         try:
             found.append(str(Requirement(text)))
         except InvalidRequirement as error:
@@ -84,6 +106,23 @@ def _canonical(request: Request) -> Request:
             ) from error
         _need(found[-1].isprintable(), f"package {text!r}", "one line of printable text")
     return replace(request, packages=tuple(found))
+
+
+def _refuse_file(text: str) -> None:
+    """Raise InputError KGE-610 for a file or a line of one where a single package belongs: its option is another."""
+    words = text.strip().split()
+    option = words[0] if words else ""
+    name = words[-1].strip("'\"") if words else ""
+    if option.startswith(_LINES) or (
+        len(words) == 1 and (name.endswith(_FILES) or name.startswith(("./", "../", "/")) or name == ".")
+    ):
+        inner = re.sub(r"^(-r|-e|--requirements?|--editable)=?", "", name) or "FILE"
+        raise InputError(
+            "KGE-610",
+            f"{text!r} is no package: it names a file or folder.",
+            cause="--package takes one requirement, such as pandas>=2.2",
+            fix=f"--requirements {inner}",
+        )
 
 
 def _need(condition: object, what: str, wanted: str) -> None:

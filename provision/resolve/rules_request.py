@@ -6,6 +6,8 @@ from provision.resolve.candidate import Candidate
 from provision.resolve.rule_names import REQUESTED, Broken, RuleName
 from provision.resolve.vendors import KNOWLEDGE, matches
 
+_PATCH = 2  # dots of a patch release: "2.15.0"
+
 
 def requested_tensorflow(candidate: Candidate) -> Broken | None:
     """The TensorFlow asked for."""
@@ -14,7 +16,17 @@ def requested_tensorflow(candidate: Candidate) -> Broken | None:
         return None
     if have.count(".") == 1 and asked == f"{have}.0":
         return None
+    if _is_of_series(candidate.facts.catalogue, asked, have):
+        return None
     return Broken(RuleName.REQUESTED_TENSORFLOW, f"TensorFlow {asked} was asked for", REQUESTED)
+
+
+def _is_of_series(catalogue: Catalogue, asked: str, have: str) -> bool:
+    """Tell whether a build stands for a patch release that the catalogue does not have: 2.15.1 for 2.15.0."""
+    series = version_key(asked)[:2]
+    if asked.count(".") != _PATCH or version_key(have)[:2] != series:
+        return False
+    return asked not in (row.version for row in catalogue.tensorflow)
 
 
 def published_runtime(candidate: Candidate) -> Broken | None:

@@ -269,6 +269,7 @@ def cpu_image(engine: DockerEngine, folder: Path, name: str, lock: str) -> str:
 def locked(folder: Path, name: str) -> list[str]:
     """Put a lock of `tests/engine/locks` into a project's folder; return what makes build use it."""
     (folder / "kgpu.lock").write_bytes((LOCKS / f"{name}.lock").read_bytes())
+    (folder / "pylock.toml").write_bytes((LOCKS / f"pylock.{name}.toml").read_bytes())
     return ["--locked"]
 
 

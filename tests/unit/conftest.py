@@ -1,8 +1,11 @@
 """The miniature catalogue (tests/data/catalogue), for what calls the command line; others load it by its path."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from provision.catalogue import Catalogue, load
 from provision.resources import folder
@@ -14,6 +17,29 @@ MINIATURE = Path(__file__).parents[1] / "data" / "catalogue"
 def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for what the command line keeps of the miniature, so that it is read once."""
     return tmp_path_factory.mktemp("copies")
+
+
+def _answer(command: Sequence[str], _: Mapping[str, str]) -> tuple[int, str, str]:
+    """Answer as uv does where everything goes together: each requirement at the version that it names, or 1.0."""
+    names: dict[str, str] = {}
+    for line in Path(command[3]).read_text().splitlines():
+        found = Requirement(line)
+        exact = next((one.version for one in found.specifier if one.operator == "=="), "1.0")
+        names[canonicalize_name(found.name)] = exact.removesuffix(".*")
+    files = '[{ url = "https://index.example/%s-%s-py3-none-any.whl", hashes = { sha256 = "%s" } }]'
+    rows = (
+        f'[[packages]]\nname = "{name}"\nversion = "{version}"\n'
+        f"wheels = {files % (name.replace('-', '_'), version, '0' * 64)}\n"
+        for name, version in sorted(names.items())
+    )
+    return 0, "\n".join(['lock-version = "1.0"', 'created-by = "test"', *rows]), ""
+
+
+@pytest.fixture(autouse=True)
+def _index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put an index in uv's place that has everything; where it is only welcome, nobody asks it."""
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setattr("provision.lock.uv._run", _answer)
 
 
 @pytest.fixture

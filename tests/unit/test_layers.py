@@ -23,6 +23,7 @@ LAYERS = {
     "engine": 4,
     "index": 4,
     "registry": 4,
+    "requirements": 4,
     "lock": 5,
     "config": 5,
     "schemas": 0,

@@ -26,6 +26,7 @@ COMMANDS: Final = (
     Command("resolve"),
     Command("check"),
     Command("lock"),
+    Command("outdated"),
     Command("render"),
     Command("build"),
     Command("verify"),

@@ -27,7 +27,7 @@ def build(*, options: o.BuildOptions, stack: o.StackOptions, as_json: o.Json = F
 
 def plan_to_build(options: o.BuildOptions, stack: o.StackOptions, *, as_json: bool) -> Plan:
     """Return what is to be built: what the lock in this folder holds, or what is resolved for the host."""
-    return locked_plan(stack, as_json=as_json) if options.locked else plan(stack, as_json=as_json)
+    return locked_plan(stack, as_json=as_json) if options.locked else plan(stack, as_json=as_json, needed=True)
 
 
 def build_with_progress(found: Plan, options: o.BuildOptions, engine: Engine | None = None) -> BuildResult:

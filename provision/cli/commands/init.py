@@ -36,6 +36,7 @@ def init(
     Its JSON Schema, by which editors complete and check it, is written beside it.
     """
     from provision.config.starter import SCHEMA_NAME, Answers, schema_text, starter_file  # noqa: PLC0415 - 8 ms
+    from provision.requirements.found import found_in  # noqa: PLC0415 - 1 ms
 
     file, schema = output / FILE_NAME, output / SCHEMA_NAME
     if file.exists() and not force:
@@ -45,9 +46,13 @@ def init(
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("KGE-910", "There is no terminal to ask at.", fix="add --yes: it asks nothing")
     host = this_host()
+    files = found_in(output)
+    if files:
+        log(f"found     {files[0]}: its packages go in")
     answers = Answers(
         vendor=vendor or (_suggested(host) if yes else _ask_vendor(host)),
-        packages=tuple(package or ()) if yes or package else _ask_packages(),
+        packages=tuple(package or ()) if yes or package or files else _ask_packages(),
+        requirements=files,
         uid=os.getuid(),
         gid=os.getgid(),
     )

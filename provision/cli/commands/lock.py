@@ -9,47 +9,63 @@ from provision import api
 from provision.catalogue import Catalogue
 from provision.cli import options as o
 from provision.cli.documents import DriftDocument
-from provision.cli.output import log, print_json, print_result, write_file
+from provision.cli.output import log, print_json, print_result, write_files
 from provision.cli.planning import Plan, catalogue_of, log_warnings, plan, settings
 from provision.errors import InputError, UsageError
-from provision.model import SETTINGS, Host, Request, encode
+from provision.model import SETTINGS, Host, Request
 from provision.resolve.request import check_names, check_request
 
 if TYPE_CHECKING:
     from provision.lock import Lock
 
 Check = Annotated[bool, typer.Option("--check", help="Tell what has changed since the lock was written, and stop.")]
+Upgrade = Annotated[bool, typer.Option("--upgrade", help="Take the newest of everything, also of what is locked.")]
 
 _REQUEST = set(Request.__struct_fields__) - {"gpus"}  # on which GPUs it is proved is not decided by a lock
 
 
-def lock(*, check: Check = False, force: o.Force = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
-    """Write kgpu.lock: the base by digest, every wheel by hash.
+def lock(
+    *,
+    check: Check = False,
+    upgrade: Upgrade = False,
+    force: o.Force = False,
+    stack: o.StackOptions,
+    as_json: o.Json = False,
+) -> None:
+    """Write kgpu.lock: the base by digest, every package by hash.
 
-    kgpu-env build --locked builds exactly that.
+    The packages are in pylock.toml beside it. kgpu-env build --locked builds exactly that, uv pip sync pylock.toml
+    installs the same. What is locked stays where it can, unless it is to be upgraded.
     """
-    from provision.lock import LOCK_FILE, read_lock  # noqa: PLC0415 - 8 ms
+    from provision.lock import LOCK_FILE, files_of, read_lock  # noqa: PLC0415 - 8 ms
 
     path = Path(LOCK_FILE)
-    old = read_lock(path) if check else None
-    found = plan(stack, as_json=as_json)
+    old = read_lock(path) if check or (path.exists() and not upgrade) else None
+    now = lock_now(stack, as_json=as_json, held=None if check else old)
+    if check and old:
+        _report(path, old, now, as_json=as_json)
+        return
+    files = files_of(now, path)
+    write_files(files, force=force or _is_unedited(catalogue_of(stack), path))
+    log(f"wrote {' and '.join(map(str, reversed(files)))}: {_summary(now)}")
+    if as_json:
+        print_json(now)
+    else:
+        print_result(now.stack.summary)
+
+
+def lock_now(stack: o.StackOptions, *, as_json: bool, held: "Lock | None" = None) -> "Lock":
+    """Return what would be locked now; the versions of another lock stay where they can."""
+    pins = [f"{one.name}=={one.version}" for one in (held.wheels if held else ()) if one.origin == "index"]
+    found = plan(stack, as_json=as_json, needed=True, held=pins)
     log_warnings(found.stack)
-    now = api.lock(
-        found.stack,
+    return api.lock(
+        found.choice or api.Choice(found.stack),
         found.options,
         machine=found.host.architecture,
         catalogue=found.catalogue,
         log=lambda text: log(f"note      {text}"),
     )
-    if old:
-        _report(path, old, now, as_json=as_json)
-        return
-    write_file(path, (encode(now) + "\n").encode(), force=force or _is_unedited(found.catalogue, path))
-    log(f"wrote {path}: {_summary(now)}")
-    if as_json:
-        print_json(now)
-    else:
-        print_result(now.stack.summary)
 
 
 def _is_unedited(catalogue: Catalogue, path: Path) -> bool:
@@ -110,7 +126,8 @@ def locked_plan(options: o.StackOptions, *, as_json: bool) -> Plan:
     check_names(chosen.tag, chosen.network.registries)
     host = Host(architecture=found.platform.partition("-")[0])
     request = check_request(found.request)
-    return Plan(catalogue, chosen, host, request, found.stack, pins=pins(found))
+    code, context = api.local_pins(api.read_wanted(request)) if request.requirements else ((), {})
+    return Plan(catalogue, chosen, host, request, found.stack, pins=(*pins(found), *code), context=context)
 
 
 def _choices(options: o.StackOptions) -> dict[str, object]:

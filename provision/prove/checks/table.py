@@ -61,7 +61,7 @@ CHECKS: tuple[Row, ...] = table_of(
     Row(
         name="build",
         question="Is the framework a build for that vendor?",
-        description="is the framework a CUDA or ROCm build, of the version on the image's label",
+        description="is the framework a CUDA or ROCm build",
         function=container.build,
         without_record=nothing,
         scope=Scope(only_gpus=True, levels=LEVELS, otherwise="every build trains on a CPU"),
@@ -69,6 +69,19 @@ CHECKS: tuple[Row, ...] = table_of(
         code=Code("KGE-506", "Not proved: the framework was not built for that GPU vendor."),
         headline="{subject}'s {framework} is not built for {maker} GPUs{on_cpu}",
         fix=container.build_fix,
+        in_summary=False,
+    ),
+    Row(
+        name="label",
+        question="Is the framework the one on the image's label?",
+        description="is the framework inside of the label's version; a package may have put another over it",
+        function=container.label,
+        without_record=nothing,
+        scope=ALWAYS,
+        required_for=NO_VERDICT,
+        code=Code("KGE-599", "Not proved: the framework inside is not the one on the image's label."),
+        headline="{subject}'s label promises another {framework} than runs in it",
+        fix="Build the image anew: kgpu-env build resolves the packages together, so that none replaces the framework.",
         in_summary=False,
     ),
     Row(

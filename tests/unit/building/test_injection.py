@@ -306,7 +306,6 @@ def test_nasty_text_from_every_place(
                 text = render(found.catalogue, found.stack, found.request).dockerfile
             except (InputError, NoStackError):
                 continue
-        # Packages without pins are installed with the framework, in its step.
         more = {"apt": ["RUN"], "labels": ["LABEL"], "env": ["ENV"]}.get(key, [])
         given_any = bool(value.strip()) or key in {"labels", "env"}
         assert sorted(one.name for one in read(text)) == sorted([*names, *(more if given_any else [])])

@@ -12,6 +12,7 @@ import pytest
 from provision.cli.commands import COMMANDS
 from provision.engine.protocol import Ran
 from provision.errors import BuildError
+from provision.lock import uv
 
 MARK = "pA55-w0rd"
 PROJECT = f"""\
@@ -21,6 +22,7 @@ network:
   proxy: http://user:{MARK}@proxy.example:3128
 labels: {{a: b}}
 """
+REAL_UV = uv._run  # noqa: SLF001 - which the fixture of all unit tests replaces
 Call = Callable[..., Any]
 WORDS: dict[str, list[tuple[str, ...]]] = {
     "up": [("up", "--vendor", "cpu")],
@@ -28,6 +30,7 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     "resolve": [("resolve", "--vendor", "cpu"), ("resolve", "--show-config")],
     "check": [("check", "proxy.example/x")],
     "lock": [("lock", "--vendor", "cpu")],
+    "outdated": [("outdated",)],
     "render": [
         ("render", "--vendor", "cpu"),
         ("render", "--vendor", "cpu", "-o", "context/"),
@@ -82,6 +85,7 @@ def secretive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         raise OSError(5, f"no way to http://user:{MARK}@proxy.example:3128")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)  # uv, mmdebstrap
+    monkeypatch.setattr("provision.lock.uv._run", REAL_UV)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     (tmp_path / "docker").mkdir()
     (tmp_path / "hosts").mkdir()

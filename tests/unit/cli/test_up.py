@@ -18,6 +18,7 @@ def test_it_pushes(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN401 - conft
 
 def test_it_builds_the_lock(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN401 - conftest's FakeEngine
     shutil.copy(LOCK, "kgpu.lock")
+    shutil.copy(LOCK.with_name("pylock.cuda.toml"), "pylock.toml")
     assert kgpu_env("build", "--locked").code == 0
     ended = kgpu_env("up", "--locked", "--gpus", "all")  # what is proved is not decided by a lock
     assert (ended.code, "Verify    training in kgpu-env/cuda:" in ended.err) == (7, True)

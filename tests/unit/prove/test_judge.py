@@ -36,7 +36,9 @@ def test_a_training_on_the_gpu_is_proved(cuda: Expectation, done: Ran, gpu_evide
     proof = judge(cuda, done, gpu_evidence)
     assert (proof.verdict, proof.code) == (Verdict.PROVED, "")
     assert [check.name for check in proof.checks] == NAMES
-    assert {check.name for check in proof.checks if check.status is not Status.PASS} == {"machine", "outside", "soak"}
+    assert {check.name for check in proof.checks if check.status is not Status.PASS} == {
+        *("machine", "outside", "soak", "label")
+    }
     assert proof.devices[0].pci == cuda.gpus[0].pci
     assert proof.devices[0].architecture == "sm_90"
     assert proof.training.losses[-1] < 0.23
@@ -262,11 +264,20 @@ def test_unknown_identity_does_not_fail(done: Ran, gpu_evidence: Evidence) -> No
     assert status(proof, "identity") is Status.UNKNOWN
 
 
-def test_another_version_than_the_label_is_a_warning(cuda: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
+def test_another_version_than_the_label_proves_nothing(cuda: Expectation, done: Ran, gpu_evidence: Evidence) -> None:
     labelled = msgspec.structs.replace(cuda, versions={"tensorflow": "2.17.1"})
     proof = judge(labelled, done, gpu_evidence)
-    assert proof.verdict is Verdict.PROVED
-    assert status(proof, "build") is Status.WARN
+    assert (proof.verdict, proof.code) == (Verdict.NOT_PROVED, "KGE-599")
+    assert (status(proof, "build"), status(proof, "label")) == (Status.PASS, Status.FAIL)
+
+
+@pytest.mark.parametrize("label", ["2.21", "2.21.0", "2.21.0+rocm10.1.0"])
+def test_a_label_may_be_shorter_or_name_the_build(
+    cuda: Expectation, done: Ran, gpu_evidence: Evidence, label: str
+) -> None:
+    labelled = msgspec.structs.replace(cuda, versions={"tensorflow": label})
+    evidence = msgspec.structs.replace(gpu_evidence, versions={**gpu_evidence.versions, "tensorflow": "2.21.0"})
+    assert status(judge(labelled, done, evidence), "label") is Status.PASS
 
 
 ENDS = {

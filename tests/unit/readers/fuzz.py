@@ -33,6 +33,7 @@ from outside import (  # type: ignore[import-not-found] # as below
     from_inspected,
     from_key,
     from_lock,
+    from_locked,
     from_login,
     from_output,
     from_overlay,
@@ -40,8 +41,10 @@ from outside import (  # type: ignore[import-not-found] # as below
     from_probe,
     from_project,
     from_pylock,
+    from_pyproject,
     from_record,
     from_registry,
+    from_requirements,
     from_smi,
     from_statement,
     from_trusted_key,
@@ -123,6 +126,7 @@ profiles:
 """
 _PYLOCK: Final = b"""\
 lock-version = "1.0"
+created-by = "x"
 [[packages]]
 name = "a"
 version = "1.0"
@@ -130,6 +134,26 @@ wheels = [{ url = "https://host/a-1.0-py3-none-any.whl", hashes = { sha256 = "%s
 """ % (b"0" * 64)
 _LISTED: Final = _json({"files": [{"filename": "a-1.0-py3-none-any.whl", "url": "a-1.0-py3-none-any.whl"}]})
 _LISTED_HTML: Final = b'<a href="https://host/a-1.0-py3-none-any.whl#sha256=0" data-yanked="bad">a</a>'
+_REQUIREMENTS: Final = b"""\
+--prefer-binary
+pandas >= 2.2 ; python_version >= "3.8"
+six==1.16.0 \\
+    --hash=sha256:%s
+b @ git+https://host.example/b.git@v1
+""" % (b"0" * 64)
+_PYPROJECT: Final = b"""\
+[project]
+name = "demo"
+requires-python = ">=3.10"
+dependencies = ["numpy<2", "helper"]
+[project.optional-dependencies]
+train = ["pandas", "demo[train]"]
+[dependency-groups]
+dev = ["pytest", {include-group = "lint"}]
+lint = ["ruff"]
+[tool.uv.sources]
+helper = {git = "https://host.example/helper.git", rev = "v1"}
+"""
 _PEM: Final = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 _APT: Final = b"deb http://deb.example/debian bookworm main\nTypes: deb\nSuites: bookworm\nComponents: main\n"
 _CDI: Final = {"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu", "devices": [{"name": "all"}, {"name": "0"}]}
@@ -176,6 +200,9 @@ def readers() -> dict[str, Reader]:
         "wheel's metadata": Reader(b"Metadata-Version: 2.4\nName: a\nVersion: 1\nRequires-Dist: b>=1\n", from_wheel),
         "uv.toml": Reader(b'[[index]]\nurl = "https://packages.example/simple"\ndefault = true\n', from_uv_toml),
         "uv's answer": Reader(_PYLOCK, from_pylock),
+        "requirements file": Reader(_REQUIREMENTS, from_requirements),
+        "pyproject.toml of a project": Reader(_PYPROJECT, from_pyproject),
+        "pylock.toml of a project": Reader(_PYLOCK, from_locked),
         "pip.conf": Reader(b"[global]\nindex-url = https://packages.example/simple\n", from_pip),
         "apt's sources": Reader(_APT, from_apt),
         "CA bundle": Reader(_PEM, from_bundle),

@@ -30,8 +30,8 @@ from provision.engine.network import Surroundings, build_network
 from provision.engine.stream_demux import StreamDemux
 from provision.errors import KgpuError
 from provision.index import NoAnswer, indexes_of, listing, metadata
+from provision.lock import parse as parse_pylock
 from provision.lock import read_lock
-from provision.lock.wheels import parse as parse_pylock
 from provision.model import Network, encode
 from provision.model.reference import parse_reference
 from provision.probe import Lookups, probe_files
@@ -44,6 +44,7 @@ from provision.records.store import _read
 from provision.registry import read_image
 from provision.registry.client import Response
 from provision.registry.token import token_request
+from provision.requirements import read as read_wanted
 
 SIGNER: Final = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 DATA: Final = Path(__file__).parents[2] / "data"
@@ -315,3 +316,15 @@ def from_cdi(body: bytes, _: Path) -> object:
 def from_smi(body: bytes, _: Path) -> object:
     text = body.decode(errors="replace")
     return parse_smi_table(text), parse_smi_list(text)
+
+
+def from_requirements(body: bytes, folder: Path) -> object:
+    return read_wanted(str(put(folder, body, "requirements.txt")), folder, lambda *_: "")
+
+
+def from_pyproject(body: bytes, folder: Path) -> object:
+    return read_wanted(f"{put(folder, body, 'pyproject.toml')}[train]", folder, lambda *_: "")
+
+
+def from_locked(body: bytes, folder: Path) -> object:
+    return read_wanted(str(put(folder, body, "pylock.toml")), folder, lambda *_: "")

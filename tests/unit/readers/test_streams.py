@@ -34,8 +34,9 @@ CASES: Final = {
     "resolve": Case(STACK, OK),
     "check": Case(("127.0.0.1:1/x",), REGISTRY, answers=False),
     "lock": Case(("--show-config",), OK),
+    "outdated": Case((), INPUT, answers=False),
     "render": Case(STACK, OK),
-    "build": Case(STACK, ENGINE, answers=False),
+    "build": Case(("--show-config",), OK),  # it asks an index before it needs an engine
     "verify": Case(("x",), ENGINE, answers=False),
     "gate": Case((), NOT_PROVED),
     "key": Case((), OK),
