@@ -380,7 +380,7 @@ def pins(choice: Choice) -> tuple[tuple[model.Pin, ...], dict[str, bytes]]:
     """Return all that a build installs, and the files of local code that it needs in its context.
 
     Raises:
-        InputError: KGE-698, local code that cannot go into a context.
+        InputError: KGE-216, local code that cannot go into a context.
     """
     from provision.lock import Pinned  # noqa: PLC0415 - as above
     from provision.lock import pins as pins_of  # noqa: PLC0415 - as above

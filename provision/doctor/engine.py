@@ -39,12 +39,12 @@ def _silent(silence: Silence | None) -> Finding:
     error = silence.error
     text = f"{error.text} ({error.cause})" if error.cause else error.text
     if error.code == "KGE-302":
-        return _error(error.code, text, f"sudo usermod -aG docker $USER, then log in again. Check: {CHECK}")
+        return _error(error.code, text, f"`sudo usermod -aG docker $USER`, then log in again. Check: {CHECK}")
     if error.code != "KGE-301":
         return _error(error.code, text, error.fix)
     if not silence.program:
         return _error(error.code, text, _INSTALL)
-    start = "sudo systemctl restart docker" if silence.systemd else "sudo service docker restart"
+    start = "`sudo systemctl restart docker`" if silence.systemd else "`sudo service docker restart`"
     more = "what it died of is in its log: journalctl -u docker" if silence.systemd else "see its log"
     return _error(error.code, f"{text}; {silence.program} is installed", f"{start}; {more}. Check: {CHECK}")
 

@@ -108,7 +108,7 @@ def test_an_output_is_a_module_and_a_line(folder: Path) -> None:
     shown, written, refused = run(
         folder, "export --help", "export memo --vendor cpu --by-tag", "export mem --vendor cpu"
     )
-    assert "quadlet, memo or shell" in " ".join(shown.out.split())
+    assert "quadlet, memo, shell, slurm" in " ".join(shown.out.split())
     assert (written.code, written.out.startswith("TensorFlow ")) == ("0", True)
     assert refused.code == "2"
 

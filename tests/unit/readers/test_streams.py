@@ -51,6 +51,7 @@ CASES: Final = {
     "size": Case(("x",), ENGINE, answers=False),
     "base": Case((), ENGINE, answers=False),
     "catalogue": Case(("list",), OK),
+    "fleet": Case(("plan", "nowhere"), INPUT, answers=False),
 }
 
 
