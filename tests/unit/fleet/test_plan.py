@@ -17,12 +17,13 @@ from provision.model.fleet import FleetPlan, PlanWishes
 from provision.resolve import feasible
 
 DATA = Path(__file__).parents[2] / "data" / "hosts"
+MINIATURE = DATA.parent / "catalogue"
 HOSTS = {path.stem: msgspec.json.decode(path.read_bytes(), type=Host) for path in sorted(DATA.glob("*.json"))}
 
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return load()
+    return load(MINIATURE)
 
 
 @pytest.fixture(scope="module")
