@@ -106,7 +106,7 @@ def refused(problem: str) -> InputError:
         what = redacted(unreached[1])
         return InputError("KGE-626", f"{what} cannot be fetched: nothing was locked.", cause=redacted(cause), fix=fix)
     if missing := re.search(_NO_PACKAGE, " ".join(problem.split())):
-        fix = "look its name up on the index (pypi.org/project/NAME); of your own index name it: network: index_url"
+        fix = "look its name up on the index; of your own index name it: network: index_url"
         return InputError("KGE-636", f"The package index has no {missing[1]}.", cause=in_short(problem), fix=fix)
     fix = "loosen the packages that were asked for, or ask for another Python or TensorFlow"
     return ConflictError("KGE-622", "The packages cannot be locked together.", cause=problem, fix=fix)

@@ -38,7 +38,7 @@ _OPTIONS: Final[dict[str, Kind]] = {
 _INDEX_OPTIONS: Final = (
     *("-i", "--index-url", "--pypi-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--trusted-host"),
 )
-_PYPI: Final = ("https://pypi.org/simple", "https://pypi.python.org/simple")  # what holds anyway
+_PYPI: Final = r"https://pypi\.(python\.)?org/simple"  # what holds anyway
 
 
 class Line(NamedTuple):
@@ -99,7 +99,7 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
 def _option(line: str, source: str) -> Iterator[Line]:
     option, value = _split(line)
     if option in _INDEX_OPTIONS:
-        if value.rstrip("/") not in _PYPI:
+        if not re.fullmatch(_PYPI, value.rstrip("/")):
             raise other_index(source, option)
         return
     kind = _OPTIONS.get(option)

@@ -49,10 +49,10 @@ def network(cause: str, stack: ExitStack, folder: Path) -> tuple[str, dict[str, 
             return "http://127.0.0.1:9/simple", {}
         case "refusing proxy":
             port = stack.enter_context(intercepting_proxy(authority, [], refuse=407))
-            return "https://pypi.org/simple", {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
+            return "https://index.example/simple", {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
         case _:
             port = stack.enter_context(intercepting_proxy(authority, []))
-            return "https://pypi.org/simple", {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
+            return "https://index.example/simple", {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
 
 
 @pytest.mark.parametrize(

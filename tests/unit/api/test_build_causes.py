@@ -27,7 +27,7 @@ REFUSED = "  cause: Connection refused (os error 111)"
         ("KGE-436", [NO_SOLUTION, NOT_THERE]),
         ("KGE-430", [NO_SOLUTION, NOT_THERE, NO_LOGIN]),
         ("KGE-431", ["  cause: dns error", "  cause: failed to lookup address information: Name or service not known"]),
-        ("KGE-431", ["  Temporary failure resolving 'deb.debian.org'", "E: Unable to locate package git"]),
+        ("KGE-431", ["  Temporary failure resolving 'mirror.example'", "E: Unable to locate package git"]),
         ("KGE-432", [NO_TUNNEL, REFUSED]),
         ("KGE-433", ["error: Failed to fetch: https://x/simple/y/", "  cause: operation timed out"]),
         ("KGE-434", ["  cause: tcp connect error", REFUSED]),

@@ -49,7 +49,7 @@ def test_the_forms_that_real_files_have(tmp_path: Path) -> None:
         "\ufeff# comment\n"
         "-r base.txt  # shared\n"
         "--constraint=limits.txt\n"
-        "--index-url https://pypi.org/simple/\n"
+        "--index-url https://pypi.python.org/simple/\n"
         "--prefer-binary\n"
         "pandas >= 2.2 ; python_version >= '3.8'  # why\n"
         f"six==1.16.0 \\\n    --hash={ONE}\n"
