@@ -206,8 +206,10 @@ def failure_explained(found: Findings) -> Reason | None:
     failed = any(record.error for record in found.case.evidence.trainings)
     if not failed and not found.failed("visible"):
         return None
-    # What follows from other faults does not outweigh that no device has arrived.
-    if found.known and found.known.general and not nodes_inside(found.case.expectation, found.case.evidence):
+    # What follows from other faults does not outweigh that no device has arrived: no node, and the driver counts none.
+    evidence = found.case.evidence
+    arrived = nodes_inside(found.case.expectation, evidence) or evidence.driver
+    if found.known and found.known.general and not arrived:
         return None
     return found.explained("the GPU was not used{on_cpu}" if found.unused else "the training on the GPU failed")
 

@@ -116,6 +116,9 @@ def wheels_of(api: "APIClient", base: str, built: BuildResult) -> list[str]:
     return layers(api, built)[below : below + len(NAMES)]
 
 
+MOUNTED = "etc"  # where an engine mounts hosts and resolv.conf; some stores keep the folder in the layer
+
+
 def entries_of(maker: Maker, built: BuildResult) -> list[list[tuple[object, ...]]]:
     """What is in the layers of the wheels, in order: names, rights, owners, dates and contents.
 
@@ -128,7 +131,7 @@ def entries_of(maker: Maker, built: BuildResult) -> list[list[tuple[object, ...]
         found = []
         for name in listed[below : below + len(NAMES)]:
             with tarfile.open(fileobj=io.BytesIO(content(archive, archive.getmember(name)))) as layer:
-                found.append([entry(layer, one) for one in layer])
+                found.append([entry(layer, one) for one in layer if one.name != MOUNTED])
         return found
 
 

@@ -115,7 +115,7 @@ def test_a_socket_without_permission(engine: DockerEngine) -> None:
         [sys.executable, "-c", SCRIPT, engine.describe().address], capture_output=True, text=True, check=False
     )
     assert result.stderr == ""
-    assert result.stdout.startswith("KGE-302 5 sudo usermod -aG docker")
+    assert result.stdout.startswith("KGE-302 5 `sudo usermod -aG docker $USER`")
 
 
 # The SDK leaves the socket of a failed connection to the garbage collector.
