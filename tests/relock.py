@@ -11,7 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from provision.lock import files_of, read_lock
+from msgspec.structs import replace
+
+from provision.lock import Lock, Wheel, files_of, read_lock
 
 PROGRAM = Path(sys.executable).with_name("kgpu-env")
 ROOT = Path(__file__).parents[1]
@@ -58,8 +60,17 @@ def _lock(path: Path, *words: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([PROGRAM, "lock", *words], cwd=folder, check=True)
         found = read_lock(Path(folder) / "kgpu.lock")
-    for file, content in files_of(found, path).items():
+    for file, content in files_of(without_addresses(found), path).items():
         file.write_bytes(content)
+
+
+def without_addresses(lock: Lock) -> Lock:
+    """Return a lock that names no index: a build finds each file by name and hash on the one that it is set to."""
+
+    def plain(wheels: tuple[Wheel, ...]) -> tuple[Wheel, ...]:
+        return tuple(replace(one, files=tuple(replace(file, url=None) for file in one.files)) for one in wheels)
+
+    return replace(lock, wheels=plain(lock.wheels), tools=plain(lock.tools))
 
 
 if __name__ == "__main__":

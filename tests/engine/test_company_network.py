@@ -180,7 +180,7 @@ def test_one_build_through_all_three_leaves_no_secret(
     done: Done, company: Company, engine: DockerEngine, tag: str, tmp_path: Path
 ) -> None:
     assert f"pulling {company.registry}/" in done.ended.stderr
-    assert "pypi.org:443" in company.through_proxy
+    assert any(place.endswith(":443") for place in company.through_proxy)
     assert "uv pip install" in done.processes
     api = engine._api  # noqa: SLF001 - the tests' only way to see what is left
     places = {
