@@ -191,8 +191,9 @@ class Search:
 
         self._check_libraries(stack, uv)
         platform = self._platform(stack)
-        free = self._freely.get((stack.backend, stack.python), {})
-        # What was asked for does not go back to a release from before there were such GPU libraries.
+        free = self._free(stack, uv) if self._wanted != Wanted() and stack.packages else {}
+        # What was asked for does not go back to a release from before it named its framework or GPU libraries:
+        # tf_keras 2.15.0 names no TensorFlow, and does not start with 2.21.
         newest = tuple(
             f"{name}=={free[name]}" for name in sorted(self._asked()) if name in free and name != stack.backend
         )

@@ -81,7 +81,7 @@ def choose(
     from provision.resolve.packages import prepared  # noqa: PLC0415 - 25 ms
 
     known = catalogue or facts.load()
-    asked = prepared(known, read_wanted(request)) if request.packages or request.requirements else Wanted()
+    asked = prepared(known, read_wanted(request), request) if request.packages or request.requirements else Wanted()
     for note in asked.notes:
         log(note)
     search = Search(known, host, request, asked, today)

@@ -78,5 +78,7 @@ def test_a_base_is_imported(there: Engine, tmp_path: Path, name: str) -> None:
     made = there.import_image(str(tmp_path / "base.tar"), name, {"a": "b"})
     assert made.labels == {"a": "b"}
     assert there.image(name) == made
-    left = subprocess.run(["podman", "images", "--format", "{{.Repository}}"], capture_output=True, text=True, check=True)
+    left = subprocess.run(
+        ["podman", "images", "--format", "{{.Repository}}"], capture_output=True, text=True, check=True
+    )
     assert "kgpu-env-import" not in left.stdout
