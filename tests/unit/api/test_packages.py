@@ -31,11 +31,11 @@ class Index:
 
     def __init__(self, newest: str, gone: str = "") -> None:
         self.newest, self.gone, self.asked = newest, gone, 0
-        self.held: list[str] = []  # the constraints of the last question that had any
+        self.held: list[str] = []  # the constraints of the last question about what is added
 
     def __call__(self, command: Sequence[str], _: Mapping[str, str]) -> tuple[int, str, str]:
         self.asked += 1
-        if "--constraints" in command:
+        if "--constraints" in command and "picky" in Path(command[3]).read_text():
             self.held = Path(command[command.index("--constraints") + 1]).read_text().split()
         if self.gone:
             return 1, "", f"error: Request failed\n  cause: Failed to fetch: `{self.gone}`\n  cause: dns error"
