@@ -34,7 +34,7 @@ def read_wanted(request: model.Request, root: Path | None = None) -> Wanted:
             password, which would stay in the image.
     """
     from provision.lock import Uv, export, find_uv  # noqa: PLC0415 - 8 ms
-    from provision.redaction import refuse_passwords  # noqa: PLC0415 - as above
+    from provision.redaction import refuse_password  # noqa: PLC0415 - as above
     from provision.requirements import wanted  # noqa: PLC0415 - 25 ms
 
     if not request.packages and not request.requirements:
@@ -44,7 +44,8 @@ def read_wanted(request: model.Request, root: Path | None = None) -> Wanted:
         return export(path, extras, Uv(find_uv(shutil.which), dict(os.environ)))
 
     found = wanted(request.packages, request.requirements, root or Path.cwd(), exported)
-    refuse_passwords(model.Request(packages=tuple(one.text for one in (*found.entries, *found.constraints))))
+    for one in (*found.entries, *found.constraints):
+        refuse_password(one.source, one.text)
     return found
 
 
@@ -96,7 +97,7 @@ def choose(
     except InputError as error:
         if needed or error.code not in _NO_INDEX:
             raise _explained(error, known) from error
-        note = f"no package index was asked, names and pins alone decided: {error.text}"
+        note = f"names and pins alone decided, since no package index answered: {error.text}"
         return Choice(search.by_names(), None, asked, (note,))
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from provision.errors import InputError
 from provision.redaction import redacted
 
+_NO_REASON = r" was yanked| has no wheels with a matching"  # of releases that nobody takes: others are in conflict
 _SECONDS = 600.0
 # uv's words
 _UNREACHED = r"Failed to fetch:? `?([^\s`]+)"
@@ -104,7 +105,7 @@ def refused(problem: str) -> InputError:
         causes = [line.strip().removeprefix("cause: ").removeprefix("Caused by: ") for line in problem.splitlines()[1:]]
         cause = "\n".join(causes[-3:])
         what = redacted(unreached[1])
-        return InputError("KGE-626", f"{what} cannot be fetched: nothing was locked.", cause=redacted(cause), fix=fix)
+        return InputError("KGE-626", f"{what} cannot be fetched.", cause=redacted(cause), fix=fix)
     if missing := re.search(_NO_PACKAGE, " ".join(problem.split())):
         fix = "look its name up on the index (pypi.org/project/NAME); of your own index name it: network: index_url"
         return InputError("KGE-636", f"The package index has no {missing[1]}.", cause=in_short(problem), fix=fix)
@@ -116,8 +117,9 @@ def in_short(problem: str) -> str:
     """Return uv's explanation of a conflict as one sentence, without what follows from it."""
     text = _flat(problem)
     text = re.sub(r"^.*?(?=Because )", "", text)
+    reasons = re.findall(r"(?:^B|And b)ecause (.*?), we can conclude", text)
     first, _, _ = text.partition(", we can conclude")
-    return first.removeprefix("Because ")
+    return next((one for one in reasons if not re.search(_NO_REASON, one)), first.removeprefix("Because "))
 
 
 def _flat(problem: str) -> str:

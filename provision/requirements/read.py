@@ -151,7 +151,9 @@ class Reading:
     def _to_be_asked(self, path: Path, extras: Sequence[str], source: str) -> LocalCode:
         """Return a folder whose metadata is known when it is built, and not before: uv asks its build back end."""
         if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg")):
-            cause = "it is a folder without pyproject.toml or setup.py" if path.is_dir() else "it is not there"
+            if not path.is_dir():
+                raise unreadable(f"{source}: {path} cannot be read.", "it is not there", "name a file that is there")
+            cause = "it is a folder without pyproject.toml or setup.py"
             raise unreadable(f"{source}: {path} is no project.", cause, "name the requirements file in it")
         return LocalCode(path=str(path), kind="folder", name="", extras=tuple(extras), source=source)
 

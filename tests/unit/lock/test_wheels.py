@@ -14,6 +14,7 @@ from provision.lock import (
     Wheel,
     WheelFile,
     compile_wheels,
+    conflict_in_short,
     heeded,
     network_environment,
     of_framework,
@@ -124,6 +125,17 @@ def test_packages_that_contradict_each_other_are_an_input_error() -> None:
     with pytest.raises(InputError) as caught:
         compile_wheels(ask(stack()), uv(code=1, problem="no solution found"))
     assert (caught.value.code, caught.value.cause) == ("KGE-622", "no solution found")
+
+
+def test_of_a_conflict_the_part_is_told_that_somebody_can_change() -> None:
+    words = """error: No solution found when resolving dependencies
+      cause: Because jax[cuda12]==0.2.23 was yanked (reason: Install command errors) and jax[cuda12]==0.3.18 was yanked
+             (reason: none), we can conclude that jax[cuda12]>=0.2.23 needs cudnn. And because jax==0.10.2 depends on
+             nvidia-cudnn-cu12>=9.8 and you require nvidia-cudnn-cu12==9.3.0.75, we can conclude that your requirements
+             are unsatisfiable."""
+    told = "jax==0.10.2 depends on nvidia-cudnn-cu12>=9.8 and you require nvidia-cudnn-cu12==9.3.0.75"
+    assert conflict_in_short(words) == told
+    assert conflict_in_short("Because a was yanked, we can conclude that b. So c.") == "a was yanked"
 
 
 def test_a_name_that_no_index_has_is_told_as_such() -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from provision import api
 from provision.errors import InputError
+from provision.model import Request
 from provision.model.wanted import Wanted
 from provision.requirements import context_files, found_in, read, wanted
 
@@ -103,6 +105,23 @@ def test_what_cannot_be_used_is_told_with_the_next_step(tmp_path: Path, line: st
     assert caught.value.code == code
     assert told in caught.value.fix
     assert "hidden" not in f"{caught.value.text}{caught.value.cause}{caught.value.fix}"
+
+
+def test_a_password_is_told_by_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("numpy\nsix @ https://me:hush@host.example/six.whl\n")
+    with pytest.raises(InputError) as caught:
+        api.read_wanted(Request(requirements=(str(file),)), tmp_path)
+    assert caught.value.code == "KGE-615"
+    assert caught.value.text.startswith("requirements.txt, line 2 holds a password")
+    assert "hush" not in f"{caught.value.text} {caught.value.cause} {caught.value.fix}"
+
+
+def test_a_wheel_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        reading(tmp_path, "./dist/x.whl\n")
+    assert (caught.value.code, caught.value.cause) == ("KGE-616", "it is not there")
+    assert caught.value.fix == "name a file that is there"
 
 
 def test_a_link_that_leads_out_of_the_folder_is_seen(tmp_path: Path) -> None:
