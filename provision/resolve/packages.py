@@ -1,5 +1,6 @@
 """How packages that are added go with a stack, as far as names, pins and markers tell: no index is asked."""
 
+import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
@@ -46,9 +47,30 @@ def prepared(catalogue: Catalogue, wanted: Wanted, request: Request) -> Wanted:
     notes: list[str] = []
     own = request.backend or _TENSORFLOW
     bare = {row.id for row in catalogue.packages.same if row.id == own or request.vendor is Vendor.CPU}
-    entries = tuple(_framework(catalogue, one, bare, notes) for one in wanted.entries)
+    asked = _undecided(catalogue, wanted.entries, notes)
+    entries = tuple(_framework(catalogue, one, bare, notes) for one in asked)
     constraints = tuple(_framework(catalogue, one, bare, notes) for one in wanted.constraints)
     return replace(wanted, entries=entries, constraints=constraints, notes=(*wanted.notes, *dict.fromkeys(notes)))
+
+
+def _undecided(catalogue: Catalogue, entries: Iterable[Entry], notes: list[str]) -> list[Entry]:
+    """Return entries without the GPU libraries that a lock names: a stack has its own.
+
+    What needs others brings them back when all is resolved together, and is judged then.
+    """
+    kept, left = list[Entry](), list[str]()
+    for one in entries:
+        found = parsed(one.text) if one.locked else None
+        name = canonicalize_name(found.name) if found else ""
+        rows_of = (row for row in catalogue.packages.gpu if row.decided and re.fullmatch(row.pattern, name))
+        if any(re.fullmatch(str(row.decided), name) for row in rows_of):
+            left.append(name)
+        else:
+            kept.append(one)
+    if left:
+        more = f" and {len(left) - 1} more such packages" if len(left) > 1 else ""
+        notes.append(f"{left[0]}{more} of the lock are left out: the stack decides about GPU libraries")
+    return kept
 
 
 def _framework(catalogue: Catalogue, entry: Entry, bare: Container[str], notes: list[str]) -> Entry:

@@ -157,6 +157,22 @@ def test_a_framework_beside_the_stacks_own_brings_its_gpu_libraries(
     assert prepared(facts, wanted("tensorflow[and-cuda]"), Request()).entries[0].text == "tensorflow"
 
 
+def test_gpu_libraries_that_only_a_lock_names_are_the_stacks(facts: Catalogue) -> None:
+    names = (
+        "nvidia-cudnn-cu12==9.28",
+        "cupy-cuda12x==13.4",
+        "nvidia-cublas==13.1",
+        "numpy==2.2",
+        "jax-cuda12-plugin==0.8",
+    )
+    found = prepared(
+        facts, Wanted(entries=tuple(Entry(text=one, source="uv.lock", locked=True) for one in names)), cpu()
+    )
+    assert [one.text for one in found.entries] == ["cupy-cuda12x==13.4", "numpy==2.2"]
+    assert found.notes[0].startswith("nvidia-cudnn-cu12 and 2 more such packages of the lock are left out")
+    assert prepared(facts, wanted(*names), cpu()).notes == ()
+
+
 @pytest.mark.parametrize(
     ("text", "fits"),
     [

@@ -195,7 +195,8 @@ wheels = [{{ url = "https://host.example/six-1.16.0-py3-none-any.whl", hashes = 
 """
     found = reading(tmp_path, "", "pylock.toml", pylock__toml=text)
     assert texts(found) == ['six==1.16.0 ; sys_platform == "linux"']
-    assert found.entries[0].hashes == (ONE,)
+    assert (found.entries[0].hashes, found.entries[0].locked) == ((ONE,), True)
+    assert found.entries[0].source == "pylock.toml, six"
 
 
 def test_code_goes_into_the_context_without_what_is_ignored(tmp_path: Path) -> None:
@@ -248,4 +249,5 @@ def test_a_uv_lock_is_read_by_uv(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     found = read(f"{tmp_path / 'uv.lock'}[train,dev]", tmp_path, export)
     assert asked == [("uv.lock", "train", "group:dev")]
-    assert found.entries[0].hashes == (ONE,)
+    assert (found.entries[0].hashes, found.entries[0].locked) == ((ONE,), True)
+    assert found.entries[0].source == "uv.lock, six"
