@@ -199,8 +199,8 @@ class Search:
         )
         with as_folders(self._wanted.local) as code:
             question = of_stack(self._catalogue, stack, platform, self._wanted, code)
-            question = question._replace(constraints=(*question.constraints, *newest))
-            found = heeded(self._compiled(question, uv), self._wanted.entries) if question.requirements else ()
+            compiled = self._compiled(question, newest, uv) if question.requirements else ()
+            found = heeded(compiled, self._wanted.entries)
         added = self._added(stack, platform, found, uv)
         kept, notes = self._single(
             stack, tuple(replace(one, use="added") if one.name in added else one for one in found)
@@ -211,13 +211,16 @@ class Search:
         self._check_answer(stack, kept)
         return Choice(stack, kept, self._wanted, notes)
 
-    def _compiled(self, question: "Question", uv: "Uv") -> "tuple[Wheel, ...]":
+    def _compiled(self, question: "Question", newest: Sequence[str], uv: "Uv") -> "tuple[Wheel, ...]":
+        """Return all that is needed: what is held stays where it can, all else of what was asked for is the newest."""
         from provision.lock import ConflictError, compile_wheels  # noqa: PLC0415 - as above
 
         if self.held:
+            names = {one.partition("==")[0] for one in self.held}
+            free = [one for one in newest if one.partition("==")[0] not in names]
             with contextlib.suppress(ConflictError):
-                return compile_wheels(question._replace(constraints=(*question.constraints, *self.held)), uv)
-        return compile_wheels(question, uv)
+                return compile_wheels(question._replace(constraints=(*question.constraints, *free, *self.held)), uv)
+        return compile_wheels(question._replace(constraints=(*question.constraints, *newest)), uv)
 
     def _added(self, stack: model.Stack, platform: str, found: "Sequence[Wheel]", uv: "Uv") -> set[str]:
         """Return the names of what the framework does not need itself."""
