@@ -17,7 +17,7 @@ from provision.model.wanted import Wanted
 if TYPE_CHECKING:
     from provision.lock import Uv
 
-_NO_INDEX: Final = ("KGE-621", "KGE-626")
+_NO_INDEX: Final = ("KGE-621", "KGE-626", "KGE-226")
 # Where an answer is welcome and not needed, nobody waits for an index that does not answer.
 _SOON: Final = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "0"}
 
@@ -97,7 +97,7 @@ def choose(
     except InputError as error:
         if needed or error.code not in _NO_INDEX:
             raise _explained(error, known) from error
-        note = f"names and pins alone decided, since no package index answered: {error.text}"
+        note = f"names and pins alone decided: {error.text}"
         return Choice(search.by_names(), None, asked, (note,))
 
 

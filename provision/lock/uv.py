@@ -14,6 +14,7 @@ _NO_REASON = r" was yanked| has no wheels with a matching"  # of releases that n
 _SECONDS = 600.0
 # uv's words
 _UNREACHED = r"Failed to fetch:? `?([^\s`]+)"
+_NO_REPOSITORY = r"Failed to download and build[^`]*`([^`]+)`(?=[\s\S]*Git operation failed)"
 _NO_PACKAGE = r"(?:Because |And because |and )([A-Za-z0-9._-]+) was not found in the package registry"
 
 Run = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str, str]]
@@ -49,7 +50,7 @@ def ask(question: Question, uv: Uv) -> str:
 
     Raises:
         ConflictError: KGE-622, the packages cannot be resolved together.
-        InputError: KGE-626, a package index does not answer.
+        InputError: KGE-626, a package index does not answer; KGE-226, a repository does not.
     """
     fixed = ["--format", "pylock.toml", "--quiet", "--no-header", "--no-annotate"]
     with tempfile.TemporaryDirectory() as name:
@@ -106,6 +107,10 @@ def refused(problem: str) -> InputError:
         cause = "\n".join(causes[-3:])
         what = redacted(unreached[1])
         return InputError("KGE-626", f"{what} cannot be fetched.", cause=redacted(cause), fix=fix)
+    if repository := re.search(_NO_REPOSITORY, problem):
+        fix = "check the address, the branch or tag, and that this host may read it (git ls-remote ADDRESS)"
+        cause = redacted(problem.strip().splitlines()[-1].strip())
+        return InputError("KGE-226", f"{redacted(repository[1])} cannot be fetched with Git.", cause=cause, fix=fix)
     if missing := re.search(_NO_PACKAGE, " ".join(problem.split())):
         fix = "look its name up on the index (pypi.org/project/NAME); of your own index name it: network: index_url"
         return InputError("KGE-636", f"The package index has no {missing[1]}.", cause=in_short(problem), fix=fix)

@@ -148,6 +148,20 @@ def test_a_name_that_no_index_has_is_told_as_such() -> None:
     assert (caught.value.code, caught.value.text) == ("KGE-636", "The package index has no pandaz.")
 
 
+def test_a_repository_that_cannot_be_read_is_no_contradiction() -> None:
+    words = (
+        "error: Failed to download and build `six @ git+https://me:hush@host.example/six@v1`\n"
+        "  cause: Git operation failed\n  cause: failed to fetch branch or tag `v1`\n"
+        "  cause: process didn't exit successfully: `git fetch` (exit status: 128)\n--- stderr\n"
+        "fatal: unable to access 'https://host.example/six/': Could not resolve host: host.example\n"
+    )
+    with pytest.raises(InputError) as caught:
+        compile_wheels(ask(stack()), uv(code=1, problem=words))
+    told = "six @ git+https://***@host.example/six@v1 cannot be fetched with Git."
+    assert (caught.value.code, caught.value.text) == ("KGE-226", told)
+    assert caught.value.cause.startswith("fatal: unable to access")
+
+
 def test_an_index_that_does_not_answer_is_no_contradiction() -> None:
     words = (
         "error: Request failed after 3 retries in 5.3s\n  cause: Failed to fetch: https://far.example/x/\n  cause: dns"
