@@ -32,17 +32,22 @@ def redacted_address(text: str) -> str:
 
 def refuse_passwords(request: Request) -> None:
     """Raise InputError KGE-615 where a password would become part of the image, which all who pull it can read."""
-    values = {f"package {number}": word for number, word in enumerate(request.packages, 1)}
-    values |= {f"label {key}": value for key, value in request.labels.items()}
-    values |= {f"variable {key}": value for key, value in request.env.items()}
+    values = {f"The package {number}": word for number, word in enumerate(request.packages, 1)}
+    values |= {f"The label {key}": value for key, value in request.labels.items()}
+    values |= {f"The variable {key}": value for key, value in request.env.items()}
     for name, value in values.items():
-        if redacted(value) != value:
-            raise InputError(
-                "KGE-615",
-                f"The {name} holds a password, which would stay in the image.",
-                cause=redacted(value),
-                fix="give it to the container when it runs; for a package index name it under network: index_url",
-            )
+        refuse_password(name, value)
+
+
+def refuse_password(where: str, text: str) -> None:
+    """Raise InputError KGE-615 where a text that becomes part of the image holds a password."""
+    if redacted(text) != text:
+        raise InputError(
+            "KGE-615",
+            f"{where} holds a password, which would stay in the image.",
+            cause=redacted(text),
+            fix="give it to the container when it runs; for a package index name it under network: index_url",
+        )
 
 
 def _hidden(found: re.Match[str]) -> str:

@@ -6,13 +6,15 @@ is read, the functions say. A function imports the room that does its work when 
 does not pay for proving.
 """
 
+from provision.api.candidates import Choice
 from provision.api.catalogue import check_published, draft_rows
 from provision.api.doctor import examine_host
 from provision.api.hosts import engine, probe_host, read_host
 from provision.api.images import build, image_size, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
+from provision.api.local_code import local_pins
 from provision.api.locks import lock
-from provision.api.packages import Choice, choose, local_pins, pins, read_wanted
+from provision.api.packages import choose, pins, read_wanted
 from provision.api.prepare import preparation, prepare
 from provision.api.prove import verify, verify_here
 from provision.api.records import Records, gate, gate_here, key_pair, own_key

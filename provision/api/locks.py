@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import provision.catalogue as facts
 from provision import model
+from provision.api.candidates import Choice, platform
 from provision.api.images import look_up
-from provision.api.packages import Choice, platform
 from provision.errors import BuildError
 
 if TYPE_CHECKING:

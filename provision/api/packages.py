@@ -1,40 +1,25 @@
 """The user's own packages: read from files, resolved together with the framework, and what they say of the stack."""
 
-import contextlib
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-from msgspec.structs import replace
+from typing import TYPE_CHECKING, Final
 
 import provision.catalogue as facts
 from provision import model
-from provision.errors import InputError, NoStackError
-from provision.model.wanted import LocalCode, Wanted
+from provision.api.candidates import Choice, Search
+from provision.api.local_code import local_pins
+from provision.errors import InputError
+from provision.model.wanted import Wanted
 
 if TYPE_CHECKING:
-    from provision.lock import Question, Uv, Wheel
+    from provision.lock import Uv
 
-_AMD_GLIBC: Final = "2.28"  # AMD's wheels are for manylinux_2_28; its own images have no row with their C library
-_MOST: Final = 60  # questions about stacks; each takes seconds
-_SECONDS: Final = 180.0  # for all of them
-_NO_INDEX: Final = ("KGE-621", "KGE-626")
+_NO_INDEX: Final = ("KGE-621", "KGE-626", "KGE-226")
 # Where an answer is welcome and not needed, nobody waits for an index that does not answer.
 _SOON: Final = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "0"}
-
-
-class Choice(NamedTuple):
-    """A stack that goes with what is added."""
-
-    stack: model.Stack
-    wheels: "tuple[Wheel, ...] | None" = None  # all that is installed; None: no index was asked
-    wanted: Wanted = Wanted()
-    notes: tuple[str, ...] = ()
-    tools: "tuple[Wheel, ...]" = ()  # what installs them
 
 
 def read_wanted(request: model.Request, root: Path | None = None) -> Wanted:
@@ -49,7 +34,7 @@ def read_wanted(request: model.Request, root: Path | None = None) -> Wanted:
             password, which would stay in the image.
     """
     from provision.lock import Uv, export, find_uv  # noqa: PLC0415 - 8 ms
-    from provision.redaction import refuse_passwords  # noqa: PLC0415 - as above
+    from provision.redaction import refuse_password  # noqa: PLC0415 - as above
     from provision.requirements import wanted  # noqa: PLC0415 - 25 ms
 
     if not request.packages and not request.requirements:
@@ -59,7 +44,8 @@ def read_wanted(request: model.Request, root: Path | None = None) -> Wanted:
         return export(path, extras, Uv(find_uv(shutil.which), dict(os.environ)))
 
     found = wanted(request.packages, request.requirements, root or Path.cwd(), exported)
-    refuse_passwords(model.Request(packages=tuple(one.text for one in (*found.entries, *found.constraints))))
+    for one in (*found.entries, *found.constraints):
+        refuse_password(one.source, one.text)
     return found
 
 
@@ -96,10 +82,10 @@ def choose(
     from provision.resolve.packages import prepared  # noqa: PLC0415 - 25 ms
 
     known = catalogue or facts.load()
-    asked = prepared(known, read_wanted(request)) if request.packages or request.requirements else Wanted()
+    asked = prepared(known, read_wanted(request), request) if request.packages or request.requirements else Wanted()
     for note in asked.notes:
         log(note)
-    search = _Search(known, host, request, asked, today)
+    search = Search(known, host, request, asked, today)
     search.held = tuple(held)
     if not needed and asked == Wanted():
         return Choice(resolve(known, host, request, today=today), None, asked)
@@ -111,7 +97,7 @@ def choose(
     except InputError as error:
         if needed or error.code not in _NO_INDEX:
             raise _explained(error, known) from error
-        note = f"no package index was asked, names and pins alone decided: {error.text}"
+        note = f"names and pins alone decided: {error.text}"
         return Choice(search.by_names(), None, asked, (note,))
 
 
@@ -125,255 +111,6 @@ def _explained(error: InputError, catalogue: facts.Catalogue) -> InputError:
     if met is None:
         return error
     return InputError(met.code, error.text, cause=f"{met.text}: {met.line}", fix=met.fix)
-
-
-class _Search:
-    """The search for a stack that goes with what is added."""
-
-    def __init__(
-        self,
-        catalogue: facts.Catalogue,
-        host: model.Host,
-        request: model.Request,
-        wanted: Wanted,
-        today: str | None,
-    ) -> None:
-        self._catalogue, self._host, self._request, self._wanted, self._today = catalogue, host, request, wanted, today
-        self._refused: dict[tuple[tuple[str, ...], str], str] = {}  # by packages and Python, or any Python
-        self._newest: dict[tuple[str, str], tuple[str, str]] = {}  # by backend and Python: a version, and why no newer
-        self._majors: dict[str, str] = {}  # by GPU runtime: why the GPU libraries among the packages do not fit
-        self.held: tuple[str, ...] = ()  # exact requirements that stay where everything can
-        self._fix = ""  # what to ask for instead of these
-        self._freely: dict[tuple[str, str], dict[str, str]] = {}  # by backend and Python: without a stack
-
-    def by_names(self) -> model.Stack:
-        """Return the newest stack that nothing refuses, as far as it was asked."""
-        from provision.resolve import resolve  # noqa: PLC0415 - as above
-
-        return resolve(self._catalogue, self._host, self._request, today=self._today, refusal=self._refusal)
-
-    def asking(self, uv: "Uv", log: Callable[[str], None]) -> Choice:
-        """Return the newest stack for which uv finds all that is needed."""
-        from provision.lock import ConflictError, conflict_in_short  # noqa: PLC0415 - as above
-        from provision.resolve.added import about_gpu  # noqa: PLC0415 - as above
-
-        end, reasons = time.monotonic() + _SECONDS, list[str]()
-        for _ in range(_MOST):
-            stack = self._newest_left(uv)
-            try:
-                return self._complete(stack, uv)._replace(tools=self._tools(stack, uv))
-            except ConflictError as error:
-                if self._wanted == Wanted():
-                    raise  # the stack's own packages: nothing that was asked for is to blame
-                reasons.append(conflict_in_short(error.cause))
-                python = "" if about_gpu(self._catalogue, reasons[-1]) else stack.python
-                self._refused[stack.packages, python] = reasons[-1]
-            if len(reasons) == 1:
-                log(f"{stack.summary} does not go with the packages: {reasons[0]}; asking for others")
-            if not self._newest and not self._majors:
-                self._bound(reasons[0], uv)
-            if time.monotonic() > end:
-                break
-        raise NoStackError(
-            "KGE-215",
-            "No stack that goes with the packages that were asked for was found in time.",
-            cause="; ".join(list(dict.fromkeys(reasons))[:3]),
-            fix="loosen what is named there, or name the version: --tensorflow 2.19",
-        )
-
-    def _newest_left(self, uv: "Uv") -> model.Stack:
-        """Return the newest stack that nothing refuses so far, or tell the nearest one beside what was asked for."""
-        try:
-            return self.by_names()
-        except NoStackError as error:
-            if error.code != "KGE-215":
-                raise
-            if self._fix:
-                error.fix = self._fix
-            free = replace(self._request, tensorflow=None, python=None, base=None, cuda=None, rocm=None)
-            if free != self._request:
-                other = _Search(self._catalogue, self._host, free, self._wanted, self._today)
-                with contextlib.suppress(NoStackError):
-                    nearest = other.asking(uv, lambda _: None).stack.summary
-                    error.fix = f"loosen what is named there, or take what goes with it: {nearest}"
-            raise
-
-    def _refusal(self, stack: model.Stack) -> str | None:
-        from provision.resolve.packages import conflict  # noqa: PLC0415 - as above
-
-        told = self._refused.get((stack.packages, stack.python)) or self._refused.get((stack.packages, ""))
-        told = told or self._majors.get(_major(stack))
-        if told:
-            return told
-        newest, why = self._newest.get((stack.backend, stack.python), ("", ""))
-        if newest and model.version_key(stack.framework.version) > model.version_key(newest):
-            return why
-        return conflict(self._catalogue, stack, self._wanted)
-
-    def _bound(self, why: str, uv: "Uv") -> None:
-        """Ask for the newest framework that the packages allow on each Python: nobody need ask about newer ones."""
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 4 ms
-
-        from provision.resolve import feasible  # noqa: PLC0415 - as above
-
-        first: dict[tuple[str, str], model.Stack] = {}
-        for stack in feasible(self._catalogue, self._host, self._request):
-            first.setdefault((stack.backend, stack.python), stack)
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            answers = pool.map(lambda stack: self._newest_for(stack, uv), first.values())
-            self._newest = {
-                key: (version, other or why) for key, (version, other) in zip(first, answers, strict=True) if version
-            }
-
-    def _newest_for(self, stack: model.Stack, uv: "Uv") -> tuple[str, str]:
-        """Return the newest framework for a Python; "0" and the reason where there is none."""
-        from provision.lock import ConflictError, conflict_in_short  # noqa: PLC0415 - as above
-        from provision.resolve.packages import group_of  # noqa: PLC0415 - as above
-
-        row = group_of(self._catalogue, stack.backend)
-        try:
-            return self._free(stack, uv).get(row.names[0] if row else stack.backend, ""), ""
-        except ConflictError as error:
-            return "0", conflict_in_short(error.cause)
-
-    def _free(self, stack: model.Stack, uv: "Uv") -> dict[str, str]:
-        """Return what the packages would be, by name and version, if nothing but the Python were given.
-
-        Raises:
-            ConflictError: no framework goes with them.
-        """
-        from provision.lock import ask, of_framework, parse  # noqa: PLC0415 - as above
-
-        key = (stack.backend, stack.python)
-        if key not in self._freely:
-            with _as_folders(self._wanted.local) as code:
-                question = of_framework(self._catalogue, stack, self._platform(stack), self._wanted, code)
-                self._freely[key] = {one.name: one.version for one in parse(ask(question, uv))}
-        return self._freely[key]
-
-    def _check_libraries(self, stack: model.Stack, uv: "Uv") -> None:
-        """Raise ConflictError where the GPU libraries that the packages bring along are not those of the stack."""
-        from provision.lock import ConflictError  # noqa: PLC0415 - as above
-        from provision.resolve.added import misfit  # noqa: PLC0415 - as above
-
-        if self._wanted == Wanted() or not stack.packages or stack.vendor is model.Vendor.CPU:
-            return
-        free = self._free(stack, uv)
-        if found := misfit(self._catalogue, stack, free.items()):
-            self._misfits(stack, *found)
-        if why := self._refusal(stack):
-            raise ConflictError("KGE-622", "The packages do not go with the stack.", cause=why)
-
-    def _misfits(self, stack: model.Stack, why: str, fix: str) -> None:
-        """Keep why no stack with this GPU runtime goes; the first one's next step is told."""
-        if not self._refused and not self._majors:
-            self._fix = fix
-        self._majors[_major(stack)] = why
-
-    def _check_answer(self, stack: model.Stack, kept: "Sequence[Wheel]") -> None:
-        """Raise ConflictError where what was found for a stack brings GPU libraries that are not its own."""
-        from provision.lock import ConflictError  # noqa: PLC0415 - as above
-        from provision.resolve.added import misfit  # noqa: PLC0415 - as above
-
-        what = "The packages do not go with the stack."
-        added = ((one.name, one.version) for one in kept if one.use == "added")
-        if found := misfit(self._catalogue, stack, added):
-            self._misfits(stack, *found)
-            raise ConflictError("KGE-622", what, cause=found[0])
-
-    def _complete(self, stack: model.Stack, uv: "Uv") -> Choice:
-        """Return the choice of a stack, or raise ConflictError."""
-        from provision.lock import heeded, of_stack  # noqa: PLC0415 - as above
-
-        self._check_libraries(stack, uv)
-        platform = self._platform(stack)
-        free = self._freely.get((stack.backend, stack.python), {})
-        # What was asked for does not go back to a release from before there were such GPU libraries.
-        newest = tuple(
-            f"{name}=={free[name]}" for name in sorted(self._asked()) if name in free and name != stack.backend
-        )
-        with _as_folders(self._wanted.local) as code:
-            question = of_stack(self._catalogue, stack, platform, self._wanted, code)
-            question = question._replace(constraints=(*question.constraints, *newest))
-            found = heeded(self._compiled(question, uv), self._wanted.entries) if question.requirements else ()
-        added = self._added(stack, platform, found, uv)
-        kept, notes = self._single(
-            stack, tuple(replace(one, use="added") if one.name in added else one for one in found)
-        )
-        if stack.framework_in_base:
-            asked = self._asked()
-            kept = tuple(replace(one, use="added") for one in kept if one.use == "added" or one.name in asked)
-        self._check_answer(stack, kept)
-        return Choice(stack, kept, self._wanted, notes)
-
-    def _compiled(self, question: "Question", uv: "Uv") -> "tuple[Wheel, ...]":
-        from provision.lock import ConflictError, compile_wheels  # noqa: PLC0415 - as above
-
-        if self.held:
-            with contextlib.suppress(ConflictError):
-                return compile_wheels(question._replace(constraints=(*question.constraints, *self.held)), uv)
-        return compile_wheels(question, uv)
-
-    def _added(self, stack: model.Stack, platform: str, found: "Sequence[Wheel]", uv: "Uv") -> set[str]:
-        """Return the names of what the framework does not need itself."""
-        from provision.lock import ConflictError, compile_wheels, of_stack  # noqa: PLC0415 - as above
-
-        if self._wanted == Wanted():
-            return set()
-        question = of_stack(self._catalogue, stack, platform)
-        if stack.framework_in_base:
-            version = stack.framework.version.partition("+")[0]
-            question = question._replace(requirements=(f"{stack.framework.name}=={version}",))
-        pins = tuple(f"{one.name}=={one.version}" for one in found if one.origin == "index")
-        try:
-            own = compile_wheels(question._replace(constraints=pins), uv)
-        except ConflictError:
-            return set()
-        return {one.name for one in found} - {one.name for one in own}
-
-    def _single(self, stack: model.Stack, found: "tuple[Wheel, ...]") -> "tuple[tuple[Wheel, ...], tuple[str, ...]]":
-        """Return the distributions without those that another one stands for, and a word about each of both."""
-        from provision.lock import is_source  # noqa: PLC0415 - as above
-        from provision.resolve.packages import doubles, parsed  # noqa: PLC0415 - as above
-
-        own = [one.name for one in map(parsed, stack.packages) if one]
-        gone = dict(doubles(self._catalogue, (one.name for one in found), (*own, *sorted(self._asked()))))
-        kept = tuple(one for one in found if one.name not in gone)
-        notes = [f"{kept_one} stands for {name}" for name, kept_one in gone.items() if kept_one not in own]
-        notes += [
-            f"{one.name} {one.version} is built in the image: there is no wheel" for one in kept if is_source(one)
-        ]
-        return kept, tuple(notes)
-
-    def _tools(self, stack: model.Stack, uv: "Uv") -> "tuple[Wheel, ...]":
-        """Return what installs a stack of wheels during its build: the uv of the catalogue."""
-        from provision.lock import compile_wheels, of_tools  # noqa: PLC0415 - as above
-
-        versions = {tool.id: tool.version for tool in self._catalogue.images.tools}
-        return compile_wheels(of_tools(stack, versions, self._platform(stack)), uv)
-
-    def _asked(self) -> set[str]:
-        from provision.lock import name_of  # noqa: PLC0415 - as above
-
-        return {name for one in self._wanted.entries if (name := name_of(one))}
-
-    def _platform(self, stack: model.Stack) -> str:
-        return platform(self._catalogue, stack, self._host.architecture)
-
-
-def _major(stack: model.Stack) -> str:
-    """Return the GPU runtime of a stack as packages name it: "cuda 12"; of all for the CPU the same."""
-    version = "" if stack.vendor is model.Vendor.CPU else stack.runtime.version.partition(".")[0]
-    return f"{stack.vendor} {version}".strip()
-
-
-def platform(catalogue: facts.Catalogue, stack: model.Stack, machine: str) -> str:
-    """Return uv's name of the platform of a stack's base image."""
-    from provision.lock import platform_of  # noqa: PLC0415 - as above
-
-    bases, cuda_bases = catalogue.images.bases, catalogue.images.cuda_bases
-    glibc = {row.image: row.glibc for row in bases} | {row.image: row.glibc for row in cuda_bases}
-    return platform_of(machine, glibc.get(stack.base.image, _AMD_GLIBC))
 
 
 def pins(choice: Choice) -> tuple[tuple[model.Pin, ...], dict[str, bytes]]:
@@ -390,30 +127,6 @@ def pins(choice: Choice) -> tuple[tuple[model.Pin, ...], dict[str, bytes]]:
     return (*found, *code), files
 
 
-def local_pins(wanted: Wanted) -> tuple[tuple[model.Pin, ...], dict[str, bytes]]:
-    """Return local code as what a build installs last, and its files by their path in the context."""
-    from provision.requirements import context_files, place_of  # noqa: PLC0415 - as above
-
-    files = context_files(wanted.local)
-    return tuple(_local_pin(one, place_of(one), files) for one in wanted.local), files
-
-
-def _local_pin(code: LocalCode, place: str, files: Mapping[str, bytes]) -> model.Pin:
-    """Return a pin that changes with the code."""
-    import hashlib  # noqa: PLC0415 - 1 ms
-
-    if code.kind == "file":
-        found = hashlib.sha256(files[place])
-    else:
-        found = hashlib.sha256()
-        for name, content in sorted(files.items()):
-            if name.startswith(f"{place}/"):
-                found.update(f"{name}\0{len(content)}\0".encode() + content)
-    name = code.name or place.rpartition("/")[2]
-    digest = f"sha256:{found.hexdigest()}"
-    return model.Pin(name=name, version=code.version, hashes=(digest,), origin=place, use="added")
-
-
 @contextmanager
 def _uv(network: model.Network, more: Mapping[str, str]) -> "Iterator[Uv]":
     """Yield uv as it reaches what a build reaches."""
@@ -426,20 +139,3 @@ def _uv(network: model.Network, more: Mapping[str, str]) -> "Iterator[Uv]":
         files = build_network(network, os.environ, Surroundings(folder=Path.cwd(), on_host=True)).files
         environment = network_environment(files, {**more, **os.environ}, network.ca_bundle, Path(folder))
         yield Uv(find_uv(shutil.which), environment)
-
-
-@contextmanager
-def _as_folders(local: tuple[LocalCode, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the code that uv is to ask what it needs, as requirements: a copy, since build tools write beside it."""
-    import tempfile  # noqa: PLC0415 - 1 ms
-
-    from provision.requirements import context_files, place_of  # noqa: PLC0415 - as above
-
-    asked = tuple(one for one in local if not one.told)
-    with tempfile.TemporaryDirectory() as name:
-        for place, content in context_files(asked).items():
-            path = Path(name) / place
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        extras = {one.path: f"[{','.join(one.extras)}]" if one.extras else "" for one in asked}
-        yield tuple(f"{Path(name) / place_of(one)}{extras[one.path]}" for one in asked)

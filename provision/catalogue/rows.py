@@ -235,7 +235,9 @@ class GpuPackage(Row, frozen=True):
 
     pattern: Text  # of the whole name, in canonical form
     vendor: RuntimeName
-    major: Version | None = None  # of the runtime; None: the version begins with it, or it is not told
+    major: Version | None = None  # of the runtime; None: not told by the name
+    decided: Text | None = None  # pattern of those that a stack decides itself, wherever a lock has them from
+    major_in_version: bool = False  # the distribution's version begins with that of the runtime
 
 
 class RefusedApt(Row, frozen=True):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import typer
@@ -22,6 +22,8 @@ from provision.model import SETTINGS, BuildOptions, Host, Pin, Request, Stack, V
 from provision.redaction import redacted_address, refuse_passwords
 from provision.resolve.request import check_apt, check_names, check_request
 from provision.variables import CONFIG
+
+DECIDED: Final = set(Request.__struct_fields__) - {"gpus"}  # on which GPUs it is proved is not decided by a lock
 
 
 def settings(options: StackOptions | NetworkOptions, *, as_json: bool = False) -> Settings:
@@ -125,7 +127,14 @@ class Plan(NamedTuple):
         return self.settings.tag or default_tag(self.stack)
 
 
-def plan(options: StackOptions, *, as_json: bool = False, needed: bool = False, held: Sequence[str] = ()) -> Plan:
+def plan(
+    options: StackOptions,
+    *,
+    as_json: bool = False,
+    needed: bool = False,
+    held: Sequence[str] = (),
+    locked: Request | None = None,
+) -> Plan:
     """Settle the options, get the host, and resolve the stack together with what is added to it.
 
     Args:
@@ -133,9 +142,11 @@ def plan(options: StackOptions, *, as_json: bool = False, needed: bool = False, 
         as_json: how --show-config would answer.
         needed: whether all that is installed has to be known, and so an index has to answer.
         held: exact requirements that stay where everything can.
+        locked: what a lock was asked for, which holds where nothing of it is asked for now.
     """
     found = settings(options, as_json=as_json)
-    request = check_request(found.request)
+    asked_now = any(key in DECIDED or key.startswith("user_") for key in found.origins)
+    request = check_request(found.request if asked_now or locked is None else locked)
     refuse_passwords(request)
     check_names(found.tag, found.network.registries)
     host = _host_for(request, options.host)

@@ -158,6 +158,7 @@ MEANINGS: Final = {
     "KGE-617": "A line of a requirements file cannot be used.",
     "KGE-618": "A requirements file changes the package index: the network settings do that.",
     "KGE-619": "A path in a requirements file leads out of the project's folder.",
+    "KGE-226": "A repository that a requirement names cannot be fetched with Git.",
     "KGE-216": "Local code cannot go into the build context.",
     "KGE-635": "No file on the index has a hash that stands in the requirements file.",
     "KGE-636": "The package index has no package of that name.",

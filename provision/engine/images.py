@@ -97,7 +97,8 @@ def import_archive(api: APIClient, archive: Path, tag: str, labels: Mapping[str,
 
 
 def _import(api: APIClient, archive: Path, named: Reference, labels: Mapping[str, str]) -> None:
-    query: list[tuple[str, str]] = [("fromSrc", "-"), ("repo", named.name), ("tag", named.version)]
+    # Docker takes the tag in `repo`, too; Podman ignores `tag`.
+    query: list[tuple[str, str]] = [("fromSrc", "-"), ("repo", f"{named.name}:{named.version}")]
     query += [("changes", label(key, value)) for key, value in labels.items()]
     url = f"{api.base_url}/v{api.api_version}/images/create"
     try:

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from provision.errors import InputError
 from provision.redaction import redacted
 
+_NO_REASON = r" was yanked| has no wheels with a matching"  # of releases that nobody takes: others are in conflict
 _SECONDS = 600.0
 # uv's words
 _UNREACHED = r"Failed to fetch:? `?([^\s`]+)"
+_NO_REPOSITORY = r"Failed to download and build[^`]*`([^`]+)`(?=[\s\S]*Git operation failed)"
 _NO_PACKAGE = r"(?:Because |And because |and )([A-Za-z0-9._-]+) was not found in the package registry"
 
 Run = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str, str]]
@@ -48,7 +50,7 @@ def ask(question: Question, uv: Uv) -> str:
 
     Raises:
         ConflictError: KGE-622, the packages cannot be resolved together.
-        InputError: KGE-626, a package index does not answer.
+        InputError: KGE-626, a package index does not answer; KGE-226, a repository does not.
     """
     fixed = ["--format", "pylock.toml", "--quiet", "--no-header", "--no-annotate"]
     with tempfile.TemporaryDirectory() as name:
@@ -104,7 +106,11 @@ def refused(problem: str) -> InputError:
         causes = [line.strip().removeprefix("cause: ").removeprefix("Caused by: ") for line in problem.splitlines()[1:]]
         cause = "\n".join(causes[-3:])
         what = redacted(unreached[1])
-        return InputError("KGE-626", f"{what} cannot be fetched: nothing was locked.", cause=redacted(cause), fix=fix)
+        return InputError("KGE-626", f"{what} cannot be fetched.", cause=redacted(cause), fix=fix)
+    if repository := re.search(_NO_REPOSITORY, problem):
+        fix = "check the address, the branch or tag, and that this host may read it (git ls-remote ADDRESS)"
+        cause = redacted(problem.strip().splitlines()[-1].strip())
+        return InputError("KGE-226", f"{redacted(repository[1])} cannot be fetched with Git.", cause=cause, fix=fix)
     if missing := re.search(_NO_PACKAGE, " ".join(problem.split())):
         fix = "look its name up on the index; of your own index name it: network: index_url"
         return InputError("KGE-636", f"The package index has no {missing[1]}.", cause=in_short(problem), fix=fix)
@@ -116,8 +122,9 @@ def in_short(problem: str) -> str:
     """Return uv's explanation of a conflict as one sentence, without what follows from it."""
     text = _flat(problem)
     text = re.sub(r"^.*?(?=Because )", "", text)
+    reasons = re.findall(r"(?:^B|And b)ecause (.*?), we can conclude", text)
     first, _, _ = text.partition(", we can conclude")
-    return first.removeprefix("Because ")
+    return next((one for one in reasons if not re.search(_NO_REASON, one)), first.removeprefix("Because "))
 
 
 def _flat(problem: str) -> str:

@@ -11,6 +11,7 @@ class Entry(Value):
     text: str  # as PEP 508 writes it: "numpy<2", "name @ git+https://…"
     source: str  # "requirements.txt, line 3", "--package"
     hashes: tuple[str, ...] = ()  # "sha256:…" of the files that may be installed; empty: any
+    locked: bool = False  # from a lock, which also names what nobody asked for
 
 
 class LocalCode(Value):

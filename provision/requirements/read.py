@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
 from provision.files import MIB, read_file
@@ -18,6 +19,7 @@ LIMIT: Final = 4 * MIB
 _DEEPEST: Final = 16  # includes of includes
 _NAMED = re.compile(r"^(?P<path>.*?)(\[(?P<extras>[A-Za-z0-9:._,\s-]+)\])?$", re.DOTALL)
 Export = Callable[[Path, Sequence[str]], str]  # a uv.lock with extras and groups, as a requirements file
+_NAME_END: Final = r"[^A-Za-z0-9._-]"
 
 
 def wanted(packages: Sequence[str], files: Sequence[str], root: Path, export: Export) -> Wanted:
@@ -66,9 +68,11 @@ class Reading:
         if path.name == "uv.lock":
             _content(real)  # that it is there
             marked = pyproject.marked(real.with_name("pyproject.toml"), extras) if extras else ()
-            return self._text(self._export(real, marked), real, constraint=False)
+            found = _locked(self._text(self._export(real, marked), real, constraint=False))
+            named = (replace(one, source=f"uv.lock, {re.split(_NAME_END, one.text)[0]}") for one in found.entries)
+            return replace(found, entries=tuple(named))  # the lines are those of an export that nobody sees
         if path.name == "pylock.toml" or re.fullmatch(r"pylock\.[^.]+\.toml", path.name):
-            return self._pylock(real)
+            return _locked(self._pylock(real))
         if extras:
             raise unusable(
                 source, source, "extras are of a pyproject.toml, a uv.lock or a folder", f"name {path} alone"
@@ -151,9 +155,15 @@ class Reading:
     def _to_be_asked(self, path: Path, extras: Sequence[str], source: str) -> LocalCode:
         """Return a folder whose metadata is known when it is built, and not before: uv asks its build back end."""
         if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg")):
-            cause = "it is a folder without pyproject.toml or setup.py" if path.is_dir() else "it is not there"
+            if not path.is_dir():
+                raise unreadable(f"{source}: {path} cannot be read.", "it is not there", "name a file that is there")
+            cause = "it is a folder without pyproject.toml or setup.py"
             raise unreadable(f"{source}: {path} is no project.", cause, "name the requirements file in it")
         return LocalCode(path=str(path), kind="folder", name="", extras=tuple(extras), source=source)
+
+
+def _locked(found: Wanted) -> Wanted:
+    return replace(found, entries=tuple(replace(one, locked=True) for one in found.entries))
 
 
 def _content(path: Path) -> str:

@@ -56,6 +56,6 @@ def _strange(
         row = next((one for one in catalogue.packages.gpu if re.fullmatch(one.pattern, name)), None)
         if row is None:
             continue
-        major = row.major or (version.partition(".")[0] if row.vendor == "cuda" else "")
+        major = row.major or (version.partition(".")[0] if row.major_in_version else "")
         if row.vendor != stack.vendor.value or (major and major != have):
             yield name, version, row, major

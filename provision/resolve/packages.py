@@ -1,6 +1,7 @@
 """How packages that are added go with a stack, as far as names, pins and markers tell: no index is asked."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from provision.catalogue import Catalogue, rows
-from provision.model import TITLES, Stack
+from provision.model import TITLES, Request, Stack, Vendor
 from provision.model.wanted import Entry, Wanted
 
 _LAST_PATCH: Final = "99"  # of a Python: its patch release is the base image's
@@ -32,18 +33,48 @@ def group_of(catalogue: Catalogue, name: str) -> rows.SameThing | None:
     return next((row for row in catalogue.packages.same if plain in row.names), None)
 
 
-def prepared(catalogue: Catalogue, wanted: Wanted) -> Wanted:
-    """Return what is asked for with each framework under its own name, without the extras that bring GPU libraries.
+def prepared(catalogue: Catalogue, wanted: Wanted, request: Request) -> Wanted:
+    """Return what is asked for with each framework under its own name.
 
-    A patch release that no stack has stands for its series: of `tensorflow==2.15.0` that is `==2.15.*`.
+    The extras that bring GPU libraries are left to the stack; where a framework is not the stack's own they stay, since
+    it has no others. A patch release that no stack has stands for its series: `tensorflow==2.15.0` is `==2.15.*`.
+
+    Args:
+        catalogue: names the distributions that are the same thing.
+        wanted: as it was read.
+        request: its vendor and backend say whose GPU libraries the stack has.
     """
     notes: list[str] = []
-    entries = tuple(_framework(catalogue, one, notes) for one in wanted.entries)
-    constraints = tuple(_framework(catalogue, one, notes) for one in wanted.constraints)
+    own = request.backend or _TENSORFLOW
+    bare = {row.id for row in catalogue.packages.same if row.id == own or request.vendor is Vendor.CPU}
+    asked = _undecided(catalogue, wanted.entries, notes)
+    entries = tuple(_framework(catalogue, one, bare, notes) for one in asked)
+    constraints = tuple(_framework(catalogue, one, bare, notes) for one in wanted.constraints)
     return replace(wanted, entries=entries, constraints=constraints, notes=(*wanted.notes, *dict.fromkeys(notes)))
 
 
-def _framework(catalogue: Catalogue, entry: Entry, notes: list[str]) -> Entry:
+def _undecided(catalogue: Catalogue, entries: Iterable[Entry], notes: list[str]) -> list[Entry]:
+    """Return entries without the GPU libraries that a lock names: a stack has its own.
+
+    What needs others brings them back when all is resolved together, and is judged then.
+    """
+    kept, left = list[Entry](), list[str]()
+    for one in entries:
+        found = parsed(one.text) if one.locked else None
+        name = canonicalize_name(found.name) if found else ""
+        rows_of = (row for row in catalogue.packages.gpu if row.decided and re.fullmatch(row.pattern, name))
+        if any(re.fullmatch(str(row.decided), name) for row in rows_of):
+            left.append(name)
+        else:
+            kept.append(one)
+    if left:
+        more = f" and {len(left) - 1} more such packages" if len(left) > 1 else ""
+        notes.append(f"{left[0]}{more} of the lock are left out: the stack decides about GPU libraries")
+    return kept
+
+
+def _framework(catalogue: Catalogue, entry: Entry, bare: Container[str], notes: list[str]) -> Entry:
+    """Return an entry with its framework under its own name; without the extras of those in `bare`."""
     found = parsed(entry.text)
     row = group_of(catalogue, found.name) if found else None
     if found is None or row is None or not row.framework:
@@ -52,7 +83,8 @@ def _framework(catalogue: Catalogue, entry: Entry, notes: list[str]) -> Entry:
         notes.append(f"{entry.source}: {found.name} comes with the stack, not from its address")
         return replace(entry, text=row.names[0], hashes=())
     specifier = "" if "nightly" in found.name else str(_relaxed(catalogue, row, found, entry, notes))
-    kept = sorted(extra for extra in found.extras if canonicalize_name(extra) not in row.extras)
+    without = row.extras if row.id in bare else ()
+    kept = sorted(extra for extra in found.extras if canonicalize_name(extra) not in without)
     if len(kept) < len(found.extras):
         dropped = ", ".join(sorted(found.extras - set(kept)))
         notes.append(f"{entry.source}: the GPU libraries of {found.name}[{dropped}] are those of the stack")

@@ -1,8 +1,10 @@
 """Images built by Podman's own builder, through its socket."""
 
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +67,18 @@ def test_a_step_that_fails_is_named_with_its_lines(there: Engine, base: str, nam
     assert caught.value.text.startswith("making the user's account failed: step [2 2/2]")
     assert any("no-such-option" in line for line in caught.value.said)
     assert there.image(name) is None
+
+
+def test_a_base_is_imported(there: Engine, tmp_path: Path, name: str) -> None:
+    """Podman ignores the parameter for the tag, and would name it latest."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hosts").touch()
+    with tarfile.open(tmp_path / "base.tar", "w") as archive:
+        archive.add(tmp_path / "etc", "etc")
+    made = there.import_image(str(tmp_path / "base.tar"), name, {"a": "b"})
+    assert made.labels == {"a": "b"}
+    assert there.image(name) == made
+    left = subprocess.run(
+        ["podman", "images", "--format", "{{.Repository}}"], capture_output=True, text=True, check=True
+    )
+    assert "kgpu-env-import" not in left.stdout

@@ -25,6 +25,8 @@ ALLOWED = {
     "report/tools.py": "each vendor's own tools, whose words a support archive keeps",
     "emit/quick_check.py": "runs without this package; `check_script` writes the table's names into it",
     "records/environment.py": "the same list as the workload's, which runs without this package",
+    "resolve/draft.py": "names of NVIDIA's wheels, which the metadata of a release pins; no other maker's are on PyPI",
+    "resolve/freshness.py": "names of NVIDIA's wheels, and AMD's meta package on its own index",
     "resolve/nvidia.py": "NVIDIA's facts and rules",
     "resolve/nvidia_require.py": "NVIDIA's own",
     "resolve/image_check.py": "the conditions of NVIDIA's images",

@@ -10,7 +10,7 @@ from provision.catalogue import Catalogue
 from provision.cli import options as o
 from provision.cli.documents import DriftDocument
 from provision.cli.output import log, print_json, print_result, write_files
-from provision.cli.planning import Plan, catalogue_of, log_warnings, plan, settings
+from provision.cli.planning import DECIDED, Plan, catalogue_of, log_warnings, plan, settings
 from provision.errors import InputError, UsageError
 from provision.model import SETTINGS, Host, Request
 from provision.resolve.request import check_names, check_request
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Check = Annotated[bool, typer.Option("--check", help="Tell what has changed since the lock was written, and stop.")]
 Upgrade = Annotated[bool, typer.Option("--upgrade", help="Take the newest of everything, also of what is locked.")]
-
-_REQUEST = set(Request.__struct_fields__) - {"gpus"}  # on which GPUs it is proved is not decided by a lock
 
 
 def lock(
@@ -35,13 +33,15 @@ def lock(
     """Write kgpu.lock: the base by digest, every package by hash.
 
     The packages are in pylock.toml beside it. kgpu-env build --locked builds exactly that, uv pip sync pylock.toml
-    installs the same. What is locked stays where it can, unless it is to be upgraded.
+    installs the same. What is locked stays where it can, unless it is to be upgraded. --check and --upgrade without
+    other options ask for what the lock was asked for.
     """
     from provision.lock import LOCK_FILE, files_of, read_lock  # noqa: PLC0415 - 8 ms
 
     path = Path(LOCK_FILE)
     old = read_lock(path) if check or (path.exists() and not upgrade) else None
-    now = lock_now(stack, as_json=as_json, held=None if check else old)
+    asked = _asked_before(path) if check or upgrade else None
+    now = lock_now(stack, as_json=as_json, held=None if check else old, locked=asked)
     if check and old:
         _report(path, old, now, as_json=as_json)
         return
@@ -54,10 +54,19 @@ def lock(
         print_result(now.stack.summary)
 
 
-def lock_now(stack: o.StackOptions, *, as_json: bool, held: "Lock | None" = None) -> "Lock":
-    """Return what would be locked now; the versions of another lock stay where they can."""
+def lock_now(
+    stack: o.StackOptions, *, as_json: bool, held: "Lock | None" = None, locked: Request | None = None
+) -> "Lock":
+    """Return what would be locked now.
+
+    Args:
+        stack: the options.
+        as_json: how --show-config would answer.
+        held: a lock whose versions stay where they can.
+        locked: what a lock was asked for, which holds where no option asks for anything.
+    """
     pins = [f"{one.name}=={one.version}" for one in (held.wheels if held else ()) if one.origin == "index"]
-    found = plan(stack, as_json=as_json, needed=True, held=pins)
+    found = plan(stack, as_json=as_json, needed=True, held=pins, locked=locked)
     log_warnings(found.stack)
     return api.lock(
         found.choice or api.Choice(found.stack),
@@ -66,6 +75,16 @@ def lock_now(stack: o.StackOptions, *, as_json: bool, held: "Lock | None" = None
         catalogue=found.catalogue,
         log=lambda text: log(f"note      {text}"),
     )
+
+
+def _asked_before(path: Path) -> Request | None:
+    """Return what a lock was asked for, or None where there is none that can be read: an upgrade makes another."""
+    from provision.lock import read_lock  # noqa: PLC0415 - 8 ms
+
+    try:
+        return read_lock(path).request
+    except InputError:
+        return None
 
 
 def _is_unedited(catalogue: Catalogue, path: Path) -> bool:
@@ -132,5 +151,5 @@ def locked_plan(options: o.StackOptions, *, as_json: bool) -> Plan:
 
 def _choices(options: o.StackOptions) -> dict[str, object]:
     """Return the flags that decide what is in an image, with their values."""
-    settled = {SETTINGS[name].option.flag: one for name, one in options.settings.items() if name in _REQUEST}
+    settled = {SETTINGS[name].option.flag: one for name, one in options.settings.items() if name in DECIDED}
     return {"--vendor": options.vendor, "--host": options.host, **settled}

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def outdated(*, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Tell what is newer than what is locked.
 
-    lock --upgrade takes it; nothing is written here.
+    lock --upgrade takes it; nothing is written here. Without options it asks for what the lock was asked for.
     """
     from provision.lock import LOCK_FILE, drifts, read_lock  # noqa: PLC0415 - 8 ms
 
     path = Path(LOCK_FILE)
     old = read_lock(path)
-    found = drifts(old, lock_now(stack, as_json=as_json))
+    found = drifts(old, lock_now(stack, as_json=as_json, locked=old.request))
     if as_json:
         rows = tuple(Outdated(kind=one.kind, what=one.what, locked=one.locked, now=one.now) for one in found)
         print_json(OutdatedDocument(lock=str(path), changes=rows))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -31,9 +31,12 @@ class Index:
 
     def __init__(self, newest: str, gone: str = "") -> None:
         self.newest, self.gone, self.asked = newest, gone, 0
+        self.held: list[str] = []  # the constraints of the last question about what is added
 
     def __call__(self, command: Sequence[str], _: Mapping[str, str]) -> tuple[int, str, str]:
         self.asked += 1
+        if "--constraints" in command and "picky" in Path(command[3]).read_text():
+            self.held = Path(command[command.index("--constraints") + 1]).read_text().split()
         if self.gone:
             return 1, "", f"error: Request failed\n  cause: Failed to fetch: `{self.gone}`\n  cause: dns error"
         lines = Path(command[3]).read_text().split()
@@ -90,6 +93,13 @@ def test_the_newest_that_both_allow_is_taken_with_few_questions(index: Index) ->
     assert index.asked <= 12
 
 
+def test_what_is_added_does_not_go_back_to_a_release_that_names_no_framework(index: Index) -> None:
+    """A tf_keras from before it named its TensorFlow goes with each by its metadata, and starts with none of today."""
+    index.newest = "2.21.0"
+    api.choose(HOST, cpu(packages=("picky<2",)), needed=True)
+    assert "picky==1.0" in index.held
+
+
 def test_where_nothing_goes_the_nearest_is_told(index: Index) -> None:
     with pytest.raises(NoStackError) as caught:
         api.choose(HOST, cpu(packages=("picky",), tensorflow="2.21"), needed=True)
@@ -135,7 +145,32 @@ def test_an_older_python_is_taken_where_the_project_asks_for_it(index: Index, tm
     ],
 )
 def test_a_framework_goes_by_one_name(facts: Catalogue, text: str, then: str) -> None:
-    assert prepared(facts, wanted(text)).entries[0].text == then
+    assert prepared(facts, wanted(text), cpu()).entries[0].text == then
+
+
+@pytest.mark.parametrize(("backend", "then"), [(None, "jax[cuda12]"), ("jax", "jax")])
+def test_a_framework_beside_the_stacks_own_brings_its_gpu_libraries(
+    facts: Catalogue, backend: Literal["jax"] | None, then: str
+) -> None:
+    asked = Request(vendor=Vendor.CUDA, backend=backend)
+    assert prepared(facts, wanted("jax[cuda12]"), asked).entries[0].text == then
+    assert prepared(facts, wanted("tensorflow[and-cuda]"), Request()).entries[0].text == "tensorflow"
+
+
+def test_gpu_libraries_that_only_a_lock_names_are_the_stacks(facts: Catalogue) -> None:
+    names = (
+        "nvidia-cudnn-cu12==9.28",
+        "cupy-cuda12x==13.4",
+        "nvidia-cublas==13.1",
+        "numpy==2.2",
+        "jax-cuda12-plugin==0.8",
+    )
+    found = prepared(
+        facts, Wanted(entries=tuple(Entry(text=one, source="uv.lock", locked=True) for one in names)), cpu()
+    )
+    assert [one.text for one in found.entries] == ["cupy-cuda12x==13.4", "numpy==2.2"]
+    assert found.notes[0].startswith("nvidia-cudnn-cu12 and 2 more such packages of the lock are left out")
+    assert prepared(facts, wanted(*names), cpu()).notes == ()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +186,7 @@ def test_a_framework_goes_by_one_name(facts: Catalogue, text: str, then: str) ->
 )
 def test_names_and_pins_tell_without_an_index(facts: Catalogue, text: str, fits: bool) -> None:  # noqa: FBT001 - a parameter
     stack = api.resolve(HOST, cpu())
-    assert (conflict(facts, stack, prepared(facts, wanted(text))) is None) is fits
+    assert (conflict(facts, stack, prepared(facts, wanted(text), cpu())) is None) is fits
 
 
 def test_of_the_same_thing_one_is_kept(facts: Catalogue) -> None:

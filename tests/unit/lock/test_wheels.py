@@ -14,6 +14,7 @@ from provision.lock import (
     Wheel,
     WheelFile,
     compile_wheels,
+    conflict_in_short,
     heeded,
     network_environment,
     of_framework,
@@ -126,6 +127,17 @@ def test_packages_that_contradict_each_other_are_an_input_error() -> None:
     assert (caught.value.code, caught.value.cause) == ("KGE-622", "no solution found")
 
 
+def test_of_a_conflict_the_part_is_told_that_somebody_can_change() -> None:
+    words = """error: No solution found when resolving dependencies
+      cause: Because jax[cuda12]==0.2.23 was yanked (reason: Install command errors) and jax[cuda12]==0.3.18 was yanked
+             (reason: none), we can conclude that jax[cuda12]>=0.2.23 needs cudnn. And because jax==0.10.2 depends on
+             nvidia-cudnn-cu12>=9.8 and you require nvidia-cudnn-cu12==9.3.0.75, we can conclude that your requirements
+             are unsatisfiable."""
+    told = "jax==0.10.2 depends on nvidia-cudnn-cu12>=9.8 and you require nvidia-cudnn-cu12==9.3.0.75"
+    assert conflict_in_short(words) == told
+    assert conflict_in_short("Because a was yanked, we can conclude that b. So c.") == "a was yanked"
+
+
 def test_a_name_that_no_index_has_is_told_as_such() -> None:
     words = (
         "error: No solution found when resolving dependencies\n  cause: Because pandaz was not found in the package\n"
@@ -134,6 +146,20 @@ def test_a_name_that_no_index_has_is_told_as_such() -> None:
     with pytest.raises(InputError) as caught:
         compile_wheels(ask(stack()), uv(code=1, problem=words))
     assert (caught.value.code, caught.value.text) == ("KGE-636", "The package index has no pandaz.")
+
+
+def test_a_repository_that_cannot_be_read_is_no_contradiction() -> None:
+    words = (
+        "error: Failed to download and build `six @ git+https://me:hush@host.example/six@v1`\n"
+        "  cause: Git operation failed\n  cause: failed to fetch branch or tag `v1`\n"
+        "  cause: process didn't exit successfully: `git fetch` (exit status: 128)\n--- stderr\n"
+        "fatal: unable to access 'https://host.example/six/': Could not resolve host: host.example\n"
+    )
+    with pytest.raises(InputError) as caught:
+        compile_wheels(ask(stack()), uv(code=1, problem=words))
+    told = "six @ git+https://***@host.example/six@v1 cannot be fetched with Git."
+    assert (caught.value.code, caught.value.text) == ("KGE-226", told)
+    assert caught.value.cause.startswith("fatal: unable to access")
 
 
 def test_an_index_that_does_not_answer_is_no_contradiction() -> None:

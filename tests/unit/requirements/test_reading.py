@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from provision import api
 from provision.errors import InputError
+from provision.model import Request
 from provision.model.wanted import Wanted
 from provision.requirements import context_files, found_in, read, wanted
 
@@ -105,6 +107,23 @@ def test_what_cannot_be_used_is_told_with_the_next_step(tmp_path: Path, line: st
     assert "hidden" not in f"{caught.value.text}{caught.value.cause}{caught.value.fix}"
 
 
+def test_a_password_is_told_by_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("numpy\nsix @ https://me:hush@host.example/six.whl\n")
+    with pytest.raises(InputError) as caught:
+        api.read_wanted(Request(requirements=(str(file),)), tmp_path)
+    assert caught.value.code == "KGE-615"
+    assert caught.value.text.startswith("requirements.txt, line 2 holds a password")
+    assert "hush" not in f"{caught.value.text} {caught.value.cause} {caught.value.fix}"
+
+
+def test_a_wheel_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        reading(tmp_path, "./dist/x.whl\n")
+    assert (caught.value.code, caught.value.cause) == ("KGE-616", "it is not there")
+    assert caught.value.fix == "name a file that is there"
+
+
 def test_a_link_that_leads_out_of_the_folder_is_seen(tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
@@ -176,7 +195,8 @@ wheels = [{{ url = "https://host.example/six-1.16.0-py3-none-any.whl", hashes = 
 """
     found = reading(tmp_path, "", "pylock.toml", pylock__toml=text)
     assert texts(found) == ['six==1.16.0 ; sys_platform == "linux"']
-    assert found.entries[0].hashes == (ONE,)
+    assert (found.entries[0].hashes, found.entries[0].locked) == ((ONE,), True)
+    assert found.entries[0].source == "pylock.toml, six"
 
 
 def test_code_goes_into_the_context_without_what_is_ignored(tmp_path: Path) -> None:
@@ -229,4 +249,5 @@ def test_a_uv_lock_is_read_by_uv(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     found = read(f"{tmp_path / 'uv.lock'}[train,dev]", tmp_path, export)
     assert asked == [("uv.lock", "train", "group:dev")]
-    assert found.entries[0].hashes == (ONE,)
+    assert (found.entries[0].hashes, found.entries[0].locked) == ((ONE,), True)
+    assert found.entries[0].source == "uv.lock, six"
