@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from provision.cli.output import PROGRESS
+from provision.cli.output import Progress as ProgressName
 from provision.cli.parsers import flag, minutes, one_of, seconds
 from provision.cli.spread import Flags, Options
 from provision.model import LEVELS, TITLES
@@ -77,6 +79,23 @@ Key = Annotated[
         help="The private key that signs the record (kgpu-env key); by default this node's own.",
     ),
 ]
+
+
+class TalkOptions(Options):
+    """What long work says of itself on stderr; `output.settle_talk` reads it before the command runs."""
+
+    progress: Annotated[
+        ProgressName,
+        typer.Option(
+            parser=one_of("way to show progress", PROGRESS),
+            metavar="|".join(PROGRESS),
+            help="How long work shows itself: a living line on terminals, lines, JSON lines, or not at all.",
+            show_default=True,
+        ),
+    ] = "auto"
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say also what needs no action.")] = False
+    timings: Annotated[bool, typer.Option("--timings", help="Print at the end how long each step took.")] = False
 
 
 class StackOptions(Options):

@@ -16,7 +16,7 @@ from provision.catalogue import Catalogue
 from provision.cli.context import load_catalogue, this_host
 from provision.cli.documents import ConfigDocument, Option
 from provision.cli.options import NetworkOptions, StackOptions
-from provision.cli.output import log, print_json, print_result
+from provision.cli.output import log, print_json, print_result, warn
 from provision.config import Project, Settings, nearest_project, read_project, settle
 from provision.model import SETTINGS, BuildOptions, Host, Pin, Request, Stack, Vendor
 from provision.redaction import redacted_address, refuse_passwords
@@ -167,4 +167,4 @@ def _host_for(request: Request, path: Path | None) -> Host:
 def log_warnings(stack: Stack) -> None:
     """Print the stack's warnings on stderr."""
     for warning in stack.warnings:
-        log(f"warning   {warning.text}")
+        warn(f"warning   {warning.text}")

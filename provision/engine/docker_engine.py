@@ -11,7 +11,20 @@ from provision.engine import buildkit_build, container, images, interactive, pod
 from provision.engine.connection import Endpoint, config_folder
 from provision.engine.describe import describe, need_builder
 from provision.engine.logins import Login, stored_login
-from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, OnOutput, Ran, Run, Streams
+from provision.engine.protocol import (
+    Access,
+    BuildStep,
+    Built,
+    Context,
+    Engine,
+    Image,
+    Job,
+    OnOutput,
+    Ran,
+    Run,
+    Streams,
+    Transfer,
+)
 from provision.engine.sdk import answering, open_client
 from provision.errors import EngineError
 from provision.model.reference import parse_reference
@@ -63,12 +76,12 @@ class DockerEngine:
         with answering(self._address):
             images.forget(self._api, reference)
 
-    def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
+    def pull(self, reference: str, on_progress: Callable[[Transfer], None]) -> Image:
         """Fetch an image. Raises BuildError KGE-402 with the registry's answer."""
         with answering(self._address):
             return images.pull(self._api, reference, self._login(reference), on_progress)
 
-    def push(self, reference: str, on_progress: Callable[[str], None]) -> None:
+    def push(self, reference: str, on_progress: Callable[[Transfer], None]) -> None:
         """Send a tagged image to its registry. Raises BuildError KGE-404."""
         with answering(self._address):
             images.push(self._api, reference, self._login(reference), on_progress)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from provision.catalogue import Catalogue
-from provision.engine.base_image import provide_base
+from provision.engine.base_image import moving, provide_base
 from provision.engine.describe import need_builder
 from provision.engine.network import BuildNetwork
 from provision.engine.protocol import BuildStep, Built, Context, Engine, Image
@@ -54,7 +54,7 @@ def build_stack_image(
     if order.max_size:
         parse_size(order.max_size)  # before an hour's work
     need_builder(engine.describe())  # before a base is fetched or made
-    base, local = provide_base(engine, order.stack, order.registries, say)
+    base, local = provide_base(engine, order.stack, order.registries, say, on_step)
     uv = order.uv
     files = order.network.files | order.context | ({UV: b""} if uv else {})
     plan = render(
@@ -73,7 +73,8 @@ def build_stack_image(
     built = engine.build(context, tag, on_step, order.network.arguments)
     _check_size(engine, order, tag, built, before)
     if order.push:
-        engine.push(tag, say)
+        with moving(f"pushing {tag}", on_step) as told:
+            engine.push(tag, told)
     return BuildResult(
         image_id=built.image_id,
         tag=tag,

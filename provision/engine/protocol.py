@@ -31,6 +31,16 @@ class BuildStep(Value):
     seconds: float = 0.0
     log: str = ""  # output that arrived with this report
     error: str = ""
+    done_bytes: int = 0  # of what it fetches, as the engine or an installer tells; an installer counts whole files
+    total_bytes: int = 0  # of what is known by now; 0: nothing is told
+
+
+class Transfer(Value):
+    """How far a pull or a push is."""
+
+    text: str  # the engine's own words about one layer
+    done_bytes: int = 0  # of the layers that have begun
+    total_bytes: int = 0
 
 
 class Built(Value):
@@ -123,10 +133,10 @@ class Engine(Protocol):
     def remove(self, reference: str) -> None:
         """Remove a name of an image and, when it was its only one, the image."""
 
-    def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
+    def pull(self, reference: str, on_progress: Callable[[Transfer], None]) -> Image:
         """Fetch an image. Raises BuildError naming the registry's answer."""
 
-    def push(self, reference: str, on_progress: Callable[[str], None]) -> None:
+    def push(self, reference: str, on_progress: Callable[[Transfer], None]) -> None:
         """Send a tagged image to its registry. Raises BuildError."""
 
     def build(

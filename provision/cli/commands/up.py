@@ -17,6 +17,7 @@ def up(
     stack: o.StackOptions,
     proof: o.ProofOptions,
     reports: o.ReportOptions,
+    talk: o.TalkOptions,  # noqa: ARG001 - read before the command runs
     as_json: o.Json = False,
 ) -> None:
     """Probe, resolve, render, build and verify."""
