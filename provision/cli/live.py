@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from provision.cli.context import is_terminal
-from provision.cli.output import Talk, log, say, warn
+from provision.cli.output import Talk, detail, log, say, warn
 from provision.cli.sanitize import plain
 from provision.cli.streams import talk
 from provision.compat import Self
@@ -79,6 +79,11 @@ class Live:
         """Talk, as `output.log`, without disturbing the living line; a warning is told to those who want quiet too."""
         with self._lock:
             self._line(text, (warn if text.startswith("warning") else log))
+
+    def detail(self, text: str) -> None:
+        """Talk about what needs no action, for those who want it."""
+        with self._lock:
+            self._line(text, detail)
 
     def _step(self, event: Event) -> None:
         """Take a report about a step that runs beside others."""

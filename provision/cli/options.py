@@ -123,6 +123,8 @@ class BuildOptions(Options):
     """From what a build takes the environment, and where its image goes."""
 
     push: Push = False
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, whatever was built before.")] = False
+    pull: Annotated[bool, typer.Option("--pull", help="Fetch the base image again, though it is here.")] = False
     locked: Locked = False
 
 

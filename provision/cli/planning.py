@@ -112,7 +112,8 @@ class Plan(NamedTuple):
     def options(self) -> BuildOptions:
         """What is put into the image beside the stack, its name, and how its build reaches what it needs."""
         settled = self.settings
-        chosen = {name: settled.values[name] for name in ("tag", "cache", "max_size") if name in settled.values}
+        names = ("tag", "cache", "cache_from", "max_size")
+        chosen = {name: settled.values[name] for name in names if name in settled.values}
         return BuildOptions(
             request=self.request, network=settled.network, pins=self.pins, context=dict(self.context), **chosen
         )
@@ -137,7 +138,7 @@ def plan(options: StackOptions, *, as_json: bool = False, needed: bool = False, 
     found = settings(options, as_json=as_json)
     request = check_request(found.request)
     refuse_passwords(request)
-    check_names(found.tag, found.network.registries)
+    check_names(found.tag, found.network.registries, found.values.get("cache_from", ()))
     host = _host_for(request, options.host)
     catalogue = load_catalogue(found.catalogue)
     check_apt(catalogue, request.apt)

@@ -13,14 +13,24 @@ from provision.model.reference import rewrite
 LOCAL_PREFIX = "kgpu-env/base:debian-"
 
 
-def provide_base(
+def provide_base(  # noqa: PLR0913 - the last is for who asks for it
     engine: Engine,
     stack: Stack,
     registries: Mapping[str, str],
     say: Callable[[str], None],
     on_step: Callable[[BuildStep], None],
+    *,
+    again: bool = False,
 ) -> tuple[str, bool]:
     """Return the reference to build from, and whether it is a base made on this machine.
+
+    Args:
+        engine: gets the base.
+        stack: names it.
+        registries: mirrors, by the registry that they stand for.
+        say: gets a line of text about what is used in its place.
+        on_step: hears how far a pull is.
+        again: it is pulled though it is here; one that cannot be is an error then.
 
     Raises:
         BuildError: KGE-402, the registry does not give the image and it cannot be made here; or what
@@ -28,17 +38,17 @@ def provide_base(
     """
     reference = stack.base.image if stack.base.digest is None else f"{stack.base.image}@{stack.base.digest}"
     wanted = rewrite(reference, registries)
-    if engine.image(wanted):
+    if not again and engine.image(wanted):
         return wanted, False
     local = f"{LOCAL_PREFIX}{stack.local_base}"
-    if stack.local_base and engine.image(local):
+    if not again and stack.local_base and engine.image(local):
         say(f"{wanted} is not here; building on {local}, which was made on this machine")
         return local, True
     try:
         with moving(f"pulling {wanted}", on_step) as told:
             engine.pull(wanted, told)
     except BuildError as error:
-        if not stack.local_base or error.code != "KGE-402":
+        if again or not stack.local_base or error.code != "KGE-402":
             raise
         say(f"{wanted} cannot be pulled ({error.cause}); making an equal base from this machine's apt sources")
         with moving(f"making {local}", on_step) as told:

@@ -162,6 +162,11 @@ class Step:
         return tuple(self.tail) + ((self.rest,) if self.rest else ())
 
 
+def is_cache(name: str) -> bool:
+    """Tell whether a step only looks for a cache: BuildKit goes on without one."""
+    return name.startswith("importing cache manifest from ")
+
+
 class Progress:
     """Collects the messages of one build."""
 
@@ -203,8 +208,11 @@ class Progress:
 
     @property
     def failed(self) -> Step | None:
-        """The step that failed, or None. A step that only ended because another failed is not it."""
-        bad = [step for step in self._steps.values() if step.vertex.error]
+        """The step that failed, or None.
+
+        A step that only ended because another failed is not it, nor is a cache that is not to be had.
+        """
+        bad = [step for step in self._steps.values() if step.vertex.error and not is_cache(step.vertex.name)]
         own = [step for step in bad if "context canceled" not in step.vertex.error]
         return next(iter(own or bad), None)
 

@@ -14,6 +14,7 @@ from provision.engine.protocol import BuildStep, Built, Context, Engine, Image
 from provision.errors import BuildError
 from provision.model import BuildResult, Pin, Request, Stack
 from provision.model.base import Value
+from provision.model.reference import rewrite
 from provision.model.request import WheelCache
 from provision.model.size import parse_size
 from provision.render import render
@@ -33,6 +34,9 @@ class BuildOrder(Value):
     context: dict[str, bytes] = msgspec.field(default_factory=dict)  # the same
     uv: Path | None = None  # the program; None: the Dockerfile fetches it itself
     cache: WheelCache = "layer"
+    cache_from: tuple[str, ...] = ()
+    no_cache: bool = False
+    pull: bool = False  # the base is fetched again, though the engine has it
     max_size: str | None = None
 
 
@@ -53,8 +57,11 @@ def build_stack_image(
     begun = time.monotonic()
     if order.max_size:
         parse_size(order.max_size)  # before an hour's work
-    need_builder(engine.describe())  # before a base is fetched or made
-    base, local = provide_base(engine, order.stack, order.registries, say, on_step)
+    builder = engine.describe()
+    need_builder(builder)  # before a base is fetched or made
+    if builder.name == "podman" and order.cache_from:
+        say("--cache-from is not used: Podman's builder knows no inline cache")
+    base, local = provide_base(engine, order.stack, order.registries, say, on_step, again=order.pull)
     uv = order.uv
     files = order.network.files | order.context | ({UV: b""} if uv else {})
     plan = render(
@@ -68,7 +75,14 @@ def build_stack_image(
     )
     tag = order.tag or plan.tag
     own = {name: content for name, content in plan.files.items() if name != UV}
-    context = Context(files=own, programs={UV: uv} if uv else {}, host_network=order.network.host_network)
+    context = Context(
+        files=own,
+        programs={UV: uv} if uv else {},
+        host_network=order.network.host_network,
+        cache_from=tuple(rewrite(one, order.registries) for one in order.cache_from),
+        inline_cache=order.push,  # for the next build, wherever it runs: --cache-from TAG
+        no_cache=order.no_cache,
+    )
     before = engine.image(tag)
     built = engine.build(context, tag, on_step, order.network.arguments)
     _check_size(engine, order, tag, built, before)

@@ -20,6 +20,9 @@ class Context(Value):
     files: dict[str, bytes]  # always has "Dockerfile"
     host_network: bool = False  # its steps share the engine's own loopback
     programs: dict[str, Path] = msgspec.field(default_factory=dict)  # files of this host that the build runs
+    cache_from: tuple[str, ...] = ()  # images whose inline caches are looked into; absent ones change nothing
+    inline_cache: bool = False  # the image carries what a later build needs to use it so
+    no_cache: bool = False  # every step runs
 
 
 class BuildStep(Value):

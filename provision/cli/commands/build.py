@@ -39,7 +39,7 @@ def plan_to_build(options: o.BuildOptions, stack: o.StackOptions, *, as_json: bo
 
 def build_with_progress(found: Plan, options: o.BuildOptions, engine: Engine | None = None) -> BuildResult:
     """Build what was planned, with progress on stderr; `engine` is by default the first that answers."""
-    wanted = replace(found.options, push=options.push)
+    wanted = replace(found.options, push=options.push, no_cache=options.no_cache, pull=options.pull)
     with Live("Build") as live:
 
         def on_step(step: BuildStep) -> None:
@@ -53,6 +53,7 @@ def build_with_progress(found: Plan, options: o.BuildOptions, engine: Engine | N
             engine=engine,
             catalogue=found.catalogue,
             log=live.log,
+            detail=live.detail,
             on_step=on_step,
         )
     log(f"Build     {_summary(result)}")

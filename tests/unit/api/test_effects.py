@@ -11,7 +11,7 @@ import provision.engine.debian_base  # noqa: F401 - now: under the guard its ann
 from provision import api, model
 from provision.api.prove import of_this_machine
 from provision.engine.protocol import BuildStep, Built, Context, Image, OnOutput, Ran, Run
-from provision.errors import BuildError, EngineError, NoStackError, UsageError
+from provision.errors import BuildError, EngineError, InputError, NoStackError, UsageError
 from provision.model import BuildOptions, Check, Finding, Gpu, Host, Proof, Request, Severity, Status, Vendor, Verdict
 from provision.prove import VerifyRequest
 from provision.records import Kept, load, statement
@@ -72,6 +72,35 @@ def test_a_build_is_told_and_nothing_is_printed(capfd: pytest.CaptureFixture[str
     assert [step.name for step in steps] == ["RUN true"]
     assert engine.closed is False  # it belongs to the caller
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_a_build_is_told_of_caches_reaches_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = words(image())
+    pulled: list[str] = []
+    engine.pull = lambda name, _: pulled.append(name)
+    engine.push = lambda _, __: None
+    network = model.Network(registries={"docker.io": "mirror.example"})
+    options = msgspec.structs.replace(
+        CPU, cache_from=("team/x:1", "r.example/y"), no_cache=True, pull=True, push=True, network=network
+    )
+    told: list[str] = []
+    monkeypatch.setenv("BUILDX_BUILDER", "theirs")
+    stack = api.resolve(Host(), CPU.request)
+    api.build(stack, options, engine=engine, log=told.append)
+    context = engine.contexts[0]
+    assert context.cache_from == ("mirror.example/team/x:1", "r.example/y")
+    assert (context.no_cache, context.inline_cache) == (True, True)
+    assert len(pulled) == 1  # though it is there
+    assert told[:1] == ["BUILDX_BUILDER is set and is not used: the engine's own BuildKit builds"]
+    api.build(stack, CPU, engine=engine)
+    assert (engine.contexts[1].cache_from, engine.contexts[1].inline_cache, len(pulled)) == ((), False, 1)
+
+
+def test_a_cache_that_is_no_image_is_refused_before_the_engine_is_asked() -> None:
+    engine = words(image())
+    with pytest.raises(InputError, match="cache 'A B'"):
+        api.build(api.resolve(Host(), CPU.request), msgspec.structs.replace(CPU, cache_from=("A B",)), engine=engine)
+    assert engine.contexts == []
 
 
 def test_an_engine_that_was_connected_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
