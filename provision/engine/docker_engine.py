@@ -7,7 +7,7 @@ from pathlib import Path
 from docker import APIClient
 
 from provision import model
-from provision.engine import buildkit_build, container, images, interactive, podman_build
+from provision.engine import buildkit_build, container, images, interactive, own_images, podman_build
 from provision.engine.connection import Endpoint, config_folder
 from provision.engine.describe import describe, need_builder
 from provision.engine.logins import Login, stored_login
@@ -20,6 +20,7 @@ from provision.engine.protocol import (
     Image,
     Job,
     OnOutput,
+    OwnImage,
     Ran,
     Run,
     Streams,
@@ -75,6 +76,16 @@ class DockerEngine:
         """Remove a name of an image and, when it was its only one, the image."""
         with answering(self._address):
             images.forget(self._api, reference)
+
+    def own_images(self) -> tuple[OwnImage, ...]:
+        """Return the images that this program built, the oldest first."""
+        with answering(self._address):
+            return own_images.own_images(self._api)
+
+    def discard(self, image: OwnImage) -> str:
+        """Remove an image with all its names; return why the engine keeps it, or ""."""
+        with answering(self._address):
+            return own_images.discard(self._api, image)
 
     def pull(self, reference: str, on_progress: Callable[[Transfer], None]) -> Image:
         """Fetch an image. Raises BuildError KGE-402 with the registry's answer."""

@@ -66,6 +66,16 @@ class Image(Value):
     user: str = ""
 
 
+class OwnImage(Value):
+    """An image that this program built and the engine has."""
+
+    image_id: str
+    names: tuple[str, ...]  # none: another image has got them
+    size_bytes: int  # with layers that other images share
+    created: int  # seconds since the epoch
+    plan: str  # its digest
+
+
 class Run(Value):
     """A command to run once in a container that is removed afterwards, whatever happens."""
 
@@ -135,6 +145,12 @@ class Engine(Protocol):
 
     def remove(self, reference: str) -> None:
         """Remove a name of an image and, when it was its only one, the image."""
+
+    def own_images(self) -> tuple[OwnImage, ...]:
+        """Return the images that this program built, the oldest first."""
+
+    def discard(self, image: OwnImage) -> str:
+        """Remove an image with all its names; return why the engine keeps it, or ""."""
 
     def pull(self, reference: str, on_progress: Callable[[Transfer], None]) -> Image:
         """Fetch an image. Raises BuildError naming the registry's answer."""
