@@ -61,7 +61,7 @@ def test_what_nobody_names_is_removed_and_nothing_else(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     unused, named, planned, running = (made.ours(name) for name in ("unused", "named", "planned", "running"))
-    container = api.create_container(running, ["true"])["Id"]  # type: ignore[no-untyped-call] # as the SDK has it
+    container = api.create_container(running, ["true"])["Id"]
     try:
         plans = {f"sha256:{made.mark}planned"}
         found = kgpu.unused({named}, plans, tmp_path, engine=engine)
