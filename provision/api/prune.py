@@ -54,7 +54,7 @@ def unused(
     )
 
 
-def remove(found: Sequence[Unused], *, engine: "Engine | None" = None) -> dict[str, str]:
+def remove_unused(found: Sequence[Unused], *, engine: "Engine | None" = None) -> dict[str, str]:
     """Remove what `unused` found; an image that is in use stays.
 
     Args:

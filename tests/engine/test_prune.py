@@ -67,7 +67,7 @@ def test_what_nobody_names_is_removed_and_nothing_else(
         found = kgpu.unused({named}, plans, tmp_path, engine=engine)
         mine = [one for one in found if one.what.startswith(made.mark)]  # of other tests' images nothing is removed
         assert sorted(one.what for one in mine) == sorted((unused, running))
-        kept = kgpu.remove(mine, engine=engine)
+        kept = kgpu.remove_unused(mine, engine=engine)
     finally:
         api.remove_container(container)
     assert list(kept) == [running]

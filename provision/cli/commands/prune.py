@@ -33,7 +33,7 @@ def prune(dry_run: DryRun = False, as_json: o.Json = False) -> None:
         found = api.unused(names, plans, state_folder(os.environ), engine=engine)
         if not as_json:
             print_lines(_lines(found, dry_run=dry_run))
-        kept = {} if dry_run else api.remove(found, engine=engine)
+        kept = {} if dry_run else api.remove_unused(found, engine=engine)
     if as_json:
         print_json(PruneDocument(dry_run=dry_run, found=found, kept=kept))
     for what, why in kept.items():

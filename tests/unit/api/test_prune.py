@@ -80,7 +80,7 @@ def test_what_is_named_stays(tmp_path: Path) -> None:
 
 def test_what_is_in_use_is_kept_and_told(tmp_path: Path) -> None:
     one = engine(image("a", "x:1"), image("b", "x:2"), kept="a")
-    assert api.remove(api.unused((), (), tmp_path, engine=one), engine=one) == {"x:1": "a container uses it"}
+    assert api.remove_unused(api.unused((), (), tmp_path, engine=one), engine=one) == {"x:1": "a container uses it"}
     assert one.gone == ["b"]
 
 
@@ -93,7 +93,7 @@ def test_copies_are_removed_and_a_link_is_not_followed(tmp_path: Path, cache: Pa
     one = engine()
     found = api.unused((), (), tmp_path, engine=one)
     assert [(each.kind, each.what, each.bytes) for each in found] == [("cache", str(cache), 5)]
-    assert api.remove(found, engine=one) == {}
+    assert api.remove_unused(found, engine=one) == {}
     assert not cache.exists()
     assert (tmp_path / "theirs" / "file").exists()
 
@@ -104,7 +104,7 @@ def test_a_cache_that_is_a_link_is_refused_by_name(tmp_path: Path, cache: Path) 
     cache.parent.mkdir()
     cache.symlink_to(tmp_path / "theirs")
     one = engine()
-    kept = api.remove(api.unused((), (), tmp_path, engine=one), engine=one)
+    kept = api.remove_unused(api.unused((), (), tmp_path, engine=one), engine=one)
     assert list(kept) == [str(cache)]
     assert (tmp_path / "theirs" / "file").exists()
 
@@ -114,7 +114,7 @@ def test_a_record_that_tells_nothing_any_more_goes(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("{")  # whatever it is, it is looked at by a person first
     found = api.unused((), (), tmp_path, engine=engine())
     assert [(each.kind, Path(each.what).name) for each in found] == [("record", "old.json")]
-    assert api.remove(found, engine=engine()) == {}
+    assert api.remove_unused(found, engine=engine()) == {}
     assert [path.name for path in tmp_path.glob("*.json")] == ["broken.json"]
 
 
