@@ -120,7 +120,7 @@ class Plan(NamedTuple):
 
     @property
     def tag(self) -> str:
-        """The image's name: the one that was asked for, or the one that tells the stack."""
+        """The image's name: the one that was asked for, or the one that tells the stack and means its last build."""
         from provision.render.dockerfile import default_tag  # noqa: PLC0415 - 4 ms
 
         return self.settings.tag or default_tag(self.stack)

@@ -14,11 +14,12 @@ from provision.engine.protocol import BuildStep, Built, Context, Engine, Image
 from provision.errors import BuildError
 from provision.model import BuildResult, Pin, Request, Stack
 from provision.model.base import Value
+from provision.model.labels import plan_of
 from provision.model.reference import rewrite
 from provision.model.request import WheelCache
 from provision.model.size import parse_size
 from provision.render import render
-from provision.render.dockerfile import UV
+from provision.render.dockerfile import UV, default_tag
 
 
 class BuildOrder(Value):
@@ -86,6 +87,8 @@ def build_stack_image(
     before = engine.image(tag)
     built = engine.build(context, tag, on_step, order.network.arguments)
     _check_size(engine, order, tag, built, before)
+    if not order.tag:
+        _name_last(engine, default_tag(order.stack), built.image_id, say)
     if order.push:
         with moving(f"pushing {tag}", on_step) as told:
             engine.push(tag, told)
@@ -101,6 +104,16 @@ def build_stack_image(
         pushed=order.push,
         base_built_locally=local,
     )
+
+
+def _name_last(engine: Engine, alias: str, image_id: str, say: Callable[[str], None]) -> None:
+    """Let the tag without a digest mean this build, and say so where it meant another."""
+    before = engine.image(alias)
+    if before and before.image_id == image_id:
+        return
+    if before:
+        say(f"{alias} means this build now; it meant {plan_of(before.labels)[:19] or before.image_id[:19]}")
+    engine.tag(image_id, alias)
 
 
 def _check_size(engine: Engine, order: BuildOrder, tag: str, built: Built, before: Image | None) -> None:

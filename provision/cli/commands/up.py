@@ -32,10 +32,10 @@ def up(
     log_warnings(found.stack)
     request = verify_request(proof, found.stack.vendor, found.request.gpus)
     with api.engine() as engine:
-        built = build_with_progress(found, options, engine)
+        build_with_progress(found, options, engine)
         with Live("Verify") as live:
             judged = api.verify(
-                built.tag,
+                found.tag,  # by which the gate and the exports know it
                 request,
                 host=here,
                 records=records,

@@ -28,6 +28,7 @@ class Words:
         self.found = image
         self.contexts: list[Context] = []
         self.tags: list[str] = []
+        self.named: list[str] = []
         self.runs: list[Run] = []
         self.closed = False
 
@@ -42,6 +43,9 @@ class Words:
         self.tags.append(tag)
         on_step(BuildStep(index=1, name="RUN true", state="done"))
         return Built(image_id="sha256:1234", size_bytes=5, steps_total=1, steps_cached=0)
+
+    def tag(self, _: str, name: str) -> None:
+        self.named.append(name)
 
     def run(self, run: Run, _: OnOutput | None = None) -> Ran:
         self.runs.append(run)
@@ -94,6 +98,35 @@ def test_what_a_build_is_told_of_caches_reaches_the_engine(monkeypatch: pytest.M
     assert told[:1] == ["BUILDX_BUILDER is set and is not used: the engine's own BuildKit builds"]
     api.build(stack, CPU, engine=engine)
     assert (engine.contexts[1].cache_from, engine.contexts[1].inline_cache, len(pulled)) == ((), False, 1)
+
+
+def test_a_tag_is_of_one_content_and_the_readable_one_moves_with_a_word() -> None:
+    stack = api.resolve(Host(), CPU.request)
+    options = msgspec.structs.replace(CPU, request=Request(vendor=Vendor.CPU, env={"A": "1"}))
+    tags = []
+    for before, said in ((None, 0), (image(labels={"io.kgpu-env.plan": "sha256:0123456789abcdef"}), 1)):
+        engine = words(before)
+        engine.pull = lambda _, __: None
+        told: list[str] = []
+        result = api.build(stack, options if before else CPU, engine=engine, log=told.append)
+        (alias,) = engine.named
+        assert result.tag == f"{alias}-{result.plan_digest[7:13]}"
+        moved = [one for one in told if one == f"{alias} means this build now; it meant sha256:0123456789ab"]
+        assert len(moved) == said
+        tags.append(result.tag)
+    assert tags[0] != tags[1]
+
+
+def test_the_same_image_again_moves_no_name() -> None:
+    engine = words(Image(image_id="sha256:1234", architecture="amd64", size_bytes=1))
+    api.build(api.resolve(Host(), CPU.request), CPU, engine=engine)
+    assert engine.named == []
+
+
+def test_the_gpus_of_a_host_are_no_part_of_the_plan() -> None:
+    stack = api.resolve(Host(), CPU.request)
+    plans = [api.render(msgspec.structs.replace(stack, gpus=gpus), CPU) for gpus in ((), ("sm_90",))]
+    assert plans[0] == plans[1]
 
 
 def test_a_cache_that_is_no_image_is_refused_before_the_engine_is_asked() -> None:
