@@ -31,6 +31,7 @@ from provision.model.json_schema import json_schema
 from provision.model.size import ImageSize
 from provision.prove.checks import table
 from provision.render import check_request, render
+from provision.render.dockerfile import default_tag
 from provision.resolve import resolve, upgrades
 from provision.resolve.explain import explanation as explanation_of
 from provision.resolve.explain import rejections
@@ -193,8 +194,10 @@ def order(name: str) -> Order:
         request=checked,
         host=here,
         access=device_access(here, stack.vendor),
-        # Another word in a Dockerfile is no news for the exports.
-        plan=msgspec.structs.replace(render(load(), stack, checked), digest=f"sha256:{'0' * 64}"),
+        # Another word in a Dockerfile is no news for the exports, which name the last build.
+        plan=msgspec.structs.replace(
+            render(load(), stack, checked), digest=f"sha256:{'0' * 64}", tag=default_tag(stack)
+        ),
     )
 
 

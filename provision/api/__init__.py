@@ -17,6 +17,7 @@ from provision.api.locks import lock
 from provision.api.packages import choose, pins, read_wanted
 from provision.api.prepare import preparation, prepare
 from provision.api.prove import verify, verify_here
+from provision.api.prune import remove_unused, unused
 from provision.api.records import Records, gate, gate_here, key_pair, own_key
 from provision.api.report import report
 from provision.api.stacks import render, resolve
@@ -50,9 +51,11 @@ __all__ = [
     "read_configuration",
     "read_host",
     "read_wanted",
+    "remove_unused",
     "render",
     "report",
     "resolve",
+    "unused",
     "verify",
     "verify_here",
 ]

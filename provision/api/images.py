@@ -35,6 +35,7 @@ def build(
     engine: "Engine | None" = None,
     catalogue: facts.Catalogue | None = None,
     log: Callable[[str], None] = lambda _: None,
+    detail: Callable[[str], None] = lambda _: None,
     on_step: "Callable[[BuildStep], None]" = lambda _: None,
 ) -> model.BuildResult:
     """Build and tag the image of `stack`. An unchanged plan takes a second or two.
@@ -48,6 +49,7 @@ def build(
         engine: by default the first that answers.
         catalogue: the facts; by default those that ship.
         log: gets a line of text about what is done about the base image and the network.
+        detail: gets a line of text about what needs no action.
         on_step: hears each step of the build, more than once while it runs.
 
     Raises:
@@ -60,9 +62,11 @@ def build(
     from provision.resolve.request import check_names, check_request  # noqa: PLC0415 - 5 ms
 
     wanted = options or model.BuildOptions()
-    check_names(wanted.tag, wanted.network.registries)
+    check_names(wanted.tag, wanted.network.registries, wanted.cache_from)
     refuse_passwords(wanted.request)
     request = check_request(wanted.request)
+    if os.environ.get("BUILDX_BUILDER"):
+        log("BUILDX_BUILDER is set and is not used: the engine's own BuildKit builds")
     with connection(engine) as connected:
         around = Surroundings(folder=_here(), engine=connected.describe())
         reached = build_network(wanted.network, os.environ, around)
@@ -78,10 +82,13 @@ def build(
             pins=wanted.pins,
             context=wanted.context,
             cache=wanted.cache,
+            cache_from=wanted.cache_from,
+            no_cache=wanted.no_cache,
+            pull=wanted.pull,
             max_size=wanted.max_size,
         )
         known = catalogue or facts.load()
-        uv = _uv(known, order, connected.describe().architecture, log)
+        uv = _uv(known, order, connected.describe().architecture, detail)
         try:
             return build_stack_image(connected, known, replace(order, uv=uv), log, on_step)
         except BuildError as error:

@@ -13,7 +13,7 @@ import typer
 
 from provision import __version__
 from provision.cli.commands import Command, requested
-from provision.cli.output import log, print_error, print_result, unwritten
+from provision.cli.output import print_error, print_result, settle_talk, unwritten, warn
 from provision.cli.spread import spread
 from provision.cli.streams import GONE, drop, flushed, is_gone, open_streams
 from provision.errors import Exit, InterruptError, KgpuError, UsageError
@@ -76,6 +76,7 @@ def catching(function: Callable[..., None], *, variables: bool = True) -> Callab
     @functools.wraps(function)
     def run(**options: object) -> None:
         as_json = bool(options.get("as_json"))
+        settle_talk(options)
         try:
             if variables:
                 check_environment()
@@ -113,7 +114,7 @@ def check_environment() -> None:
 
 def _end(error: KgpuError, *, as_json: bool) -> NoReturn:
     if _Debug.on:
-        log(traceback.format_exc())  # of the error that is being handled, and of what caused it
+        warn(traceback.format_exc())  # of the error that is being handled, and of what caused it
     try:
         print_error(error, as_json=as_json)
     except BrokenPipeError:
@@ -132,7 +133,7 @@ def _misused(error: Exception, *, as_json: bool) -> int:
     what: str = error.format_message()  # type: ignore[attr-defined] # the parser's own words
     incomplete = what.startswith("Usage:")  # no command at all: the parser's words are the help
     if incomplete and not as_json:
-        log(what)
+        warn(what)
         return int(Exit.USAGE)
     context = getattr(error, "ctx", None)
     fix = f"see {context.command_path if context else app.info.name} --help"
@@ -174,7 +175,7 @@ def _ended() -> int:
         print_error(error, as_json=False)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        log("Interrupted.")
+        warn("Interrupted.")
         code = Exit.INTERRUPTED
     except OSError as error:  # the parser's own writing: help, completion
         drop(sys.stdout)

@@ -11,6 +11,7 @@ from provision.model.matrix import Cell, Effect
 from provision.model.preparation import Preparation
 from provision.model.published import FreshnessDocument
 from provision.model.support import SupportArchive
+from provision.model.unused import Unused
 
 
 class ErrorDocument(Value):
@@ -183,6 +184,15 @@ class InitDocument(Value):
     packages: tuple[str, ...] = ()
 
 
+class PruneDocument(Value):
+    """What `prune` prints."""
+
+    schema: Literal["kgpu-env/prune/1"] = "kgpu-env/prune/1"
+    dry_run: bool
+    found: tuple[Unused, ...]  # nobody names them
+    kept: dict[str, str] = msgspec.field(default_factory=dict)  # of them what could not be removed, and why
+
+
 SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "error-1": ErrorDocument,
     "render-1": RenderDocument,
@@ -200,6 +210,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "run-1": RunDocument,
     "jupyter-1": JupyterDocument,
     "init-1": InitDocument,
+    "prune-1": PruneDocument,
     "prepare-1": Preparation,
     "report-1": SupportArchive,
 }

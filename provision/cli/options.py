@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from provision.cli.output import PROGRESS
+from provision.cli.output import Progress as ProgressName
 from provision.cli.parsers import flag, minutes, one_of, seconds
 from provision.cli.spread import Flags, Options
 from provision.model import LEVELS, TITLES
@@ -79,6 +81,23 @@ Key = Annotated[
 ]
 
 
+class TalkOptions(Options):
+    """What long work says of itself on stderr; `output.settle_talk` reads it before the command runs."""
+
+    progress: Annotated[
+        ProgressName,
+        typer.Option(
+            parser=one_of("way to show progress", PROGRESS),
+            metavar="|".join(PROGRESS),
+            help="How long work shows itself: a living line on terminals, lines, JSON lines, or not at all.",
+            show_default=True,
+        ),
+    ] = "auto"
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say also what needs no action.")] = False
+    timings: Annotated[bool, typer.Option("--timings", help="Print at the end how long each step took.")] = False
+
+
 class StackOptions(Options):
     """What the environment is made of: `resolve`, `render`, `build`, `up` and the others take all of it."""
 
@@ -104,6 +123,8 @@ class BuildOptions(Options):
     """From what a build takes the environment, and where its image goes."""
 
     push: Push = False
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, whatever was built before.")] = False
+    pull: Annotated[bool, typer.Option("--pull", help="Fetch the base image again, though it is here.")] = False
     locked: Locked = False
 
 

@@ -1,12 +1,13 @@
 """stdout is the answer, stderr is the talk."""
 
+import json
 import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Final, Literal, TextIO, TypeAlias, get_args
 
 from provision import writer
 from provision.cli.documents import ErrorDocument
@@ -16,6 +17,8 @@ from provision.errors import InputError, KgpuError, NoStackError
 from provision.files import state_home
 from provision.model import encode
 
+Progress: TypeAlias = Literal["auto", "plain", "json", "quiet"]
+PROGRESS: Final[tuple[Progress, ...]] = get_args(Progress)
 _BELOW = " " * 10  # where the text begins behind "Verify" and its like
 
 
@@ -57,8 +60,41 @@ def print_json(value: object) -> None:
     _write(plain_json(encode(value)))
 
 
+class Talk:
+    """How much is said on stderr; set once, before a command runs."""
+
+    progress: Progress = "auto"
+    verbose = False
+    timings = False
+
+
+def settle_talk(options: Mapping[str, object]) -> None:
+    """Take what a command's options, if it has such, say about talking."""
+    quiet = bool(options.get("quiet"))
+    Talk.progress = "quiet" if quiet else options.get("progress") or "auto"  # type: ignore[assignment] # the parser's
+    Talk.verbose = bool(options.get("verbose"))
+    Talk.timings = bool(options.get("timings"))
+
+
 def log(text: str) -> None:
-    """Talk, on stderr; at a terminal in lines that fit."""
+    """Talk, unless quiet is wanted."""
+    if Talk.progress != "quiet":
+        warn(text)
+
+
+def detail(text: str) -> None:
+    """Talk about what needs no action: only with --verbose."""
+    if Talk.verbose:
+        warn(text)
+
+
+def warn(text: str) -> None:
+    """Say what needs somebody's attention; to programs as JSON, where they asked for that."""
+    say(json.dumps({"message": plain(text)}) if Talk.progress == "json" else text)
+
+
+def say(text: str) -> None:
+    """Write on stderr; at a terminal in lines that fit."""
     width = _width(sys.stderr)
     lines = [fitted(line, width) for line in plain(text).split("\n")]
     talk("\n".join([*lines, ""]))
@@ -96,12 +132,12 @@ def print_error(error: KgpuError, *, as_json: bool) -> None:
             )
         )
     for line in error.log:
-        log(f"  | {line}")
-    log(f"{error.code}: {error.text}")
+        warn(f"  | {line}")
+    warn(f"{error.code}: {error.text}")
     if error.cause:
-        log(f"  cause     {error.cause}")
+        warn(f"  cause     {error.cause}")
     if error.fix:
-        log(f"  fix       {error.fix}")
+        warn(f"  fix       {error.fix}")
 
 
 def write_file(path: Path, content: bytes, *, force: bool = False) -> None:

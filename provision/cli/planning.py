@@ -16,7 +16,7 @@ from provision.catalogue import Catalogue
 from provision.cli.context import load_catalogue, this_host
 from provision.cli.documents import ConfigDocument, Option
 from provision.cli.options import NetworkOptions, StackOptions
-from provision.cli.output import log, print_json, print_result
+from provision.cli.output import log, print_json, print_result, warn
 from provision.config import Project, Settings, nearest_project, read_project, settle
 from provision.model import SETTINGS, BuildOptions, Host, Pin, Request, Stack, Vendor
 from provision.redaction import redacted_address, refuse_passwords
@@ -114,14 +114,15 @@ class Plan(NamedTuple):
     def options(self) -> BuildOptions:
         """What is put into the image beside the stack, its name, and how its build reaches what it needs."""
         settled = self.settings
-        chosen = {name: settled.values[name] for name in ("tag", "cache", "max_size") if name in settled.values}
+        names = ("tag", "cache", "cache_from", "max_size")
+        chosen = {name: settled.values[name] for name in names if name in settled.values}
         return BuildOptions(
             request=self.request, network=settled.network, pins=self.pins, context=dict(self.context), **chosen
         )
 
     @property
     def tag(self) -> str:
-        """The image's name: the one that was asked for, or the one that tells the stack."""
+        """The image's name: the one that was asked for, or the one that tells the stack and means its last build."""
         from provision.render.dockerfile import default_tag  # noqa: PLC0415 - 4 ms
 
         return self.settings.tag or default_tag(self.stack)
@@ -148,7 +149,7 @@ def plan(
     asked_now = any(key in DECIDED or key.startswith("user_") for key in found.origins)
     request = check_request(found.request if asked_now or locked is None else locked)
     refuse_passwords(request)
-    check_names(found.tag, found.network.registries)
+    check_names(found.tag, found.network.registries, found.values.get("cache_from", ()))
     host = _host_for(request, options.host)
     catalogue = load_catalogue(found.catalogue)
     check_apt(catalogue, request.apt)
@@ -178,4 +179,4 @@ def _host_for(request: Request, path: Path | None) -> Host:
 def log_warnings(stack: Stack) -> None:
     """Print the stack's warnings on stderr."""
     for warning in stack.warnings:
-        log(f"warning   {warning.text}")
+        warn(f"warning   {warning.text}")

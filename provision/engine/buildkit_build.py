@@ -20,6 +20,7 @@ from provision.model.base import parse_json
 from provision.model.reference import parse_reference
 
 CANCEL_SECONDS = 10
+_INLINE = "BUILDKIT_INLINE_CACHE"
 _END_CHARACTERS = 120  # of a long command, at its beginning and its end
 # Of the system, of dpkg and apt, of quotas.
 _FULL = r"(?i)no space left on device|don't have enough free space|not enough free disk space|disk quota exceeded"
@@ -64,8 +65,12 @@ def run_build(
 
 
 def _query(context: Context, ident: str, arguments: Mapping[str, str]) -> dict[str, str]:
-    found = {"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(dict(arguments))}
-    return found | ({"networkmode": "host"} if context.host_network else {})
+    # An inline cache is all that the engine's request can export: registry and local caches are buildx's.
+    given = dict(arguments) | ({_INLINE: "1"} if context.inline_cache else {})
+    found = {"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(given)}
+    found |= {"networkmode": "host"} if context.host_network else {}
+    found |= {"nocache": "1"} if context.no_cache else {}
+    return found | ({"cachefrom": json.dumps(context.cache_from)} if context.cache_from else {})
 
 
 def _start(api: APIClient, body: IO[bytes], query: Mapping[str, str]) -> requests.Response:

@@ -1,6 +1,6 @@
 """BuildKit's progress, from `moby.buildkit.trace` messages to the steps that a person follows.
 
-Field numbers: StatusResponse, Vertex and VertexLog of moby/buildkit, api/services/control/control.proto.
+Field numbers: StatusResponse, Vertex, VertexStatus and VertexLog of moby/buildkit, api/services/control/control.proto.
 """
 
 import base64
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from provision.engine import protobuf
 from provision.engine.protocol import BuildStep
+from provision.engine.step_bytes import Parts
 
 TAIL_LINES = 20  # that are shown
 KEPT_LINES = 400  # among which a known message is looked for
@@ -40,11 +41,22 @@ class Vertex:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a step, such as a layer that is fetched: how many of its bytes are there; 0 where it is not told."""
+
+    step: str  # its digest
+    name: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
 class Status:
-    """What one progress message says: changed steps, and (step digest, output) pairs."""
+    """What one progress message says: changed steps, (step digest, output) pairs, and parts that went on."""
 
     vertexes: tuple[Vertex, ...]
     logs: tuple[tuple[str, bytes], ...]
+    parts: tuple[Part, ...] = ()
 
 
 def decode(aux: str) -> Status:
@@ -57,10 +69,11 @@ def decode(aux: str) -> Status:
         data = base64.b64decode(aux, validate=True)
         top = list(protobuf.fields(data))
         vertexes = tuple(_vertex(value) for number, value in top if number == 1)
-        logs = tuple(_log(value) for number, value in top if number == 3)  # noqa: PLR2004 - field number
+        parts = tuple(_part(value) for number, value in top if number == 2)  # noqa: PLR2004 - field number
+        logs = tuple(_log(value) for number, value in top if number == 3)  # noqa: PLR2004 - as above
     except (binascii.Error, ValueError) as error:
         raise ProgressError(f"not a BuildKit progress message: {error}") from error
-    return Status(vertexes, logs)
+    return Status(vertexes, logs, parts)
 
 
 def _vertex(value: int | bytes) -> Vertex:
@@ -72,6 +85,16 @@ def _vertex(value: int | bytes) -> Vertex:
         started=_time(found.get(5)),
         completed=_time(found.get(6)),
         error=protobuf.text(found.get(7, b"")),
+    )
+
+
+def _part(value: int | bytes) -> Part:
+    found = dict(protobuf.message(value))
+    return Part(
+        step=protobuf.text(found.get(2, b"")),
+        name=protobuf.text(found.get(1, b"")),
+        done=protobuf.signed(found.get(4, 0)),
+        total=protobuf.signed(found.get(5, 0)),
     )
 
 
@@ -97,6 +120,7 @@ class Step:
     vertex: Vertex
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     rest: str = ""  # output after the last line's end
+    parts: Parts = field(default_factory=Parts)
     # A letter may be cut between two messages.
     decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -125,14 +149,22 @@ class Step:
     def hear(self, output: bytes) -> str:
         """Keep the output's last lines; return it as text."""
         new = self.decoder.decode(output)
-        *lines, rest = (self.rest + new).replace("\r\n", "\n").split("\n")
-        self.tail.extend(line.rsplit("\r", 1)[-1][:LONGEST_LINE] for line in lines)
+        *whole, rest = (self.rest + new).replace("\r\n", "\n").split("\n")
+        lines = [line.rsplit("\r", 1)[-1][:LONGEST_LINE] for line in whole]
+        self.tail.extend(lines)
+        for line in lines:
+            self.parts.read(line)
         self.rest = rest[-LONGEST_LINE:]
         return new
 
     def lines(self) -> tuple[str, ...]:
         """The last lines of output, oldest first."""
         return tuple(self.tail) + ((self.rest,) if self.rest else ())
+
+
+def is_cache(name: str) -> bool:
+    """Tell whether a step only looks for a cache: BuildKit goes on without one."""
+    return name.startswith("importing cache manifest from ")
 
 
 class Progress:
@@ -142,7 +174,7 @@ class Progress:
         self._steps: dict[str, Step] = {}
 
     def update(self, status: Status) -> Iterator[BuildStep]:
-        """Take a message in; yield a report for each step that changed or wrote something."""
+        """Take a message in; yield a report for each step that changed, wrote something or fetched more."""
         for vertex in status.vertexes:
             step = self._steps.get(vertex.digest)
             before = step.state if step else "waiting"
@@ -151,6 +183,11 @@ class Progress:
             step.vertex = vertex
             if step.state not in {before, "waiting"}:
                 yield self._report(step)
+        for part in status.parts:
+            told = self._steps.get(part.step)
+            if told and part.total:
+                told.parts.tell(part.name, part.done, part.total)
+                yield self._report(told)
         for digest, output in status.logs:
             if digest in self._steps:
                 step = self._steps[digest]
@@ -165,12 +202,17 @@ class Progress:
             seconds=step.seconds,
             log=log,
             error=step.vertex.error,
+            done_bytes=step.parts.done,
+            total_bytes=step.parts.total,
         )
 
     @property
     def failed(self) -> Step | None:
-        """The step that failed, or None. A step that only ended because another failed is not it."""
-        bad = [step for step in self._steps.values() if step.vertex.error]
+        """The step that failed, or None.
+
+        A step that only ended because another failed is not it, nor is a cache that is not to be had.
+        """
+        bad = [step for step in self._steps.values() if step.vertex.error and not is_cache(step.vertex.name)]
         own = [step for step in bad if "context canceled" not in step.vertex.error]
         return next(iter(own or bad), None)
 

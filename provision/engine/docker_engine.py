@@ -7,11 +7,25 @@ from pathlib import Path
 from docker import APIClient
 
 from provision import model
-from provision.engine import buildkit_build, container, images, interactive, podman_build
+from provision.engine import buildkit_build, container, images, interactive, own_images, podman_build
 from provision.engine.connection import Endpoint, config_folder
 from provision.engine.describe import describe, need_builder
 from provision.engine.logins import Login, stored_login
-from provision.engine.protocol import Access, BuildStep, Built, Context, Engine, Image, Job, OnOutput, Ran, Run, Streams
+from provision.engine.protocol import (
+    Access,
+    BuildStep,
+    Built,
+    Context,
+    Engine,
+    Image,
+    Job,
+    OnOutput,
+    OwnImage,
+    Ran,
+    Run,
+    Streams,
+    Transfer,
+)
 from provision.engine.sdk import answering, open_client
 from provision.errors import EngineError
 from provision.model.reference import parse_reference
@@ -63,12 +77,22 @@ class DockerEngine:
         with answering(self._address):
             images.forget(self._api, reference)
 
-    def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
+    def own_images(self) -> tuple[OwnImage, ...]:
+        """Return the images that this program built, the oldest first."""
+        with answering(self._address):
+            return own_images.own_images(self._api)
+
+    def discard(self, image: OwnImage) -> str:
+        """Remove an image with all its names; return why the engine keeps it, or ""."""
+        with answering(self._address):
+            return own_images.discard(self._api, image)
+
+    def pull(self, reference: str, on_progress: Callable[[Transfer], None]) -> Image:
         """Fetch an image. Raises BuildError KGE-402 with the registry's answer."""
         with answering(self._address):
             return images.pull(self._api, reference, self._login(reference), on_progress)
 
-    def push(self, reference: str, on_progress: Callable[[str], None]) -> None:
+    def push(self, reference: str, on_progress: Callable[[Transfer], None]) -> None:
         """Send a tagged image to its registry. Raises BuildError KGE-404."""
         with answering(self._address):
             images.push(self._api, reference, self._login(reference), on_progress)

@@ -7,17 +7,19 @@ from pathlib import Path
 import msgspec
 
 from provision.catalogue import Catalogue
-from provision.engine.base_image import provide_base
+from provision.engine.base_image import moving, provide_base
 from provision.engine.describe import need_builder
 from provision.engine.network import BuildNetwork
 from provision.engine.protocol import BuildStep, Built, Context, Engine, Image
 from provision.errors import BuildError
 from provision.model import BuildResult, Pin, Request, Stack
 from provision.model.base import Value
+from provision.model.labels import plan_of
+from provision.model.reference import rewrite
 from provision.model.request import WheelCache
 from provision.model.size import parse_size
 from provision.render import render
-from provision.render.dockerfile import UV
+from provision.render.dockerfile import UV, default_tag
 
 
 class BuildOrder(Value):
@@ -33,6 +35,9 @@ class BuildOrder(Value):
     context: dict[str, bytes] = msgspec.field(default_factory=dict)  # the same
     uv: Path | None = None  # the program; None: the Dockerfile fetches it itself
     cache: WheelCache = "layer"
+    cache_from: tuple[str, ...] = ()
+    no_cache: bool = False
+    pull: bool = False  # the base is fetched again, though the engine has it
     max_size: str | None = None
 
 
@@ -53,8 +58,11 @@ def build_stack_image(
     begun = time.monotonic()
     if order.max_size:
         parse_size(order.max_size)  # before an hour's work
-    need_builder(engine.describe())  # before a base is fetched or made
-    base, local = provide_base(engine, order.stack, order.registries, say)
+    builder = engine.describe()
+    need_builder(builder)  # before a base is fetched or made
+    if builder.name == "podman" and order.cache_from:
+        say("--cache-from is not used: Podman's builder knows no inline cache")
+    base, local = provide_base(engine, order.stack, order.registries, say, on_step, again=order.pull)
     uv = order.uv
     files = order.network.files | order.context | ({UV: b""} if uv else {})
     plan = render(
@@ -68,12 +76,22 @@ def build_stack_image(
     )
     tag = order.tag or plan.tag
     own = {name: content for name, content in plan.files.items() if name != UV}
-    context = Context(files=own, programs={UV: uv} if uv else {}, host_network=order.network.host_network)
+    context = Context(
+        files=own,
+        programs={UV: uv} if uv else {},
+        host_network=order.network.host_network,
+        cache_from=tuple(rewrite(one, order.registries) for one in order.cache_from),
+        inline_cache=order.push,  # for the next build, wherever it runs: --cache-from TAG
+        no_cache=order.no_cache,
+    )
     before = engine.image(tag)
     built = engine.build(context, tag, on_step, order.network.arguments)
     _check_size(engine, order, tag, built, before)
+    if not order.tag:
+        _name_last(engine, default_tag(order.stack), built.image_id, say)
     if order.push:
-        engine.push(tag, say)
+        with moving(f"pushing {tag}", on_step) as told:
+            engine.push(tag, told)
     return BuildResult(
         image_id=built.image_id,
         tag=tag,
@@ -86,6 +104,16 @@ def build_stack_image(
         pushed=order.push,
         base_built_locally=local,
     )
+
+
+def _name_last(engine: Engine, alias: str, image_id: str, say: Callable[[str], None]) -> None:
+    """Let the tag without a digest mean this build, and say so where it meant another."""
+    before = engine.image(alias)
+    if before and before.image_id == image_id:
+        return
+    if before:
+        say(f"{alias} means this build now; it meant {plan_of(before.labels)[:19] or before.image_id[:19]}")
+    engine.tag(image_id, alias)
 
 
 def _check_size(engine: Engine, order: BuildOrder, tag: str, built: Built, before: Image | None) -> None:

@@ -12,8 +12,9 @@ from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 
 from provision.engine.logins import Login
-from provision.engine.protocol import Image
+from provision.engine.protocol import Image, Transfer
 from provision.engine.sdk import explanation
+from provision.engine.step_bytes import Parts
 from provision.errors import BuildError, EngineError
 from provision.model.base import parse_json
 from provision.model.reference import Reference, parse_reference
@@ -21,6 +22,7 @@ from provision.model.size import LayerSize
 from provision.render.quoting import quoted
 
 NO_SPACE = "no space left on device"
+_MOVED = frozenset({"Downloading", "Pushing"})  # of a layer's states those that tell bytes on the wire
 
 
 def inspect(api: APIClient, reference: str) -> Image | None:
@@ -55,26 +57,26 @@ def described(found: Any) -> Image:  # noqa: ANN401 - whatever the engine answer
         raise EngineError("KGE-305", what, cause=f"{type(error).__name__}: {error}") from error
 
 
-def pull(api: APIClient, reference: str, login: Login, on_progress: Callable[[str], None]) -> Image:
+def pull(api: APIClient, reference: str, login: Login, on_progress: Callable[[Transfer], None]) -> Image:
     """Fetch an image. Raises BuildError KGE-402 with the registry's answer, KGE-403 when the disk is full."""
     named = parse_reference(reference)
     with _registry("KGE-402", f"the image {reference} cannot be pulled", login):
         progress = api.pull(named.name, named.version, stream=True, decode=True, auth_config=login.settings)
-        for line in _statuses(progress):
-            on_progress(line)
+        for one in _statuses(progress):
+            on_progress(one)
     image = inspect(api, reference)
     if image is None:
         raise pull_error(reference, "the engine does not have it after the pull")
     return image
 
 
-def push(api: APIClient, reference: str, login: Login, on_progress: Callable[[str], None]) -> None:
+def push(api: APIClient, reference: str, login: Login, on_progress: Callable[[Transfer], None]) -> None:
     """Send a tagged image to its registry. Raises BuildError KGE-404 with the registry's answer."""
     named = parse_reference(reference)
     with _registry("KGE-404", f"the image {reference} cannot be pushed", login):
         progress = api.push(named.name, named.version, stream=True, decode=True, auth_config=login.settings)
-        for line in _statuses(progress):
-            on_progress(line)
+        for one in _statuses(progress):
+            on_progress(one)
 
 
 def import_archive(api: APIClient, archive: Path, tag: str, labels: Mapping[str, str]) -> Image:
@@ -211,15 +213,26 @@ class _RegistryAnswer(Exception):  # noqa: N818 - never leaves this module
     """The error line of a progress stream."""
 
 
-def _statuses(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _statuses(messages: Iterable[Mapping[str, Any]]) -> Iterator[Transfer]:
     """Yield the progress; read on after an error, since only the stream's end closes its connection."""
     problem = ""
+    parts = Parts()
     for one in messages:
         problem = problem or _problem(one)
         if one.get("status"):
-            yield " ".join(str(one[key]) for key in ("id", "status", "progress") if one.get(key))
+            if one["status"] in _MOVED:
+                parts.tell(str(one.get("id")), *_amount(one.get("progressDetail")))
+            text = " ".join(str(one[key]) for key in ("id", "status") if one.get(key))
+            yield Transfer(text=text, done_bytes=parts.done, total_bytes=parts.total)
     if problem:
         raise _RegistryAnswer(problem)
+
+
+def _amount(detail: object) -> tuple[int, int]:
+    """Return a layer's bytes that have moved, and all of them; 0 where they are not told."""
+    found = detail if isinstance(detail, dict) else {}
+    done, total = (found.get(key) for key in ("current", "total"))
+    return done if isinstance(done, int) else 0, total if isinstance(total, int) else 0
 
 
 def _problem(one: Mapping[str, Any]) -> str:

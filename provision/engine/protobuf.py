@@ -48,6 +48,12 @@ def number(value: int | bytes) -> int:
     return value if isinstance(value, int) else 0
 
 
+def signed(value: int | bytes) -> int:
+    """Return an int64 field's value where it is positive, otherwise 0."""
+    found = number(value)
+    return found if found < 1 << 63 else 0
+
+
 def message(value: int | bytes) -> Iterator[Field]:
     """Yield the fields of an embedded message.
 

@@ -20,6 +20,9 @@ class Context(Value):
     files: dict[str, bytes]  # always has "Dockerfile"
     host_network: bool = False  # its steps share the engine's own loopback
     programs: dict[str, Path] = msgspec.field(default_factory=dict)  # files of this host that the build runs
+    cache_from: tuple[str, ...] = ()  # images whose inline caches are looked into; absent ones change nothing
+    inline_cache: bool = False  # the image carries what a later build needs to use it so
+    no_cache: bool = False  # every step runs
 
 
 class BuildStep(Value):
@@ -31,6 +34,16 @@ class BuildStep(Value):
     seconds: float = 0.0
     log: str = ""  # output that arrived with this report
     error: str = ""
+    done_bytes: int = 0  # of what it fetches, as the engine or an installer tells; an installer counts whole files
+    total_bytes: int = 0  # of what is known by now; 0: nothing is told
+
+
+class Transfer(Value):
+    """How far a pull or a push is."""
+
+    text: str  # the engine's own words about one layer
+    done_bytes: int = 0  # of the layers that have begun
+    total_bytes: int = 0
 
 
 class Built(Value):
@@ -51,6 +64,16 @@ class Image(Value):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     env: tuple[str, ...] = ()
     user: str = ""
+
+
+class OwnImage(Value):
+    """An image that this program built and the engine has."""
+
+    image_id: str
+    names: tuple[str, ...]  # none: another image has got them
+    size_bytes: int  # with layers that other images share
+    created: int  # seconds since the epoch
+    plan: str  # its digest
 
 
 class Run(Value):
@@ -123,10 +146,16 @@ class Engine(Protocol):
     def remove(self, reference: str) -> None:
         """Remove a name of an image and, when it was its only one, the image."""
 
-    def pull(self, reference: str, on_progress: Callable[[str], None]) -> Image:
+    def own_images(self) -> tuple[OwnImage, ...]:
+        """Return the images that this program built, the oldest first."""
+
+    def discard(self, image: OwnImage) -> str:
+        """Remove an image with all its names; return why the engine keeps it, or ""."""
+
+    def pull(self, reference: str, on_progress: Callable[[Transfer], None]) -> Image:
         """Fetch an image. Raises BuildError naming the registry's answer."""
 
-    def push(self, reference: str, on_progress: Callable[[str], None]) -> None:
+    def push(self, reference: str, on_progress: Callable[[Transfer], None]) -> None:
         """Send a tagged image to its registry. Raises BuildError."""
 
     def build(

@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from provision.catalogue import Catalogue
 from provision.errors import KgpuError, NoStackError
-from provision.fleet.images import digest_of, id_of, tag_of
+from provision.fleet.images import digest_of, id_of
 from provision.model import GPU_VENDORS, Host, Request, Stack, Vendor
 from provision.model.fleet import Unserved
+from provision.render.dockerfile import tag_of
 from provision.resolve import feasible, resolve
 from provision.resolve.facts import class_of
 from provision.resolve.suggestions import with_newer_drivers

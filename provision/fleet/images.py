@@ -9,14 +9,12 @@ import msgspec
 from msgspec.structs import replace
 
 from provision.model import Stack, StackWarning
-from provision.render.dockerfile import default_tag
 
 # A ROCm wheel names its GPUs by extras: "rocm[libraries,device-gfx90a,device-gfx942]==7.14.1".
 _DEVICES: Final = re.compile(r"device-gfx\w+(?:,device-gfx\w+)*")
 _DEVICE: Final = re.compile(r"device-gfx\w+")
 # Of a stack what is told of one host, or follows from its GPUs: two hosts may share an image that differs in these.
 _OF_HOST: Final = {"schema", "settings", "gpus", "warnings", "rejected", "upgrades", "why", "summary"}
-_DIGITS: Final = 8
 
 
 def digest_of(stack: Stack, machine: str) -> str:
@@ -28,12 +26,7 @@ def digest_of(stack: Stack, machine: str) -> str:
     content["packages"] = [_DEVICES.sub("device-", package) for package in stack.packages]
     content["env"] = sorted(stack.settings.env.items())
     content["machine"] = machine
-    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:_DIGITS]
-
-
-def tag_of(stack: Stack, digest: str) -> str:
-    """Return the name that an image is built under: what the stack is, and its digest."""
-    return f"{default_tag(stack)}-{digest}"
+    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
 
 def id_of(tag: str) -> str:

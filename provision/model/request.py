@@ -223,6 +223,16 @@ class BuildOptions(Value):
             choices=get_args(WheelCache),
         ),
     ] = "layer"
+    cache_from: Annotated[
+        tuple[str, ...],  # image references
+        Option(
+            "Images whose inline caches the build uses; every image that is pushed has one.",
+            flag="--cache-from",
+            help="Image whose inline cache the build uses (every pushed one has it); repeatable.",
+            metavar="IMAGE",
+            example=("registry.example/team/keras:1",),
+        ),
+    ] = ()
     max_size: Annotated[
         str | None,  # "3GB"
         Option(
@@ -233,7 +243,9 @@ class BuildOptions(Value):
             example="6GB",
         ),
     ] = None
-    push: bool = False  # to the registry that `tag` names
+    push: bool = False  # to the registry that `tag` names, with an inline cache
+    no_cache: bool = False  # every step runs, whatever was built before
+    pull: bool = False  # the base is fetched again
     pins: tuple[Pin, ...] | None = None  # all that is installed, and uv; None: the Dockerfile itself resolves, once
     context: dict[str, bytes] = msgspec.field(
         default_factory=dict

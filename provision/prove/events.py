@@ -70,5 +70,14 @@ class EventReader:
         except msgspec.MsgspecError:
             return
         self._told += 1
-        numbers = {"number": told.number, "total": told.total, "epoch": told.epoch, "epochs": told.epochs}
-        self._listener(Event(phase=told.phase, within=self._within, subject=told.device, **numbers))
+        self._listener(
+            Event(
+                phase=told.phase,
+                within=self._within,
+                subject=told.device,
+                number=told.number,
+                total=told.total,
+                epoch=told.epoch,
+                epochs=told.epochs,
+            )
+        )

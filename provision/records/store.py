@@ -111,6 +111,12 @@ def load(folder: Path, node: str, image: str) -> Kept | Refused | None:
     return _read(place(folder, node, image))
 
 
+def every(folder: Path) -> dict[Path, Kept | Refused]:
+    """Return each file of the folder with what is in it."""
+    found = {path: _read(path) for path in sorted(folder.glob("*.json"))}
+    return {path: one for path, one in found.items() if one}
+
+
 def load_last(folder: Path, node: str) -> Kept | Refused | None:
     """Return what was kept last about an image on this host, why its file is no record, or None."""
     files = sorted(folder.glob("*.json"), key=_written, reverse=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = folder("templates") / "dockerfile"
+_DIGITS = 6  # of a digest, in a tag
 UV = "tools/uv"  # the program, in a context that brings it
 LOGINS = "network/netrc"  # of the context; pip and uv read it, and do without where it is not there
 _NETWORK = {
@@ -42,7 +43,7 @@ class Plan(Value):
     dockerfile: str
     files: dict[str, bytes]  # the whole context by relative path, the Dockerfile included
     digest: str  # sha256 of what the image is made of; the host's network settings do not count
-    tag: str
+    tag: str  # tells the stack and, by the digest's first digits, the plan: one tag for one content
 
 
 def render(  # noqa: PLR0913 - each decides a part of the text, and most callers give the first three alone
@@ -76,12 +77,22 @@ def render(  # noqa: PLR0913 - each decides a part of the text, and most callers
         dockerfile=dockerfile,
         files={"Dockerfile": dockerfile.encode(), **files},
         digest=f"sha256:{digest}",
-        tag=default_tag(stack),
+        tag=tag_of(stack, digest),
     )
 
 
+def tag_of(stack: Stack, digest: str) -> str:
+    """Return the tag of one content: kgpu-env/cuda:tf2.17.1-cuda12.3.1-py3.11-4be1f0.
+
+    Args:
+        stack: what is in the image.
+        digest: hexadecimal digits of what makes one content another.
+    """
+    return f"{default_tag(stack)}-{digest[:_DIGITS]}"
+
+
 def default_tag(stack: Stack) -> str:
-    """Return the tag that tells the stack: kgpu-env/cuda:tf2.17.1-cuda12.3.1-py3.11."""
+    """Return the tag that tells the stack, and means its last build: kgpu-env/cuda:tf2.17.1-cuda12.3.1-py3.11."""
     framework = "tf" if stack.backend == "tensorflow" else stack.backend
     runtime = "" if stack.vendor is Vendor.CPU else f"-{stack.runtime.name}{stack.runtime.version}"
     return f"kgpu-env/{stack.vendor}:{framework}{stack.framework.version}{runtime}-py{stack.python}"
@@ -183,7 +194,8 @@ def _install_options(stack: Stack) -> list[str]:
 
 
 def _labels(stack: Stack, request: Request, digest: str) -> list[tuple[str, str]]:
-    kept = ("schema", "vendor", "route", "framework", "backend", "runtime", "python", "base", "settings", "gpus")
+    # Not the host's GPUs: the image is the same for all that its stack serves.
+    kept = ("schema", "vendor", "route", "framework", "backend", "runtime", "python", "base", "settings")
     values = {name: value for name, value in msgspec.to_builtins(stack).items() if name in kept}
     described = {
         "org.opencontainers.image.title": f"Keras on {stack.vendor}",

@@ -1,7 +1,7 @@
 """What a user may ask for: names and values that can stand in a Dockerfile, and nothing else."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -70,8 +70,10 @@ def check_apt(catalogue: Catalogue, names: Iterable[str]) -> None:
             )
 
 
-def check_names(tag: str | None, registries: Mapping[str, str]) -> None:
-    """Raise InputError KGE-611 when the image's name or a registry's place could not be one."""
+def check_names(tag: str | None, registries: Mapping[str, str], caches: Sequence[str] = ()) -> None:
+    """Raise InputError KGE-611 when the image's name, a cache's or a registry's place could not be one."""
+    for cache in caches:
+        _need(reference_of(cache), f"cache {cache!r}", FORM)
     if tag:
         named = reference_of(tag)
         _need(named and not named.digest, f"tag {tag!r}", FORM)

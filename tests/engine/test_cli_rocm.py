@@ -65,7 +65,7 @@ def test_it_builds_to_the_end(
     assert image
     assert (built["image_id"], built["tag"], built["base_built_locally"]) == (image.image_id, tag, False)
     label = json.loads(image.labels["io.kgpu-env.stack"])
-    for key in ("vendor", "framework", "runtime", "python", "base", "gpus", "settings"):
+    for key in ("vendor", "framework", "runtime", "python", "base", "settings"):
         assert label[key] == stand_in[key]
     assert image.labels["io.kgpu-env.plan"] == built["plan_digest"]
     assert image.labels["org.opencontainers.image.base.name"] == stand_in["base"]["image"]

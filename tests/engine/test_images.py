@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provision.engine.docker_engine import DockerEngine
+from provision.engine.protocol import Transfer
 from provision.errors import BuildError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def archive(tmp_path: Path) -> Path:
 def test_push_and_pull(engine: DockerEngine, api: "APIClient", archive: Path, registry: str) -> None:
     name = f"{registry}/kgpu-test/tiny:1"
     made = engine.import_image(str(archive), name, {})
-    told: list[str] = []
+    told: list[Transfer] = []
     try:
         engine.push(name, told.append)
         api.remove_image(name)
@@ -37,8 +38,9 @@ def test_push_and_pull(engine: DockerEngine, api: "APIClient", archive: Path, re
         assert engine.pull(name, told.append).image_id == made.image_id
     finally:
         api.remove_image(name)
-    assert any("Pushed" in line for line in told)
-    assert any("Pulling from" in line for line in told)
+    assert any("Pushed" in one.text for one in told)
+    assert told[-1].done_bytes == told[-1].total_bytes > 0
+    assert any("Pulling from" in one.text for one in told)
 
 
 def test_a_manifest_that_the_registry_lacks(engine: DockerEngine, registry: str) -> None:

@@ -42,6 +42,7 @@ COMMANDS: Final = (
     Command("prepare"),
     Command("report"),
     Command("base"),
+    Command("prune"),
     Command("catalogue"),
     Command("fleet"),
 )

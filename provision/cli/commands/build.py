@@ -5,14 +5,21 @@ from msgspec.structs import replace
 from provision import api
 from provision.cli import options as o
 from provision.cli.commands.lock import locked_plan
+from provision.cli.live import Live
 from provision.cli.output import log, print_json, print_result
 from provision.cli.planning import Plan, log_warnings, plan
-from provision.cli.progress import Progress
-from provision.engine.protocol import Engine
+from provision.engine.build_steps import step_event
+from provision.engine.protocol import BuildStep, Engine
 from provision.model import BuildResult
 
 
-def build(*, options: o.BuildOptions, stack: o.StackOptions, as_json: o.Json = False) -> None:
+def build(
+    *,
+    options: o.BuildOptions,
+    stack: o.StackOptions,
+    talk: o.TalkOptions,  # noqa: ARG001 - read before the command runs
+    as_json: o.Json = False,
+) -> None:
     """Build the image of the stack that suits the host."""
     found = plan_to_build(options, stack, as_json=as_json)
     log(f"Stack     {found.stack.summary}")
@@ -32,19 +39,23 @@ def plan_to_build(options: o.BuildOptions, stack: o.StackOptions, *, as_json: bo
 
 def build_with_progress(found: Plan, options: o.BuildOptions, engine: Engine | None = None) -> BuildResult:
     """Build what was planned, with progress on stderr; `engine` is by default the first that answers."""
-    wanted = replace(found.options, push=options.push)
-    progress = Progress()
-    try:
+    wanted = replace(found.options, push=options.push, no_cache=options.no_cache, pull=options.pull)
+    with Live("Build") as live:
+
+        def on_step(step: BuildStep) -> None:
+            event = step_event(step)
+            if event:
+                live(event)
+
         result = api.build(
             found.stack,
             wanted,
             engine=engine,
             catalogue=found.catalogue,
-            log=lambda text: log(f"Build     {text}"),
-            on_step=progress,
+            log=live.log,
+            detail=live.detail,
+            on_step=on_step,
         )
-    finally:
-        progress.close()
     log(f"Build     {_summary(result)}")
     return result
 

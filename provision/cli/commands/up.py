@@ -17,6 +17,7 @@ def up(
     stack: o.StackOptions,
     proof: o.ProofOptions,
     reports: o.ReportOptions,
+    talk: o.TalkOptions,  # noqa: ARG001 - read before the command runs
     as_json: o.Json = False,
 ) -> None:
     """Probe, resolve, render, build and verify."""
@@ -31,10 +32,10 @@ def up(
     log_warnings(found.stack)
     request = verify_request(proof, found.stack.vendor, found.request.gpus)
     with api.engine() as engine:
-        built = build_with_progress(found, options, engine)
+        build_with_progress(found, options, engine)
         with Live("Verify") as live:
             judged = api.verify(
-                built.tag,
+                found.tag,  # by which the gate and the exports know it
                 request,
                 host=here,
                 records=records,

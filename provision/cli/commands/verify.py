@@ -25,6 +25,7 @@ def verify(
     here: o.Here = False,
     python: o.Interpreter = None,
     reports: o.ReportOptions,
+    talk: o.TalkOptions,  # noqa: ARG001 - read before the command runs
     as_json: o.Json = False,
 ) -> None:
     """Train in a container, and tell whether the GPU did it.

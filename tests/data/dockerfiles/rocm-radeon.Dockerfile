@@ -17,8 +17,8 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:35a19213f6dfef0d8533ccf57c7878b32cfd2ee2950c0f769e326cc64e5724db"
-LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"rocm/tensorflow:rocm7.2-py3.12-tf2.20-dev\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.20\"},\"gpus\":[\"gfx1100\"],\"python\":\"3.12\",\"route\":\"image\",\"runtime\":{\"name\":\"rocm\",\"version\":\"7.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
+LABEL io.kgpu-env.plan="sha256:5ee1388cce2efd22a6aaf54ede4bf0d0747ce65dbd897b6bc2adf25f163c19af"
+LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"rocm/tensorflow:rocm7.2-py3.12-tf2.20-dev\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.20\"},\"python\":\"3.12\",\"route\":\"image\",\"runtime\":{\"name\":\"rocm\",\"version\":\"7.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="rocm/tensorflow:rocm7.2-py3.12-tf2.20-dev"
 LABEL org.opencontainers.image.description="ROCm 7.2, TensorFlow 2.20, Python 3.12 (rocm/tensorflow:rocm7.2-py3.12-tf2.20-dev)"

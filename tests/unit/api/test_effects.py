@@ -11,7 +11,7 @@ import provision.engine.debian_base  # noqa: F401 - now: under the guard its ann
 from provision import api, model
 from provision.api.prove import of_this_machine
 from provision.engine.protocol import BuildStep, Built, Context, Image, OnOutput, Ran, Run
-from provision.errors import BuildError, EngineError, NoStackError, UsageError
+from provision.errors import BuildError, EngineError, InputError, NoStackError, UsageError
 from provision.model import BuildOptions, Check, Finding, Gpu, Host, Proof, Request, Severity, Status, Vendor, Verdict
 from provision.prove import VerifyRequest
 from provision.records import Kept, load, statement
@@ -28,6 +28,7 @@ class Words:
         self.found = image
         self.contexts: list[Context] = []
         self.tags: list[str] = []
+        self.named: list[str] = []
         self.runs: list[Run] = []
         self.closed = False
 
@@ -42,6 +43,9 @@ class Words:
         self.tags.append(tag)
         on_step(BuildStep(index=1, name="RUN true", state="done"))
         return Built(image_id="sha256:1234", size_bytes=5, steps_total=1, steps_cached=0)
+
+    def tag(self, _: str, name: str) -> None:
+        self.named.append(name)
 
     def run(self, run: Run, _: OnOutput | None = None) -> Ran:
         self.runs.append(run)
@@ -72,6 +76,64 @@ def test_a_build_is_told_and_nothing_is_printed(capfd: pytest.CaptureFixture[str
     assert [step.name for step in steps] == ["RUN true"]
     assert engine.closed is False  # it belongs to the caller
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_a_build_is_told_of_caches_reaches_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = words(image())
+    pulled: list[str] = []
+    engine.pull = lambda name, _: pulled.append(name)
+    engine.push = lambda _, __: None
+    network = model.Network(registries={"docker.io": "mirror.example"})
+    options = msgspec.structs.replace(
+        CPU, cache_from=("team/x:1", "r.example/y"), no_cache=True, pull=True, push=True, network=network
+    )
+    told: list[str] = []
+    monkeypatch.setenv("BUILDX_BUILDER", "theirs")
+    stack = api.resolve(Host(), CPU.request)
+    api.build(stack, options, engine=engine, log=told.append)
+    context = engine.contexts[0]
+    assert context.cache_from == ("mirror.example/team/x:1", "r.example/y")
+    assert (context.no_cache, context.inline_cache) == (True, True)
+    assert len(pulled) == 1  # though it is there
+    assert told[:1] == ["BUILDX_BUILDER is set and is not used: the engine's own BuildKit builds"]
+    api.build(stack, CPU, engine=engine)
+    assert (engine.contexts[1].cache_from, engine.contexts[1].inline_cache, len(pulled)) == ((), False, 1)
+
+
+def test_a_tag_is_of_one_content_and_the_readable_one_moves_with_a_word() -> None:
+    stack = api.resolve(Host(), CPU.request)
+    options = msgspec.structs.replace(CPU, request=Request(vendor=Vendor.CPU, env={"A": "1"}))
+    tags = []
+    for before, said in ((None, 0), (image(labels={"io.kgpu-env.plan": "sha256:0123456789abcdef"}), 1)):
+        engine = words(before)
+        engine.pull = lambda _, __: None
+        told: list[str] = []
+        result = api.build(stack, options if before else CPU, engine=engine, log=told.append)
+        (alias,) = engine.named
+        assert result.tag == f"{alias}-{result.plan_digest[7:13]}"
+        moved = [one for one in told if one == f"{alias} means this build now; it meant sha256:0123456789ab"]
+        assert len(moved) == said
+        tags.append(result.tag)
+    assert tags[0] != tags[1]
+
+
+def test_the_same_image_again_moves_no_name() -> None:
+    engine = words(Image(image_id="sha256:1234", architecture="amd64", size_bytes=1))
+    api.build(api.resolve(Host(), CPU.request), CPU, engine=engine)
+    assert engine.named == []
+
+
+def test_the_gpus_of_a_host_are_no_part_of_the_plan() -> None:
+    stack = api.resolve(Host(), CPU.request)
+    plans = [api.render(msgspec.structs.replace(stack, gpus=gpus), CPU) for gpus in ((), ("sm_90",))]
+    assert plans[0] == plans[1]
+
+
+def test_a_cache_that_is_no_image_is_refused_before_the_engine_is_asked() -> None:
+    engine = words(image())
+    with pytest.raises(InputError, match="cache 'A B'"):
+        api.build(api.resolve(Host(), CPU.request), msgspec.structs.replace(CPU, cache_from=("A B",)), engine=engine)
+    assert engine.contexts == []
 
 
 def test_an_engine_that_was_connected_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.built: list[tuple[Context, str]] = []
         self.pushed: list[str] = []
+        self.named: list[str] = []
         self.images: dict[str, Image] = {}
         self.closed = False
         self.error: BaseException | None = None
@@ -98,6 +99,9 @@ class FakeEngine:
         on_step(BuildStep(index=1, name="[1/2] RUN cached", state="cached"))
         on_step(BuildStep(index=2, name="[2/2] RUN true", state="done", seconds=1.5))
         return Built(image_id="sha256:1234", size_bytes=5, steps_total=2, steps_cached=1)
+
+    def tag(self, _: str, name: str) -> None:
+        self.named.append(name)
 
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
         raise AssertionError((archive, tag, labels))

@@ -56,7 +56,7 @@ def test_the_dockerfile_is_all_that_stdout_gets(kgpu_env: Call) -> None:
 def test_a_build_talks_on_stderr(kgpu_env: Call) -> None:
     code, out, err = kgpu_env("build", "--vendor", "cpu", "--tag", "site/x:1")
     assert (code, out) == (0, "site/x:1\nsha256:1234\n")
-    assert "[2/2] RUN true" in err
+    assert "Build     2 of 2  RUN true  1.5 s\n" in err
     assert "[1/2] RUN cached" not in err
     assert "cached: 1 of 2 steps" in err
 

@@ -65,6 +65,7 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     ],
     "doctor": [("doctor",)],
     "base": [("base",)],
+    "prune": [("prune", "--dry-run")],
     "prepare": [("prepare", "--dry-run")],
     "report": [("report", "--root", "nowhere")],
     "size": [("size", "kgpu-test/none:1")],

@@ -1,5 +1,6 @@
 """Progress, on messages recorded from Docker 20.10.24 (data/*.jsonl: whole answers of POST /build)."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from provision.engine import buildkit_progress
+from provision.engine.build_steps import step_words
 from provision.engine.buildkit_build import failure
 from provision.engine.protocol import BuildStep
 
@@ -169,3 +171,64 @@ def test_the_headline_names_the_step_in_words(command: str, words: str) -> None:
 def test_a_full_disk_in_an_installers_words(line: str) -> None:
     progress, why = failed("[2/4] RUN x", "exit code: 1", f"{line}\n{'next' * 9}\n".encode())
     assert failure(progress, {"error": why}).code == "KGE-403"
+
+
+def field(number: int, value: int | bytes) -> bytes:
+    """A field as BuildKit writes it: a number, or bytes with their length."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def varint(value: int) -> bytes:
+    return bytes([value & 127 | 128]) + varint(value >> 7) if value > 127 else bytes([value])
+
+
+def test_the_bytes_of_a_step_are_decoded_and_summed() -> None:
+    progress = buildkit_progress.Progress()
+    list(progress.update(buildkit_progress.Status((vertex("[1/2] FROM x"),), ())))
+    parts = [("a", 10, 100), ("b", 300, 300), ("a", 60, 0), ("a", 20, 100), ("c", (1 << 64) - 1, (1 << 64) - 1)]
+    told = b"".join(
+        field(2, field(1, name.encode()) + field(2, b"d") + field(4, done) + field(5, total))
+        for name, done, total in parts
+    )
+    reports = list(progress.update(buildkit_progress.decode(base64.b64encode(told).decode())))
+    assert [(one.done_bytes, one.total_bytes) for one in reports] == [(10, 100), (310, 400), (320, 400)]
+
+
+def test_the_bytes_of_installers_are_read_from_their_lines() -> None:
+    step = buildkit_progress.Step(1, vertex("[2/2] RUN x"))
+    seen = []
+    for line in (
+        "Resolved 44 packages in 1.2s",
+        "Downloading tensorflow (614.5MiB)",
+        "Downloading numpy (16.0MiB)",
+        " Downloaded numpy",
+        " Downloaded tensorflow",
+        " Downloaded tensorflow",
+    ):
+        step.hear(f"{line}\n".encode())
+        seen.append((step.parts.done >> 20, step.parts.total >> 20))
+    assert seen == [(0, 0), (0, 614), (0, 630), (16, 630), (630, 630), (630, 630)]
+
+
+def test_the_bytes_of_apt_are_read_from_its_lines() -> None:
+    step = buildkit_progress.Step(1, vertex("[2/2] RUN x"))
+    step.hear(b"Get:1 http://x bookworm InRelease [151 kB]\nNeed to get 1,500 kB of archives.\n")
+    step.hear(b"Get:1 http://x bookworm/main amd64 git amd64 1:2.39 [1,000 kB]\n")
+    assert (step.parts.done, step.parts.total) == (1_000_000, 1_500_000)
+
+
+LISTED = "export X=1 && printf '%s\\n' {} > /opt/venv/requirements/{}.txt && /dev/uv/uv pip install --requirement y"
+
+
+@pytest.mark.parametrize(
+    ("lines", "layer", "words"),
+    [
+        ("'a==1 --hash=sha256:0' 'b==2 --hash=sha256:0' 'tensorflow==2 --hash=x'", "framework", "3 wheels (framework)"),
+        ("'nccl==1 --hash=sha256:0'", "collectives", "nccl==1"),
+        ("tensorflow==2.21.0 'pandas>2'", "framework", "tensorflow==2.21.0 and what it needs"),
+    ],
+)
+def test_a_layer_is_told_by_what_it_installs(lines: str, layer: str, words: str) -> None:
+    assert step_words(f"[3/6] RUN {LISTED.format(lines, layer)}") == (f"installing {words}", "[3/6]")

@@ -50,6 +50,7 @@ CASES: Final = {
     "prepare": Case(("--root", "nowhere"), INPUT, answers=False),
     "size": Case(("x",), ENGINE, answers=False),
     "base": Case((), ENGINE, answers=False),
+    "prune": Case((), ENGINE, answers=False),
     "catalogue": Case(("list",), OK),
     "fleet": Case(("plan", "nowhere"), INPUT, answers=False),
 }
