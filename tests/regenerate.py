@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 from codes_page import CODES, FOLDER, code_pages, page  # type: ignore[import-not-found] # it lies beside this file
+from collected import COLLECTOR, collector  # type: ignore[import-not-found] # as above
 from kinds import goldens  # type: ignore[import-not-found] # as above; no package holds them
 from msgspec.structs import replace
 from packaging.requirements import Requirement
@@ -289,6 +290,7 @@ def derived() -> dict[Path, Files]:
         SCHEMA_FOLDER / "project-1.schema.json": schema_text,
         CODES: page,
         MAKERS_MODULE: makers,
+        COLLECTOR: collector,
         PROOF: lambda: proof_document(PROOF.read_text()),
         **goldens(),
     }

@@ -12,10 +12,10 @@ from typing import Literal
 
 from provision.model import DeviceNode, Finding
 from provision.probe import findings
+from provision.probe.collector import UNREADABLE, below
 from provision.probe.parsers import parse_nodes
 
 _LIMIT = 1 << 20  # bytes; no file that a probe reads comes near it
-_MAX_LINKS = 40  # as in the kernel's path lookup
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO}
 Touch = Literal["seen", "read", "linked"]  # whether it is there, what is in it, where it leads
 
@@ -37,6 +37,7 @@ class Reader:
         self.live = root.resolve() == Path("/")
         self.findings: list[Finding] = []
         self.looked_at: list[str] = []
+        self._closed = {} if self.live else _closed(root)
         self._nodes = parse_nodes(self.text("/dev/.nodes") or "") if not self.live else {}
 
     def text(self, path: str) -> str | None:
@@ -133,7 +134,9 @@ class Reader:
         return tuple(node for path in paths if (node := self.node(path)))
 
     def _note(self, path: str, error: OSError) -> None:
-        if error.errno not in _ABSENT:
+        if path in self._closed and error.errno in _ABSENT:
+            self.findings.append(findings.unreadable(path, self._closed[path]))
+        elif error.errno not in _ABSENT:
             self.findings.append(findings.unreadable(path, error.strerror or str(error)))
 
     def kind(self, path: str) -> Literal["folder", "file", "other", ""]:
@@ -148,29 +151,14 @@ class Reader:
         self.touched.setdefault(path, "seen")
         if self.live:
             return Path(path)
-        return _below(self.root, path)
+        return Path(below(str(self.root), path))
 
 
-def _below(root: Path, path: str) -> Path:
-    """Return where `path` lies when `root` is taken for `/`, symbolic links included."""
-    parts = [part for part in path.split("/") if part]
-    done: list[str] = []
-    links = 0
-    while parts:
-        part = parts.pop(0)
-        if part in {"", "."}:
-            continue
-        if part == "..":
-            done = done[:-1]
-            continue
-        here = root.joinpath(*done, part)
-        if links < _MAX_LINKS and here.is_symlink():
-            links += 1
-            target = os.readlink(here)  # noqa: PTH115 - a Path would drop what tells "a/" from "a"
-            done = [] if target.startswith("/") else done
-            parts = target.split("/") + parts
-        elif here.is_symlink():
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        else:
-            done.append(part)
-    return root.joinpath(*done)
+def _closed(root: Path) -> dict[str, str]:
+    """Return what could not be read when a tree was captured, and why."""
+    try:
+        text = (root / UNREADABLE[1:]).read_bytes()[:_LIMIT].decode(errors="replace") if root.is_dir() else ""
+    except OSError:
+        return {}
+    lines = (line.partition("\t") for line in text.splitlines())
+    return {path: reason or "it could not be read" for path, _, reason in lines}
