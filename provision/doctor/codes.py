@@ -172,6 +172,8 @@ MEANINGS: Final = {
     "KGE-910": "There is no terminal to work or to ask at.",
     "KGE-911": "A file is where a folder is needed.",
     "KGE-940": "The file is no capture of a machine, as probe --capture writes it.",
+    "KGE-941": "There is no such folder of records.",
+    "KGE-942": "The file is no plan of a fleet.",
     "KGE-951": "There is no such folder of nodes.",
     "KGE-952": "The folder has no host file and no captured tree in it.",
     "KGE-953": "A pin of the plan names no node of the fleet.",
