@@ -28,6 +28,7 @@ from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, files_of, locked_plan, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.model.fleet import FleetExamination, FleetPlan
+from provision.model.fleet_probe import FleetProbe
 from provision.model.fleet_status import FleetStatus
 from provision.model.json_schema import json_schema
 from provision.model.size import ImageSize
@@ -329,6 +330,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "record-2": records.Record,
     "fleet-doctor-1": FleetExamination,
     "fleet-plan-1": FleetPlan,
+    "fleet-probe-1": FleetProbe,
     "fleet-status-1": FleetStatus,
     **documents.SCHEMAS,
 }

@@ -174,6 +174,8 @@ MEANINGS: Final = {
     "KGE-940": "The file is no capture of a machine, as probe --capture writes it.",
     "KGE-941": "There is no such folder of records.",
     "KGE-942": "The file is no plan of a fleet.",
+    "KGE-943": "The inventory cannot be read, or has no node.",
+    "KGE-944": "Ansible is not installed: it comes with the extra fleet.",
     "KGE-951": "There is no such folder of nodes.",
     "KGE-952": "The folder has no host file and no captured tree in it.",
     "KGE-953": "A pin of the plan names no node of the fleet.",

@@ -14,7 +14,7 @@ from provision.model import Host
 from provision.model.fleet import Unserved
 
 # As a host name, a Kubernetes node or an Ansible inventory has them; what may stand in a shell, a page and a label.
-_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _CAPTURED: Final = ("proc", "sys", "dev")  # one of these is in the tree of a machine
 _PACKED: Final = ".tar.gz"
 _ENDINGS: Final = (".json", _PACKED)
@@ -75,7 +75,7 @@ def _newest(entries: list[Path]) -> tuple[dict[str, tuple[Path, _Reader]], tuple
         name = next((path.name.removesuffix(end) for end in _ENDINGS if path.name.endswith(end)), path.name)
         if read is None:
             warnings.append(f"{path.name!a} is neither a host file nor a capture, and is left out")
-        elif not _NAME.fullmatch(name):
+        elif not NAME.fullmatch(name):
             warnings.append(f"{path.name!a} is no name of a node, and is left out")
         elif name not in found:
             found[name] = path, read
