@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 from codes_page import CODES, FOLDER, code_pages, page  # type: ignore[import-not-found] # it lies beside this file
+from collected import COLLECTOR, collector  # type: ignore[import-not-found] # as above
 from kinds import goldens  # type: ignore[import-not-found] # as above; no package holds them
 from msgspec.structs import replace
 from packaging.requirements import Requirement
@@ -27,6 +28,8 @@ from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, files_of, locked_plan, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.model.fleet import FleetExamination, FleetPlan
+from provision.model.fleet_probe import FleetProbe
+from provision.model.fleet_status import FleetStatus
 from provision.model.json_schema import json_schema
 from provision.model.size import ImageSize
 from provision.prove.checks import table
@@ -292,6 +295,7 @@ def derived() -> dict[Path, Files]:
         SCHEMA_FOLDER / "project-1.schema.json": schema_text,
         CODES: page,
         MAKERS_MODULE: makers,
+        COLLECTOR: collector,
         PROOF: lambda: proof_document(PROOF.read_text()),
         **goldens(),
     }
@@ -329,6 +333,8 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "record-2": records.Record,
     "fleet-doctor-1": FleetExamination,
     "fleet-plan-1": FleetPlan,
+    "fleet-probe-1": FleetProbe,
+    "fleet-status-1": FleetStatus,
     **documents.SCHEMAS,
 }
 SCHEMA_FOLDER = ROOT / "provision" / "schemas"

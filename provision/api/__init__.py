@@ -9,7 +9,7 @@ does not pay for proving.
 from provision.api.candidates import Choice
 from provision.api.catalogue import check_published, draft_rows
 from provision.api.doctor import examine_host
-from provision.api.hosts import engine, probe_host, read_host
+from provision.api.hosts import capture, engine, probe_capture, probe_host, read_host
 from provision.api.images import build, image_size, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
 from provision.api.local_code import local_pins
@@ -29,6 +29,7 @@ __all__ = [
     "Records",
     "Work",
     "build",
+    "capture",
     "check_published",
     "choose",
     "draft_rows",
@@ -47,6 +48,7 @@ __all__ = [
     "pins",
     "preparation",
     "prepare",
+    "probe_capture",
     "probe_host",
     "read_configuration",
     "read_host",

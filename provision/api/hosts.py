@@ -22,7 +22,8 @@ def probe_host(root: Path | None = None, *, catalogue: facts.Catalogue | None = 
     """Return this machine as probed, its container engine included; or the captured tree below `root`.
 
     Args:
-        root: files alone are read, and no tool is run; `Path("/")` reads this machine so.
+        root: files alone are read, what tools said when it was captured included, and no tool is run; `Path("/")` reads
+            this machine so.
         catalogue: names GPUs and AMD driver releases; by default the one that ships.
 
     Raises:
@@ -31,7 +32,38 @@ def probe_host(root: Path | None = None, *, catalogue: facts.Catalogue | None = 
     from provision import probe  # noqa: PLC0415 - 14 ms
 
     lookups = probe.lookups_of(catalogue or facts.load())
-    return probe.probe_files(root, lookups) if root else probe.probe_host(lookups, engine=_describe)
+    return probe.probe_captured(root, lookups) if root else probe.probe_host(lookups, engine=_describe)
+
+
+def probe_capture(path: Path, *, catalogue: facts.Catalogue | None = None) -> model.Host:
+    """Return the host of a packed capture, as `capture` wrote it.
+
+    Raises:
+        InputError: KGE-940, the file is no capture; KGE-119, it holds no machine.
+    """
+    import tempfile  # noqa: PLC0415 - 3 ms
+
+    from provision.probe.unpack import unpack  # noqa: PLC0415 - 14 ms
+
+    with tempfile.TemporaryDirectory(prefix="kgpu-env.") as folder:
+        unpack(path, Path(folder))
+        try:
+            return probe_host(Path(folder), catalogue=catalogue)
+        except InputError as error:
+            raise InputError(error.code, f"{path} holds no machine.", cause=error.cause, fix=error.fix) from error
+
+
+def capture(root: Path | None = None) -> bytes:
+    """Return an archive (tar, gzip) of what a probe reads of this machine, and of what the vendors' tools say.
+
+    Names and serial numbers are in it, secrets are not; `report` writes an archive without names.
+
+    Args:
+        root: another machine's tree; the tools are not asked then.
+    """
+    from provision.probe import collector  # noqa: PLC0415 - 14 ms
+
+    return collector.capture(str(root.resolve() if root else "/"))
 
 
 def read_host(path: Path) -> model.Host:

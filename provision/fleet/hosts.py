@@ -7,15 +7,17 @@ from typing import Final
 
 from msgspec import Struct
 
-from provision.api.hosts import probe_host, read_host
+from provision.api.hosts import probe_capture, probe_host, read_host
 from provision.catalogue import Catalogue
 from provision.errors import InputError, KgpuError
 from provision.model import Host
 from provision.model.fleet import Unserved
 
 # As a host name, a Kubernetes node or an Ansible inventory has them; what may stand in a shell, a page and a label.
-_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _CAPTURED: Final = ("proc", "sys", "dev")  # one of these is in the tree of a machine
+_PACKED: Final = ".tar.gz"
+_ENDINGS: Final = (".json", _PACKED)
 _FIX: Final = "write one file a node: kgpu-env probe --json > HOSTS/NODE.json, run there"
 _Reader = Callable[[Path, Catalogue], Host]
 
@@ -38,7 +40,8 @@ def read_fleet(folder: Path, catalogue: Catalogue) -> Fleet:
     """Return the nodes of a folder; of two entries for one node the newer one counts.
 
     Args:
-        folder: NODE.json, as `kgpu-env probe --json` prints it, or NODE/, a captured tree. Hidden entries are left out.
+        folder: NODE.json, as `kgpu-env probe --json` prints it, NODE.tar.gz, as `--capture` writes it, or NODE/, a
+            captured tree. Hidden entries are left out.
         catalogue: names what a captured tree has.
 
     Raises:
@@ -69,10 +72,10 @@ def _newest(entries: list[Path]) -> tuple[dict[str, tuple[Path, _Reader]], tuple
     warnings: list[str] = []
     for path in entries:
         read = _reader(path)
-        name = path.stem if path.suffix == ".json" else path.name
+        name = next((path.name.removesuffix(end) for end in _ENDINGS if path.name.endswith(end)), path.name)
         if read is None:
-            warnings.append(f"{path.name!a} is neither a host file nor a captured tree, and is left out")
-        elif not _NAME.fullmatch(name):
+            warnings.append(f"{path.name!a} is neither a host file nor a capture, and is left out")
+        elif not NAME.fullmatch(name):
             warnings.append(f"{path.name!a} is no name of a node, and is left out")
         elif name not in found:
             found[name] = path, read
@@ -88,6 +91,8 @@ def _newest(entries: list[Path]) -> tuple[dict[str, tuple[Path, _Reader]], tuple
 def _reader(path: Path) -> _Reader | None:
     if path.suffix == ".json":
         return lambda file, _: read_host(file)
+    if path.name.endswith(_PACKED):
+        return lambda file, catalogue: probe_capture(file, catalogue=catalogue)
     if path.is_dir() and any((path / name).is_dir() for name in _CAPTURED):
         return lambda root, catalogue: probe_host(root, catalogue=catalogue)
     return None

@@ -1,17 +1,24 @@
 """The plan of a fleet: the smallest set of images that serves all nodes, and what driver upgrades would save."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from provision import __version__
 from provision.catalogue import Catalogue
-from provision.errors import UsageError, nearest
+from provision.errors import InputError, UsageError, nearest
+from provision.files import read_file
 from provision.fleet.choice import Choice, choose, fewer
 from provision.fleet.classes import NodeClass, Option, Served, classes_of
 from provision.fleet.columns import FAR, Image, images_of
 from provision.fleet.images import joined
 from provision.lock.make import catalogue_digest
-from provision.model import Host, Request
+from provision.model import Host, Request, decode
 from provision.model.fleet import CurvePoint, FleetImage, FleetNode, FleetPlan, PlanWishes, Unserved, Upgrade
+
+_LIMIT: Final = 256 << 20  # bytes; a plan of 100,000 nodes has 20 MB
 
 
 def plan(
@@ -57,6 +64,21 @@ def plan(
         bound=choice.bound,
         curve=curve,
     )
+
+
+def read_plan(path: Path) -> FleetPlan:
+    """Return the plan that `fleet plan` wrote.
+
+    Raises:
+        InputError: KGE-942, unreadable, or no plan.
+    """
+    fix = "make one with kgpu-env fleet plan HOSTS -o PLAN"
+    try:
+        return decode(read_file(path, _LIMIT), FleetPlan)
+    except OSError as error:
+        raise InputError("KGE-942", f"The plan {path} cannot be read.", cause=error.strerror or "", fix=fix) from error
+    except msgspec.MsgspecError as error:
+        raise InputError("KGE-942", f"{path} is no plan of a fleet.", cause=str(error), fix=fix) from error
 
 
 def _best(images: Sequence[Image], place: int) -> Image | None:

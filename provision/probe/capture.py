@@ -1,25 +1,15 @@
 """The files that a probe reads, as a small tree that a probe of another machine can read (`--root`)."""
 
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from provision.model import GPU_VENDORS
 from provision.probe.causes.kernel_log import READS as LOGS
+from provision.probe.collector import FILE_BYTES, part_of, wanted
+from provision.probe.collector import NODES as _NODES
 from provision.probe.host import probe_files
 from provision.probe.lookups import Lookups
 from provision.probe.reader import Reader, Touch
-
-FILE_BYTES: Final = 256 << 10  # of one file; the end of a log, the beginning of others
-NAMES: Final = 500  # of one folder; of a larger one those that a probe may look for
-_NODES: Final = "/dev/.nodes"
-_SPEAKERS = re.compile(rb"Linux version |NVRM|amdgpu|kfd|drm|[Mm]odule|modprobe")
-_VARIABLES = re.compile(rb"^\s*(?:export\s+)?(?:HSA|ROC|HIP|CUDA|NVIDIA)\w*=")
-_CONTAINER: Final = (b"container=", b"KUBERNETES_SERVICE_HOST=")
-_NAMED: Final = "|".join(word for vendor, row in GPU_VENDORS.items() for word in (vendor, row.maker))
-_WANTED = re.compile(rf"{_NAMED}|hip|hsa|dri|docker|podman|cdi|fabric|ctk", re.IGNORECASE)
 
 
 class Entry(NamedTuple):
@@ -57,36 +47,7 @@ def _entry(reader: Reader, path: str, touch: Touch) -> Iterator[Entry]:
         yield Entry(path, link=target)
     elif reader.kind(path) == "file":
         data = (reader.data(path, FILE_BYTES, tail=path in LOGS) or b"") if touch == "read" else b""
-        yield Entry(path, next((part(data) for place, part in _PARTS.items() if re.search(place, path)), data))
-
-
-def _log(data: bytes) -> bytes:
-    return b"".join(filter(_SPEAKERS.search, data.splitlines(keepends=True)))
-
-
-def _environ(data: bytes) -> bytes:
-    return b"".join(one + b"\0" for one in data.split(b"\0") if one.startswith(_CONTAINER))
-
-
-def _settings(data: bytes) -> bytes:
-    return b"".join(filter(_VARIABLES.search, data.splitlines(keepends=True)))
-
-
-def _context(data: bytes) -> bytes:
-    try:
-        found = json.loads(data)["currentContext"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return b"{}"
-    return json.dumps({"currentContext": found}).encode()
-
-
-# What a probe reads of files that hold more, and that nobody else should see.
-_PARTS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
-    rf"^({'|'.join(LOGS)})$": _log,
-    r"^/proc/\d+/environ$": _environ,
-    r"^/etc/(environment|profile|default/docker)": _settings,
-    r"/\.docker/config\.json$": _context,
-}
+        yield Entry(path, part_of(path, data) or b"")
 
 
 def _listed(reader: Reader, touched: Mapping[str, Touch]) -> Iterator[str]:
@@ -95,7 +56,7 @@ def _listed(reader: Reader, touched: Mapping[str, Touch]) -> Iterator[str]:
         if reader.kind(path) == "folder":
             yield path.rstrip("/") + "/"
             names = reader.names(path)
-            for name in names if len(names) <= NAMES else filter(_WANTED.search, names):
+            for name in wanted(list(names)):
                 below = f"{path.rstrip('/')}/{name}"
                 yield below + "/" if reader.kind(below) == "folder" else below
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 SECONDS: Final = 2.0
 
@@ -36,8 +36,21 @@ def run(*command: str, seconds: float = SECONDS) -> str | Failed:
         return Failed(f"no answer within {seconds:g} s")
     except OSError as error:
         return Failed(error.strerror or str(error))
-    output = done.stdout.decode(errors="replace")
-    if done.returncode != 0:
-        words = (output + done.stderr.decode(errors="replace")).split()
-        return Failed(f"exit code {done.returncode}, {' '.join(words)[:200] or 'no output'}")
+    return answered(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def answered(code: int, output: str, errors: str) -> str | Failed:
+    """Return the output of a command that ended with `code`, or what it says why there is none."""
+    if code != 0:
+        return Failed(f"exit code {code}, {' '.join((output + errors).split())[:200] or 'no output'}")
     return output
+
+
+class Tools(Protocol):
+    """Whoever answers for tools: this module, or a capture."""
+
+    def find(self, tool: str, /, *more: str) -> str | None:
+        """Return the path of `tool`, or None."""
+
+    def run(self, *command: str) -> str | Failed:
+        """Return the standard output, or why there is none."""

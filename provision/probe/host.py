@@ -11,6 +11,7 @@ import msgspec
 from provision.errors import KgpuError
 from provision.model import GPU_VENDORS, Engine, Finding, GpuVendor, Host, Maker, Toolkit
 from provision.probe import command, findings, system, unusable
+from provision.probe.answers import answers_of
 from provision.probe.causes import find_causes
 from provision.probe.cdi import read_cdi
 from provision.probe.lookups import Lookups
@@ -98,18 +99,18 @@ def probe_host(lookups: Lookups, root: Path | None = None, engine: Callable[[], 
 
     Args:
         lookups: lookups from the catalogue.
-        root: the top of another machine's tree. Neither tools nor engine are asked then.
+        root: the top of another machine's tree. Neither tools nor engine of this machine are asked then.
         engine: asks the container engine; None when none answers. A KgpuError of it becomes a finding.
 
     Raises:
         InputError: KGE-119, `root` is not the tree of a host.
     """
     if root is not None and root.resolve() != _ROOT:
-        return probe_files(root, lookups)
+        return probe_captured(root, lookups)
     tools = [probe.tools for probe in PROBES.values() if probe.tools]
     with ThreadPoolExecutor(max_workers=1 + len(tools)) as pool:
         answer = pool.submit(_ask_engine, engine)
-        answers = [pool.submit(ask) for ask in tools]
+        answers = [pool.submit(ask, None) for ask in tools]
         host = probe_files(_ROOT, lookups)
         for merge in answers:
             host = merge.result()(host)
@@ -117,9 +118,24 @@ def probe_host(lookups: Lookups, root: Path | None = None, engine: Callable[[], 
     return msgspec.structs.replace(
         host,
         engine=known,
-        toolkits=tuple(_with_version(toolkit) for toolkit in host.toolkits),
+        toolkits=tuple(_with_version(toolkit, command) for toolkit in host.toolkits),
         findings=host.findings + failed,
     )
+
+
+def probe_captured(root: Path, lookups: Lookups) -> Host:
+    """Return the host of a captured tree: from its files, and from what tools said when it was captured.
+
+    Raises:
+        InputError: KGE-119, `root` is not the tree of a host.
+    """
+    host = probe_files(root, lookups)
+    said = None if root.resolve() == _ROOT else answers_of(root)
+    if said is None:
+        return host
+    for probe in PROBES.values():
+        host = probe.tools(said)(host) if probe.tools else host
+    return msgspec.structs.replace(host, toolkits=tuple(_with_version(toolkit, said) for toolkit in host.toolkits))
 
 
 def _ask_engine(engine: Callable[[], Engine | None] | None) -> tuple[Engine | None, tuple[Finding, ...]]:
@@ -138,9 +154,9 @@ def _with_cdi(engine: Engine) -> Engine:
     return msgspec.structs.replace(engine, cdi=read_cdi(Reader(_ROOT), engine.cdi_dirs))
 
 
-def _with_version(toolkit: Toolkit) -> Toolkit:
+def _with_version(toolkit: Toolkit, tools: command.Tools) -> Toolkit:
     if not toolkit.path.endswith("-ctk"):
         return toolkit
-    answer = command.run(toolkit.path, "--version")
+    answer = tools.run(toolkit.path, "--version")
     version = None if isinstance(answer, command.Failed) else parse_tool_version(answer)
     return msgspec.structs.replace(toolkit, version=version)

@@ -11,6 +11,7 @@ import msgspec
 
 from provision.model import Driver, Finding, Gpu, Host
 from provision.probe import findings, nvidia_findings
+from provision.probe.command import Tools
 from provision.probe.nvidia_parsers import ReportedGpu, Slice, architecture
 from provision.probe.nvml import ask_nvml
 from provision.probe.smi import ToolAnswer, ask_smi
@@ -19,9 +20,12 @@ from provision.probe.unusable import driven
 _MISMATCH: Final = "KGE-106"
 
 
-def ask_tools() -> Callable[[Host], Host]:
-    """Return what adds NVML's answer to a host, or nvidia-smi's where NVML is not installed; else the host as it is."""
-    answer = ask_nvml() or ask_smi()
+def ask_tools(captured: Tools | None = None) -> Callable[[Host], Host]:
+    """Return what adds NVML's answer to a host, or nvidia-smi's where NVML is not installed; else the host as it is.
+
+    Of a captured host nvidia-smi alone tells.
+    """
+    answer = ask_smi(captured) if captured else ask_nvml() or ask_smi()
     return lambda host: merge_tool(host, answer) if answer else host
 
 

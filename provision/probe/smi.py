@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from provision.probe import command
+from provision.probe.command import Tools
 from provision.probe.nvidia_parsers import (
     HEALTH_FIELDS,
     SMI_FIELDS,
@@ -17,6 +18,13 @@ from provision.probe.nvidia_parsers import (
 from provision.probe.wsl import LIBRARIES
 
 _OLD_FIELDS: Final = tuple(field for field in SMI_FIELDS if field != "compute_cap")
+_TABLE: Final = "--format=csv,noheader,nounits"
+FOLDERS: Final = (LIBRARIES,)  # where the tool may be beside PATH
+# All that is asked of it, for a node's collector.
+COMMANDS: Final = (
+    *(("nvidia-smi", f"--query-gpu={','.join(one)}", _TABLE) for one in (SMI_FIELDS, _OLD_FIELDS, HEALTH_FIELDS)),
+    ("nvidia-smi", "-L"),
+)
 _UNKNOWN_FIELD: Final = "is not a valid field"
 
 
@@ -39,25 +47,25 @@ class ToolAnswer:
     mismatch: bool = False
 
 
-def ask_smi() -> ToolAnswer | None:
+def ask_smi(tools: Tools = command) -> ToolAnswer | None:
     """Return what nvidia-smi answers within its time limit, or None when it is not installed."""
-    path = command.find("nvidia-smi", LIBRARIES)
+    path = tools.find("nvidia-smi", *FOLDERS)
     if not path:
         return None
     fields: tuple[str, ...] = SMI_FIELDS
-    answer = _query(path, fields)
+    answer = _query(tools, path, fields)
     if isinstance(answer, command.Failed) and _UNKNOWN_FIELD in answer.reason:
         fields = _OLD_FIELDS
-        answer = _query(path, fields)
+        answer = _query(tools, path, fields)
     if isinstance(answer, command.Failed):
         return ToolAnswer(tool=path, failure=answer.reason, mismatch="version mismatch" in answer.reason)
     gpus = parse_smi_table(answer, fields)
-    listed = command.run(path, "-L")
+    listed = tools.run(path, "-L")
     slices = {} if isinstance(listed, command.Failed) else parse_smi_list(listed)
-    told = _query(path, HEALTH_FIELDS)
+    told = _query(tools, path, HEALTH_FIELDS)
     health = {} if isinstance(told, command.Failed) else parse_smi_health(told)
     return ToolAnswer(tool=path, gpus=with_health(with_slices(gpus, slices), health))
 
 
-def _query(path: str, fields: tuple[str, ...]) -> str | command.Failed:
-    return command.run(path, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits")
+def _query(tools: Tools, path: str, fields: tuple[str, ...]) -> str | command.Failed:
+    return tools.run(path, f"--query-gpu={','.join(fields)}", _TABLE)

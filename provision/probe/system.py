@@ -8,6 +8,9 @@ from provision.probe.parsers import parse_os_release
 from provision.probe.reader import Reader
 
 BINARIES: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+VERSIONS: Final = tuple(
+    (tool, "--version") for row in GPU_VENDORS.values() for tool in row.toolkit_programs if tool.endswith("-ctk")
+)
 DXG: Final = "/dev/dxg"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from provision.model import DeviceNode, Driver, Finding, Gpu, Host
+from provision.probe.command import Tools
 from provision.probe.lookups import Lookups
 from provision.probe.monitor import Monitor
 from provision.probe.pci import PciGpu
@@ -41,11 +42,12 @@ class VendorProbe(NamedTuple):
     Attributes:
         files: reads files below a root, for the vendor's functions on the bus.
         serves_wsl: tells whether the library is there without which WSL2's GPU is of no use.
-        tools: runs the vendor's tools here and returns what adds their answer to a host; None: files tell all.
+        tools: runs the vendor's tools here, or looks into those of a capture, and returns what adds their answer to a
+            host; None: files tell all.
         monitor: tells of its GPUs on the host while a process works; None: nobody does.
     """
 
     files: Callable[[Reader, tuple[PciGpu, ...], Lookups], VendorPart]
     serves_wsl: Callable[[Reader], bool]
-    tools: Callable[[], Callable[[Host], Host]] | None
+    tools: Callable[[Tools | None], Callable[[Host], Host]] | None
     monitor: Monitor | None

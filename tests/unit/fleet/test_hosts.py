@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from trees import build
 
+from provision.api.hosts import capture, probe_host
 from provision.catalogue import load
 from provision.errors import InputError
 from provision.fleet.hosts import read_fleet
@@ -15,9 +17,11 @@ DATA = Path(__file__).parents[2] / "data" / "hosts"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    shutil.copy(DATA / "h100-580.json", tmp_path / "node1.json")
-    shutil.copy(DATA / "mi210.json", tmp_path / "node2.json")
-    return tmp_path
+    place = tmp_path / "hosts"
+    place.mkdir()
+    shutil.copy(DATA / "h100-580.json", place / "node1.json")
+    shutil.copy(DATA / "mi210.json", place / "node2.json")
+    return place
 
 
 def test_nodes_have_the_names_of_their_files(folder: Path) -> None:
@@ -65,3 +69,12 @@ def test_no_folder_and_no_node_are_told(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read_fleet(path, load())
         assert caught.value.code == code
+
+
+def test_a_packed_capture_is_a_node_and_a_broken_one_is_told_of(folder: Path) -> None:
+    tree = build(folder.parent / "tree", "h100")
+    (folder / "node3.tar.gz").write_bytes(capture(tree))
+    (folder / "node4.tar.gz").write_bytes(capture(tree)[:-9])
+    found = read_fleet(folder, load())
+    assert found.hosts["node3"] == probe_host(tree)
+    assert [(node.name, node.rule) for node in found.broken] == [("node4", "KGE-940")]

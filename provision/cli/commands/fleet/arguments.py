@@ -6,5 +6,8 @@ from typing import Annotated
 import typer
 
 Hosts = Annotated[
-    Path, typer.Argument(metavar="HOSTS", help="A folder: NODE.json (kgpu-env probe --json) or a captured tree NODE/.")
+    Path,
+    typer.Argument(
+        metavar="HOSTS", help="A folder: NODE.json (kgpu-env probe --json), NODE.tar.gz (--capture) or a tree NODE/."
+    ),
 ]

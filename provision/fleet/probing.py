@@ -1,0 +1,185 @@
+"""Captures of many nodes over SSH, by Ansible: a file is sent to each, its answer comes with Ansible's events."""
+
+import base64
+import binascii
+import os
+import re
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from provision.errors import InputError
+from provision.fleet.hosts import NAME
+from provision.fleet.inventory import environment, nodes_of, runner
+from provision.model.fleet_probe import FleetProbe, NodeAnswer, Outcome, ProbeWishes
+from provision.probe import collector
+from provision.resources import folder
+
+_SILENT = re.compile(r"timed? ?out|not responding", re.IGNORECASE)
+_SSH: Final = "Failed to connect to the host via ssh: "  # before what ssh says
+_WORDS: Final = 300  # characters of a cause
+_NO_PYTHON: Final = 127  # of the shell: there is no such program
+Listener = Callable[[NodeAnswer], None]
+
+
+def probe_fleet(inventory: Path, hosts: Path, heard: Listener, wishes: ProbeWishes) -> FleetProbe:
+    """Write a capture of each node, `HOSTS/NODE.tar.gz`, as soon as it has answered; return what became of each.
+
+    A node that gives no capture keeps the one that it had.
+
+    Args:
+        inventory: of Ansible. Of its variables `kgpu_env_root` is where the node's own tree is seen (`/`),
+            `kgpu_env_python` its Python (`python3`).
+        hosts: a folder, made where there is none.
+        heard: is told of each node when it has answered.
+        wishes: which nodes, and how many at a time.
+
+    Raises:
+        InputError: KGE-943, no usable inventory; KGE-944, no Ansible; KGE-605, the folder cannot be written.
+        KeyboardInterrupt: what had come until then is written.
+    """
+    names = nodes_of(inventory, wishes.limit)
+    _make(hosts)
+    answers = Answers(hosts, heard)
+    for name in names:
+        if not NAME.fullmatch(name):
+            answers.add(NodeAnswer(name=name, outcome=Outcome.BROKEN, cause="its name is no name of a node"))
+        elif wishes.resume and answers.place(name).exists():
+            answers.add(NodeAnswer(name=name, outcome=Outcome.KEPT))
+    asked = [name for name in names if name not in answers.found]
+    if asked:
+        _run(inventory, asked, wishes.forks, answers)
+    for name in asked:
+        if name not in answers.found:
+            cause = answers.cause or "the run ended before it answered"
+            answers.add(NodeAnswer(name=name, outcome=Outcome.SKIPPED, cause=cause))
+    return FleetProbe(hosts=str(hosts), nodes=tuple(sorted(answers.found.values(), key=lambda one: one.name)))
+
+
+def _make(hosts: Path) -> None:
+    try:
+        hosts.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fix = "name a folder that you can write to"
+        raise InputError("KGE-605", f"{hosts} cannot be written.", cause=error.strerror or "", fix=fix) from error
+
+
+class Answers:
+    """The nodes' answers as they come."""
+
+    def __init__(self, hosts: Path, heard: Listener) -> None:
+        self.found: dict[str, NodeAnswer] = {}
+        self.cause = ""  # why the whole run failed, where Ansible says so
+        self._hosts, self._heard = hosts, heard
+
+    def place(self, name: str) -> Path:
+        """Return the file of a node's capture."""
+        return self._hosts / f"{name}.tar.gz"
+
+    def add(self, answer: NodeAnswer) -> None:
+        """Keep an answer; the first of a node counts."""
+        if answer.name not in self.found:
+            self.found[answer.name] = answer
+            self._heard(answer)
+
+    def hear(self, event: Mapping[str, Any]) -> bool:
+        """Take an event of ansible-runner; return whether that is to keep it in its folder: never."""
+        data = event.get("event_data") or {}
+        name, result = data.get("host"), data.get("res") or {}
+        kind = event.get("event")
+        if kind == "runner_on_ok" and name:
+            self.add(self._captured(name, result))
+        elif kind in {"runner_on_failed", "runner_on_unreachable"} and name:
+            self.add(_failed(name, result, reached=kind == "runner_on_failed"))
+        elif kind == "error":
+            self.cause = _brief(str(event.get("stdout", "")))
+        return False
+
+    def _captured(self, name: str, result: Mapping[str, Any]) -> NodeAnswer:
+        text = str(result.get("stdout", ""))
+        start = text.rfind(collector.TEXT)  # after whatever the node's login says
+        try:
+            data = base64.b64decode(
+                text[start + len(collector.TEXT) :].split("\n", maxsplit=1)[0].strip(), validate=True
+            )
+        except (binascii.Error, ValueError):
+            data = b""
+        if start < 0 or not data or len(data) > collector.TOTAL_BYTES:
+            cause = _brief(f"it gave no capture: {text}")
+            return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=cause)
+        try:
+            _write(self.place(name), data)
+        except OSError as error:
+            return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=f"it cannot be kept: {error.strerror}")
+        return NodeAnswer(name=name, outcome=Outcome.OK)
+
+
+def _failed(name: str, result: Mapping[str, Any], *, reached: bool) -> NodeAnswer:
+    message = _brief(str(result.get("msg", "")).replace("Task failed: ", "").replace(_SSH, ""))
+    if "timedout" in result or _SILENT.search(message):
+        return NodeAnswer(name=name, outcome=Outcome.TIMED_OUT, cause=message)
+    if not reached:
+        return NodeAnswer(name=name, outcome=Outcome.UNREACHABLE, cause=message)
+    said = _brief(f"{result.get('stderr', '')} {result.get('stdout', '')}")
+    if result.get("rc") == _NO_PYTHON:
+        return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=f"Python is missing, or not on PATH: {said}")
+    return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=_brief(f"{message} {said}"))
+
+
+def _brief(text: str) -> str:
+    return " ".join(text.split())[:_WORDS]
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a capture beside its place, then rename; its owner alone reads it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".capture.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _run(inventory: Path, names: list[str], forks: int, answers: Answers) -> None:
+    ansible = runner()
+    with tempfile.TemporaryDirectory(prefix="kgpu-env.") as place, _stoppable() as stopped:
+        project = Path(place) / "project"
+        project.mkdir()
+        for file in (Path(collector.__file__), folder("templates") / "fleet" / "probe.yml"):
+            shutil.copy(file, project)
+        (Path(place) / "nodes").write_text("\n".join(names) + "\n")
+        ansible.run(
+            private_data_dir=place,
+            playbook="probe.yml",
+            inventory=str(inventory.resolve()),
+            limit=f"@{place}/nodes",
+            forks=forks,
+            extravars={"kgpu_env_collector": str(project / "collector.py")},
+            envvars=environment(),
+            event_handler=answers.hear,
+            cancel_callback=stopped.is_set,
+            quiet=True,
+        )
+    if stopped.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Turn Ctrl-C into an event, so that Ansible is ended before this program."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,167 @@
+"""`fleet probe` over real SSH: containers with sshd and a fake tree; one lacks Python, one refuses, one is frozen."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from trees import build
+
+from provision.api.hosts import probe_host
+from provision.catalogue import load
+from provision.fleet.hosts import read_fleet
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+NAME = f"kgpu-test-nodes-{os.getpid()}"
+SSHD = "mkdir -p /run/sshd; exec /usr/sbin/sshd -D -e"
+INSTALL = (
+    "apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server && rm -rf /var/lib/apt/lists"
+)
+KgpuEnv = Any  # of the conftest beside this file
+
+
+@pytest.fixture(scope="module")
+def client(engine: Any) -> "APIClient":  # noqa: ANN401 - of the conftest
+    found: APIClient = engine._api  # noqa: SLF001 - as there
+    return found
+
+
+@pytest.fixture(scope="module")
+def image(client: "APIClient", base: str) -> str:
+    """The base with sshd, by the machine's own apt sources; kept as the base is."""
+    name = base.replace("/base:", "/sshd:")
+    if client.images(name):
+        return name
+    binds: Any = {"/etc/apt": {"bind": "/etc/apt", "mode": "ro"}}
+    settings = client.create_host_config(network_mode="host", binds=binds)
+    made = client.create_container(base, ["sh", "-c", INSTALL], host_config=settings, user="root")
+    try:
+        client.start(made)
+        code = client.wait(made, timeout=200)["StatusCode"]
+        assert code == 0, client.logs(made).decode()
+        repository, _, tag = name.partition(":")
+        client.commit(made, repository, tag)
+    finally:
+        client.remove_container(made, force=True)
+    return name
+
+
+class Nodes:
+    """Containers by the name of the node, and the inventory of them."""
+
+    def __init__(self, client: "APIClient", image: str, folder: Path) -> None:
+        self.client, self.image, self.folder = client, image, folder
+        self.ids: dict[str, str] = {}
+        self.lines: list[str] = []
+        self.tree = build(folder / "tree", "h100")
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True)
+        client.create_network(NAME, driver="bridge", labels={"kgpu-env.test": "nodes"})
+
+    def add(self, name: str, before: str = "true", port: int = 22) -> None:
+        text = (self.folder / "key.pub").read_text().strip()
+        script = f"mkdir -p -m 700 /root/.ssh; echo '{text}' > /root/.ssh/authorized_keys; {before}; {SSHD}"
+        binds: Any = {str(self.tree): {"bind": "/tree", "mode": "ro"}}
+        settings = self.client.create_host_config(binds=binds, network_mode=NAME, init=True)
+        words = ["sh", "-c", script]
+        made = self.client.create_container(self.image, words, host_config=settings, user="root", name=f"{NAME}-{name}")
+        self.ids[name] = made["Id"]
+        self.client.start(made)
+        address = self.client.inspect_container(made)["NetworkSettings"]["Networks"][NAME]["IPAddress"]
+        self.lines.append(f"{name} ansible_host={address} ansible_port={port}")
+
+    @property
+    def inventory(self) -> Path:
+        path = self.folder / "inventory"
+        known = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+        shared = f"ansible_user=root ansible_ssh_private_key_file={self.folder}/key kgpu_env_root=/tree"
+        lines = [*self.lines, "[all:vars]", *shared.split(), f"ansible_ssh_common_args='{known}'"]
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def close(self) -> None:
+        for container in self.ids.values():
+            self.client.remove_container(container, force=True)
+        self.client.remove_network(NAME)
+
+
+@pytest.fixture(scope="module")
+def nodes(client: "APIClient", image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    made = Nodes(client, image, tmp_path_factory.mktemp("nodes"))
+    try:
+        made.add("good1")
+        made.add("good2")
+        made.add("bare", "rm -f /usr/bin/python3* /usr/local/bin/python3*")
+        made.add("refused", port=2222)
+        time.sleep(1)
+        yield made
+    finally:
+        made.close()
+
+
+def outcomes(text: str) -> dict[str, tuple[str, str]]:
+    return {one["name"]: (one["outcome"], one["cause"]) for one in json.loads(text)["nodes"]}
+
+
+def test_each_node_has_its_line_and_a_capture_is_what_a_probe_of_the_tree_is(
+    nodes: Nodes, kgpu_env: KgpuEnv, tmp_path: Path
+) -> None:
+    ended = kgpu_env("fleet", "probe", "-i", nodes.inventory, "-o", tmp_path / "hosts", "--json")
+    assert ended.returncode == 8, ended.stderr
+    found = outcomes(ended.stdout)
+    assert {name: one[0] for name, one in found.items()} == {
+        "good1": "ok",
+        "good2": "ok",
+        "bare": "broken",
+        "refused": "unreachable",
+    }
+    assert "Python is missing" in found["bare"][1]
+    assert "Connection refused" in found["refused"][1]
+    assert "good1: ok" in ended.stderr
+    fleet = read_fleet(tmp_path / "hosts", load())
+    assert fleet.hosts == dict.fromkeys(("good1", "good2"), probe_host(nodes.tree))
+    assert sorted(path.name for path in (tmp_path / "hosts").iterdir()) == ["good1.tar.gz", "good2.tar.gz"]
+
+
+def test_a_node_frozen_under_a_warm_connection_holds_nobody_for_long(
+    nodes: Nodes, kgpu_env: KgpuEnv, tmp_path: Path
+) -> None:
+    words = ("fleet", "probe", "-i", nodes.inventory, "-o", tmp_path / "hosts", "--limit", "good*", "--json")
+    assert kgpu_env(*words).returncode == 0
+    nodes.client.pause(nodes.ids["good1"])
+    began = time.monotonic()
+    try:
+        ended = kgpu_env(*words)
+    finally:
+        nodes.client.unpause(nodes.ids["good1"])
+    assert time.monotonic() - began < 45
+    found = outcomes(ended.stdout)
+    assert found["good1"][0] == "timed out", found
+    assert (found["good2"][0], ended.returncode) == ("ok", 8)
+    assert (tmp_path / "hosts" / "good1.tar.gz").exists()  # the one from before
+    again = kgpu_env(*words, "--resume")
+    assert {one[0] for one in outcomes(again.stdout).values()} == {"kept"}
+
+
+def test_ctrl_c_keeps_what_had_come(nodes: Nodes, kgpu_env: KgpuEnv, tmp_path: Path) -> None:
+    nodes.client.pause(nodes.ids["good1"])
+    try:
+        process = kgpu_env.start("fleet", "probe", "-i", nodes.inventory, "-o", tmp_path / "hosts", "--limit", "good*")
+        end = time.monotonic() + 30
+        while not (tmp_path / "hosts" / "good2.tar.gz").exists():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        nodes.client.unpause(nodes.ids["good1"])
+    assert process.returncode == 130, errors
+    assert [path.name for path in (tmp_path / "hosts").iterdir()] == ["good2.tar.gz"]
+    assert "Traceback" not in errors
