@@ -5,6 +5,7 @@ Source: https://github.com/compose-spec/compose-spec/blob/main/deploy.md#devices
 
 from typing import Any
 
+from provision.emit.docker_arguments import group_words
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
 from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
@@ -22,6 +23,7 @@ def compose(order: Order) -> dict[str, str]:
     if order.jupyter:
         services[f"{own}jupyter"] = _jupyter(order)
     comments = [order.title, f"{_command(order)} up -d --wait starts it and waits for its health check."]
+    comments += order.notes
     comments.append(f"Its files belong to {'{}:{}'.format(*order.owner)} outside. For another developer, in .env:")
     comments.append("PROJECT_UID and PROJECT_GID, as id -u and id -g tell them.")
     if order.jupyter:
@@ -109,7 +111,7 @@ def _service(order: Order) -> dict[str, Any]:
         ],
         **_gpu(order),
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
+        "security_opt": ["no-new-privileges:true", *(["label=disable"] if order.access.no_label else [])],
         "shm_size": f"{SHARED_MEMORY_GIB}g",
         "pids_limit": PIDS,
         **({"mem_limit": order.memory_bytes, "memswap_limit": order.memory_bytes} if order.memory_bytes else {}),
@@ -131,8 +133,8 @@ def _gpu(order: Order) -> dict[str, Any]:
         found["deploy"] = _reservation(order.gpu_vendor.container_runtime, which)
     if access.nodes:
         found["devices"] = [f"{path}:{path}" for path in access.nodes]
-    if access.groups:
-        found["group_add"] = [str(group) for group in access.groups]
+    if group_words(order):
+        found["group_add"] = group_words(order)
     return found
 
 

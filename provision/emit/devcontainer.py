@@ -118,8 +118,7 @@ def _user(order: Order) -> dict[str, Any]:
     Docker's developer, stay root: as another user they could not write to the project, and the client never gives a
     user root's ids. For a rootless Podman it maps the ids itself (--userns=keep-id).
     """
-    engine = order.host.engine
-    rootless_podman = engine is not None and engine.rootless and engine.name == "podman"
+    rootless_podman = order.host.rootless and order.host.uses_podman
     if order.owner[0] == 0 and not rootless_podman:
         return {"containerUser": "root", "remoteUser": "root", "updateRemoteUserUID": False}
     name = order.request.user.name

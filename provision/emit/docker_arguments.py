@@ -8,11 +8,17 @@ def gpu_arguments(order: Order) -> list[str]:
     """Return what hands the GPUs over, with the numeric groups that own device nodes."""
     access = order.access
     found = [f"--device={name}" for name in (*access.cdi, *access.nodes)]
-    found += [f"--group-add={group}" for group in access.groups]
+    found += [f"--group-add={group}" for group in group_words(order)]
+    found += ["--security-opt=label=disable"] if access.no_label else []
     if access.runtime_ids:
         found.append(f"--gpus={gpus_value(access.runtime_ids)}")
     found += [f"--mount=type=bind,source={path},target={path},readonly" for path in access.mounts]
     return found + [f"--env={key}={value}" for key, value in access.env.items()]
+
+
+def group_words(order: Order) -> list[str]:
+    """Return the supplementary groups: numbers, or Podman's word for those of whoever starts the container."""
+    return ["keep-groups"] if order.access.keep_groups else [str(group) for group in order.access.groups]
 
 
 def gpus_value(ids: tuple[str, ...]) -> str:

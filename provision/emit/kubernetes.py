@@ -11,6 +11,7 @@ from typing import Any
 
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
+from provision.model import Gpu, GpuVendor
 from provision.model.inside import CACHE, SHARED_MEMORY_GIB
 from provision.model.labels import NODE, PLAN
 
@@ -41,12 +42,7 @@ PROFILE = re.compile(r"[0-9]+g\.[0-9]+gb(\+[a-z.]+)?")
 
 def kubernetes(order: Order) -> dict[str, str]:
     """Return kustomization.yaml, pod.yaml, job.yaml, daemonset.yaml and the quick check that they run."""
-    comments = [order.title, f"GPU: {resource(order) or 'none'}."]
-    row = order.gpu_vendor
-    sliced = any(gpu.partition for gpu in order.host.gpus if gpu.usable)
-    if row and row.kubernetes_partition and sliced and resource(order) == row.kubernetes_resource:
-        single = f'{row.partition_title} is on: right for the device plugin\'s strategy "single"'
-        comments.append(f'{single}, under "mixed" {row.kubernetes_partition}PROFILE.')
+    comments = [order.title, f"GPU: {resource(order) or 'none'}.", *_strategy(order)]
     objects = {
         "pod.yaml": as_yaml([*comments, "To work in: kubectl exec -it keras -- bash"], _pod(order)),
         "job.yaml": as_yaml([*comments, *(NAMED_NODES if order.nodes else ANY_NODE)], *_jobs(order)),
@@ -69,6 +65,33 @@ def resource(order: Order) -> str | None:
     # A probe without NVML knows a slice by its instance only, "gi9/ci0".
     own = row.kubernetes_partition and PROFILE.fullmatch(profile)
     return f"{row.kubernetes_partition}{profile.replace('+', '.')}" if own else row.kubernetes_resource
+
+
+def _strategy(order: Order) -> list[str]:
+    """Return what a partition is called where the device plugin names it after its kind."""
+    row = order.gpu_vendor
+    parts = [gpu for gpu in order.host.usable_of(row.maker) if gpu.partition] if row else []
+    if row is None or not parts or resource(order) != row.kubernetes_resource:
+        return []
+    mixed = sorted({partition_resource(row, gpu) for gpu in parts})
+    title = row.partition_title[0].upper() + row.partition_title[1:]
+    single = f'{title} is on: right for the device plugin\'s strategy "single"'
+    return [f'{single}, under "mixed" {" or ".join(mixed)}.']
+
+
+def partition_resource(row: GpuVendor, gpu: Gpu) -> str:
+    """Return a partition's name under the strategy "mixed"; MEMORY and PROFILE stand for what a probe did not see.
+
+    Source of AMD's: https://github.com/ROCm/k8s-device-plugin, README, resource naming strategy (checked 2026-11-29).
+    """
+    if row.kubernetes_partition:
+        return f"{row.kubernetes_partition}PROFILE"
+    kind = (gpu.partition or "").lower()
+    memory = (gpu.memory_partition or "").lower()
+    domain = row.kubernetes_resource.partition("/")[0]
+    if memory:
+        return f"{domain}/{kind}_{memory}"
+    return f"{domain}/{kind}_nps1 or {domain}/{kind}_nps4 (current_memory_partition of the card tells)"
 
 
 def _kustomization(objects: dict[str, str]) -> dict[str, Any]:

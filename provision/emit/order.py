@@ -3,7 +3,10 @@
 from provision.model import GPU_VENDORS, Access, GpuVendor, Host, Request, Stack, Vendor
 from provision.model.base import Value
 from provision.model.inside import CACHE, IMAGE_PYTHON, VENV_PYTHON, cache_environment
+from provision.model.selection import select
 from provision.render import Plan
+
+MANY = 2  # GPUs of which a process is shown one
 
 
 class Order(Value):
@@ -26,7 +29,7 @@ class Order(Value):
 
         A rootless engine's root is the developer; every other id inside is none of theirs outside.
         """
-        if self.host.engine is not None and self.host.engine.rootless:
+        if self.host.rootless:
             return 0, 0
         user = self.request.user
         return self.developer or (user.uid, user.gid)
@@ -60,6 +63,18 @@ class Order(Value):
     def has_gpu(self) -> bool:
         """Whether a container is given a GPU; a CUDA or ROCm image runs without one as well."""
         return self.access.method != "none"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the GPUs that are handed in."""
+        row = self.gpu_vendor
+        usable = [gpu for _, gpu in select(self.host, row.maker, self.request.gpus)] if row and self.has_gpu else []
+        slices = [gpu for gpu in usable if gpu.partition]
+        if not row or len(usable) < MANY or not slices or row.slices_together:
+            return ()
+        words = ", ".join(gpu.uuid or gpu.partition or "" for gpu in slices)
+        how = f"{row.partition_title}: a process sees one slice, and this hands in {len(slices)} ({words})."
+        return (how, "For one each: a container for each slice, its UUID (nvidia-smi -L) in place of all: --gpus UUID.")
 
     @property
     def jupyter(self) -> bool:

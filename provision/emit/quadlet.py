@@ -5,6 +5,7 @@ Source: https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html (ch
 
 import shlex
 
+from provision.emit.docker_arguments import group_words
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_unit, check_script
 from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
@@ -22,6 +23,7 @@ def quadlet(order: Order) -> dict[str, str]:
         f"systemctl --user daemon-reload && systemctl --user start {FILE.removesuffix('.container')}",
         f"Work in it: podman exec -it systemd-{FILE.removesuffix('.container')} bash",
         _method(order),
+        *order.notes,
     ]
     sections = {
         "Unit": [("Description", f"Keras on {order.stack.vendor}, plan {order.plan.digest}")],
@@ -65,15 +67,17 @@ def _gpu(order: Order) -> list[tuple[str, str]]:
     access, row = order.access, order.gpu_vendor
     cdi = access.cdi or tuple(f"{row.cdi_kind}={one}" for one in access.runtime_ids if row)
     found = [("AddDevice", name) for name in (*cdi, *access.nodes)]
-    if row and row.cdi_mounts_libraries and cdi:
+    if access.no_label or (row and row.cdi_mounts_libraries and cdi):
         found.append(("SecurityLabelDisable", "true"))  # SELinux's label keeps the driver's libraries out
-    found += [("PodmanArgs", f"--group-add={group}") for group in access.groups]
+    found += [("PodmanArgs", f"--group-add={group}") for group in group_words(order)]
     return found + [("Volume", f"{path}:{path}:ro") for path in access.mounts]
 
 
 def _method(order: Order) -> str:
     if order.access.runtime_ids and order.gpu_vendor:
         return f"Needs a CDI specification: {order.gpu_vendor.cdi_command}"
+    if order.access.keep_groups:
+        return "Rootless: it keeps your groups, of which one must own the GPU's nodes (ls -l /dev/kfd /dev/dri; id)."
     if order.access.groups:
         numbers = " and ".join(str(group) for group in order.access.groups)
         return f"Run it as a system service: rootless Podman cannot add the host's groups {numbers} by number."

@@ -17,7 +17,7 @@ from typing import Any
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 
-from provision.engine.container import CHUNK, create, devices, remove
+from provision.engine.container import CHUNK, create, devices, remove, security
 from provision.engine.images import no_image
 from provision.engine.protocol import Job, Streams
 from provision.engine.sdk import explanation
@@ -65,7 +65,7 @@ def body(job: Job, size: os.terminal_size | None = None) -> dict[str, Any]:
         "HostConfig": {
             "Init": True,
             "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
+            "SecurityOpt": security(job.access),
             "PidsLimit": PIDS,
             "ShmSize": SHARED_MEMORY_GIB << 30,
             "PortBindings": ports,

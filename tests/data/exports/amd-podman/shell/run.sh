@@ -4,7 +4,7 @@
 # sh run.sh python3 train.py
 mkdir -p "$HOME/.cache/kgpu-env-containers" || exit
 terminal=$([ -t 0 ] && [ -t 1 ] && echo --tty)
-docker run --rm --init --interactive $terminal \
+podman run --rm --init --interactive $terminal \
   --device=amd.com/gpu=all \
   --group-add=109 \
   --shm-size=1g \
