@@ -38,7 +38,7 @@ def architecture(reader: Reader, hint: str | None = None) -> str:
 
 
 def expects_podman(reader: Reader) -> bool:
-    """Tell whether Podman is the engine to expect: its program is there, or the distribution's choice, and no Docker."""
+    """Tell whether Podman is the engine to expect: its program or the distribution's choice, and no Docker."""
     if any(reader.exists(f"{folder}/{name}") for folder in BINARIES for name in ("docker", "dockerd")):
         return False
     return reader.exists("/usr/bin/podman") or is_red_hat(distribution(reader))
