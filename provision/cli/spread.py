@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
 from provision.cli.parsers import flag, flag_type
 from provision.model import SETTINGS, Value
+
+_APART: Final = ("run", "kubernetes")  # groups of commands of their own
 
 
 class Flags(msgspec.Struct, frozen=True):
@@ -21,10 +23,12 @@ class Flags(msgspec.Struct, frozen=True):
     def names(self, others: tuple[str, ...]) -> list[str]:
         """Return the settings that the field stands for; `others` are the group's fields."""
         return [
-            name
-            for name, one in SETTINGS.items()
-            if one.option.flag and self.group in ("", one.group) and name not in others
+            name for name, one in SETTINGS.items() if one.option.flag and name not in others and self._has(one.group)
         ]
+
+    def _has(self, group: str) -> bool:
+        """Tell whether a setting of `group` is meant: most commands start no container that could have a shape."""
+        return group == self.group or (not self.group and group not in _APART)
 
 
 class Options(Value):

@@ -1,7 +1,7 @@
 """The GPU request as arguments of `docker run`."""
 
 from provision.emit.order import Order
-from provision.model.inside import PIDS, SHARED_MEMORY_GIB
+from provision.model.inside import PIDS
 
 
 def gpu_arguments(order: Order) -> list[str]:
@@ -32,10 +32,19 @@ def gpus_value(ids: tuple[str, ...]) -> str:
 
 def limit_arguments(order: Order) -> list[str]:
     """Return the limits that every container gets, and that of its memory where one was asked for."""
-    found = [f"--shm-size={SHARED_MEMORY_GIB}g", f"--pids-limit={PIDS}"]
+    found = [f"--shm-size={order.shm_size}", f"--pids-limit={PIDS}"]
     if order.memory_bytes:
         found += [f"--memory={order.memory_bytes}", f"--memory-swap={order.memory_bytes}"]  # equal: no swap on top
     return found
+
+
+def shape_arguments(order: Order) -> list[str]:
+    """Return what else was asked for: files of variables, those taken from outside, folders and ports."""
+    shape = order.shape
+    found = [f"--env-file={name}" for name in shape.env_files]
+    found += [f"--env={name}" for name, value in shape.variables.items() if value is None]
+    found += [f"--volume={one.words}" for one in shape.folders]
+    return found + [f"--publish={one.words}" for one in shape.published]
 
 
 def registers_runtime(order: Order) -> bool:

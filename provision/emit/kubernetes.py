@@ -11,7 +11,7 @@ from typing import Any
 
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
-from provision.model import Gpu, GpuVendor
+from provision.model import Gpu, GpuVendor, Mount
 from provision.model.inside import CACHE, SHARED_MEMORY_GIB
 from provision.model.labels import NODE, PLAN
 
@@ -60,6 +60,8 @@ def resource(order: Order) -> str | None:
     row = order.gpu_vendor
     if row is None:
         return None
+    if order.cluster.resource:
+        return order.cluster.resource
     profiles = {gpu.partition or "" for gpu in order.host.usable_of(row.maker)}
     profile = profiles.pop() if len(profiles) == 1 else ""
     # A probe without NVML knows a slice by its instance only, "gi9/ci0".
@@ -170,6 +172,11 @@ def _daemon_set(order: Order) -> dict[str, Any]:
     """Return the DaemonSet: on every GPU node a pod that is ready once its proof succeeded, and keeps one GPU."""
     component = "node-proof"
     spec = _spec(order, _container(order, "ready", ["sleep", "infinity"]))
+    if order.gpu_vendor and not order.cluster.selector:
+        # A pod that asks for a resource runs where one is; but a DaemonSet has a pod for each node, and waits at others.
+        labels = order.gpu_vendor.kubernetes_labels
+        terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["true"]}]} for key in labels]
+        spec["affinity"] = _on_nodes(terms)
     spec["initContainers"] = [_container(order, "proof", _check(order))]
     return {
         "apiVersion": "apps/v1",
@@ -194,38 +201,65 @@ def _check(order: Order) -> list[str]:
 
 
 def _spec(order: Order, container: dict[str, Any]) -> dict[str, Any]:
+    cluster = order.cluster
+    size = order.shape.shm_size or f"{SHARED_MEMORY_GIB}Gi"
+    spec: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "securityContext": _security(order),
+        "containers": [container],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "caches", "emptyDir": {}},
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(order.shape.shm_bytes or size)}},
+            {"name": "check", "configMap": {"name": CONFIG_MAP}},
+            *(_volume(place, one) for place, one in enumerate(order.shape.folders)),
+        ],
+    }
+    if cluster.service_account:
+        spec["serviceAccountName"] = cluster.service_account
+    if cluster.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in cluster.pull_secrets]
+    if cluster.selector:
+        spec["nodeSelector"] = cluster.selector
+    gpu = resource(order)
+    own = [{"key": gpu, "operator": "Exists", "effect": "NoSchedule"}] if gpu else []
+    if own or cluster.tolerations:
+        spec["tolerations"] = [*own, *cluster.tolerated]
+    return spec
+
+
+def _security(order: Order) -> dict[str, Any]:
+    """Return the rights of a Pod. OpenShift's restricted-v2 gives the ids itself, and refuses fixed ones.
+
+    Source: https://docs.redhat.com/en/documentation/openshift_container_platform/4.16/html/authentication_and_authorization/managing-pod-security-policies
+    """
     user = order.request.user
+    profile = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if order.cluster.openshift:
+        return {"runAsNonRoot": True, **profile}
     context: dict[str, Any] = {
         "runAsNonRoot": user.uid != 0,
         "runAsUser": user.uid,
         "runAsGroup": user.gid,
         "fsGroup": user.gid,
-        "seccompProfile": {"type": "RuntimeDefault"},
+        **profile,
     }
     if order.access.groups:
         context["supplementalGroups"] = list(order.access.groups)
-    spec: dict[str, Any] = {
-        "automountServiceAccountToken": False,
-        "securityContext": context,
-        "containers": [container],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {}},
-            {"name": "caches", "emptyDir": {}},
-            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{SHARED_MEMORY_GIB}Gi"}},
-            {"name": "check", "configMap": {"name": CONFIG_MAP}},
-        ],
-    }
-    if order.gpu_vendor:
-        labels = order.gpu_vendor.kubernetes_labels
-        terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["true"]}]} for key in labels]
-        spec["affinity"] = _on_nodes(terms)
-        spec["tolerations"] = [{"key": resource(order), "operator": "Exists", "effect": "NoSchedule"}]
-    return spec
+    return context
+
+
+def _volume(place: int, mount: Mount) -> dict[str, Any]:
+    """Return a folder of the node, or the claim of a volume by its name."""
+    if mount.is_volume:
+        return {"name": f"mount-{place}", "persistentVolumeClaim": {"claimName": mount.source}}
+    return {"name": f"mount-{place}", "hostPath": {"path": mount.source, "type": "Directory"}}
 
 
 def _container(order: Order, name: str, command: list[str]) -> dict[str, Any]:
-    environment = {**order.access.env, **order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
-    limits: dict[str, Any] = {kind: 1 for kind in [resource(order)] if kind}
+    environment = order.environment
+    # As strings: a server-side apply compares an integer with what the server has made of it, and refuses.
+    limits: dict[str, str] = {kind: "1" for kind in [resource(order)] if kind}
     if order.memory_bytes:
         limits["memory"] = str(order.memory_bytes)
     return {
@@ -245,5 +279,9 @@ def _container(order: Order, name: str, command: list[str]) -> dict[str, Any]:
             {"name": "caches", "mountPath": CACHE},
             {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - the same
             {"name": "check", "mountPath": FOLDER, "readOnly": True},
+            *(
+                {"name": f"mount-{place}", "mountPath": one.target, **({"readOnly": True} if one.read_only else {})}
+                for place, one in enumerate(order.shape.folders)
+            ),
         ],
     }

@@ -1,8 +1,16 @@
 """What every output is made from."""
 
-from provision.model import GPU_VENDORS, Access, GpuVendor, Host, Request, Stack, Vendor
+from provision.model import GPU_VENDORS, Access, Cluster, GpuVendor, Host, Request, Shape, Stack, Vendor
 from provision.model.base import Value
-from provision.model.inside import CACHE, IMAGE_PYTHON, VENV_PYTHON, cache_environment
+from provision.model.inside import (
+    CACHE,
+    IMAGE_PYTHON,
+    SCRATCH,
+    SHARED_MEMORY_GIB,
+    VENV_PYTHON,
+    cache_environment,
+    personal_environment,
+)
 from provision.model.selection import select
 from provision.render import Plan
 
@@ -18,7 +26,8 @@ class Order(Value):
     access: Access
     plan: Plan
     image: str | None = None  # a reference that the reader can fetch; None: the tag that `kgpu-env build` gives
-    memory_bytes: int | None = None  # limit of the container's memory
+    shape: Shape = Shape()  # what the container gets besides its GPUs
+    cluster: Cluster = Cluster()  # Kubernetes: where pods may run, with which rights
     nodes: tuple[str, ...] = ()  # Kubernetes: names of the nodes to prove; none: any one
     place: str | None = None  # of the first file, one of its output's places; None: the first of them
     developer: tuple[int, int] | None = None  # uid and gid that own the project; None: those of the image's user
@@ -53,6 +62,27 @@ class Order(Value):
     def cache_environment(self) -> dict[str, str]:
         """The variables that lead each cache to a folder that outlives the container."""
         return cache_environment(CACHE, self.stack.vendor)
+
+    @property
+    def own_environment(self) -> dict[str, str]:
+        """The variables of the caches and of the user, and those that were asked for."""
+        asked = {name: value for name, value in self.shape.variables.items() if value is not None}
+        return {**self.cache_environment, **personal_environment(SCRATCH), **asked}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All variables of the container: those by which it finds its GPUs, too."""
+        return {**self.access.env, **self.own_environment}
+
+    @property
+    def shm_size(self) -> str:
+        """The size of /dev/shm, as Docker writes it."""
+        return str(self.shape.shm_bytes) if self.shape.shm_bytes else f"{SHARED_MEMORY_GIB}g"
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The limit of the container's memory."""
+        return self.shape.memory_bytes
 
     @property
     def expected(self) -> str:

@@ -8,7 +8,7 @@ import shlex
 from provision.emit.docker_arguments import group_words
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_unit, check_script
-from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
+from provision.model.inside import CACHE, PIDS, PROJECT
 from provision.model.reference import parse_reference
 
 FILE = "keras.container"
@@ -31,10 +31,11 @@ def quadlet(order: Order) -> dict[str, str]:
             ("Image", _qualified(order.reference)),
             ("Exec", "sleep infinity"),
             *_gpu(order),
-            *[("Environment", f"{key}={value}") for key, value in _environment(order).items()],
+            *[("Environment", _word(f"{key}={value}")) for key, value in order.environment.items()],
             ("Volume", f"kgpu-env-caches:{CACHE}:U"),  # U: owned by the container's user
             ("Volume", f"./{CHECK_FILE}:{SCRIPT}:ro"),  # relative to the unit's own folder
             ("Volume", f"kgpu-env-work:{PROJECT}:U"),
+            *_asked(order),
             ("WorkingDir", PROJECT),
             ("User", str(order.request.user.uid)),
             ("Group", str(order.request.user.gid)),
@@ -53,13 +54,24 @@ def quadlet(order: Order) -> dict[str, str]:
     return {FILE: as_unit(comments, sections), CHECK_FILE: check_script()}
 
 
+def _word(text: str) -> str:
+    """Return a word of a unit: systemd splits at spaces what has no quotes (systemd.syntax(7), "Quoting")."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"' if escaped != text or " " in text else text
+
+
 def _qualified(reference: str) -> str:
     """Return the reference with a registry: Podman asks about a short name, which no service can answer."""
     return reference if parse_reference(reference).written_registry else f"localhost/{reference}"
 
 
-def _environment(order: Order) -> dict[str, str]:
-    return {**order.access.env, **order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
+def _asked(order: Order) -> list[tuple[str, str]]:
+    """Return folders, ports and variables that were asked for; those from outside are the service manager's."""
+    shape = order.shape
+    found = [("EnvironmentFile", name) for name in shape.env_files]
+    found += [("PodmanArgs", f"--env={name}") for name, value in shape.variables.items() if value is None]
+    found += [("Volume", one.words) for one in shape.folders]
+    return found + [("PublishPort", one.words) for one in shape.published]
 
 
 def _gpu(order: Order) -> list[tuple[str, str]]:
@@ -85,5 +97,5 @@ def _method(order: Order) -> str:
 
 
 def _limits(order: Order) -> str:
-    words = [f"--shm-size={SHARED_MEMORY_GIB}g", f"--pids-limit={PIDS}"]
+    words = [f"--shm-size={order.shm_size}", f"--pids-limit={PIDS}"]
     return shlex.join([*words, f"--memory={order.memory_bytes}"] if order.memory_bytes else words)

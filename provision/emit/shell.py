@@ -2,7 +2,7 @@
 
 import shlex
 
-from provision.emit.docker_arguments import gpu_arguments, limit_arguments
+from provision.emit.docker_arguments import gpu_arguments, limit_arguments, shape_arguments
 from provision.emit.order import Order
 from provision.model.inside import CACHE, HOST_CACHE, PROJECT
 
@@ -16,7 +16,6 @@ def shell(order: Order) -> dict[str, str]:
     It works as whoever starts it, so that what it writes to the working directory is theirs.
     """
     owner = "0:0" if order.host.rootless else '"$(id -u):$(id -g)"'  # a rootless engine's root is who started it
-    environment = {**order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
     words = [
         f"{'podman' if order.host.uses_podman else 'docker'} run --rm --init --interactive $terminal",
         *map(shlex.quote, gpu_arguments(order)),
@@ -24,7 +23,8 @@ def shell(order: Order) -> dict[str, str]:
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
         f"--user={owner}",
-        *(f"--env={key}={value}" for key, value in environment.items()),
+        *(shlex.quote(f"--env={key}={value}") for key, value in order.own_environment.items()),
+        *map(shlex.quote, shape_arguments(order)),
         f"--volume={CACHE_FOLDER}:{CACHE}",
         f'--volume="$PWD":{PROJECT}',
         f"--workdir={PROJECT}",
