@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
 import typer
 
 from provision.errors import nearest
@@ -96,7 +97,7 @@ def _word(setting: Setting) -> Callable[[str], str] | None:
 
     def parse(text: str) -> str:
         try:
-            kind(**{setting.key: text if setting.type is str else (text,)}).check()
+            msgspec.convert({setting.key: text if setting.type is str else (text,)}, kind).check()
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
         return text

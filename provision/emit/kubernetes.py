@@ -173,7 +173,7 @@ def _daemon_set(order: Order) -> dict[str, Any]:
     component = "node-proof"
     spec = _spec(order, _container(order, "ready", ["sleep", "infinity"]))
     if order.gpu_vendor and not order.cluster.selector:
-        # A pod that asks for a resource runs where one is; but a DaemonSet has a pod for each node, and waits at others.
+        # A pod that asks for a resource runs where one is; a DaemonSet has one for each node, and waits at others.
         labels = order.gpu_vendor.kubernetes_labels
         terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["true"]}]} for key in labels]
         spec["affinity"] = _on_nodes(terms)

@@ -13,7 +13,7 @@ from docker.errors import APIError, NotFound
 
 from provision.engine.protocol import Job
 
-_PASSWD = "etc/passwd"
+_USERS = "etc/passwd"
 # `python -m pip` and `%pip` of a notebook, where an image has no pip of its own.
 _PIP = 'import os, sys\nos.execvp("uv", ["uv", "pip", *sys.argv[1:]])\n'
 _SHIM = '#!/bin/sh\nexec uv pip "$@"\n'
@@ -33,12 +33,12 @@ def _name(api: APIClient, ident: str, job: Job) -> Iterator[tuple[tarfile.TarInf
     uid, gid = job.user.split(":")
     if not job.name:
         return
-    text = _read(api, ident, _PASSWD)
+    text = _read(api, ident, _USERS)
     if text is None or any(line.split(":")[2:3] == [uid] for line in text.splitlines()):
         return
     end = "" if text.endswith("\n") or not text else "\n"
     line = f"{text}{end}{job.name}:x:{uid}:{gid}::{job.env.get('HOME', '/')}:/bin/sh\n"
-    yield _file(_PASSWD, 0o644, "0:0"), line.encode()
+    yield _file(_USERS, 0o644, "0:0"), line.encode()
 
 
 def _packages(api: APIClient, ident: str, job: Job) -> Iterator[tuple[tarfile.TarInfo, bytes]]:

@@ -13,8 +13,10 @@ from provision.cli import commands
 from provision.cli.app import app
 from provision.cli.commands import COMMANDS
 from provision.cli.commands.build import build
+from provision.cli.commands.export import ExportOptions
 from provision.cli.commands.up import up
 from provision.cli.commands.verify import verify
+from provision.cli.commands.work import WorkOptions
 from provision.cli.options import BuildOptions, NetworkOptions, ProofOptions, ReportOptions, StackOptions
 from provision.cli.spread import Options, spread
 from provision.model import KEYS, SETTINGS, Option, Request, Value
@@ -89,8 +91,12 @@ def test_every_option_of_build_and_what_verify_proves_is_in_up() -> None:
 
 
 def test_every_flag_of_a_setting_is_in_every_group_of_a_stack() -> None:
-    flags = {name for name, one in SETTINGS.items() if one.option.flag}
-    assert flags <= set(StackOptions.parameters())
+    flags = {name: one.group for name, one in SETTINGS.items() if one.option.flag}
+    own = {name for name, group in flags.items() if group in {"run", "kubernetes"}}
+    assert set(flags) - own <= set(StackOptions.parameters())
+    assert not own & set(StackOptions.parameters())  # most commands start no container that could have a shape
+    assert {name for name in own if flags[name] == "run"} <= set(WorkOptions.parameters())
+    assert own <= set(ExportOptions.parameters())
     assert {name for name in flags if SETTINGS[name].group == "network"} <= set(NetworkOptions.parameters())
 
 

@@ -22,7 +22,7 @@ def test_mounts(text: str, found: Mount) -> None:
 
 @pytest.mark.parametrize("text", ["", "/a", "/a:b", "a/b:/c", "/a:/b:z", "~/x:/c", "/a:/b:ro:ro", "/a\n:/b", "/a:/b,c"])
 def test_no_mounts(text: str) -> None:
-    with pytest.raises(ValueError, match="mount|folder|path"):
+    with pytest.raises(ValueError, match=r"mount|folder|path"):
         mount(text)
 
 
@@ -81,5 +81,5 @@ BAD: list[Callable[[], Cluster | Shape]] = [
 
 @pytest.mark.parametrize("make", BAD)
 def test_what_cannot_be_read_is_refused(make: Callable[[], Cluster | Shape]) -> None:
-    with pytest.raises(ValueError, match="is no|effect"):
+    with pytest.raises(ValueError, match=r"is no|effect"):
         make().check()
