@@ -71,6 +71,7 @@ def job(
     from provision.engine.images import no_image  # noqa: PLC0415 - 6 ms
     from provision.engine.protocol import Job  # noqa: PLC0415 - 6 ms with the next
     from provision.prove import image_vendor  # noqa: PLC0415 - 27 ms
+    from provision.prove.inside_python import active  # noqa: PLC0415 - as above
 
     there = engine.image(work.image)
     if there is None:
@@ -82,7 +83,7 @@ def job(
     cache = {str(_cache()): CACHE} if own else {}
     return Job(
         image=work.image,
-        command=command,
+        command=command if stack_of(there.labels) else active(command),
         # A rootless engine's root is the user outside; every other id inside owns none of their files.
         user="0:0" if own and engine.describe().rootless else user,
         directory=PROJECT,

@@ -44,7 +44,10 @@ Here = Annotated[
 Interpreter = Annotated[
     Path | None,
     typer.Option(
-        "--python", metavar="FILE", help="With --here: the Python that is meant; by default the active environment's."
+        "--python",
+        metavar="FILE",
+        help="The Python that is meant: inside the image, or with --here of this machine; by default the active "
+        "environment's.",
     ),
 ]
 Level = Annotated[

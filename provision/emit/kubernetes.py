@@ -13,7 +13,7 @@ from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
 from provision.model import Gpu, GpuVendor, Mount
 from provision.model.inside import CACHE, SHARED_MEMORY_GIB
-from provision.model.labels import NODE, PLAN
+from provision.model.labels import NODE
 
 FOLDER = "/opt/kgpu-env"
 NAME = "kgpu-env"
@@ -111,7 +111,7 @@ def _metadata(order: Order, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "labels": {"app.kubernetes.io/name": NAME, "app.kubernetes.io/component": name},
-        "annotations": {PLAN: order.plan.digest},
+        "annotations": order.annotations,
     }
 
 
@@ -185,7 +185,7 @@ def _daemon_set(order: Order) -> dict[str, Any]:
         "spec": {
             "selector": {"matchLabels": _labels(component)},
             "template": {
-                "metadata": {"labels": _labels(component), "annotations": {PLAN: order.plan.digest}},
+                "metadata": {"labels": _labels(component), "annotations": order.annotations},
                 "spec": spec,
             },
         },

@@ -11,6 +11,7 @@ from provision.model.inside import (
     cache_environment,
     personal_environment,
 )
+from provision.model.labels import PLAN
 from provision.model.selection import select
 from provision.render import Plan
 
@@ -29,6 +30,7 @@ class Order(Value):
     shape: Shape = Shape()  # what the container gets besides its GPUs
     cluster: Cluster = Cluster()  # Kubernetes: where pods may run, with which rights
     nodes: tuple[str, ...] = ()  # Kubernetes: names of the nodes to prove; none: any one
+    foreign: bool = False  # the image is not of this program's making: what is in it was not read
     place: str | None = None  # of the first file, one of its output's places; None: the first of them
     developer: tuple[int, int] | None = None  # uid and gid that own the project; None: those of the image's user
 
@@ -56,6 +58,8 @@ class Order(Value):
     @property
     def python(self) -> str:
         """The interpreter with the framework."""
+        if self.foreign:
+            return "python3"
         return IMAGE_PYTHON if self.stack.framework_in_base else VENV_PYTHON
 
     @property
@@ -115,7 +119,19 @@ class Order(Value):
     @property
     def title(self) -> str:
         """The first comment of a file."""
+        if self.foreign:
+            return f"{self.reference}, which kgpu-env did not build: what is in it was not read."
         return f"{self.stack.summary}. Plan {self.plan.digest}."
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What an object tells of the image: its plan."""
+        return {} if self.foreign else {PLAN: self.plan.digest}
+
+    @property
+    def description(self) -> str:
+        """A line about the container."""
+        return self.reference if self.foreign else f"Keras on {self.stack.vendor}, plan {self.plan.digest}"
 
 
 def requirement_name(requirement: str) -> str:

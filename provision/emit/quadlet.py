@@ -26,7 +26,7 @@ def quadlet(order: Order) -> dict[str, str]:
         *order.notes,
     ]
     sections = {
-        "Unit": [("Description", f"Keras on {order.stack.vendor}, plan {order.plan.digest}")],
+        "Unit": [("Description", order.description)],
         "Container": [
             ("Image", _qualified(order.reference)),
             ("Exec", "sleep infinity"),

@@ -19,9 +19,10 @@ from provision.cli.spread import Flags, Options
 from provision.config import Settings
 from provision.emit import OUTPUTS, Order, Output, emit
 from provision.engine.access import device_access
-from provision.errors import BuildError, UsageError
+from provision.errors import BuildError, EngineError, UsageError
 from provision.files import read_file
 from provision.model import SETTINGS, Network, Shape, Vendor
+from provision.model.labels import stack_of
 from provision.model.reference import parse_reference
 from provision.model.selection import select
 from provision.render.dockerfile import LOGINS
@@ -144,6 +145,7 @@ def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
         image=_reference(found, wanted, target),
         shape=_shape(found.settings.shape),
         cluster=found.settings.cluster,
+        foreign=_is_foreign(found, target),
         nodes=tuple(dict.fromkeys(target.node or ())),
         developer=(user.uid, user.gid) if "user_uid" in found.settings.origins else (os.geteuid(), os.getegid()),
     )
@@ -156,6 +158,23 @@ def _shape(shape: Shape) -> Shape:
         for text, one in zip(shape.mounts, shape.folders, strict=True)
     )
     return replace(shape, mounts=mounts, env_files=tuple(str(Path(name).absolute()) for name in shape.env_files))
+
+
+def _is_foreign(found: Plan, target: ExportOptions) -> bool:
+    """Tell whether the image named is seen to be of another maker. One that cannot be looked into is believed."""
+    if not target.image or target.by_tag:
+        return False
+    try:
+        labels = api.read_configuration(target.image, found.host.architecture, found.settings.network).labels
+    except (BuildError, EngineError):
+        log(f"note      {target.image} could not be looked into: that it is this stack's is believed, not read")
+        return False
+    stack = stack_of(labels)
+    if stack is None:
+        log(f"note      {target.image} is not of kgpu-env's making: the files do not say what is in it")
+    elif stack.summary != found.stack.summary:
+        log(f"note      {target.image} holds {stack.summary}, not the stack that was chosen for this host")
+    return stack is None or stack.summary != found.stack.summary
 
 
 def _reference(found: Plan, wanted: Output, target: ExportOptions) -> str | None:
