@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from provision.cli.completion import profiles
 from provision.cli.parsers import flag, minutes, one_of, seconds
 from provision.cli.spread import Flags, Options
 from provision.model import LEVELS, TITLES
@@ -21,9 +22,13 @@ Vendor = Annotated[str | None, flag("vendor")]
 Package = Annotated[list[str] | None, flag("packages")]
 Host = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Take the host from this file (kgpu-env probe --json) instead of probing."),
+    typer.Option(
+        metavar="FILE", help="Take the host from this file (kgpu-env probe --json) instead of probing; - reads stdin."
+    ),
 ]
-Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the project file.")]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A profile of the project file.", autocompletion=profiles)
+]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Project file; otherwise the nearest kgpu-env.yaml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print each option with its origin, and stop.")]

@@ -75,6 +75,12 @@ class ExportOptions(Options):
     node: Node = None
 
 
+EXAMPLES = """Examples:
+  kgpu-env export devcontainer -o .
+  kgpu-env export compose -o . -v ./data:/data:ro --shm-size 8g
+  kgpu-env export kubernetes -o k8s --node-selector gpu=a100 --pull-secret login"""
+
+
 def export(
     kind: Kind,
     *,

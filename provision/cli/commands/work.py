@@ -17,7 +17,7 @@ from provision.cli import options as o
 from provision.cli.documents import RunDocument
 from provision.cli.output import log, print_json
 from provision.cli.planning import catalogue_of, plan, settings
-from provision.cli.spread import Flags, Options
+from provision.cli.spread import Flags, Folded, Options
 from provision.engine.protocol import Engine, Job, Streams
 from provision.errors import UsageError
 
@@ -39,6 +39,14 @@ User = Annotated[
 Folder = Annotated[
     Path, typer.Option("--project", metavar="DIR", help="The folder that is mounted at /work; otherwise this one.")
 ]
+
+
+# The image is there: what it is made of is asked for in `up` and `build`, and only told again here.
+Chosen = Annotated[o.StackOptions, Folded(("gpus", "tag", "profile", "config", "show_config"))]
+CHOICE = (
+    "The image is the one of `kgpu-env build` with the same options: those that choose it (--vendor, --tensorflow,\n"
+    "--package, --requirements and the others of `kgpu-env build --help`) are taken here, too."
+)
 
 
 class WorkOptions(Options):

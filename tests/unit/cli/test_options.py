@@ -70,9 +70,20 @@ def test_every_option_explains_itself(group: type[Options]) -> None:
 def test_one_line_of_options_serves_every_command_of_the_plan(kgpu_env: object) -> None:
     assert callable(kgpu_env)
     words = ("--vendor", "--backend", "--package", "--tag", "--ca-bundle", "--catalogue", "--show-config")
-    for command in ("up", "resolve", "render", "build", "lock", "export", "run", "shell", "jupyter"):
+    for command in ("up", "resolve", "render", "build", "lock", "export"):
         out = kgpu_env(command, "--help").out
         assert [word for word in words if f"  {word}" not in out] == [], command
+
+
+@pytest.mark.parametrize("command", ["run", "shell", "jupyter"])
+def test_what_an_image_is_made_of_is_taken_and_folded_away(kgpu_env: object, command: str) -> None:
+    assert callable(kgpu_env)
+    out = kgpu_env(command, "--help").out
+    assert [word for word in ("--tensorflow", "--apt", "--ca-bundle") if f"  {word}" in out] == []
+    assert [word for word in ("--gpus", "--mount", "--publish", "--show-config", "Examples:") if word not in out] == []
+    assert "kgpu-env build --help" in out
+    (found,) = (one for one in COMMANDS if one.name == command)
+    assert {"tensorflow", "apt", "packages"} <= set(spread(getattr(found.module(), command)).signature.parameters)
 
 
 def test_up_proves_as_verify_does(kgpu_env: object) -> None:
