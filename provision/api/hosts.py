@@ -1,6 +1,7 @@
 """The host, probed or read from a file, and its container engine."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 import provision.catalogue as facts
 from provision import model
 from provision.errors import EngineError, InputError
-from provision.files import read_file
+from provision.files import LIMIT, read_file
 
 if TYPE_CHECKING:
     from provision.engine.image_probe import LocalImage
@@ -67,14 +68,14 @@ def capture(root: Path | None = None) -> bytes:
 
 
 def read_host(path: Path) -> model.Host:
-    """Return the host that a file describes, as `kgpu-env probe --json` wrote it.
+    """Return the host that a file describes, as `kgpu-env probe --json` wrote it; "-" is this process's input.
 
     Raises:
         InputError: KGE-606, unreadable; KGE-607, not a host document.
     """
     fix = "make one with kgpu-env probe --json > host.json on that machine"
     try:
-        text = read_file(path)
+        text = sys.stdin.buffer.read(LIMIT) if str(path) == "-" else read_file(path)
     except OSError as error:
         raise InputError(
             "KGE-606", f"The host file {path} cannot be read.", cause=error.strerror or "", fix=fix

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 import provision.catalogue as facts
@@ -248,6 +249,7 @@ class Configuration(model.Value):
     digest: str  # the engine's id of the image, or the digest in the registry
     environment: dict[str, str]
     bytes_read: int = 0
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def read_configuration(
@@ -269,13 +271,14 @@ def read_configuration(
     local = _local(name, engine)
     if local:
         environment = dict(word.partition("=")[::2] for word in local.env)
-        return Configuration(origin="the engine", digest=local.image_id, environment=environment)
+        return Configuration(origin="the engine", digest=local.image_id, environment=environment, labels=local.labels)
     found = look_up(image, machine, network)
     return Configuration(
         origin=f"the registry {reference.registry}",
         digest=found.digest,
         environment=found.env,
         bytes_read=found.bytes_read,
+        labels=found.labels,
     )
 
 

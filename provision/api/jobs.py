@@ -1,7 +1,8 @@
 """Commands that a person works with in an environment: which image, which GPUs, which folders, whose ids."""
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,20 @@ import provision.catalogue as facts
 from provision.api.hosts import probe_host
 from provision.engine.access import device_access
 from provision.errors import InputError
-from provision.model import Access, Host, Value, Vendor
-from provision.model.inside import CACHE, HOST_CACHE, PROJECT, SCRATCH, cache_environment
+from provision.files import read_file
+from provision.model import Access, Host, Mount, Shape, Value, Vendor
+from provision.model.inside import (
+    CACHE,
+    HOST_CACHE,
+    PROJECT,
+    SCRATCH,
+    USER,
+    VENV,
+    cache_environment,
+    personal_environment,
+)
+from provision.model.labels import stack_of
+from provision.model.shape import env_lines
 
 if TYPE_CHECKING:
     from provision.engine.protocol import Engine, Job
@@ -26,6 +39,7 @@ class Work(Value):
     gpus: str = "all"  # or the host's numbers and UUIDs: "0,1"
     user: str | None = None  # "UID:GID" inside; None: this process's
     project: Path = Path()  # the folder that is mounted at /work
+    shape: Shape = Shape()  # what the container gets besides
 
 
 def job(
@@ -57,6 +71,7 @@ def job(
     from provision.engine.images import no_image  # noqa: PLC0415 - 6 ms
     from provision.engine.protocol import Job  # noqa: PLC0415 - 6 ms with the next
     from provision.prove import image_vendor  # noqa: PLC0415 - 27 ms
+    from provision.prove.inside_python import active  # noqa: PLC0415 - as above
 
     there = engine.image(work.image)
     if there is None:
@@ -68,15 +83,62 @@ def job(
     cache = {str(_cache()): CACHE} if own else {}
     return Job(
         image=work.image,
-        command=command,
+        command=command if stack_of(there.labels) else active(command),
         # A rootless engine's root is the user outside; every other id inside owns none of their files.
         user="0:0" if own and engine.describe().rootless else user,
         directory=PROJECT,
         access=_access(wanted, work.gpus, engine, catalogue, log),
-        env=_environment(CACHE if own else SCRATCH, wanted),
+        env={**_environment(CACHE if own else SCRATCH, wanted), **_asked(work.shape)},
         mounts={str(_project(work.project, user, log)): PROJECT, **cache},
+        folders=(*map(_resolved, work.shape.folders), *_uv(there.labels)),
+        published=work.shape.published,
+        memory_bytes=work.shape.memory_bytes,
+        shm_bytes=work.shape.shm_bytes,
         terminal=terminal,
+        name=USER,
+        packages=_packages(there.labels),
     )
+
+
+def _asked(shape: Shape) -> dict[str, str]:
+    """Return the variables that were asked for: those of files first."""
+    found: dict[str, str] = {}
+    for name in shape.env_files:
+        try:
+            found |= env_lines(read_file(Path(name)).decode())
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            fix = "write NAME=VALUE lines, or name another file with --env-file"
+            raise InputError("KGE-604", f"{name} is no file of variables.", cause=why or "", fix=fix) from error
+    for name, value in shape.variables.items():
+        outside = os.environ.get(name) if value is None else value
+        if outside is not None:
+            found[name] = outside
+    return found
+
+
+def _resolved(mount: Mount) -> Mount:
+    """Return a mount with the whole path of its folder."""
+    return mount if mount.is_volume else replace(mount, source=str(Path(mount.source).absolute()))
+
+
+def _packages(labels: Mapping[str, str]) -> str:
+    """Return the folder of packages of an image with an environment of its own."""
+    stack = stack_of(labels)
+    return f"{VENV}/lib/python{stack.python}/site-packages" if stack and not stack.framework_in_base else ""
+
+
+def _uv(labels: Mapping[str, str]) -> tuple[Mount, ...]:
+    """Return this host's uv, by which pip installs inside."""
+    if not _packages(labels):
+        return ()
+    from provision.lock.uv import find_uv  # noqa: PLC0415 - 9 ms
+
+    try:
+        program = find_uv(shutil.which)
+    except InputError:  # the image's own pip, where it has one
+        return ()
+    return (Mount(source=str(Path(program).resolve()), target="/usr/local/bin/uv", read_only=True),)
 
 
 def _access(
@@ -93,7 +155,7 @@ def _access(
 
 
 def _environment(home: str, vendor: Vendor) -> dict[str, str]:
-    found = {"HOME": home, **cache_environment(home, vendor)}
+    found = {**personal_environment(home), **cache_environment(home, vendor)}
     return found | {key: os.environ[key] for key in ("TERM", "COLORTERM") if key in os.environ}
 
 

@@ -109,6 +109,11 @@ class Catalogue:
         return self._read("speed.yaml", sections.Speed).lanes
 
     @cached_property
+    def published(self) -> tuple[rows.KnownImage, ...]:
+        """`published.yaml`: images of others, known by name."""
+        return self._read("published.yaml", sections.Published).known
+
+    @cached_property
     def prepare(self) -> sections.Prepare:
         """`prepare.yaml`: what a bare node needs, and from where."""
         return self._read("prepare.yaml", sections.Prepare)
@@ -163,6 +168,7 @@ class Catalogue:
             *((f"{vendor.row.maker}_chips", self.listed_chips(vendor)) for vendor in LISTING),
             ("errors", self.errors),
             ("lanes", self.lanes),
+            ("known", self.published),
             ("site_policy", self.site_policy),
         )
         for table, found in others:

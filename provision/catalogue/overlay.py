@@ -13,7 +13,18 @@ from provision.errors import InputError
 from provision.model import MAKERS
 
 S = TypeVar("S", bound=msgspec.Struct)
-_OF_ALL = ("bases", "contents", "errors", "keras", "packages", "prepare", "site_policy", "speed", "tensorflow")
+_OF_ALL = (
+    "bases",
+    "contents",
+    "errors",
+    "keras",
+    "packages",
+    "prepare",
+    "published",
+    "site_policy",
+    "speed",
+    "tensorflow",
+)
 _FILES = sorted(
     f"{name}.yaml" for name in (*_OF_ALL, *(f"{maker}{kind}" for maker in MAKERS for kind in ("", "_devices")))
 )

@@ -340,6 +340,18 @@ class Lanes(Row, frozen=True):
     lanes: Annotated[int, msgspec.Meta(gt=0)]
 
 
+class KnownImage(Row, frozen=True):
+    """An image of another maker, known by its name."""
+
+    name: Text
+    tag: Text  # a pattern
+    framework: Backend
+    vendor: Literal["cpu"] | RuntimeName
+    told: tuple[Text, ...] = ()
+    own: bool = False
+    says: str = ""
+
+
 class SitePolicy(Row, frozen=True):
     """What a site allows, beside what works: never newer than `newest`, or one of the `images` only."""
 

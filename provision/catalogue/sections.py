@@ -104,6 +104,12 @@ class Prepare(Section, frozen=True):
     engines: tuple[rows.EnginePackages, ...]
 
 
+class Published(Section, frozen=True):
+    """`published.yaml`: images of others."""
+
+    known: tuple[rows.KnownImage, ...]
+
+
 class Speed(Section, frozen=True):
     """`speed.yaml`."""
 

@@ -22,13 +22,15 @@ from provision.variables import DEBUG, OWN, PREFIX
 # What the parser raises for every wrong use; Typer exports only this one of its kinds.
 _WRONG_USE: type[Exception] = typer.BadParameter.__mro__[1]
 
+_WIDEST = 120  # columns of the help: as wide as the terminal, up to here
+
 app = typer.Typer(
     name="kgpu-env",
     help="Provision Keras environments in containers for CUDA and ROCm hosts, and prove that the GPU is used.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _WIDEST},
 )
 
 
@@ -61,7 +63,10 @@ def register(command: Command) -> None:
     if group is not None:
         app.add_typer(group, name=command.name)
     else:
-        app.command(command.name)(catching(getattr(module, command.name), variables=command.variables))
+        examples = getattr(module, "EXAMPLES", "")
+        app.command(command.name, epilog=f"\b\n{examples}" if examples else None)(
+            catching(getattr(module, command.name), variables=command.variables)
+        )
 
 
 def catching(function: Callable[..., None], *, variables: bool = True) -> Callable[..., None]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from provision.cli.completion import profiles
 from provision.cli.output import PROGRESS
 from provision.cli.output import Progress as ProgressName
 from provision.cli.parsers import flag, minutes, one_of, seconds
@@ -23,9 +24,13 @@ Vendor = Annotated[str | None, flag("vendor")]
 Package = Annotated[list[str] | None, flag("packages")]
 Host = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Take the host from this file (kgpu-env probe --json) instead of probing."),
+    typer.Option(
+        metavar="FILE", help="Take the host from this file (kgpu-env probe --json) instead of probing; - reads stdin."
+    ),
 ]
-Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of the project file.")]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A profile of the project file.", autocompletion=profiles)
+]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Project file; otherwise the nearest kgpu-env.yaml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print each option with its origin, and stop.")]
@@ -46,7 +51,10 @@ Here = Annotated[
 Interpreter = Annotated[
     Path | None,
     typer.Option(
-        "--python", metavar="FILE", help="With --here: the Python that is meant; by default the active environment's."
+        "--python",
+        metavar="FILE",
+        help="The Python that is meant: inside the image, or with --here of this machine; by default the active "
+        "environment's.",
     ),
 ]
 Level = Annotated[

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal, TextIO, TypeAlias, get_args
 
 from provision import writer
+from provision.cli.colour import coloured
 from provision.cli.documents import ErrorDocument
 from provision.cli.sanitize import plain, plain_json
 from provision.cli.streams import drop, talk
@@ -29,7 +30,7 @@ def print_result(text: str) -> None:
         InputError: KGE-605, stdout cannot be written (a full disk).
         BrokenPipeError: whoever read it has gone.
     """
-    _write(plain(text))
+    _write(coloured(plain(text), sys.stdout))
 
 
 def _write(text: str) -> None:
@@ -97,7 +98,7 @@ def say(text: str) -> None:
     """Write on stderr; at a terminal in lines that fit."""
     width = _width(sys.stderr)
     lines = [fitted(line, width) for line in plain(text).split("\n")]
-    talk("\n".join([*lines, ""]))
+    talk(coloured("\n".join([*lines, ""]), sys.stderr))
 
 
 def _width(stream: TextIO) -> int:

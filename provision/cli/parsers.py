@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+import msgspec
 import typer
 
 from provision.errors import nearest
-from provision.model import SETTINGS, Option, is_version
+from provision.model import SETTINGS, Cluster, Option, Setting, Shape, is_version
 
+_GROUPS: Final[dict[str, type[Shape] | type[Cluster]]] = {"run": Shape, "kubernetes": Cluster}
 Name = TypeVar("Name", bound=str)
 
 
@@ -84,7 +86,23 @@ def _between(text: str | float, least: float, most: float, kind: str) -> float:
 def _parser(name: str, option: Option) -> Callable[[str], str] | None:
     if option.choices:
         return one_of(name, option.choices, ", ".join(_words(option)))
-    return version if option.kind == "version" else None
+    return version if option.kind == "version" else _word(SETTINGS[name])
+
+
+def _word(setting: Setting) -> Callable[[str], str] | None:
+    """Return a parser that takes what the setting's group can read."""
+    kind = _GROUPS.get(setting.group)
+    if kind is None or setting.option.kind == "path" or setting.type is bool:
+        return None
+
+    def parse(text: str) -> str:
+        try:
+            msgspec.convert({setting.key: text if setting.type is str else (text,)}, kind).check()
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        return text
+
+    return parse
 
 
 def _completion(option: Option) -> Callable[[str], list[str]]:

@@ -63,19 +63,23 @@ def verify_request(options: ProofOptions, vendor: Vendor = Vendor.AUTO, gpus: st
     )
 
 
-def check_place(python: Path | None, *others: object, here: bool) -> None:
+def check_place(python: Path | None, *others: object, here: bool, inside: bool = False) -> None:
     """Raise UsageError KGE-592 for options of which one means a container and the other this environment.
 
     Args:
         python: as --python names it.
         others: an image and a host file, where they were given.
         here: as --here says.
+        inside: whether the Python may be one of an image.
     """
     if here and others:
         what = "--here takes no image and no host file: it is about this environment."
         raise UsageError("KGE-592", what, fix="leave them out, or leave out --here")
-    if python and not here:
+    if python and not here and not inside:
         raise UsageError("KGE-592", "--python belongs to --here.", fix="add --here, or leave it out")
+    if python and not here and not python.is_absolute():
+        what = f"--python {python} is no whole path inside the image."
+        raise UsageError("KGE-592", what, fix="write it from / on, or add --here for a Python of this machine")
 
 
 def interpreter(requested: Path | None) -> Path:

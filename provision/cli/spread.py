@@ -1,13 +1,16 @@
 """Groups of options: Typer has no parameters that commands share, so a group's fields are spread into each command."""
 
+import copy
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
 from provision.cli.parsers import flag, flag_type
 from provision.model import SETTINGS, Value
+
+_APART: Final = ("run", "kubernetes")  # groups of commands of their own
 
 
 class Flags(msgspec.Struct, frozen=True):
@@ -21,10 +24,18 @@ class Flags(msgspec.Struct, frozen=True):
     def names(self, others: tuple[str, ...]) -> list[str]:
         """Return the settings that the field stands for; `others` are the group's fields."""
         return [
-            name
-            for name, one in SETTINGS.items()
-            if one.option.flag and self.group in ("", one.group) and name not in others
+            name for name, one in SETTINGS.items() if one.option.flag and name not in others and self._has(one.group)
         ]
+
+    def _has(self, group: str) -> bool:
+        """Tell whether a setting of `group` is meant: most commands start no container that could have a shape."""
+        return group == self.group or (not self.group and group not in _APART)
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """The annotation of a group whose options are taken and not in the help, but for those that are named."""
+
+    shown: tuple[str, ...]
 
 
 class Options(Value):
@@ -77,14 +88,34 @@ def spread(function: Callable[..., None]) -> Spread:
     groups: dict[str, type[Options]] = {}
     own: set[str] = set()
     for name, one in signature(function).parameters.items():
-        if isinstance(one.annotation, type) and issubclass(one.annotation, Options):
-            groups[name] = one.annotation
-            parameters |= one.annotation.parameters() | parameters
+        kind, folded = _group(one.annotation)
+        if kind:
+            groups[name] = kind
+            parameters |= _shown(kind.parameters(), folded) | parameters
         else:
             own.add(name)
             # By keyword only: then no order of defaults is wrong.
             parameters[name] = one.replace(kind=Parameter.KEYWORD_ONLY)
     return Spread(Signature(list(parameters.values())), groups, frozenset(own))
+
+
+def _group(annotation: Any) -> tuple[type[Options] | None, Folded | None]:  # noqa: ANN401 - a type of any kind
+    """Return the group that a parameter is, and which of its options the help has."""
+    own, *others = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+    kind = own if isinstance(own, type) and issubclass(own, Options) else None
+    return kind, next((one for one in others if isinstance(one, Folded)), None)
+
+
+def _shown(parameters: dict[str, Parameter], folded: Folded | None) -> dict[str, Parameter]:
+    if folded is None:
+        return parameters
+    found: dict[str, Parameter] = {}
+    for name, one in parameters.items():
+        kind, option = get_args(one.annotation)
+        hidden = copy.copy(option)
+        hidden.hidden = name not in folded.shown
+        found[name] = one.replace(annotation=Annotated[kind, hidden])
+    return found
 
 
 def _flags(annotation: Any) -> Flags | None:  # noqa: ANN401 - a type of any kind

@@ -135,6 +135,8 @@ def _flat(keys: dict[str, Any], path: Path) -> dict[str, Any]:
         if value is not None:
             found[one.name] = value
     for name, value in list(found.items()):
+        if SETTINGS[name].option.kind == "mount":
+            found[name] = tuple(str(path.parent / each) if each.startswith(".") else each for each in value)
         if SETTINGS[name].option.kind == "path" and value:  # the file may lie above the working directory
             alone = isinstance(value, str)
             found[name] = str(path.parent / value) if alone else tuple(str(path.parent / each) for each in value)

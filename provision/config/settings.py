@@ -8,10 +8,11 @@ import msgspec
 
 from provision.config.project import Project
 from provision.errors import InputError, nearest
-from provision.model import SETTINGS, VENDORS, Network, Request, User, is_version
+from provision.model import SETTINGS, VENDORS, Cluster, Network, Request, Shape, User, is_version
 from provision.variables import OWN, PREFIX, PROFILE
 
 T = TypeVar("T")
+Words = TypeVar("Words", Shape, Cluster)
 # A nested key is written with its group's: KGPU_ENV_USER_UID. Messages name these behind the others.
 _NAMES = sorted(SETTINGS, key=lambda name: bool(SETTINGS[name].group))
 
@@ -37,6 +38,8 @@ class Settings(NamedTuple):
     network: Network
     tag: str | None
     catalogue: str | None
+    shape: Shape
+    cluster: Cluster
     origins: dict[str, str]
     values: dict[str, Any]
 
@@ -112,9 +115,24 @@ def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
         _convert(values, Network, "network_", origins),
         values.get("tag"),
         values.get("catalogue"),
+        _checked(values, Shape, "run", origins),
+        _checked(values, Cluster, "kubernetes", origins),
         origins,
         values,
     )
+
+
+def _checked(values: dict[str, Any], kind: type[Words], group: str, origins: dict[str, str]) -> Words:
+    """Return a group whose values are words with a form of their own, each as it can be read."""
+    found = _convert(values, kind, f"{group}_", origins)
+    for name in found.given:
+        try:
+            kind(**{name: getattr(found, name)}).check()
+        except ValueError as error:
+            what = f"{origins[f'{group}_{name}']}: {group}.{name} has a value that it cannot have."
+            fix = "write it as `kgpu-env export --help` says"
+            raise InputError("KGE-604", what, cause=str(error), fix=fix) from None
+    return found
 
 
 def _check(key: str, value: object, origin: str) -> None:

@@ -3,12 +3,12 @@
 An output is one module, with a function of the same name from an `Order` to its files, and one line in `OUTPUTS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Final, TypeAlias
 
 from provision.emit.order import Order
-from provision.model import Value
+from provision.model import Shape, Value
 
 __all__ = ["OUTPUTS", "Order", "Output", "emit", "writer_of"]
 
@@ -21,7 +21,7 @@ class Output(Value):
     name: str  # of its module, of the function in it, and on the command line
     builds: bool = False  # its files bring the Dockerfile, and the image is built from it where none is named
     nodes: bool = False  # it can name the nodes of a cluster
-    no_memory: str = ""  # why it has no words for a limit of memory; empty: it has
+    lacks: Mapping[str, str] = {}
     # Where its first file goes, each place with the other names that count as the same: the first place where nobody
     # else's file is. None: one place alone, and another's file there is kept.
     places: tuple[tuple[str, ...], ...] = ()
@@ -44,6 +44,17 @@ def writer_of(name: str) -> Writer:
 
 
 _GATE_ALONE: Final = "its files ask for the proof and start no container of yours"
+_NO_CONTAINER: Final = dict.fromkeys(Shape.__struct_fields__, _GATE_ALONE)
+_HOSTS_OWN: Final = "the host's own is used"
+_APPTAINER: Final = {
+    "memory": "Apptainer limits memory only where the site has set up cgroups",
+    "shm_size": _HOSTS_OWN,
+    "ports": _HOSTS_OWN,
+}
+_CLUSTER: Final = {
+    "env_files": "the cluster has no file of this host: kubectl create secret generic NAME --from-env-file=FILE",
+    "ports": "a Pod's port is reached by kubectl port-forward, or by a Service of yours",
+}
 # In the order in which the help names them. A row that is incomplete fails here, when it is imported.
 OUTPUTS: Final = {
     one.name: one
@@ -70,12 +81,12 @@ OUTPUTS: Final = {
                 ("compose.kgpu-env.yaml",),
             ),
         ),
-        Output(name="kubernetes", nodes=True),
-        Output(name="apptainer", no_memory="Apptainer limits memory only where the site has set up cgroups"),
+        Output(name="kubernetes", nodes=True, lacks=_CLUSTER),
+        Output(name="apptainer", lacks=_APPTAINER),
         Output(name="quadlet"),
         Output(name="shell"),
-        Output(name="slurm", no_memory=_GATE_ALONE),
-        Output(name="systemd", no_memory=_GATE_ALONE),
+        Output(name="slurm", lacks=_NO_CONTAINER),
+        Output(name="systemd", lacks=_NO_CONTAINER),
     )
 }
 _WRITERS: Final = {name: writer_of(name) for name in OUTPUTS}

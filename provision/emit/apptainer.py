@@ -52,7 +52,7 @@ def _untagged(reference: str) -> str:
 
 def _run(order: Order) -> str:
     place = (f'--bind="$PWD":{PROJECT}', f"--pwd={PROJECT}")
-    words = ["apptainer", "exec", *_gpu(order), "--cleanenv", *place, IMAGE, '"$@"']
+    words = ["apptainer", "exec", *_gpu(order), "--cleanenv", *place, *_asked(order), IMAGE, '"$@"']
     lines = [
         "#!/bin/sh",
         f"# {' '.join(order.title.split())}",
@@ -62,6 +62,15 @@ def _run(order: Order) -> str:
         " ".join(words),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _asked(order: Order) -> list[str]:
+    shape = order.shape
+    found = [f"--env-file={name}" for name in shape.env_files]
+    found += [f"--env={name}={value}" for name, value in shape.variables.items() if value is not None]
+    found += [f"--bind={one.words}" for one in shape.folders]
+    outside = [f'--env={name}="${name}"' for name, value in shape.variables.items() if value is None]
+    return [*map(shlex.quote, found), *outside]
 
 
 def _gpu(order: Order) -> list[str]:

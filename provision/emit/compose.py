@@ -5,9 +5,10 @@ Source: https://github.com/compose-spec/compose-spec/blob/main/deploy.md#devices
 
 from typing import Any
 
+from provision.emit.docker_arguments import group_words
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
-from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
+from provision.model.inside import CACHE, PIDS, PROJECT
 
 FILE = "compose.yaml"
 SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
@@ -22,6 +23,7 @@ def compose(order: Order) -> dict[str, str]:
     if order.jupyter:
         services[f"{own}jupyter"] = _jupyter(order)
     comments = [order.title, f"{_command(order)} up -d --wait starts it and waits for its health check."]
+    comments += order.notes
     comments.append(f"Its files belong to {'{}:{}'.format(*order.owner)} outside. For another developer, in .env:")
     comments.append("PROJECT_UID and PROJECT_GID, as id -u and id -g tell them.")
     if order.jupyter:
@@ -29,7 +31,8 @@ def compose(order: Order) -> dict[str, str]:
         comments.append(f"Its token: JUPYTER_TOKEN, or in docker compose logs {own}jupyter.")
     else:
         comments.append("No Jupyter service: the image has no jupyterlab (add it with --package jupyterlab).")
-    document = {"services": services, "volumes": {f"{own}caches": {}}}
+    volumes: dict[str, Any] = {one.source: {} for one in order.shape.folders if one.is_volume}
+    document = {"services": services, "volumes": {f"{own}caches": {}, **volumes}}
     return {file: as_yaml(comments, document), CHECK_FILE: check_script()}
 
 
@@ -69,6 +72,7 @@ def _keras(order: Order) -> dict[str, Any]:
     return {
         **_service(order),
         "command": ["sleep", "infinity"],
+        **({"ports": [one.words for one in order.shape.published]} if order.shape.published else {}),
         "healthcheck": {
             "test": ["CMD", *quick_check(order, SCRIPT, once=True)],
             "interval": "15s",
@@ -93,24 +97,26 @@ def _jupyter(order: Order) -> dict[str, Any]:
 
 
 def _service(order: Order) -> dict[str, Any]:
-    environment = {**order.access.env, **order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
+    outside = {name: f"${{{name}:-}}" for name, value in order.shape.variables.items() if value is None}
     return {
         "image": _plain(order.reference),
         "init": True,
         "depends_on": {f"{_prefix(order)}caches": {"condition": "service_completed_successfully"}},
         "user": _owner(order),
         "working_dir": PROJECT,
-        "environment": {key: _plain(value) for key, value in environment.items()},
+        "environment": {key: _plain(value) for key, value in order.environment.items()} | outside,
+        **({"env_file": [_plain(name) for name in order.shape.env_files]} if order.shape.env_files else {}),
         "volumes": [
             f".:{PROJECT}",
             f"{_prefix(order)}caches:{CACHE}",
             f"./{CHECK_FILE}:{SCRIPT}:ro",
             *(f"{path}:{path}:ro" for path in order.access.mounts),
+            *(_plain(one.words) for one in order.shape.folders),
         ],
         **_gpu(order),
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-        "shm_size": f"{SHARED_MEMORY_GIB}g",
+        "security_opt": ["no-new-privileges:true", *(["label=disable"] if order.access.no_label else [])],
+        "shm_size": order.shm_size,
         "pids_limit": PIDS,
         **({"mem_limit": order.memory_bytes, "memswap_limit": order.memory_bytes} if order.memory_bytes else {}),
     }
@@ -131,8 +137,8 @@ def _gpu(order: Order) -> dict[str, Any]:
         found["deploy"] = _reservation(order.gpu_vendor.container_runtime, which)
     if access.nodes:
         found["devices"] = [f"{path}:{path}" for path in access.nodes]
-    if access.groups:
-        found["group_add"] = [str(group) for group in access.groups]
+    if group_words(order):
+        found["group_add"] = group_words(order)
     return found
 
 

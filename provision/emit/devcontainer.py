@@ -7,7 +7,7 @@ import shlex
 from pathlib import PurePosixPath as Path
 from typing import Any
 
-from provision.emit.docker_arguments import gpu_arguments, limit_arguments, registers_runtime
+from provision.emit.docker_arguments import gpu_arguments, limit_arguments, registers_runtime, shape_arguments
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_json, check_script
 from provision.model import GpuVendor
@@ -56,7 +56,7 @@ def _configuration(order: Order, *, gpu: bool, up: str) -> dict[str, Any]:
         **_gpu(order, gpu=gpu),
         **_user(order),
         "init": True,
-        "containerEnv": {**_runtime_environment(order, gpu=gpu), **order.cache_environment},
+        "containerEnv": {**_runtime_environment(order, gpu=gpu), **order.cache_environment, **_asked(order)},
         "mounts": [f"type=bind,source={CACHE_FOLDER},target={CACHE}"],
         "initializeCommand": _before(order, gpu=gpu),
         "postCreateCommand": {"check": check},
@@ -72,6 +72,10 @@ def _configuration(order: Order, *, gpu: bool, up: str) -> dict[str, Any]:
     }
 
 
+def _asked(order: Order) -> dict[str, str]:
+    return {name: value for name, value in order.shape.variables.items() if value is not None}
+
+
 def _image(order: Order, up: str) -> dict[str, Any]:
     if order.image is not None:
         return {"image": order.image}
@@ -85,7 +89,12 @@ def _gpu(order: Order, *, gpu: bool) -> dict[str, Any]:
     runtime called "nvidia" is registered. Beside a CDI name that does nothing (NVIDIA's CDI specifications switch the
     runtime's own injection off), beside `--runtime=nvidia` it says the same twice, and of some GPUs it would make all.
     """
-    arguments = [*(_gpu_arguments(order) if gpu else ()), *limit_arguments(order), "--cap-drop=ALL"]
+    arguments = [
+        *(_gpu_arguments(order) if gpu else ()),
+        *limit_arguments(order),
+        *shape_arguments(order),
+        "--cap-drop=ALL",
+    ]
     arguments.append("--security-opt=no-new-privileges")
     if not gpu or _some_by_runtime(order):
         return {"runArgs": arguments}
@@ -118,8 +127,7 @@ def _user(order: Order) -> dict[str, Any]:
     Docker's developer, stay root: as another user they could not write to the project, and the client never gives a
     user root's ids. For a rootless Podman it maps the ids itself (--userns=keep-id).
     """
-    engine = order.host.engine
-    rootless_podman = engine is not None and engine.rootless and engine.name == "podman"
+    rootless_podman = order.host.rootless and order.host.uses_podman
     if order.owner[0] == 0 and not rootless_podman:
         return {"containerUser": "root", "remoteUser": "root", "updateRemoteUserUID": False}
     name = order.request.user.name

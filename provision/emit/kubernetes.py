@@ -11,8 +11,9 @@ from typing import Any
 
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
+from provision.model import Gpu, GpuVendor, Mount
 from provision.model.inside import CACHE, SHARED_MEMORY_GIB
-from provision.model.labels import NODE, PLAN
+from provision.model.labels import NODE
 
 FOLDER = "/opt/kgpu-env"
 NAME = "kgpu-env"
@@ -41,12 +42,7 @@ PROFILE = re.compile(r"[0-9]+g\.[0-9]+gb(\+[a-z.]+)?")
 
 def kubernetes(order: Order) -> dict[str, str]:
     """Return kustomization.yaml, pod.yaml, job.yaml, daemonset.yaml and the quick check that they run."""
-    comments = [order.title, f"GPU: {resource(order) or 'none'}."]
-    row = order.gpu_vendor
-    sliced = any(gpu.partition for gpu in order.host.gpus if gpu.usable)
-    if row and row.kubernetes_partition and sliced and resource(order) == row.kubernetes_resource:
-        single = f'{row.partition_title} is on: right for the device plugin\'s strategy "single"'
-        comments.append(f'{single}, under "mixed" {row.kubernetes_partition}PROFILE.')
+    comments = [order.title, f"GPU: {resource(order) or 'none'}.", *_strategy(order)]
     objects = {
         "pod.yaml": as_yaml([*comments, "To work in: kubectl exec -it keras -- bash"], _pod(order)),
         "job.yaml": as_yaml([*comments, *(NAMED_NODES if order.nodes else ANY_NODE)], *_jobs(order)),
@@ -64,11 +60,40 @@ def resource(order: Order) -> str | None:
     row = order.gpu_vendor
     if row is None:
         return None
+    if order.cluster.resource:
+        return order.cluster.resource
     profiles = {gpu.partition or "" for gpu in order.host.usable_of(row.maker)}
     profile = profiles.pop() if len(profiles) == 1 else ""
     # A probe without NVML knows a slice by its instance only, "gi9/ci0".
     own = row.kubernetes_partition and PROFILE.fullmatch(profile)
     return f"{row.kubernetes_partition}{profile.replace('+', '.')}" if own else row.kubernetes_resource
+
+
+def _strategy(order: Order) -> list[str]:
+    """Return what a partition is called where the device plugin names it after its kind."""
+    row = order.gpu_vendor
+    parts = [gpu for gpu in order.host.usable_of(row.maker) if gpu.partition] if row else []
+    if row is None or not parts or resource(order) != row.kubernetes_resource:
+        return []
+    mixed = sorted({partition_resource(row, gpu) for gpu in parts})
+    title = row.partition_title[0].upper() + row.partition_title[1:]
+    single = f'{title} is on: right for the device plugin\'s strategy "single"'
+    return [f'{single}, under "mixed" {" or ".join(mixed)}.']
+
+
+def partition_resource(row: GpuVendor, gpu: Gpu) -> str:
+    """Return a partition's name under the strategy "mixed"; MEMORY and PROFILE stand for what a probe did not see.
+
+    Source of AMD's: https://github.com/ROCm/k8s-device-plugin, README, resource naming strategy (checked 2026-11-29).
+    """
+    if row.kubernetes_partition:
+        return f"{row.kubernetes_partition}PROFILE"
+    kind = (gpu.partition or "").lower()
+    memory = (gpu.memory_partition or "").lower()
+    domain = row.kubernetes_resource.partition("/")[0]
+    if memory:
+        return f"{domain}/{kind}_{memory}"
+    return f"{domain}/{kind}_nps1 or {domain}/{kind}_nps4 (current_memory_partition of the card tells)"
 
 
 def _kustomization(objects: dict[str, str]) -> dict[str, Any]:
@@ -86,7 +111,7 @@ def _metadata(order: Order, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "labels": {"app.kubernetes.io/name": NAME, "app.kubernetes.io/component": name},
-        "annotations": {PLAN: order.plan.digest},
+        "annotations": order.annotations,
     }
 
 
@@ -147,6 +172,11 @@ def _daemon_set(order: Order) -> dict[str, Any]:
     """Return the DaemonSet: on every GPU node a pod that is ready once its proof succeeded, and keeps one GPU."""
     component = "node-proof"
     spec = _spec(order, _container(order, "ready", ["sleep", "infinity"]))
+    if order.gpu_vendor and not order.cluster.selector:
+        # A pod that asks for a resource runs where one is; a DaemonSet has one for each node, and waits at others.
+        labels = order.gpu_vendor.kubernetes_labels
+        terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["true"]}]} for key in labels]
+        spec["affinity"] = _on_nodes(terms)
     spec["initContainers"] = [_container(order, "proof", _check(order))]
     return {
         "apiVersion": "apps/v1",
@@ -155,7 +185,7 @@ def _daemon_set(order: Order) -> dict[str, Any]:
         "spec": {
             "selector": {"matchLabels": _labels(component)},
             "template": {
-                "metadata": {"labels": _labels(component), "annotations": {PLAN: order.plan.digest}},
+                "metadata": {"labels": _labels(component), "annotations": order.annotations},
                 "spec": spec,
             },
         },
@@ -171,38 +201,65 @@ def _check(order: Order) -> list[str]:
 
 
 def _spec(order: Order, container: dict[str, Any]) -> dict[str, Any]:
+    cluster = order.cluster
+    size = order.shape.shm_size or f"{SHARED_MEMORY_GIB}Gi"
+    spec: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "securityContext": _security(order),
+        "containers": [container],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "caches", "emptyDir": {}},
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(order.shape.shm_bytes or size)}},
+            {"name": "check", "configMap": {"name": CONFIG_MAP}},
+            *(_volume(place, one) for place, one in enumerate(order.shape.folders)),
+        ],
+    }
+    if cluster.service_account:
+        spec["serviceAccountName"] = cluster.service_account
+    if cluster.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in cluster.pull_secrets]
+    if cluster.selector:
+        spec["nodeSelector"] = cluster.selector
+    gpu = resource(order)
+    own = [{"key": gpu, "operator": "Exists", "effect": "NoSchedule"}] if gpu else []
+    if own or cluster.tolerations:
+        spec["tolerations"] = [*own, *cluster.tolerated]
+    return spec
+
+
+def _security(order: Order) -> dict[str, Any]:
+    """Return the rights of a Pod. OpenShift's restricted-v2 gives the ids itself, and refuses fixed ones.
+
+    Source: https://docs.redhat.com/en/documentation/openshift_container_platform/4.16/html/authentication_and_authorization/managing-pod-security-policies
+    """
     user = order.request.user
+    profile = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if order.cluster.openshift:
+        return {"runAsNonRoot": True, **profile}
     context: dict[str, Any] = {
         "runAsNonRoot": user.uid != 0,
         "runAsUser": user.uid,
         "runAsGroup": user.gid,
         "fsGroup": user.gid,
-        "seccompProfile": {"type": "RuntimeDefault"},
+        **profile,
     }
     if order.access.groups:
         context["supplementalGroups"] = list(order.access.groups)
-    spec: dict[str, Any] = {
-        "automountServiceAccountToken": False,
-        "securityContext": context,
-        "containers": [container],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {}},
-            {"name": "caches", "emptyDir": {}},
-            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{SHARED_MEMORY_GIB}Gi"}},
-            {"name": "check", "configMap": {"name": CONFIG_MAP}},
-        ],
-    }
-    if order.gpu_vendor:
-        labels = order.gpu_vendor.kubernetes_labels
-        terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["true"]}]} for key in labels]
-        spec["affinity"] = _on_nodes(terms)
-        spec["tolerations"] = [{"key": resource(order), "operator": "Exists", "effect": "NoSchedule"}]
-    return spec
+    return context
+
+
+def _volume(place: int, mount: Mount) -> dict[str, Any]:
+    """Return a folder of the node, or the claim of a volume by its name."""
+    if mount.is_volume:
+        return {"name": f"mount-{place}", "persistentVolumeClaim": {"claimName": mount.source}}
+    return {"name": f"mount-{place}", "hostPath": {"path": mount.source, "type": "Directory"}}
 
 
 def _container(order: Order, name: str, command: list[str]) -> dict[str, Any]:
-    environment = {**order.access.env, **order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
-    limits: dict[str, Any] = {kind: 1 for kind in [resource(order)] if kind}
+    environment = order.environment
+    # As strings: a server-side apply compares an integer with what the server has made of it, and refuses.
+    limits: dict[str, str] = {kind: "1" for kind in [resource(order)] if kind}
     if order.memory_bytes:
         limits["memory"] = str(order.memory_bytes)
     return {
@@ -222,5 +279,9 @@ def _container(order: Order, name: str, command: list[str]) -> dict[str, Any]:
             {"name": "caches", "mountPath": CACHE},
             {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - the same
             {"name": "check", "mountPath": FOLDER, "readOnly": True},
+            *(
+                {"name": f"mount-{place}", "mountPath": one.target, **({"readOnly": True} if one.read_only else {})}
+                for place, one in enumerate(order.shape.folders)
+            ),
         ],
     }

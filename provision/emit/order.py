@@ -1,9 +1,21 @@
 """What every output is made from."""
 
-from provision.model import GPU_VENDORS, Access, GpuVendor, Host, Request, Stack, Vendor
+from provision.model import GPU_VENDORS, Access, Cluster, GpuVendor, Host, Request, Shape, Stack, Vendor
 from provision.model.base import Value
-from provision.model.inside import CACHE, IMAGE_PYTHON, VENV_PYTHON, cache_environment
+from provision.model.inside import (
+    CACHE,
+    IMAGE_PYTHON,
+    SCRATCH,
+    SHARED_MEMORY_GIB,
+    VENV_PYTHON,
+    cache_environment,
+    personal_environment,
+)
+from provision.model.labels import PLAN
+from provision.model.selection import select
 from provision.render import Plan
+
+MANY = 2  # GPUs of which a process is shown one
 
 
 class Order(Value):
@@ -15,8 +27,10 @@ class Order(Value):
     access: Access
     plan: Plan
     image: str | None = None  # a reference that the reader can fetch; None: the tag that `kgpu-env build` gives
-    memory_bytes: int | None = None  # limit of the container's memory
+    shape: Shape = Shape()  # what the container gets besides its GPUs
+    cluster: Cluster = Cluster()  # Kubernetes: where pods may run, with which rights
     nodes: tuple[str, ...] = ()  # Kubernetes: names of the nodes to prove; none: any one
+    foreign: bool = False  # the image is not of this program's making: what is in it was not read
     place: str | None = None  # of the first file, one of its output's places; None: the first of them
     developer: tuple[int, int] | None = None  # uid and gid that own the project; None: those of the image's user
 
@@ -26,7 +40,7 @@ class Order(Value):
 
         A rootless engine's root is the developer; every other id inside is none of theirs outside.
         """
-        if self.host.engine is not None and self.host.engine.rootless:
+        if self.host.rootless:
             return 0, 0
         user = self.request.user
         return self.developer or (user.uid, user.gid)
@@ -44,12 +58,35 @@ class Order(Value):
     @property
     def python(self) -> str:
         """The interpreter with the framework."""
+        if self.foreign:
+            return "python3"
         return IMAGE_PYTHON if self.stack.framework_in_base else VENV_PYTHON
 
     @property
     def cache_environment(self) -> dict[str, str]:
         """The variables that lead each cache to a folder that outlives the container."""
         return cache_environment(CACHE, self.stack.vendor)
+
+    @property
+    def own_environment(self) -> dict[str, str]:
+        """The variables of the caches and of the user, and those that were asked for."""
+        asked = {name: value for name, value in self.shape.variables.items() if value is not None}
+        return {**self.cache_environment, **personal_environment(SCRATCH), **asked}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All variables of the container: those by which it finds its GPUs, too."""
+        return {**self.access.env, **self.own_environment}
+
+    @property
+    def shm_size(self) -> str:
+        """The size of /dev/shm, as Docker writes it."""
+        return str(self.shape.shm_bytes) if self.shape.shm_bytes else f"{SHARED_MEMORY_GIB}g"
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The limit of the container's memory."""
+        return self.shape.memory_bytes
 
     @property
     def expected(self) -> str:
@@ -62,6 +99,18 @@ class Order(Value):
         return self.access.method != "none"
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the GPUs that are handed in."""
+        row = self.gpu_vendor
+        usable = [gpu for _, gpu in select(self.host, row.maker, self.request.gpus)] if row and self.has_gpu else []
+        slices = [gpu for gpu in usable if gpu.partition]
+        if not row or len(usable) < MANY or not slices or row.slices_together:
+            return ()
+        words = ", ".join(gpu.uuid or gpu.partition or "" for gpu in slices)
+        how = f"{row.partition_title}: a process sees one slice, and this hands in {len(slices)} ({words})."
+        return (how, "For one each: a container for each slice, its UUID (nvidia-smi -L) in place of all: --gpus UUID.")
+
+    @property
     def jupyter(self) -> bool:
         """Whether Jupyter was asked for as a package, so that the image has it."""
         names = {requirement_name(text) for text in self.request.packages}
@@ -70,7 +119,19 @@ class Order(Value):
     @property
     def title(self) -> str:
         """The first comment of a file."""
+        if self.foreign:
+            return f"{self.reference}, which kgpu-env did not build: what is in it was not read."
         return f"{self.stack.summary}. Plan {self.plan.digest}."
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What an object tells of the image: its plan."""
+        return {} if self.foreign else {PLAN: self.plan.digest}
+
+    @property
+    def description(self) -> str:
+        """A line about the container."""
+        return self.reference if self.foreign else f"Keras on {self.stack.vendor}, plan {self.plan.digest}"
 
 
 def requirement_name(requirement: str) -> str:

@@ -5,9 +5,10 @@ Source: https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html (ch
 
 import shlex
 
+from provision.emit.docker_arguments import group_words
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_unit, check_script
-from provision.model.inside import CACHE, PIDS, PROJECT, SHARED_MEMORY_GIB
+from provision.model.inside import CACHE, PIDS, PROJECT
 from provision.model.reference import parse_reference
 
 FILE = "keras.container"
@@ -22,17 +23,19 @@ def quadlet(order: Order) -> dict[str, str]:
         f"systemctl --user daemon-reload && systemctl --user start {FILE.removesuffix('.container')}",
         f"Work in it: podman exec -it systemd-{FILE.removesuffix('.container')} bash",
         _method(order),
+        *order.notes,
     ]
     sections = {
-        "Unit": [("Description", f"Keras on {order.stack.vendor}, plan {order.plan.digest}")],
+        "Unit": [("Description", order.description)],
         "Container": [
             ("Image", _qualified(order.reference)),
             ("Exec", "sleep infinity"),
             *_gpu(order),
-            *[("Environment", f"{key}={value}") for key, value in _environment(order).items()],
+            *[("Environment", _word(f"{key}={value}")) for key, value in order.environment.items()],
             ("Volume", f"kgpu-env-caches:{CACHE}:U"),  # U: owned by the container's user
             ("Volume", f"./{CHECK_FILE}:{SCRIPT}:ro"),  # relative to the unit's own folder
             ("Volume", f"kgpu-env-work:{PROJECT}:U"),
+            *_asked(order),
             ("WorkingDir", PROJECT),
             ("User", str(order.request.user.uid)),
             ("Group", str(order.request.user.gid)),
@@ -51,13 +54,24 @@ def quadlet(order: Order) -> dict[str, str]:
     return {FILE: as_unit(comments, sections), CHECK_FILE: check_script()}
 
 
+def _word(text: str) -> str:
+    """Return a word of a unit: systemd splits at spaces what has no quotes (systemd.syntax(7), "Quoting")."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"' if escaped != text or " " in text else text
+
+
 def _qualified(reference: str) -> str:
     """Return the reference with a registry: Podman asks about a short name, which no service can answer."""
     return reference if parse_reference(reference).written_registry else f"localhost/{reference}"
 
 
-def _environment(order: Order) -> dict[str, str]:
-    return {**order.access.env, **order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
+def _asked(order: Order) -> list[tuple[str, str]]:
+    """Return folders, ports and variables that were asked for; those from outside are the service manager's."""
+    shape = order.shape
+    found = [("EnvironmentFile", name) for name in shape.env_files]
+    found += [("PodmanArgs", f"--env={name}") for name, value in shape.variables.items() if value is None]
+    found += [("Volume", one.words) for one in shape.folders]
+    return found + [("PublishPort", one.words) for one in shape.published]
 
 
 def _gpu(order: Order) -> list[tuple[str, str]]:
@@ -65,15 +79,17 @@ def _gpu(order: Order) -> list[tuple[str, str]]:
     access, row = order.access, order.gpu_vendor
     cdi = access.cdi or tuple(f"{row.cdi_kind}={one}" for one in access.runtime_ids if row)
     found = [("AddDevice", name) for name in (*cdi, *access.nodes)]
-    if row and row.cdi_mounts_libraries and cdi:
+    if access.no_label or (row and row.cdi_mounts_libraries and cdi):
         found.append(("SecurityLabelDisable", "true"))  # SELinux's label keeps the driver's libraries out
-    found += [("PodmanArgs", f"--group-add={group}") for group in access.groups]
+    found += [("PodmanArgs", f"--group-add={group}") for group in group_words(order)]
     return found + [("Volume", f"{path}:{path}:ro") for path in access.mounts]
 
 
 def _method(order: Order) -> str:
     if order.access.runtime_ids and order.gpu_vendor:
         return f"Needs a CDI specification: {order.gpu_vendor.cdi_command}"
+    if order.access.keep_groups:
+        return "Rootless: it keeps your groups, of which one must own the GPU's nodes (ls -l /dev/kfd /dev/dri; id)."
     if order.access.groups:
         numbers = " and ".join(str(group) for group in order.access.groups)
         return f"Run it as a system service: rootless Podman cannot add the host's groups {numbers} by number."
@@ -81,5 +97,5 @@ def _method(order: Order) -> str:
 
 
 def _limits(order: Order) -> str:
-    words = [f"--shm-size={SHARED_MEMORY_GIB}g", f"--pids-limit={PIDS}"]
+    words = [f"--shm-size={order.shm_size}", f"--pids-limit={PIDS}"]
     return shlex.join([*words, f"--memory={order.memory_bytes}"] if order.memory_bytes else words)

@@ -2,7 +2,7 @@
 
 import shlex
 
-from provision.emit.docker_arguments import gpu_arguments, limit_arguments
+from provision.emit.docker_arguments import gpu_arguments, limit_arguments, shape_arguments
 from provision.emit.order import Order
 from provision.model.inside import CACHE, HOST_CACHE, PROJECT
 
@@ -15,17 +15,16 @@ def shell(order: Order) -> dict[str, str]:
 
     It works as whoever starts it, so that what it writes to the working directory is theirs.
     """
-    rootless = order.host.engine is not None and order.host.engine.rootless
-    owner = "0:0" if rootless else '"$(id -u):$(id -g)"'  # a rootless engine's root is who started it
-    environment = {**order.cache_environment, "HOME": "/tmp"}  # noqa: S108 - a path in the container
+    owner = "0:0" if order.host.rootless else '"$(id -u):$(id -g)"'  # a rootless engine's root is who started it
     words = [
-        "docker run --rm --init --interactive $terminal",
+        f"{'podman' if order.host.uses_podman else 'docker'} run --rm --init --interactive $terminal",
         *map(shlex.quote, gpu_arguments(order)),
         *map(shlex.quote, limit_arguments(order)),
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
         f"--user={owner}",
-        *(f"--env={key}={value}" for key, value in environment.items()),
+        *(shlex.quote(f"--env={key}={value}") for key, value in order.own_environment.items()),
+        *map(shlex.quote, shape_arguments(order)),
         f"--volume={CACHE_FOLDER}:{CACHE}",
         f'--volume="$PWD":{PROJECT}',
         f"--workdir={PROJECT}",
@@ -35,6 +34,7 @@ def shell(order: Order) -> dict[str, str]:
         "#!/bin/sh",
         f"# {' '.join(order.title.split())}",
         f"# {_gpu_words(order)}",
+        *(f"# {note}" for note in order.notes),
         "# sh run.sh python3 train.py",
         f"mkdir -p {CACHE_FOLDER} || exit",
         "terminal=$([ -t 0 ] && [ -t 1 ] && echo --tty)",
@@ -46,6 +46,8 @@ def shell(order: Order) -> dict[str, str]:
 def _gpu_words(order: Order) -> str:
     if order.access.runtime_ids and order.gpu_vendor:
         return f"The GPUs come by the {order.gpu_vendor.title} container runtime."
+    if order.access.keep_groups:
+        return "The GPUs come as device nodes; Podman keeps your groups, of which one must own the nodes."
     methods = {
         "none": "No GPU: there is none for this stack on the host that this was written for.",
         "cdi": "The GPUs come by their CDI names, which the engine knows.",

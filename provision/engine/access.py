@@ -7,6 +7,8 @@ was seen to ignore it silently, so the proof looks inside the container whether 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from provision import model
 from provision.engine.protocol import Access
 from provision.model import selection
@@ -46,19 +48,29 @@ def device_access(host: model.Host, vendor: model.Vendor, gpus: str = "all") -> 
         return Access()
     # "All" of a toolkit are the usable ones, also an integrated GPU that is not chosen beside a card.
     every = selection.is_all(gpus) and len(chosen) == len(host.usable_of(row.maker))
-    return _BY_KIND[row.access](host, row, _Wanted(chosen, every))
+    return _for_podman(host, _BY_KIND[row.access](host, row, _Wanted(chosen, every)))
+
+
+def _for_podman(host: model.Host, access: Access) -> Access:
+    """Return what Podman needs besides (https://docs.podman.io/en/latest/markdown/podman-run.1.html, --group-add)."""
+    if not host.uses_podman:
+        return access
+    kept = bool(access.groups) and host.rootless
+    return replace(access, groups=() if kept else access.groups, keep_groups=kept, no_label=host.selinux)
 
 
 def _by_runtime(host: model.Host, row: GpuVendor, wanted: _Wanted) -> Access:
     names = _cdi_names(host, row, wanted)
     if names:
         return Access(method="cdi", cdi=names)
+    # A partition's UUID is exact; all of them together are no use to a process, and whoever reads can take one out.
+    named = all(gpu.partition and selection.own_uuid(host, gpu) for _, gpu in wanted.chosen)
     ids = (
         ("all",)
-        if wanted.every
+        if wanted.every and not (named and wanted.chosen)
         else tuple(selection.own_uuid(host, gpu) or str(selection.number(host, gpu)) for _, gpu in wanted.chosen)
     )
-    if host.engine is not None and host.engine.name == "podman":
+    if host.uses_podman:
         # Podman knows no request to a runtime; a name without a spec makes it refuse, which is clear.
         return Access(method="cdi", cdi=tuple(f"{row.cdi_kind}={one}" for one in ids))
     # Also when no toolkit is known: the engine's refusal is the evidence that it is missing.

@@ -81,7 +81,7 @@ def body(run: Run, ident: str, now: float) -> dict[str, Any]:
             "ReadonlyRootfs": True,
             "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noqa: S108 - a path in the container
             "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
+            "SecurityOpt": security(run.access),
             "PidsLimit": PIDS,
             "ShmSize": SHARED_MEMORY_GIB << 30,
             "LogConfig": {"Type": "none"},  # the output is read as it comes; a copy could fill the disk
@@ -100,6 +100,11 @@ def _limits(run: Run) -> dict[str, Any]:
     return {"Memory": run.memory_bytes, "MemorySwap": run.memory_bytes}  # equal: no swap on top
 
 
+def security(access: Access) -> list[str]:
+    """Return Docker's `SecurityOpt` of every container."""
+    return ["no-new-privileges", *(["label=disable"] if access.no_label else [])]
+
+
 def devices(access: Access) -> dict[str, Any]:
     """Return the part of Docker's `HostConfig` that hands the GPUs over."""
     requests: list[dict[str, Any]] = []
@@ -112,7 +117,7 @@ def devices(access: Access) -> dict[str, Any]:
     return {
         "DeviceRequests": requests,
         "Devices": [{"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rw"} for path in access.nodes],
-        "GroupAdd": [str(group) for group in access.groups],
+        "GroupAdd": ["keep-groups"] if access.keep_groups else [str(group) for group in access.groups],
         # Mounts, not binds: the engine refuses a missing source instead of making a folder of it.
         "Mounts": [{"Type": "bind", "Source": path, "Target": path, "ReadOnly": True} for path in access.mounts],
     }

@@ -17,12 +17,14 @@ from typing import Any
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 
-from provision.engine.container import CHUNK, create, devices, remove
+from provision.engine.container import CHUNK, create, devices, remove, security
 from provision.engine.images import no_image
 from provision.engine.protocol import Job, Streams
 from provision.engine.sdk import explanation
+from provision.engine.session import furnish
 from provision.engine.stream_demux import HEADER
 from provision.errors import EngineError
+from provision.model import Port
 from provision.model.inside import PIDS, SHARED_MEMORY_GIB
 
 LABEL = "kgpu-env.job"
@@ -42,11 +44,23 @@ def body(job: Job, size: os.terminal_size | None = None) -> dict[str, Any]:
         job: what is to run.
         size: of the terminal that the job is given.
     """
-    ports = {
-        f"{inside}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(outside)}] for inside, outside in job.ports.items()
-    }
+    own = (Port(inside=inside, outside=outside) for inside, outside in job.ports.items())
+    ports: dict[str, list[dict[str, str]]] = {}
+    for one in (*own, *job.published):
+        ports.setdefault(f"{one.inside}/tcp", []).append({"HostIp": one.address, "HostPort": str(one.outside)})
     gpu_config = devices(job.access)
-    mounts = [{"Type": "bind", "Source": source, "Target": target} for source, target in job.mounts.items()]
+    mounts: list[dict[str, Any]] = [
+        {"Type": "bind", "Source": source, "Target": target} for source, target in job.mounts.items()
+    ]
+    mounts += [
+        {
+            "Type": "volume" if one.is_volume else "bind",
+            "Source": one.source,
+            "Target": one.target,
+            "ReadOnly": one.read_only,
+        }
+        for one in job.folders
+    ]
     # From Docker 23 on; what runs finds a size before anything can be resized.
     console = {"ConsoleSize": [size.lines, size.columns]} if size else {}
     limits = {"Memory": job.memory_bytes, "MemorySwap": job.memory_bytes} if job.memory_bytes else {}
@@ -65,9 +79,9 @@ def body(job: Job, size: os.terminal_size | None = None) -> dict[str, Any]:
         "HostConfig": {
             "Init": True,
             "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
+            "SecurityOpt": security(job.access),
             "PidsLimit": PIDS,
-            "ShmSize": SHARED_MEMORY_GIB << 30,
+            "ShmSize": job.shm_bytes or SHARED_MEMORY_GIB << 30,
             "PortBindings": ports,
             "LogConfig": {"Type": "none"},  # the output is read as it comes; a copy could fill the disk
             **console,
@@ -83,6 +97,7 @@ def run_job(api: APIClient, job: Job, streams: Streams, on_start: Callable[[], N
     ident = f"kgpu-env-{uuid.uuid4().hex}"
     try:
         create(api, body(job, os.get_terminal_size(streams.stdout) if job.terminal else None), ident)
+        furnish(api, ident, job)
         with _attached(api, ident) as connection:
             api.start(ident)
             with _sized(api, ident, job, streams):
@@ -103,9 +118,13 @@ def run_job(api: APIClient, job: Job, streams: Streams, on_start: Callable[[], N
 
 def _refused(why: str, job: Job) -> EngineError:
     if _PORT_TAKEN.search(why):
-        taken = ", ".join(str(port) for port in job.ports.values())
-        fix = "take another with --port, or end what listens there (ss -ltnp tells)"
+        taken = ", ".join(str(port) for port in (*job.ports.values(), *(one.outside for one in job.published)))
+        fix = "take another with --port or --publish, or end what listens there (ss -ltnp tells)"
         return EngineError("KGE-307", f"port {taken} of this host is in use", cause=why, fix=fix)
+    if "bind source path does not exist" in why:
+        missing = why.rpartition(": ")[2]
+        fix = "make the folder, or correct --mount SOURCE:TARGET (run.mounts in kgpu-env.yaml)"
+        return EngineError("KGE-308", f"there is no folder {missing} to mount", cause=why, fix=fix)
     fix = "kgpu-env doctor tells what this host lacks; kgpu-env verify tells why a GPU does not arrive"
     return EngineError("KGE-308", "the engine did not start the container", cause=why, fix=fix)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from provision import model
+from provision.model import Mount, Port
 from provision.model.base import Value
 from provision.model.size import LayerSize
 
@@ -100,9 +101,14 @@ class Job(Value):
     env: dict[str, str] = msgspec.field(default_factory=dict)
     mounts: dict[str, str] = msgspec.field(default_factory=dict)  # host folder -> folder in the container
     ports: dict[int, int] = msgspec.field(default_factory=dict)  # container's -> this host's, on loopback
+    folders: tuple[Mount, ...] = ()  # folders and volumes besides
+    published: tuple[Port, ...] = ()  # ports besides
     terminal: bool = False
     stdin: bool = True
     memory_bytes: int | None = None
+    shm_bytes: int | None = None  # of /dev/shm; None: the usual size
+    name: str = ""  # of the user inside, where the image knows none; empty: none is made
+    packages: str = ""  # the folder of Python packages that the user may install into; empty: none
 
 
 class Streams(NamedTuple):

@@ -3,6 +3,7 @@
 from provision.model.access import Access
 from provision.model.base import Value, decode, encode, parse_json
 from provision.model.build import BuildResult
+from provision.model.cluster import Cluster
 from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.option import Option, Setting
 from provision.model.pins import Pin
@@ -20,6 +21,7 @@ from provision.model.proof import (
     Verdict,
 )
 from provision.model.request import KEYS, SETTINGS, TITLES, Backend, BuildOptions, Network, Request, User
+from provision.model.shape import Mount, Port, Shape
 from provision.model.stack import Base, Change, Framework, Rejection, Route, Settings, Stack, StackWarning
 from provision.model.vendor import (
     GPU_VENDORS,
@@ -49,6 +51,7 @@ __all__ = [
     "BuildResult",
     "Change",
     "Check",
+    "Cluster",
     "DeviceNode",
     "Driver",
     "DriverVersion",
@@ -61,10 +64,12 @@ __all__ = [
     "Host",
     "Level",
     "Maker",
+    "Mount",
     "Network",
     "Option",
     "Origin",
     "Pin",
+    "Port",
     "Proof",
     "ProvedDevice",
     "Rejection",
@@ -74,6 +79,7 @@ __all__ = [
     "Setting",
     "Settings",
     "Severity",
+    "Shape",
     "Speed",
     "Stack",
     "StackWarning",

@@ -63,3 +63,8 @@ FAMILIES: Final[Mapping[str, Family]] = {
 def family(distribution: str | None) -> Family:
     """Return the commands for `Host.distribution` ("ubuntu 24.04"); words instead where the family is not known."""
     return FAMILIES.get((distribution or "").partition(" ")[0], _OTHER)
+
+
+def is_red_hat(distribution: str | None) -> bool:
+    """Tell whether a distribution comes with Podman as its engine and with SELinux enforcing."""
+    return family(distribution) is _REDHAT

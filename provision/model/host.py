@@ -49,6 +49,7 @@ class Gpu(Value):
     device_id: str | None = None  # of the PCI function, four hex digits: "2330"
     memory_bytes: int | None = None
     partition: str | None = None  # "1g.10gb", "CPX"; None for a whole GPU
+    memory_partition: str | None = None  # AMD, of a partitioned card: "NPS4"; None when nothing on the host tells
     kernel_driver: str | None = None  # nvidia, nouveau, vfio-pci, amdgpu; None when unbound
     usable: bool = True  # its driver drives it, so that a container can compute on it
     unusable: str = ""  # why not, in words, with the finding's code
@@ -115,8 +116,20 @@ class Host(Value):
     architecture: str = "x86_64"
     kernel: str | None = None
     distribution: str | None = None  # "debian 12"
+    podman: bool = False  # the engine to expect where none answered: Podman's program, or the distribution's own choice
+    selinux: bool = False  # it is enforcing, as far as files or the distribution tell
     findings: tuple[Finding, ...] = ()
     looked_at: tuple[str, ...] = ()  # the places a probe looked for GPUs, for the message when there is none
+
+    @property
+    def uses_podman(self) -> bool:
+        """Whether containers are Podman's: the engine that answered, or else the one to expect."""
+        return self.engine.name == "podman" if self.engine else self.podman
+
+    @property
+    def rootless(self) -> bool:
+        """Whether containers belong to who starts them, who is root inside; a Podman that did not answer is so."""
+        return self.engine.rootless if self.engine else self.podman
 
     def driver(self, vendor: str) -> Driver | None:
         """Return the loaded driver of `vendor` ("nvidia" or "amd"), or None."""

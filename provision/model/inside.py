@@ -12,7 +12,17 @@ CACHE: Final = "/caches"
 HOST_CACHE: Final = ".cache/kgpu-env-containers"  # below the developer's home
 SCRATCH: Final = "/tmp"  # noqa: S108 - a path in the container; the only one to write to under a read-only root
 SHARED_MEMORY_GIB: Final = 1  # /dev/shm: NCCL's transport between GPUs does not fit in Docker's 64 MiB
+USER: Final = "keras"  # as programs see the user, whatever the number outside
 PIDS: Final = 4096  # TensorFlow starts a thread per core several times over, and each counts
+
+
+def personal_environment(home: str) -> dict[str, str]:
+    """Return the variables that tell a program whose container it is, where no line of passwd has the user's number.
+
+    Args:
+        home: a path in the container that its user can write to.
+    """
+    return {"HOME": home, "USER": USER, "LOGNAME": USER}
 
 
 def cache_environment(folder: str, vendor: Vendor) -> dict[str, str]:

@@ -16,7 +16,7 @@ class Option(msgspec.Struct, frozen=True):
     short: str = ""  # "-r"
     help: str = ""  # of the flag
     metavar: str = ""
-    kind: Literal["text", "version", "path", "address"] = "text"  # an address may hold a password
+    kind: Literal["text", "version", "path", "address", "mount"] = "text"  # an address may hold a password
     choices: tuple[str, ...] = ()  # the words that are taken; those of `metavar` are the ones to suggest
     example: object = None  # what `kgpu-env init` shows of it
 

@@ -9,8 +9,10 @@ from typing import Annotated, Final, Literal, get_args
 import msgspec
 
 from provision.model.base import Value
+from provision.model.cluster import Cluster
 from provision.model.option import Option, Setting, keys_of, settings_of
 from provision.model.pins import Pin
+from provision.model.shape import Shape
 from provision.model.vendor import RUNTIMES, VENDORS, Vendor
 
 Backend = Literal["tensorflow", "jax", "torch"]
@@ -261,6 +263,20 @@ class CommandOptions(Value):
             "Folder with catalogue rows of your own, such as your company's base images.", kind="path", example="facts"
         ),
     ] = None
+    run: Annotated[
+        Shape,
+        Option(
+            "What a container of run, shell, jupyter and of the exports gets besides its GPUs.",
+            example={"mounts": ["/data:/data:ro"], "env": ["WANDB_MODE=offline"], "shm_size": "8g"},
+        ),
+    ] = msgspec.field(default_factory=Shape)
+    kubernetes: Annotated[
+        Cluster,
+        Option(
+            "What export kubernetes writes beside the image and its GPUs.",
+            example={"node_selector": ["gpu=a100"], "pull_secrets": ["registry-login"]},
+        ),
+    ] = msgspec.field(default_factory=Cluster)
 
 
 _KINDS: Final = (Request, BuildOptions, CommandOptions)

@@ -13,6 +13,7 @@ from provision.probe.amd_parsers import (
     device_uuid,
     gfx_name,
     is_gpu,
+    memory_mode,
     parse_driver_version,
     parse_marketing_names,
     parse_module_version,
@@ -138,6 +139,7 @@ def _gpu(
         device_id=device if properties.get("device_id") else None,
         memory_bytes=_memory(reader, node),
         partition=partition_name(mode, siblings, target, properties.get("num_xcc", 0)),
+        memory_partition=memory_mode(reader.line(f"{DEVICES}/{node.physical}/current_memory_partition")),
         kernel_driver="amdgpu",
         kfd_node=int(node.number),
         # Without a row, CPU cores in the node tell an APU; MI300A has them as well and is none.

@@ -85,6 +85,15 @@ def partition_name(mode: str | None, siblings: int, architecture: str | None, xc
     return "CPX" if xcc == 1 else None
 
 
+def memory_mode(text: str | None) -> str | None:
+    """Return how a card's memory is divided, from current_memory_partition.
+
+    >>> memory_mode("NPS4"), memory_mode("UNKNOWN"), memory_mode(None)
+    ('NPS4', None, None)
+    """
+    return text if text and re.fullmatch(r"NPS[1-8]", text, re.ASCII) else None
+
+
 def parse_module_version(text: str | None) -> tuple[str | None, str | None]:
     """Return version and release of `/sys/module/amdgpu/version`; None for what it does not tell.
 

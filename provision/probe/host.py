@@ -58,6 +58,8 @@ def probe_files(root: Path, lookups: Lookups, touched: dict[str, Touch] | None =
         architecture=system.architecture(reader, hint),
         kernel=system.kernel(reader),
         distribution=system.distribution(reader),
+        podman=system.expects_podman(reader),
+        selinux=system.selinux(reader),
         looked_at=tuple(reader.looked_at),
     )
     host = msgspec.structs.replace(host, findings=_findings(reader, host, parts))

@@ -4,6 +4,7 @@ import platform
 from typing import Final
 
 from provision.model import GPU_VENDORS, Toolkit
+from provision.model.distribution import is_red_hat
 from provision.probe.parsers import parse_os_release
 from provision.probe.reader import Reader
 
@@ -37,6 +38,19 @@ def architecture(reader: Reader, hint: str | None = None) -> str:
     if named:
         return named
     return "aarch64" if reader.exists("/usr/lib/aarch64-linux-gnu") else "x86_64"
+
+
+def expects_podman(reader: Reader) -> bool:
+    """Tell whether Podman is the engine to expect: its program or the distribution's choice, and no Docker."""
+    if any(reader.exists(f"{folder}/{name}") for folder in BINARIES for name in ("docker", "dockerd")):
+        return False
+    return reader.exists("/usr/bin/podman") or is_red_hat(distribution(reader))
+
+
+def selinux(reader: Reader) -> bool:
+    """Tell whether SELinux is enforcing. Where no file says so, the distribution's own setting counts."""
+    told = reader.line("/sys/fs/selinux/enforce")
+    return told == "1" if told else is_red_hat(distribution(reader)) and not reader.live
 
 
 def is_wsl(reader: Reader) -> bool:

@@ -20,6 +20,7 @@ from provision.prove.events import EventReader, Listener
 from provision.prove.evidence import parse_result
 from provision.prove.expectation import Expectation, host_state, select
 from provision.prove.host_monitor import HostMonitor, boot_id
+from provision.prove.inside_python import python_command
 from provision.prove.judge import judge
 from provision.prove.process_runner import run_here
 from provision.prove.reason import PYTHON_MISSING
@@ -28,6 +29,7 @@ from provision.records import title
 
 ENDING_SECONDS = 60.0  # how much longer a workload may live than whoever started it waits for it
 INTERPRETERS = ("python3", "python")
+SHELL_MISSING = re.compile(r'exec: "sh"|exec sh: |: sh: ')
 # The root file system is read-only: everything that frameworks write goes to the only place that is not.
 WRITABLE = {
     "HOME": SCRATCH,
@@ -52,6 +54,7 @@ class VerifyRequest(Value):
     minutes: float = 0.0  # of soaking, for the level soak
     lanes: dict[str, int] = msgspec.field(default_factory=dict)  # the catalogue's, by architecture: `Expectation`
     anonymous: bool = False  # the proof names the host by a name that does not tell which it is
+    python: str = ""  # the interpreter inside; empty: the one that has the framework
     known_control: str = ""  # when this image was seen not to be proved without its GPU; empty: it is tried
 
 
@@ -113,13 +116,18 @@ def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its
     def train(argument: str, on_stdout: OnOutput, *, withheld: bool) -> Ran:
         run = Run(
             image=image,
-            command=(INTERPRETERS[0], "-c", program, argument),
+            command=(request.python or INTERPRETERS[0], "-c", program, argument),
             access=Access() if withheld else access,
             env=WRITABLE | WITHHELD if withheld else WRITABLE,
             seconds=_limit(request, expectation),
             memory_bytes=request.memory_bytes,
         )
-        return _run(engine, run, on_stdout)
+        if stack_of(found.labels) is None and not request.python:
+            other = python_command(expectation.backend, *run.command[1:])
+            ran = engine.run(msgspec.structs.replace(run, command=other), on_stdout)
+            if not SHELL_MISSING.search(ran.refused):
+                return ran
+        return engine.run(run, on_stdout) if request.python else _run(engine, run, on_stdout)
 
     proof = prove(train, expectation, request, patterns, new_nonce, on_event)
     seconds = clock() - begun

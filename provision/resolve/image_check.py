@@ -8,6 +8,7 @@ from provision.model import GPU_VENDORS, DriverVersion, Host, Request, Vendor, i
 from provision.model.base import Value
 from provision.resolve import resolve
 from provision.resolve.forward_compat import library
+from provision.resolve.image_contents import contents
 from provision.resolve.nvidia import brands_of, capability_of
 from provision.resolve.nvidia_require import Requirement, Seen, parse, requirements, unmet
 from provision.resolve.vendors import builds_of
@@ -32,9 +33,9 @@ def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mappi
         # It states no condition, but the catalogue knows driver and GPUs for it.
         stack = resolve(catalogue, host, Request(vendor=vendor, base=image))
         return ImageCheck(conditions=(f"by the catalogue: {stack.summary}",))
-    wanted = requirements(environment)
+    wanted, inside = requirements(environment), tuple(contents(catalogue, image, environment))
     if not wanted:
-        return ImageCheck(conditions=(), notes=_without_conditions(environment))
+        return ImageCheck(conditions=(), notes=(*_without_conditions(environment), *inside))
     gpus = seen(catalogue, host)
     if not gpus:
         raise NoStackError(
@@ -46,7 +47,9 @@ def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mappi
     broken = unmet(wanted, gpus)
     if broken:
         raise _refusal(catalogue, image, broken, gpus)
-    return ImageCheck(conditions=tuple(_words(one) for one in wanted), notes=_notes(catalogue, host, environment, gpus))
+    return ImageCheck(
+        conditions=tuple(_words(one) for one in wanted), notes=(*_notes(catalogue, host, environment, gpus), *inside)
+    )
 
 
 def _publisher(catalogue: Catalogue, image: str) -> Vendor | None:

@@ -15,6 +15,7 @@ import pytest
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Access, Job, Streams
 from provision.errors import BuildError, EngineError
+from provision.model import Mount
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -139,3 +140,25 @@ def test_whoever_reads_may_go(base: str, tmp_path: Path) -> None:
     line = f"{SCRIPT} run --image={base} -- yes | head -n 1"
     ran = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.stdout, ran.stderr.count("Error")) == ("y\n", 0)
+
+
+def test_the_user_has_a_name_inside(engine: DockerEngine, base: str) -> None:
+    script = "id -un; tail -1 /etc/passwd; stat -c %u:%a /etc/passwd"
+    code, out, _ = work(engine, base, script, name="keras", env={"HOME": "/tmp"})
+    assert (code, out.split("\n")[:3]) == (0, ["keras", "keras:x:1234:5678::/tmp:/bin/sh", "0:644"])
+
+
+def test_folders_ports_and_sizes_that_were_asked_for(engine: DockerEngine, base: str, tmp_path: Path) -> None:
+    (tmp_path / "told").write_text("yes\n")
+    tmp_path.chmod(0o755)
+    folders = (Mount(source=str(tmp_path), target="/data", read_only=True),)
+    script = "cat /data/told; touch /data/x 2>/dev/null || echo kept; df -k --output=size /dev/shm | tail -1"
+    code, out, _ = work(engine, base, script, folders=folders, shm_bytes=1 << 31)
+    assert (code, out.split()) == (0, ["yes", "kept", str(1 << 21)])
+
+
+def test_a_folder_that_is_not_there_is_named(engine: DockerEngine, base: str, tmp_path: Path) -> None:
+    folders = (Mount(source=str(tmp_path / "none"), target="/data"),)
+    with pytest.raises(EngineError, match=r"there is no folder .*/none to mount") as raised:
+        work(engine, base, "true", folders=folders)
+    assert "--mount" in raised.value.fix

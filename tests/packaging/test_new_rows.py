@@ -42,6 +42,9 @@ def nvidia() -> Rows:
         "nvidia.yaml wheels": [{"cuda": "13.9.0", "suffix": "cu13", "packages": packages}],
         "nvidia_devices.yaml chips": [{"capability": "13.0", "architecture": "New", "devices": ["ffff"]}],
         "speed.yaml lanes": [{"architecture": "sm_130", "lanes": 128}],
+        "published.yaml known": [
+            {"name": "ghcr.io/new/image", "tag": "gpu-.*", "framework": "tensorflow", "vendor": "cuda"}
+        ],
     }
 
 

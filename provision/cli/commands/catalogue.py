@@ -12,6 +12,7 @@ from provision import api
 from provision.catalogue import Catalogue, Listing
 from provision.cli import options as o
 from provision.cli.app import catching
+from provision.cli.completion import row_ids
 from provision.cli.documents import DoctorDocument, MatrixDocument, WhyDocument
 from provision.cli.formatting.freshness import draft_text
 from provision.cli.formatting.freshness import lines as freshness_lines
@@ -28,7 +29,9 @@ group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_is
 
 _SCREEN = 40  # lines of consequences
 _FORMATS = ("table", "json", "csv", "html")
-RowId = Annotated[str, typer.Argument(metavar="ROW", help="Id of a row, such as r550 or tensorflow-2.21.0.")]
+RowId = Annotated[
+    str, typer.Argument(metavar="ROW", help="Id of a row, such as r550 or tensorflow-2.21.0.", autocompletion=row_ids)
+]
 Form = Annotated[str, typer.Option("--format", metavar="|".join(_FORMATS), help="The form of the answer.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the answer to this file.")]
 MaxAge = Annotated[int, typer.Option(metavar="DAYS", min=1, help="Tell rows that were checked longer ago.")]

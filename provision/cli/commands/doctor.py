@@ -10,6 +10,7 @@ from provision import api
 from provision.catalogue import Catalogue, load
 from provision.cli import options as o
 from provision.cli.app import check_environment
+from provision.cli.completion import codes
 from provision.cli.context import load_catalogue
 from provision.cli.documents import CodeDocument, DoctorDocument
 from provision.cli.output import print_json, print_lines, print_result
@@ -30,7 +31,9 @@ Fix = Annotated[bool, typer.Option("--fix", help="Print a script that fixes the 
 
 
 def doctor(
-    code: Annotated[str | None, typer.Argument(metavar="CODE", help="Explain this code, such as KGE-512.")] = None,
+    code: Annotated[
+        str | None, typer.Argument(metavar="CODE", help="Explain this code, such as KGE-512.", autocompletion=codes)
+    ] = None,
     host: o.Host = None,
     root: Root = None,
     log: Log = None,

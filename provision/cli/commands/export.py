@@ -3,8 +3,9 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 from msgspec.structs import replace
 
@@ -14,18 +15,19 @@ from provision.cli.documents import ExportDocument, ExportedFile
 from provision.cli.output import is_others, log, print_json, print_result, write_files
 from provision.cli.parsers import one_of
 from provision.cli.planning import Plan, log_warnings, plan
-from provision.cli.spread import Options
+from provision.cli.spread import Flags, Options
+from provision.config import Settings
 from provision.emit import OUTPUTS, Order, Output, emit
 from provision.engine.access import device_access
-from provision.errors import BuildError, UsageError
+from provision.errors import BuildError, EngineError, UsageError
 from provision.files import read_file
-from provision.model import Network, Vendor
+from provision.model import SETTINGS, Network, Shape, Vendor
+from provision.model.labels import stack_of
 from provision.model.reference import parse_reference
 from provision.model.selection import select
 from provision.render.dockerfile import LOGINS
 
 _NODE_NAME = 253  # characters, as DNS has it
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def _node(text: str) -> str:
@@ -34,13 +36,6 @@ def _node(text: str) -> str:
     if len(text) <= _NODE_NAME and re.fullmatch(rf"{label}(\.{label})*", text, flags=re.ASCII):
         return text
     raise typer.BadParameter(f"{text!r} is no name of a node; kubectl get nodes tells them.")
-
-
-def _size(text: str) -> int:
-    found = re.fullmatch(r"([1-9][0-9]*)([kmgt]?)b?", text.lower(), flags=re.ASCII)
-    if not found:
-        raise typer.BadParameter(f"{text!r} is no size, such as 16g or 512m.")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 KINDS = tuple(OUTPUTS)
@@ -64,9 +59,6 @@ Image = Annotated[
 ByTag = Annotated[
     bool, typer.Option("--by-tag", help="Name the image by its tag alone; ask no engine and no registry for a digest.")
 ]
-Memory = Annotated[
-    int | None, typer.Option(parser=_size, metavar="SIZE", help="Limit of the container's memory, such as 16g.")
-]
 Node = Annotated[
     list[str] | None,
     typer.Option("--node", parser=_node, metavar="NAME", help="Kubernetes: prove this node by a Job; repeatable."),
@@ -78,8 +70,15 @@ class ExportOptions(Options):
 
     image: Image = None
     by_tag: ByTag = False
-    memory: Memory = None
+    shape: Annotated[dict[str, Any], Flags(group="run")] = msgspec.field(default_factory=dict)
+    cluster: Annotated[dict[str, Any], Flags(group="kubernetes")] = msgspec.field(default_factory=dict)
     node: Node = None
+
+
+EXAMPLES = """Examples:
+  kgpu-env export devcontainer -o .
+  kgpu-env export compose -o . -v ./data:/data:ro --shm-size 8g
+  kgpu-env export kubernetes -o k8s --node-selector gpu=a100 --pull-secret login"""
 
 
 def export(
@@ -96,8 +95,8 @@ def export(
     All of them name the same image, and ask for the GPU each in its own words.
     """
     wanted = OUTPUTS[kind]
-    _check_options(wanted, target)
-    found = plan(stack, as_json=as_json)
+    found = plan(replace(stack, settings={**stack.settings, **target.shape, **target.cluster}), as_json=as_json)
+    _check_options(wanted, target, found.settings)
     order = replace(_order(found, wanted, target), place=_place(wanted, output))
     files = emit(kind, order)
     log_warnings(found.stack)
@@ -114,14 +113,19 @@ def export(
         _print(files)
 
 
-def _check_options(wanted: Output, target: ExportOptions) -> None:
+def _check_options(wanted: Output, target: ExportOptions, settled: Settings) -> None:
     """Raise UsageError KGE-592 for an option that the output has no words for."""
     if target.node and not wanted.nodes:
         able = ", ".join(one.name for one in OUTPUTS.values() if one.nodes)
         raise UsageError("KGE-592", f"--node belongs to export {able}.", fix="leave it out")
-    if target.memory and wanted.no_memory:
-        what = f"export {wanted.name} takes no --memory."
-        raise UsageError("KGE-592", what, cause=wanted.no_memory, fix="leave it out")
+    if target.cluster and not wanted.nodes:
+        flags = ", ".join(SETTINGS[name].option.flag for name in target.cluster)
+        raise UsageError("KGE-592", f"{flags} belongs to export kubernetes.", fix="leave it out")
+    for name in settled.shape.given:
+        if name in wanted.lacks:
+            option, origin = SETTINGS[f"run_{name}"].option.flag, settled.origins[f"run_{name}"]
+            what = f"export {wanted.name} takes no {option} ({origin})."
+            raise UsageError("KGE-592", what, cause=wanted.lacks[name], fix="leave it out")
 
 
 def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
@@ -145,10 +149,38 @@ def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
         access=device_access(found.host, found.stack.vendor, found.request.gpus),
         plan=replace(rendered, tag=found.tag),
         image=_reference(found, wanted, target),
-        memory_bytes=target.memory,
+        shape=_shape(found.settings.shape),
+        cluster=found.settings.cluster,
+        foreign=_is_foreign(found, target),
         nodes=tuple(dict.fromkeys(target.node or ())),
         developer=(user.uid, user.gid) if "user_uid" in found.settings.origins else (os.geteuid(), os.getegid()),
     )
+
+
+def _shape(shape: Shape) -> Shape:
+    """Return what the container gets, with the whole paths of its folders: the files may lie anywhere."""
+    mounts = tuple(
+        text if one.is_volume else replace(one, source=str(Path(one.source).absolute())).words
+        for text, one in zip(shape.mounts, shape.folders, strict=True)
+    )
+    return replace(shape, mounts=mounts, env_files=tuple(str(Path(name).absolute()) for name in shape.env_files))
+
+
+def _is_foreign(found: Plan, target: ExportOptions) -> bool:
+    """Tell whether the image named is seen to be of another maker. One that cannot be looked into is believed."""
+    if not target.image or target.by_tag:
+        return False
+    try:
+        labels = api.read_configuration(target.image, found.host.architecture, found.settings.network).labels
+    except (BuildError, EngineError):
+        log(f"note      {target.image} could not be looked into: that it is this stack's is believed, not read")
+        return False
+    stack = stack_of(labels)
+    if stack is None:
+        log(f"note      {target.image} is not of kgpu-env's making: the files do not say what is in it")
+    elif stack.summary != found.stack.summary:
+        log(f"note      {target.image} holds {stack.summary}, not the stack that was chosen for this host")
+    return stack is None or stack.summary != found.stack.summary
 
 
 def _reference(found: Plan, wanted: Output, target: ExportOptions) -> str | None:

@@ -71,11 +71,18 @@ class Announcement:
             connection.close()
 
 
+EXAMPLES = f"""Examples:
+  kgpu-env jupyter
+  kgpu-env jupyter --port 8889 -v /data:/data:ro
+
+{w.CHOICE}"""
+
+
 def jupyter(
     *,
     port: Port = INSIDE,
     work: w.WorkOptions,
-    stack: o.StackOptions,
+    stack: w.Chosen,
     as_json: o.Json = False,
 ) -> None:
     """Start JupyterLab in the built environment.

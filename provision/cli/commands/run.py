@@ -13,11 +13,19 @@ from provision.cli.commands import work as w
 Words = Annotated[list[str], typer.Argument(metavar="CMD...", help="The command and its arguments, after --.")]
 
 
+EXAMPLES = f"""Examples:
+  kgpu-env run -- python3 train.py --epochs 3
+  kgpu-env run -v /data:/data:ro -e SEED=7 --shm-size 8g -- python3 train.py
+  kgpu-env run --image team.example/keras:1 --gpus 0,1 -- nvidia-smi
+
+{w.CHOICE}"""
+
+
 def run(
     words: Words,
     *,
     work: w.WorkOptions,
-    stack: o.StackOptions,
+    stack: w.Chosen,
     as_json: o.Json = False,
 ) -> None:
     """Run a command in the built environment.

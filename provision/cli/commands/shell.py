@@ -14,10 +14,17 @@ from provision.cli.output import log
 START = 'export PS1="(kgpu-env) \\w \\$ "; if command -v bash >/dev/null; then exec bash --norc; else exec sh; fi'
 
 
+EXAMPLES = f"""Examples:
+  kgpu-env shell
+  kgpu-env shell -v /data:/data:ro -p 6006 --memory 32g
+
+{w.CHOICE}"""
+
+
 def shell(
     *,
     work: w.WorkOptions,
-    stack: o.StackOptions,
+    stack: w.Chosen,
     as_json: o.Json = False,
 ) -> None:
     """Open a shell in the built environment.

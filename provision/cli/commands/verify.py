@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from provision import api
 from provision.cli import options as o
@@ -32,11 +33,12 @@ def verify(
 
     With --here in a process of this machine.
     """
-    check_place(python, *filter(None, (image, host)), here=here)
+    check_place(python, *filter(None, (image, host)), here=here, inside=True)
     records = prepare(proof, reports)
     chosen = interpreter(python) if here else None
     this = api.read_host(host) if host else this_host()
     request = verify_request(proof, VENDORS[vendor or "auto"])
+    request = request if here or not python else replace(request, python=str(python))
     asked = {"backend": proof.backend, "gpus": proof.gpus}
     name = "" if chosen else image or plan(o.StackOptions(vendor=vendor, host=host, settings=asked)).tag
     facts = load_catalogue()

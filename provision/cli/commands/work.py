@@ -6,16 +6,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
+import msgspec
 import typer
+from msgspec.structs import replace
 
 from provision import api
 from provision.cli import options as o
 from provision.cli.documents import RunDocument
 from provision.cli.output import log, print_json
 from provision.cli.planning import catalogue_of, plan, settings
-from provision.cli.spread import Options
+from provision.cli.spread import Flags, Folded, Options
 from provision.engine.protocol import Engine, Job, Streams
 from provision.errors import UsageError
 
@@ -39,9 +41,18 @@ Folder = Annotated[
 ]
 
 
-class WorkOptions(Options):
-    """Where something runs, on which GPUs, as whom."""
+# The image is there: what it is made of is asked for in `up` and `build`, and only told again here.
+Chosen = Annotated[o.StackOptions, Folded(("gpus", "tag", "profile", "config", "show_config"))]
+CHOICE = (
+    "The image is the one of `kgpu-env build` with the same options: those that choose it (--vendor, --tensorflow,\n"
+    "--package, --requirements and the others of `kgpu-env build --help`) are taken here, too."
+)
 
+
+class WorkOptions(Options):
+    """Where something runs, on which GPUs, as whom, and what it gets besides."""
+
+    shape: Annotated[dict[str, Any], Flags(group="run")] = msgspec.field(default_factory=dict)
     image: Image = None
     user: User = None
     project: Folder = Path()
@@ -51,12 +62,14 @@ def prepare(
     engine: Engine, given: WorkOptions, stack: o.StackOptions, command: tuple[str, ...], *, terminal: bool
 ) -> Job:
     """Return the job that the options describe, in the image of the stack unless one is named."""
+    stack = replace(stack, settings={**stack.settings, **given.shape})
     if given.image:
-        image, vendor, gpus = given.image, None, settings(stack).request.gpus
+        settled = settings(stack)
+        image, vendor, gpus = given.image, None, settled.request.gpus
     else:
         found = plan(stack)
-        image, vendor, gpus = found.tag, found.stack.vendor, found.request.gpus
-    work = api.Work(image=image, vendor=vendor, gpus=gpus, user=given.user, project=given.project)
+        settled, image, vendor, gpus = found.settings, found.tag, found.stack.vendor, found.request.gpus
+    work = api.Work(image=image, vendor=vendor, gpus=gpus, user=given.user, project=given.project, shape=settled.shape)
     return api.job(
         work,
         command,

@@ -180,6 +180,7 @@ def mi300x_cpx(tree: Tree) -> None:
     for card, bus in enumerate((0xE5, 0xF5)):
         folder = tree.pci(f"0000:{bus:02x}:00.0", "1002:74a1", "1200", "amdgpu")
         tree.file(f"{folder}/current_compute_partition", "CPX\n" if card == 0 else "")
+        tree.file(f"{folder}/current_memory_partition", "NPS4\n" if card == 0 else "")
         for part in range(8):
             number = 1 + 8 * card + part
             place = {"device_id": 0x74A1, "location_id": bus << 8 | part, "drm_render_minor": 127 + number}

@@ -13,8 +13,10 @@ from provision.cli import commands
 from provision.cli.app import app
 from provision.cli.commands import COMMANDS
 from provision.cli.commands.build import build
+from provision.cli.commands.export import ExportOptions
 from provision.cli.commands.up import up
 from provision.cli.commands.verify import verify
+from provision.cli.commands.work import WorkOptions
 from provision.cli.options import BuildOptions, NetworkOptions, ProofOptions, ReportOptions, StackOptions
 from provision.cli.spread import Options, spread
 from provision.model import KEYS, SETTINGS, Option, Request, Value
@@ -68,9 +70,20 @@ def test_every_option_explains_itself(group: type[Options]) -> None:
 def test_one_line_of_options_serves_every_command_of_the_plan(kgpu_env: object) -> None:
     assert callable(kgpu_env)
     words = ("--vendor", "--backend", "--package", "--tag", "--ca-bundle", "--catalogue", "--show-config")
-    for command in ("up", "resolve", "render", "build", "lock", "export", "run", "shell", "jupyter"):
+    for command in ("up", "resolve", "render", "build", "lock", "export"):
         out = kgpu_env(command, "--help").out
         assert [word for word in words if f"  {word}" not in out] == [], command
+
+
+@pytest.mark.parametrize("command", ["run", "shell", "jupyter"])
+def test_what_an_image_is_made_of_is_taken_and_folded_away(kgpu_env: object, command: str) -> None:
+    assert callable(kgpu_env)
+    out = kgpu_env(command, "--help").out
+    assert [word for word in ("--tensorflow", "--apt", "--ca-bundle") if f"  {word}" in out] == []
+    assert [word for word in ("--gpus", "--mount", "--publish", "--show-config", "Examples:") if word not in out] == []
+    assert "kgpu-env build --help" in out
+    (found,) = (one for one in COMMANDS if one.name == command)
+    assert {"tensorflow", "apt", "packages"} <= set(spread(getattr(found.module(), command)).signature.parameters)
 
 
 def test_up_proves_as_verify_does(kgpu_env: object) -> None:
@@ -89,8 +102,12 @@ def test_every_option_of_build_and_what_verify_proves_is_in_up() -> None:
 
 
 def test_every_flag_of_a_setting_is_in_every_group_of_a_stack() -> None:
-    flags = {name for name, one in SETTINGS.items() if one.option.flag}
-    assert flags <= set(StackOptions.parameters())
+    flags = {name: one.group for name, one in SETTINGS.items() if one.option.flag}
+    own = {name for name, group in flags.items() if group in {"run", "kubernetes"}}
+    assert set(flags) - own <= set(StackOptions.parameters())
+    assert not own & set(StackOptions.parameters())  # most commands start no container that could have a shape
+    assert {name for name in own if flags[name] == "run"} <= set(WorkOptions.parameters())
+    assert own <= set(ExportOptions.parameters())
     assert {name for name in flags if SETTINGS[name].group == "network"} <= set(NetworkOptions.parameters())
 
 

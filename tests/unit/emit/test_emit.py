@@ -132,7 +132,7 @@ class TestNvidia:
         first = model.decode((HOSTS / "h100-580.json").read_bytes(), model.Host)
         slices = tuple(msgspec.structs.replace(first.gpus[0], partition="1g.10gb", uuid=f"MIG-{n}") for n in "ab")
         spec = pod(order(msgspec.structs.replace(first, gpus=slices)))
-        assert spec["containers"][0]["resources"]["limits"] == {"nvidia.com/mig-1g.10gb": 1}
+        assert spec["containers"][0]["resources"]["limits"] == {"nvidia.com/mig-1g.10gb": "1"}
 
     def test_apptainer_shows_the_one_that_was_chosen(self) -> None:
         cdi = msgspec.structs.replace(CDI, cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"))
@@ -175,8 +175,14 @@ class TestAmd:
     def test_kubernetes(self) -> None:
         spec = pod(order("mi300x-spx"))
         assert spec["securityContext"]["supplementalGroups"] == [109]
-        assert spec["containers"][0]["resources"]["limits"] == {"amd.com/gpu": 1}
-        terms = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+        assert spec["containers"][0]["resources"]["limits"] == {
+            "amd.com/gpu": "1"
+        }  # a string: kubectl apply --server-side
+        assert "affinity" not in spec  # the resource says it; no label of a discovery has to be there
+        daemon = yaml.safe_load(emit("kubernetes", order("mi300x-spx"))["daemonset.yaml"])["spec"]["template"]["spec"]
+        terms = daemon["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+            "nodeSelectorTerms"
+        ]
         assert terms[0]["matchExpressions"][0]["key"] == "feature.node.kubernetes.io/amd-gpu"
 
     def test_apptainer(self) -> None:
@@ -257,10 +263,77 @@ class TestCompose:
         assert service(made)["environment"]["A"] == "$$HOME $${X}"
 
     def test_a_limit_of_memory(self) -> None:
-        made = order(None, memory_bytes=1 << 30)
+        made = order(None, shape=model.Shape(memory="1g"))
         assert (service(made)["mem_limit"], service(made)["memswap_limit"]) == (1 << 30, 1 << 30)
         assert pod(made)["containers"][0]["resources"] == {"limits": {"memory": str(1 << 30)}}
         assert f"--memory={1 << 30}" in run_line(made)
+
+
+ASKED = model.Shape(
+    mounts=("/data:/data:ro", "models:/models"),
+    env=("A=x $HOME", "TOKEN"),
+    ports=("6006", "0.0.0.0:80:8000"),
+    shm_size="8g",
+    memory="16g",
+)
+
+
+class TestShape:
+    def test_shell(self) -> None:
+        words = run_line(order("h100-580", shape=ASKED))
+        asked = ["--volume=/data:/data:ro", "--volume=models:/models", "--publish=127.0.0.1:6006:6006"]
+        asked += ["--publish=0.0.0.0:80:8000", "--shm-size=8589934592", "--memory=17179869184", "--env=A=x $HOME"]
+        assert set(asked) | {"--env=TOKEN"} <= set(words)
+
+    def test_compose(self) -> None:
+        made = order("h100-580", shape=ASKED)
+        one = service(made)
+        assert {"/data:/data:ro", "models:/models"} <= set(one["volumes"])
+        assert (one["environment"]["A"], one["environment"]["TOKEN"]) == ("x $$HOME", "${TOKEN:-}")
+        assert one["ports"] == ["127.0.0.1:6006:6006", "0.0.0.0:80:8000"]
+        assert yaml.safe_load(emit("compose", made)["compose.yaml"])["volumes"]["models"] == {}
+
+    def test_quadlet(self) -> None:
+        text = emit("quadlet", order("h100-580", shape=ASKED))["keras.container"]
+        assert 'Environment="A=x $HOME"\n' in text
+        assert "Volume=/data:/data:ro\n" in text
+        assert "PublishPort=127.0.0.1:6006:6006\n" in text
+
+    def test_apptainer(self) -> None:
+        text = emit("apptainer", order("h100-580", shape=msgspec.structs.replace(ASKED, ports=(), memory=None)))[
+            "run.sh"
+        ]
+        assert "--bind=/data:/data:ro" in text
+        assert "'--env=A=x $HOME'" in text
+        assert '--env=TOKEN="$TOKEN"' in text
+
+    def test_kubernetes(self) -> None:
+        spec = pod(order("h100-580", shape=ASKED))
+        (container,) = spec["containers"]
+        assert {"name": "mount-0", "mountPath": "/data", "readOnly": True} in container["volumeMounts"]
+        assert {"name": "mount-0", "hostPath": {"path": "/data", "type": "Directory"}} in spec["volumes"]
+        assert {"name": "mount-1", "persistentVolumeClaim": {"claimName": "models"}} in spec["volumes"]
+        assert container["resources"]["limits"] == {"nvidia.com/gpu": "1", "memory": "17179869184"}
+        assert next(one for one in spec["volumes"] if one["name"] == "shm")["emptyDir"]["sizeLimit"] == "8589934592"
+
+    def test_what_a_cluster_asks_for(self) -> None:
+        cluster = model.Cluster(
+            node_selector=("gpu=a100",),
+            tolerations=("gpu=yes:NoSchedule", "spot"),
+            pull_secrets=("login",),
+            service_account="trainer",
+            resource="nvidia.com/mig-1g.10gb",
+            openshift=True,
+        )
+        made = order("h100-580", cluster=cluster)
+        spec = pod(made)
+        assert (spec["nodeSelector"], spec["serviceAccountName"]) == ({"gpu": "a100"}, "trainer")
+        assert spec["imagePullSecrets"] == [{"name": "login"}]
+        assert [one["key"] for one in spec["tolerations"]] == ["nvidia.com/mig-1g.10gb", "gpu", "spot"]
+        assert spec["containers"][0]["resources"]["limits"] == {"nvidia.com/mig-1g.10gb": "1"}
+        assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        daemon = yaml.safe_load(emit("kubernetes", made)["daemonset.yaml"])["spec"]["template"]["spec"]
+        assert "affinity" not in daemon  # the selector says which nodes
 
 
 def jobs(made: Order) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@
 # sh run.sh python3 train.py
 mkdir -p "$HOME/.cache/kgpu-env-containers" || exit
 terminal=$([ -t 0 ] && [ -t 1 ] && echo --tty)
-docker run --rm --init --interactive $terminal \
+podman run --rm --init --interactive $terminal \
   --device=amd.com/gpu=all \
   --group-add=109 \
   --shm-size=1g \
@@ -17,6 +17,8 @@ docker run --rm --init --interactive $terminal \
   --env=MIOPEN_USER_DB_PATH=/caches/miopen \
   --env=MIOPEN_CUSTOM_CACHE_DIR=/caches/miopen \
   --env=HOME=/tmp \
+  --env=USER=keras \
+  --env=LOGNAME=keras \
   --volume="$HOME/.cache/kgpu-env-containers":/caches \
   --volume="$PWD":/work \
   --workdir=/work \

@@ -25,6 +25,8 @@ docker run --rm --init --interactive $terminal \
   --env=MIOPEN_USER_DB_PATH=/caches/miopen \
   --env=MIOPEN_CUSTOM_CACHE_DIR=/caches/miopen \
   --env=HOME=/tmp \
+  --env=USER=keras \
+  --env=LOGNAME=keras \
   --volume="$HOME/.cache/kgpu-env-containers":/caches \
   --volume="$PWD":/work \
   --workdir=/work \

@@ -13,6 +13,8 @@ docker run --rm --init --interactive $terminal \
   --env=XDG_CACHE_HOME=/caches \
   --env=KERAS_HOME=/caches/keras \
   --env=HOME=/tmp \
+  --env=USER=keras \
+  --env=LOGNAME=keras \
   --volume="$HOME/.cache/kgpu-env-containers":/caches \
   --volume="$PWD":/work \
   --workdir=/work \

@@ -1,6 +1,8 @@
 #!/bin/sh
 # TensorFlow 2.21.0, CUDA 12.5.1, cuDNN 9.3.0.75, Python 3.11 on debian:bookworm-slim. Plan sha256:0000000000000000000000000000000000000000000000000000000000000000.
 # The GPUs come by the NVIDIA container runtime.
+# MIG: a process sees one slice, and this hands in 2 (gi9/ci0, gi10/ci0).
+# For one each: a container for each slice, its UUID (nvidia-smi -L) in place of all: --gpus UUID.
 # sh run.sh python3 train.py
 mkdir -p "$HOME/.cache/kgpu-env-containers" || exit
 terminal=$([ -t 0 ] && [ -t 1 ] && echo --tty)
@@ -15,6 +17,8 @@ docker run --rm --init --interactive $terminal \
   --env=KERAS_HOME=/caches/keras \
   --env=CUDA_CACHE_PATH=/caches/cuda \
   --env=HOME=/tmp \
+  --env=USER=keras \
+  --env=LOGNAME=keras \
   --volume="$HOME/.cache/kgpu-env-containers":/caches \
   --volume="$PWD":/work \
   --workdir=/work \

@@ -15,6 +15,8 @@ docker run --rm --init --interactive $terminal \
   --env=KERAS_HOME=/caches/keras \
   --env=CUDA_CACHE_PATH=/caches/cuda \
   --env=HOME=/tmp \
+  --env=USER=keras \
+  --env=LOGNAME=keras \
   --volume="$HOME/.cache/kgpu-env-containers":/caches \
   --volume="$PWD":/work \
   --workdir=/work \

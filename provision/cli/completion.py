@@ -1,0 +1,41 @@
+"""What the shell's completion offers beside options: codes, rows of the catalogue, profiles, images of the engine."""
+
+from collections.abc import Callable, Iterable
+
+
+def _offered(words: Iterable[str], begun: str) -> list[str]:
+    return sorted({word for word in words if word.startswith(begun)})
+
+
+def _quiet(find: Callable[[], Iterable[str]], begun: str) -> list[str]:
+    """Return what begins so; nothing where it cannot be found out: a shell's prompt is no place for an error."""
+    try:
+        return _offered(find(), begun)
+    except Exception:  # noqa: BLE001 - as above
+        return []
+
+
+def codes(incomplete: str) -> list[str]:
+    """Return codes that begin so."""
+    from provision.catalogue import load  # noqa: PLC0415 - 40 ms
+    from provision.doctor.codes import MEANINGS  # noqa: PLC0415 - 9 ms
+
+    return _quiet(lambda: [*MEANINGS, *(row.id for row in load().errors)], incomplete.upper())
+
+
+def row_ids(incomplete: str) -> list[str]:
+    """Return ids of rows of the catalogue that begin so."""
+    from provision.cli.planning import project_catalogue  # noqa: PLC0415 - as above
+
+    return _quiet(lambda: [row.id for _, row in project_catalogue(None).all_rows()], incomplete)
+
+
+def profiles(incomplete: str) -> list[str]:
+    """Return profiles of the nearest project file."""
+    from provision.config import nearest_project, read_project  # noqa: PLC0415 - 10 ms
+
+    def find() -> Iterable[str]:
+        path = nearest_project()
+        return read_project(path).profiles if path else ()
+
+    return _quiet(find, incomplete)
