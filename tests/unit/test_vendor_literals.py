@@ -21,6 +21,7 @@ ALLOWED = {
     "doctor/conditions.py": "a variable of NVIDIA's container runtime",
     "doctor/messages.py": "programs whose words the rows of images/errors know",
     "probe/smi.py": "NVIDIA's own",
+    "probe/collector.py": "the table and the paths that probes read, written out for what runs without this package",
     "probe/causes": "what each vendor's driver and toolkit leave on disk",
     "report/tools.py": "each vendor's own tools, whose words a support archive keeps",
     "emit/quick_check.py": "runs without this package; `check_script` writes the table's names into it",
