@@ -19,6 +19,7 @@ from provision.model.events import Event
 DRAWN: Final = 0.5  # seconds between two drawings of the living line
 SILENCE: Final = 9.0  # seconds without a line, where there is no terminal: a log gets one at least every 10 s
 CLEAR: Final = "\r\x1b[2K"
+_SAID: Final = 60  # characters of what a step wrote last
 _LEAST: Final = 20  # columns that the name of a step has at least
 _SOON: Final = 3.0  # seconds after which a rate is worth telling
 _GB: Final = 1_000_000_000
@@ -147,7 +148,7 @@ class Live:
         rest = "".join(f"  {one}" for one in (clock(now - self._begun), told) if one)
         room = max(width - len(rest), _LEAST) if width else len(event.words)
         words = event.words if len(event.words) <= room else f"{event.words[: room - 3]}..."
-        return f"{words}{rest}" if told or not event.said else f"{words}{rest}  {event.said}"
+        return f"{words}{rest}" if told or not event.said else f"{words}{rest}  {event.said[:_SAID]}"
 
     def _clear(self) -> None:
         if self._terminal:

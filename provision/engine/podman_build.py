@@ -15,6 +15,7 @@ from provision.engine.buildkit_build import step_error, words_of
 from provision.engine.buildkit_progress import KEPT_LINES, TAIL_LINES
 from provision.engine.context import tarball
 from provision.engine.protocol import BuildStep, Built, Context
+from provision.engine.step_bytes import Parts
 from provision.errors import BuildError, EngineError
 from provision.model.base import parse_json
 from provision.model.reference import parse_reference
@@ -103,6 +104,7 @@ class _Steps:
         self._begun = 0.0
         self._state = ""
         self._said: deque[str] = deque(maxlen=KEPT_LINES)
+        self._parts = Parts()
 
     def hear(self, text: str) -> None:
         """Take what the builder writes: the beginning of a step, a word about it, or its output."""
@@ -114,6 +116,8 @@ class _Steps:
             self._state = "cached"
         elif not text.startswith("-->"):
             self._said.extend(text.splitlines())
+            for line in text.splitlines():
+                self._parts.read(line)
             self._report("running", text)
 
     def _begin(self, found: re.Match[str]) -> None:
@@ -122,6 +126,7 @@ class _Steps:
         self._name = f"[{stage}{found['mark']}] {found['command']}"
         self._begun, self._state = time.monotonic(), "running"
         self._said.clear()
+        self._parts = Parts()
         self._report("running")
 
     def end(self, state: str, error: str = "") -> None:
@@ -138,8 +143,18 @@ class _Steps:
     def _report(self, state: str, log: str = "", error: str = "") -> None:
         if self._name:
             seconds = 0.0 if state in {"running", "cached"} else time.monotonic() - self._begun
-            step = BuildStep(index=self._index, name=self._name, state=state, seconds=seconds, log=log, error=error)
-            self._on_step(step)
+            self._on_step(
+                BuildStep(
+                    index=self._index,
+                    name=self._name,
+                    state=state,
+                    seconds=seconds,
+                    log=log,
+                    error=error,
+                    done_bytes=self._parts.done,
+                    total_bytes=self._parts.total,
+                )
+            )
 
     def failed(self, why: str) -> BuildError:
         """Return the error for a build that ended with `why`."""

@@ -121,6 +121,19 @@ def test_the_name_of_a_step_gives_way_to_its_time(
     assert drawn.endswith("...  0:00  0 of 20 MB")
 
 
+def test_a_log_tells_the_last_words_of_a_step_in_short(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(live, "SILENCE", 0.0)
+    with Live("Build") as shown:
+        shown(Event(phase="RUN x", state="running", said="word " * 50))
+        shown(Event(phase="RUN x", state="running"))
+        time.sleep(0.05)
+    line = capsys.readouterr().err.splitlines()[0]
+    assert line.startswith("Build     RUN x  0:00  word word")
+    assert len(line) < 90
+
+
 def test_a_step_is_one_line_of_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     with Live("Build") as shown:
         for event in (STEP, STEP, ended(STEP), STEP, ended(Event(phase="copying x", key="9"), "cached")):
