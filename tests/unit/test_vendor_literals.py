@@ -26,6 +26,7 @@ ALLOWED = {
     "emit/quick_check.py": "runs without this package; `check_script` writes the table's names into it",
     "records/environment.py": "the same list as the workload's, which runs without this package",
     "resolve/nvidia.py": "NVIDIA's facts and rules",
+    "resolve/image_contents.py": "CUDA and cuDNN as images tell them",
     "resolve/nvidia_require.py": "NVIDIA's own",
     "resolve/image_check.py": "the conditions of NVIDIA's images",
     "resolve/catalogue_check.py": "NVIDIA's tables",
