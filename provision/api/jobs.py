@@ -83,7 +83,7 @@ def job(
     cache = {str(_cache()): CACHE} if own else {}
     return Job(
         image=work.image,
-        command=command if stack_of(there.labels) else active(command),
+        command=active(command) if there.env and not stack_of(there.labels) else command,
         # A rootless engine's root is the user outside; every other id inside owns none of their files.
         user="0:0" if own and engine.describe().rootless else user,
         directory=PROJECT,

@@ -25,9 +25,9 @@ def codes(incomplete: str) -> list[str]:
 
 def row_ids(incomplete: str) -> list[str]:
     """Return ids of rows of the catalogue that begin so."""
-    from provision.cli.planning import project_catalogue  # noqa: PLC0415 - as above
+    from provision.catalogue import load  # noqa: PLC0415 - as above
 
-    return _quiet(lambda: [row.id for _, row in project_catalogue(None).all_rows()], incomplete)
+    return _quiet(lambda: [row.id for _, row in load().all_rows()], incomplete)
 
 
 def profiles(incomplete: str) -> list[str]:

@@ -122,7 +122,7 @@ def verify(  # noqa: PLR0913, PLR0917 - the six values of a verification and its
             seconds=_limit(request, expectation),
             memory_bytes=request.memory_bytes,
         )
-        if stack_of(found.labels) is None and not request.python:
+        if stack_of(found.labels) is None and found.env and not request.python:
             other = python_command(expectation.backend, *run.command[1:])
             ran = engine.run(msgspec.structs.replace(run, command=other), on_stdout)
             if not SHELL_MISSING.search(ran.refused):

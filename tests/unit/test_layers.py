@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "provision"
 LAYERS = {
+    "__main__": 7,
     "compat": 0,
     "errors": 0,
     "files": 0,

@@ -29,6 +29,7 @@ ALLOWED = {
     "resolve/draft.py": "names of NVIDIA's wheels, which the metadata of a release pins; no other maker's are on PyPI",
     "resolve/freshness.py": "names of NVIDIA's wheels, and AMD's meta package on its own index",
     "resolve/nvidia.py": "NVIDIA's facts and rules",
+    "resolve/image_contents.py": "CUDA and cuDNN as images tell them",
     "resolve/nvidia_require.py": "NVIDIA's own",
     "resolve/image_check.py": "the conditions of NVIDIA's images",
     "resolve/catalogue_check.py": "NVIDIA's tables",

@@ -282,13 +282,14 @@ def test_a_third_vendor_is_exported_in_its_own_words(third: GpuVendor, by: str, 
 def test_a_third_vendor_has_its_own_words_in_each_export(third: GpuVendor) -> None:
     order = order_of(third, host_of(third, None))
     pod = emit("kubernetes", order)["pod.yaml"]
-    assert f"{third.kubernetes_resource}: 1" in pod
-    assert all(f"key: {label}" in pod for label in third.kubernetes_labels)
+    assert f"{third.kubernetes_resource}: '1'" in pod
+    daemon_set = emit("kubernetes", order)["daemonset.yaml"]  # a pod is led by its resource alone
+    assert all(f"key: {label}" in daemon_set for label in third.kubernetes_labels)
     assert f"apptainer exec {third.apptainer} " in emit("apptainer", order)["run.sh"]
     assert all(name in emit("shell", order)["run.sh"] for name in third.caches)
     if third.kubernetes_partition:
         sliced = order_of(third, host_of(third, None, "1g.10gb"))
-        assert f"{third.kubernetes_partition}1g.10gb: 1" in emit("kubernetes", sliced)["pod.yaml"]
+        assert f"{third.kubernetes_partition}1g.10gb: '1'" in emit("kubernetes", sliced)["pod.yaml"]
 
 
 def test_a_third_vendor_has_caches_and_ways_on_wsl(third: GpuVendor) -> None:

@@ -29,7 +29,13 @@ class TestExport:
         assert ended.out.split() == [str(tmp_path / "out" / path) for path in files]
         assert kgpu_env(*words).out == next(iter(files.values()))
 
-    def test_a_dockerfile_brings_the_network_that_was_asked_for(self, kgpu_env: Call) -> None:
+    def test_a_dockerfile_brings_the_network_that_was_asked_for(
+        self, kgpu_env: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def nobody(*_: object) -> None:
+            raise EngineError("KGE-301", "nobody answers")
+
+        monkeypatch.setattr("provision.api.read_configuration", nobody)
         Path("kgpu-env.yaml").write_text("vendor: cpu\nnetwork: {index_url: 'https://index.example/simple'}\n")
         ended = kgpu_env("export", "devcontainer", "-o", ".")
         assert (ended.code, "holds your network settings" in ended.err) == (0, True)
