@@ -27,6 +27,7 @@ from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, files_of, locked_plan, make_lock, read_lock
 from provision.model import Request, Vendor
 from provision.model.fleet import FleetExamination, FleetPlan
+from provision.model.inventory import Inspection
 from provision.model.json_schema import json_schema
 from provision.model.size import ImageSize
 from provision.prove.checks import table
@@ -318,6 +319,7 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "stack-1": model.Stack,
     "build-1": model.BuildResult,
     "size-1": ImageSize,
+    "inspect-1": Inspection,
     "proof-1": model.Proof,
     "catalogue-1": Listing,
     "lock-1": Lock,

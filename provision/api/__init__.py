@@ -18,6 +18,7 @@ from provision.api.prove import verify, verify_here
 from provision.api.records import Records, gate, gate_here, key_pair, own_key
 from provision.api.report import report
 from provision.api.stacks import render, resolve
+from provision.api.supply import attach, inspect, provenance, sbom
 from provision.model import BuildOptions
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Choice",
     "Records",
     "Work",
+    "attach",
     "build",
     "check_published",
     "choose",
@@ -34,6 +36,7 @@ __all__ = [
     "gate",
     "gate_here",
     "image_size",
+    "inspect",
     "job",
     "key_pair",
     "local_pins",
@@ -45,12 +48,14 @@ __all__ = [
     "preparation",
     "prepare",
     "probe_host",
+    "provenance",
     "read_configuration",
     "read_host",
     "read_wanted",
     "render",
     "report",
     "resolve",
+    "sbom",
     "verify",
     "verify_here",
 ]

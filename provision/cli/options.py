@@ -74,8 +74,17 @@ Key = Annotated[
     typer.Option(
         metavar="FILE",
         envvar=KEY,
-        help="The private key that signs the record (kgpu-env key); by default this node's own.",
+        help="The private key that signs (kgpu-env key); by default this node's own.",
     ),
+]
+
+Sbom = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.json", help="Write what is in the image to this file, as CycloneDX 1.6 (SBOM)."),
+]
+Provenance = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.json", help="Write how it was built to this file: in-toto, SLSA v1, signed (DSSE)."),
 ]
 
 
@@ -105,6 +114,8 @@ class BuildOptions(Options):
 
     push: Push = False
     locked: Locked = False
+    sbom: Sbom = None
+    provenance: Provenance = None
 
 
 class ProofOptions(Options):

@@ -14,6 +14,7 @@ from provision.engine.protocol import BuildStep, Built, Context, Engine, Image
 from provision.errors import BuildError
 from provision.model import BuildResult, Pin, Request, Stack
 from provision.model.base import Value
+from provision.model.reference import parse_reference, reference_of
 from provision.model.request import WheelCache
 from provision.model.size import parse_size
 from provision.render import render
@@ -34,6 +35,7 @@ class BuildOrder(Value):
     uv: Path | None = None  # the program; None: the Dockerfile fetches it itself
     cache: WheelCache = "layer"
     max_size: str | None = None
+    origin: dict[str, str] = msgspec.field(default_factory=dict)  # labels, beside that of the base's digest
 
 
 def build_stack_image(
@@ -55,6 +57,7 @@ def build_stack_image(
         parse_size(order.max_size)  # before an hour's work
     need_builder(engine.describe())  # before a base is fetched or made
     base, local = provide_base(engine, order.stack, order.registries, say)
+    found = engine.image(base)
     uv = order.uv
     files = order.network.files | order.context | ({UV: b""} if uv else {})
     plan = render(
@@ -65,6 +68,7 @@ def build_stack_image(
         network=files,
         pins=order.pins,
         cache=order.cache,
+        origin=order.origin | _base_label(found, base),
     )
     tag = order.tag or plan.tag
     own = {name: content for name, content in plan.files.items() if name != UV}
@@ -85,7 +89,23 @@ def build_stack_image(
         steps_cached=built.steps_cached,
         pushed=order.push,
         base_built_locally=local,
+        base=base,
+        base_id=found.image_id if found else "",
+        manifest=(_digest_of(engine.image(tag), tag) or None) if order.push else None,
     )
+
+
+def _base_label(image: Image | None, base: str) -> dict[str, str]:
+    """Return the label with the base's digest in its registry; none for one that was made here."""
+    digest = _digest_of(image, base)
+    return {"org.opencontainers.image.base.digest": digest} if digest else {}
+
+
+def _digest_of(image: Image | None, name: str) -> str:
+    """Return the digest by which the registry of a reference knows an image; empty where it knows none."""
+    wanted = parse_reference(name)
+    known = filter(None, map(reference_of, image.digests if image else ()))
+    return next((one.digest for one in known if one.name == wanted.name), wanted.digest)
 
 
 def _check_size(engine: Engine, order: BuildOrder, tag: str, built: Built, before: Image | None) -> None:

@@ -51,6 +51,7 @@ class Image(Value):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     env: tuple[str, ...] = ()
     user: str = ""
+    digests: tuple[str, ...] = ()  # NAME@sha256:... of what was pulled or pushed
 
 
 class Run(Value):

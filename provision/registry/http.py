@@ -44,6 +44,18 @@ class Http:
             raise found[0]
         return found[0]
 
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the answer to a request with a body; `provision.registry.referrers.Send` has the contract."""
+        try:
+            with self._session.request(
+                method, url, headers=dict(headers), data=body, timeout=self._seconds, verify=self._ca_bundle or True
+            ) as answer:
+                return Response(
+                    answer.status_code, {key.lower(): value for key, value in answer.headers.items()}, answer.content
+                )
+        except (requests.RequestException, ValueError) as error:
+            raise OSError(_plainly(error)) from error
+
     def _get(self, url: str, headers: Mapping[str, str], limit: int) -> Response:
         verify = self._ca_bundle or True
         try:

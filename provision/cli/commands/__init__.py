@@ -31,6 +31,7 @@ COMMANDS: Final = (
     Command("build"),
     Command("verify"),
     Command("size"),
+    Command("inspect"),
     Command("gate"),
     Command("key"),
     Command("init"),

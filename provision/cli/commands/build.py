@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from provision import api
 from provision.cli import options as o
 from provision.cli.commands.lock import locked_plan
+from provision.cli.origins import check_documents, with_documents
 from provision.cli.output import log, print_json, print_result
 from provision.cli.planning import Plan, log_warnings, plan
 from provision.cli.progress import Progress
@@ -12,12 +13,23 @@ from provision.engine.protocol import Engine
 from provision.model import BuildResult
 
 
-def build(*, options: o.BuildOptions, stack: o.StackOptions, as_json: o.Json = False) -> None:
-    """Build the image of the stack that suits the host."""
+def build(
+    *,
+    options: o.BuildOptions,
+    stack: o.StackOptions,
+    key: o.Key = None,
+    force: o.Force = False,
+    as_json: o.Json = False,
+) -> None:
+    """Build the image of the stack that suits the host.
+
+    What --sbom and --provenance write is attached to the image in its registry, too, where it is pushed.
+    """
+    check_documents(options, force=force)
     found = plan_to_build(options, stack, as_json=as_json)
     log(f"Stack     {found.stack.summary}")
     log_warnings(found.stack)
-    result = build_with_progress(found, options)
+    result = with_documents(build_with_progress(found, options), found, options, key=key, force=force)
     if as_json:
         print_json(result)
         return
