@@ -17,7 +17,9 @@ from msgspec.structs import replace
 from packaging.requirements import Requirement
 
 from provision import model, records
+from provision.api.bundle import BundleResult
 from provision.api.records import KeyPair
+from provision.bundle import Bundle
 from provision.catalogue import Listing, load
 from provision.cli import documents
 from provision.config.starter import schema_text
@@ -320,6 +322,8 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "build-1": model.BuildResult,
     "size-1": ImageSize,
     "inspect-1": Inspection,
+    "bundled-1": BundleResult,
+    "bundle-1": Bundle,
     "proof-1": model.Proof,
     "catalogue-1": Listing,
     "lock-1": Lock,

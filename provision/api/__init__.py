@@ -6,6 +6,7 @@ is read, the functions say. A function imports the room that does its work when 
 does not pay for proving.
 """
 
+from provision.api.bundle import build_bundle, bundle, bundled_image, copy_lock
 from provision.api.catalogue import check_published, draft_rows
 from provision.api.doctor import examine_host
 from provision.api.hosts import engine, probe_host, read_host
@@ -28,8 +29,12 @@ __all__ = [
     "Work",
     "attach",
     "build",
+    "build_bundle",
+    "bundle",
+    "bundled_image",
     "check_published",
     "choose",
+    "copy_lock",
     "draft_rows",
     "engine",
     "examine_host",

@@ -78,6 +78,10 @@ Key = Annotated[
     ),
 ]
 
+Bundle = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="From this bundle (kgpu-env bundle), without a network."),
+]
 Sbom = Annotated[
     Path | None,
     typer.Option(metavar="FILE.json", help="Write what is in the image to this file, as CycloneDX 1.6 (SBOM)."),
@@ -114,6 +118,7 @@ class BuildOptions(Options):
 
     push: Push = False
     locked: Locked = False
+    bundle: Bundle = None
     sbom: Sbom = None
     provenance: Provenance = None
 

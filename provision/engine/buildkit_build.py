@@ -65,7 +65,8 @@ def run_build(
 
 def _query(context: Context, ident: str, arguments: Mapping[str, str]) -> dict[str, str]:
     found = {"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(dict(arguments))}
-    return found | ({"networkmode": "host"} if context.host_network else {})
+    mode = "none" if context.offline else "host" if context.host_network else ""
+    return found | ({"networkmode": mode} if mode else {})
 
 
 def _start(api: APIClient, body: IO[bytes], query: Mapping[str, str]) -> requests.Response:

@@ -35,6 +35,9 @@ class BuildOrder(Value):
     uv: Path | None = None  # the program; None: the Dockerfile fetches it itself
     cache: WheelCache = "layer"
     max_size: str | None = None
+    base: str | None = None  # an image that the engine has, in place of the stack's own
+    programs: dict[str, Path] = msgspec.field(default_factory=dict)  # as of Context
+    offline: bool = False  # the same
     origin: dict[str, str] = msgspec.field(default_factory=dict)  # labels, beside that of the base's digest
 
 
@@ -56,7 +59,7 @@ def build_stack_image(
     if order.max_size:
         parse_size(order.max_size)  # before an hour's work
     need_builder(engine.describe())  # before a base is fetched or made
-    base, local = provide_base(engine, order.stack, order.registries, say)
+    base, local = (order.base, False) if order.base else provide_base(engine, order.stack, order.registries, say)
     found = engine.image(base)
     uv = order.uv
     files = order.network.files | order.context | ({UV: b""} if uv else {})
@@ -72,7 +75,9 @@ def build_stack_image(
     )
     tag = order.tag or plan.tag
     own = {name: content for name, content in plan.files.items() if name != UV}
-    context = Context(files=own, programs={UV: uv} if uv else {}, host_network=order.network.host_network)
+    programs = order.programs | ({UV: uv} if uv else {})
+    host = order.network.host_network
+    context = Context(files=own, programs=programs, host_network=host, offline=order.offline)
     before = engine.image(tag)
     built = engine.build(context, tag, on_step, order.network.arguments)
     _check_size(engine, order, tag, built, before)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import IO, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -19,7 +19,8 @@ class Context(Value):
 
     files: dict[str, bytes]  # always has "Dockerfile"
     host_network: bool = False  # its steps share the engine's own loopback
-    programs: dict[str, Path] = msgspec.field(default_factory=dict)  # files of this host that the build runs
+    programs: dict[str, Path] = msgspec.field(default_factory=dict)  # files of this host that the build runs or reads
+    offline: bool = False  # its steps have no network
 
 
 class BuildStep(Value):
@@ -141,6 +142,12 @@ class Engine(Protocol):
 
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
         """Make an image from the root file system in the tar file `archive`."""
+
+    def save(self, reference: str, place: Path) -> None:
+        """Write an image to a new file. Raises BuildError KGE-408 when there is none."""
+
+    def load(self, archive: IO[bytes]) -> None:
+        """Load the images of an archive, by their names in it. Raises BuildError KGE-410."""
 
     def run(self, run: Run, on_stdout: OnOutput | None = None) -> Ran:
         """Run a command to its end or its limit; the container is always removed.

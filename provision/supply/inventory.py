@@ -56,6 +56,17 @@ def read_inventory(engine: Engine, image: str) -> Inventory:
         raise EngineError("KGE-305", f"{image} does not tell what is installed in it", cause=why) from error
 
 
+def debian_packages(engine: Engine, image: str) -> tuple[DebianPackage, ...]:
+    """Return what dpkg has in an image, which may lack Python; nothing where there is no dpkg.
+
+    Raises:
+        BuildError: KGE-408, the engine has no such image.
+    """
+    form = r"${db:Status-Status}\t${Package}\t${Version}\t${Architecture}\n"
+    ran = engine.run(Run(image=image, command=("dpkg-query", "-W", "-f", form), seconds=_SECONDS))
+    return tuple(_debian(ran.stdout)) if ran.exit_code == 0 else ()
+
+
 def _distribution(row: Mapping[str, str]) -> Distribution:
     name = canonicalize_name(row["name"])
     return Distribution(name=name, version=str(row["version"]), source=str(row["source"]))

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     Command("outdated"),
     Command("render"),
     Command("build"),
+    Command("bundle"),
     Command("verify"),
     Command("size"),
     Command("inspect"),

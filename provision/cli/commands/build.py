@@ -1,5 +1,9 @@
 """`kgpu-env build`."""
 
+import tempfile
+from functools import partial
+from pathlib import Path
+
 from msgspec.structs import replace
 
 from provision import api
@@ -39,6 +43,9 @@ def build(
 
 def plan_to_build(options: o.BuildOptions, stack: o.StackOptions, *, as_json: bool) -> Plan:
     """Return what is to be built: what the lock in this folder holds, or what is resolved for the host."""
+    if options.bundle:
+        with tempfile.TemporaryDirectory() as folder:
+            return locked_plan(stack, as_json=as_json, path=api.copy_lock(options.bundle, Path(folder)))
     return locked_plan(stack, as_json=as_json) if options.locked else plan(stack, as_json=as_json, needed=True)
 
 
@@ -46,10 +53,11 @@ def build_with_progress(found: Plan, options: o.BuildOptions, engine: Engine | N
     """Build what was planned, with progress on stderr; `engine` is by default the first that answers."""
     wanted = replace(found.options, push=options.push)
     progress = Progress()
+    bundle, stack = options.bundle, found.stack
+    build_it = partial(api.build_bundle, bundle) if bundle else partial(api.build, stack)
     try:
-        result = api.build(
-            found.stack,
-            wanted,
+        result = build_it(
+            options=wanted,
             engine=engine,
             catalogue=found.catalogue,
             log=lambda text: log(f"Build     {text}"),

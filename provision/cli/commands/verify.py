@@ -8,6 +8,7 @@ from provision import api
 from provision.cli import options as o
 from provision.cli.context import load_catalogue, this_host
 from provision.cli.live import Live
+from provision.cli.output import log
 from provision.cli.planning import plan
 from provision.cli.proving import check_place, interpreter, prepare, verify_request, write_report
 from provision.model import VENDORS
@@ -24,6 +25,7 @@ def verify(
     proof: o.ProofOptions,
     here: o.Here = False,
     python: o.Interpreter = None,
+    bundle: o.Bundle = None,
     reports: o.ReportOptions,
     as_json: o.Json = False,
 ) -> None:
@@ -31,12 +33,15 @@ def verify(
 
     With --here in a process of this machine.
     """
-    check_place(python, *filter(None, (image, host)), here=here)
+    check_place(python, *filter(None, (image, host, bundle)), here=here)
     records = prepare(proof, reports)
     chosen = interpreter(python) if here else None
     this = api.read_host(host) if host else this_host()
     request = verify_request(proof, VENDORS[vendor or "auto"])
     asked = {"backend": proof.backend, "gpus": proof.gpus}
+    if bundle and not chosen:
+        with api.bundled_image(bundle, log=lambda text: log(f"Bundle    {text}")) as loaded:
+            image = loaded
     name = "" if chosen else image or plan(o.StackOptions(vendor=vendor, host=host, settings=asked)).tag
     facts = load_catalogue()
     with Live("Verify") as live:
