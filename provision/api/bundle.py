@@ -15,8 +15,6 @@ from provision import __version__, model
 from provision.api.hosts import engine as connection
 from provision.errors import InputError
 from provision.model.inventory import Distribution, Inventory, PinnedFile
-from provision.resources import cache_folder
-from provision.writer import check_writable
 
 if TYPE_CHECKING:
     from provision.bundle import Bundle
@@ -72,6 +70,7 @@ def bundle(
     from provision.lock import check_plan, read_lock  # noqa: PLC0415 - 8 ms
     from provision.render.dockerfile import default_tag  # noqa: PLC0415 - 8 ms
     from provision.supply.inventory import debian_packages  # noqa: PLC0415 - 30 ms
+    from provision.writer import check_writable  # noqa: PLC0415 - 3 ms
 
     lock, known, reached = read_lock(lock_file), catalogue or facts.load(), network or model.Network()
     check_plan(known, lock, lock_file)
@@ -116,6 +115,7 @@ def _fetched(lock: "Lock", network: model.Network, log: Callable[[str], None]) -
     from provision.bundle import fetch  # noqa: PLC0415 - 30 ms
     from provision.engine.certificates import system_bundle  # noqa: PLC0415 - 3 ms
     from provision.registry.http import Download  # noqa: PLC0415 - 100 ms
+    from provision.resources import cache_folder  # noqa: PLC0415 - 3 ms
 
     variables = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
     stream = Download(next(filter(None, (network.ca_bundle, *variables, system_bundle())), None))

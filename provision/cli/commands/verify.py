@@ -11,6 +11,7 @@ from provision.cli.live import Live
 from provision.cli.output import log
 from provision.cli.planning import plan
 from provision.cli.proving import check_place, interpreter, prepare, verify_request, write_report
+from provision.errors import UsageError
 from provision.model import VENDORS
 
 
@@ -34,6 +35,8 @@ def verify(
     With --here in a process of this machine.
     """
     check_place(python, *filter(None, (image, host, bundle)), here=here)
+    if image and bundle:
+        raise UsageError("KGE-902", "A bundle names its image itself.", fix="leave out IMAGE, or --bundle")
     records = prepare(proof, reports)
     chosen = interpreter(python) if here else None
     this = api.read_host(host) if host else this_host()
