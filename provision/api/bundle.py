@@ -197,25 +197,29 @@ def build_bundle(
         on_step: as of `build`.
 
     Raises:
-        InputError: KGE-221, the bundle cannot be used; KGE-625, this version writes another Dockerfile for its lock.
+        InputError: KGE-221, the bundle cannot be used; KGE-226, it is for another processor; KGE-625, this version
+            writes another Dockerfile for its lock.
         BuildError, EngineError: as of `build`.
     """
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
     from provision.engine.network import BuildNetwork  # noqa: PLC0415 - 3 ms
     from provision.lock import LOCK_FILE, check_plan, pins, read_lock  # noqa: PLC0415 - 8 ms
+    from provision.resolve.request import check_request  # noqa: PLC0415 - 5 ms
     from provision.supply.origin import origin_labels  # noqa: PLC0415 - 30 ms
 
     known, wanted = catalogue or facts.load(), options or model.BuildOptions()
     with opened(path) as found, connection(engine) as connected:
         lock = read_lock(found.folder / LOCK_FILE)
         check_plan(known, lock, path)
+        request = check_request(lock.request)
+        _check_machine(lock, connected.describe().architecture)
         uv = found.folder / "tools" / "uv"
         uv_here = uv if uv.is_file() else None
         wheels = {f"network/{_WHEELS}/{one.name}": one for one in sorted((found.folder / _WHEELS).glob("*"))}
         order = BuildOrder(
             # The base has the Debian packages; that was seen when it was bundled.
             stack=replace(lock.stack, python_in_base=True),
-            request=replace(lock.request, apt=()),
+            request=replace(request, apt=()),
             network=BuildNetwork(files=_SETTINGS),
             base=_loaded(connected, found, "base", found.head.base_id, log),
             tag=wanted.tag,
@@ -229,6 +233,14 @@ def build_bundle(
             origin=origin_labels(os.environ, None),
         )
         return build_stack_image(connected, known, order, log, on_step)
+
+
+def _check_machine(lock: "Lock", architecture: str) -> None:
+    wanted = lock.platform.partition("-")[0]
+    if architecture and architecture != wanted:
+        what = f"This bundle is for {wanted}, and the engine's machine is {architecture}."
+        fix = "bundle a lock that was written for that machine: kgpu-env lock --host FILE"
+        raise InputError("KGE-226", what, fix=fix)
 
 
 @contextmanager

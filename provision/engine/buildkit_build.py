@@ -65,8 +65,13 @@ def run_build(
 
 def _query(context: Context, ident: str, arguments: Mapping[str, str]) -> dict[str, str]:
     found = {"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(dict(arguments))}
+    return found | network_mode(context)
+
+
+def network_mode(context: Context) -> dict[str, str]:
+    """Return what a build's query says of the network of its steps."""
     mode = "none" if context.offline else "host" if context.host_network else ""
-    return found | ({"networkmode": mode} if mode else {})
+    return {"networkmode": mode} if mode else {}
 
 
 def _start(api: APIClient, body: IO[bytes], query: Mapping[str, str]) -> requests.Response:

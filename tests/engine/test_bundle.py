@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from provision.bundle import Bundle, pack
 from provision.catalogue import load
 from provision.engine.docker_engine import DockerEngine
-from provision.engine.protocol import Run
+from provision.engine.protocol import Context, Run
 from provision.lock import Pinned, Wheel, WheelFile, files_of, make_lock, read_lock
 from provision.model import Base, Request, Vendor
 
@@ -184,6 +185,22 @@ def test_an_interrupted_one_leaves_nothing(
     assert (process.returncode, "KGE-900" in said) == (130, True), said
     assert leftovers(locked_folder) == []
     assert not (locked_folder / "kgpu-env-bundle.tar").exists()
+
+
+def test_the_steps_of_the_build_have_no_network(engine: DockerEngine, base: str, tag: str) -> None:
+    text = f"FROM {base}\nRUN ls /sys/class/net > /interfaces\n"
+    engine.build(Context(files={"Dockerfile": text.encode()}, offline=True), tag, lambda _: None, {})
+    assert engine.run(Run(image=tag, command=("cat", "/interfaces"))).stdout == "lo\n"
+
+
+def test_a_lock_of_another_processor_is_refused(kgpu_env: KgpuEnv, locked_folder: Path) -> None:
+    path = locked_folder / "kgpu.lock"
+    path.write_text(path.read_text().replace('"platform": "x86_64', '"platform": "s390x'))
+    head = Bundle(version="1", platform="s390x", tag="i:1", base="b", base_id=f"sha256:{'0' * 64}", parts=())
+    parts = {name: (locked_folder / name).read_bytes() for name in ("kgpu.lock", "pylock.toml")}
+    pack(locked_folder / "other.tar", head, parts)
+    ended = kgpu_env("build", "--bundle", "other.tar")
+    assert (ended.returncode, "KGE-226" in ended.stderr) == (3, True), ended.stderr
 
 
 def test_the_layout_names_what_it_holds(bundled: Path) -> None:
