@@ -91,7 +91,8 @@ def loaded(engine: DockerEngine) -> list[str]:
 
 def cache(folder: Path) -> dict[str, str]:
     """The wheels that were fetched are this test's own."""
-    return {"XDG_CACHE_HOME": str(folder / "cache"), "UV_CACHE_DIR": "/tmp/kgpu-test-uv"}
+    uv = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))
+    return {"XDG_CACHE_HOME": str(folder / "cache"), "UV_CACHE_DIR": uv}
 
 
 def leftovers(folder: Path) -> list[str]:
