@@ -18,7 +18,9 @@ from msgspec.structs import replace
 from packaging.requirements import Requirement
 
 from provision import model, records
+from provision.api.bundle import BundleResult
 from provision.api.records import KeyPair
+from provision.bundle import Bundle
 from provision.catalogue import Listing, load
 from provision.cli import documents
 from provision.config.starter import schema_text
@@ -30,6 +32,7 @@ from provision.model import Request, Vendor
 from provision.model.fleet import FleetExamination, FleetPlan
 from provision.model.fleet_probe import FleetProbe
 from provision.model.fleet_status import FleetStatus
+from provision.model.inventory import Inspection
 from provision.model.json_schema import json_schema
 from provision.model.size import ImageSize
 from provision.prove.checks import table
@@ -325,6 +328,9 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "stack-1": model.Stack,
     "build-1": model.BuildResult,
     "size-1": ImageSize,
+    "inspect-1": Inspection,
+    "bundled-1": BundleResult,
+    "bundle-1": Bundle,
     "proof-1": model.Proof,
     "catalogue-1": Listing,
     "lock-1": Lock,

@@ -6,6 +6,7 @@ is read, the functions say. A function imports the room that does its work when 
 does not pay for proving.
 """
 
+from provision.api.bundle import build_bundle, bundle, bundled_image, copy_lock
 from provision.api.candidates import Choice
 from provision.api.catalogue import check_published, draft_rows
 from provision.api.doctor import examine_host
@@ -21,6 +22,7 @@ from provision.api.prune import remove_unused, unused
 from provision.api.records import Records, gate, gate_here, key_pair, own_key
 from provision.api.report import report
 from provision.api.stacks import render, resolve
+from provision.api.supply import attach, inspect, provenance, sbom
 from provision.model import BuildOptions
 
 __all__ = [
@@ -28,16 +30,22 @@ __all__ = [
     "Choice",
     "Records",
     "Work",
+    "attach",
     "build",
+    "build_bundle",
+    "bundle",
+    "bundled_image",
     "capture",
     "check_published",
     "choose",
+    "copy_lock",
     "draft_rows",
     "engine",
     "examine_host",
     "gate",
     "gate_here",
     "image_size",
+    "inspect",
     "job",
     "key_pair",
     "local_pins",
@@ -50,6 +58,7 @@ __all__ = [
     "prepare",
     "probe_capture",
     "probe_host",
+    "provenance",
     "read_configuration",
     "read_host",
     "read_wanted",
@@ -57,6 +66,7 @@ __all__ = [
     "render",
     "report",
     "resolve",
+    "sbom",
     "unused",
     "verify",
     "verify_here",

@@ -61,6 +61,7 @@ def build(
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
     from provision.engine.network import Surroundings, build_network  # noqa: PLC0415 - 3 ms
     from provision.resolve.request import check_names, check_request  # noqa: PLC0415 - 5 ms
+    from provision.supply.origin import origin_labels  # noqa: PLC0415 - 30 ms
 
     wanted = options or model.BuildOptions()
     check_names(wanted.tag, wanted.network.registries, wanted.cache_from)
@@ -87,6 +88,7 @@ def build(
             no_cache=wanted.no_cache,
             pull=wanted.pull,
             max_size=wanted.max_size,
+            origin=origin_labels(os.environ, _here() if wanted.context else None),
         )
         known = catalogue or facts.load()
         uv = _uv(known, order, connected.describe().architecture, detail)

@@ -84,8 +84,21 @@ Key = Annotated[
     typer.Option(
         metavar="FILE",
         envvar=KEY,
-        help="The private key that signs the record (kgpu-env key); by default this node's own.",
+        help="The private key that signs (kgpu-env key); by default this node's own.",
     ),
+]
+
+Bundle = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="From this bundle (kgpu-env bundle), without a network."),
+]
+Sbom = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.json", help="Write what is in the image to this file, as CycloneDX 1.6 (SBOM)."),
+]
+Provenance = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.json", help="Write how it was built to this file: in-toto, SLSA v1, signed (DSSE)."),
 ]
 
 
@@ -134,6 +147,9 @@ class BuildOptions(Options):
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, whatever was built before.")] = False
     pull: Annotated[bool, typer.Option("--pull", help="Fetch the base image again, though it is here.")] = False
     locked: Locked = False
+    bundle: Bundle = None
+    sbom: Sbom = None
+    provenance: Provenance = None
 
 
 class ProofOptions(Options):

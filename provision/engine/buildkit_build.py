@@ -67,10 +67,15 @@ def run_build(
 def _query(context: Context, ident: str, arguments: Mapping[str, str]) -> dict[str, str]:
     # An inline cache is all that the engine's request can export: registry and local caches are buildx's.
     given = dict(arguments) | ({_INLINE: "1"} if context.inline_cache else {})
-    found = {"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(given)}
-    found |= {"networkmode": "host"} if context.host_network else {}
+    found = {"version": "2", "buildid": ident, "rm": "1", "buildargs": json.dumps(given)} | network_mode(context)
     found |= {"nocache": "1"} if context.no_cache else {}
     return found | ({"cachefrom": json.dumps(context.cache_from)} if context.cache_from else {})
+
+
+def network_mode(context: Context) -> dict[str, str]:
+    """Return what a build's query says of the network of its steps."""
+    mode = "none" if context.offline else "host" if context.host_network else ""
+    return {"networkmode": mode} if mode else {}
 
 
 def _start(api: APIClient, body: IO[bytes], query: Mapping[str, str]) -> requests.Response:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 from docker import APIClient
 
 from provision import model
-from provision.engine import buildkit_build, container, images, interactive, own_images, podman_build
+from provision.engine import archives, buildkit_build, container, images, interactive, own_images, podman_build
 from provision.engine.connection import Endpoint, config_folder
 from provision.engine.describe import describe, need_builder
 from provision.engine.logins import Login, stored_login
@@ -118,6 +119,16 @@ class DockerEngine:
         """Make an image from the root file system in the tar file `archive`. Raises BuildError KGE-410."""
         with answering(self._address):
             return images.import_archive(self._api, Path(archive), tag, labels)
+
+    def save(self, reference: str, place: Path) -> None:
+        """Write an image to a new file. Raises BuildError KGE-408 when there is none."""
+        with answering(self._address):
+            archives.save(self._api, reference, place)
+
+    def load(self, archive: IO[bytes]) -> None:
+        """Load the images of an archive, by their names in it. Raises BuildError KGE-410, KGE-403."""
+        with answering(self._address):
+            archives.load(self._api, archive)
 
     def run(self, run: Run, on_stdout: OnOutput | None = None) -> Ran:
         """Run a command to its end or its limit; the container is always removed.

@@ -15,7 +15,7 @@ from provision.errors import BuildError
 from provision.model import BuildResult, Pin, Request, Stack
 from provision.model.base import Value
 from provision.model.labels import plan_of
-from provision.model.reference import rewrite
+from provision.model.reference import parse_reference, reference_of, rewrite
 from provision.model.request import WheelCache
 from provision.model.size import parse_size
 from provision.render import render
@@ -39,6 +39,10 @@ class BuildOrder(Value):
     no_cache: bool = False
     pull: bool = False  # the base is fetched again, though the engine has it
     max_size: str | None = None
+    base: str | None = None  # an image that the engine has, in place of the stack's own
+    programs: dict[str, Path] = msgspec.field(default_factory=dict)  # as of Context
+    offline: bool = False  # the same
+    origin: dict[str, str] = msgspec.field(default_factory=dict)  # labels, beside that of the base's digest
 
 
 def build_stack_image(
@@ -62,7 +66,10 @@ def build_stack_image(
     need_builder(builder)  # before a base is fetched or made
     if builder.name == "podman" and order.cache_from:
         say("--cache-from is not used: Podman's builder knows no inline cache")
-    base, local = provide_base(engine, order.stack, order.registries, say, on_step, again=order.pull)
+    base, local = (order.base or "", False)
+    if not base:
+        base, local = provide_base(engine, order.stack, order.registries, say, on_step, again=order.pull)
+    found = engine.image(base)
     uv = order.uv
     files = order.network.files | order.context | ({UV: b""} if uv else {})
     plan = render(
@@ -73,16 +80,18 @@ def build_stack_image(
         network=files,
         pins=order.pins,
         cache=order.cache,
+        origin=order.origin | _base_label(found, base),
     )
     tag = order.tag or plan.tag
     own = {name: content for name, content in plan.files.items() if name != UV}
     context = Context(
         files=own,
-        programs={UV: uv} if uv else {},
+        programs=order.programs | ({UV: uv} if uv else {}),
         host_network=order.network.host_network,
         cache_from=tuple(rewrite(one, order.registries) for one in order.cache_from),
         inline_cache=order.push,  # for the next build, wherever it runs: --cache-from TAG
         no_cache=order.no_cache,
+        offline=order.offline,
     )
     before = engine.image(tag)
     built = engine.build(context, tag, on_step, order.network.arguments)
@@ -103,6 +112,9 @@ def build_stack_image(
         steps_cached=built.steps_cached,
         pushed=order.push,
         base_built_locally=local,
+        base=base,
+        base_id=found.image_id if found else "",
+        manifest=(_digest_of(engine.image(tag), tag) or None) if order.push else None,
     )
 
 
@@ -114,6 +126,19 @@ def _name_last(engine: Engine, alias: str, image_id: str, say: Callable[[str], N
     if before:
         say(f"{alias} means this build now; it meant {plan_of(before.labels)[:19] or before.image_id[:19]}")
     engine.tag(image_id, alias)
+
+
+def _base_label(image: Image | None, base: str) -> dict[str, str]:
+    """Return the label with the base's digest in its registry; none for one that was made here."""
+    digest = _digest_of(image, base)
+    return {"org.opencontainers.image.base.digest": digest} if digest else {}
+
+
+def _digest_of(image: Image | None, name: str) -> str:
+    """Return the digest by which the registry of a reference knows an image; empty where it knows none."""
+    wanted = parse_reference(name)
+    known = filter(None, map(reference_of, image.digests if image else ()))
+    return next((one.digest for one in known if one.name == wanted.name), wanted.digest)
 
 
 def _check_size(engine: Engine, order: BuildOrder, tag: str, built: Built, before: Image | None) -> None:

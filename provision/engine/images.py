@@ -50,6 +50,7 @@ def described(found: Any) -> Image:  # noqa: ANN401 - whatever the engine answer
             "labels": config.get("Labels") or {},
             "env": config.get("Env") or (),
             "user": config.get("User") or "",
+            "digests": found.get("RepoDigests") or (),
         }
         return msgspec.convert(fields, Image)
     except (AttributeError, KeyError, TypeError, UnicodeEncodeError, msgspec.ValidationError) as error:

@@ -11,7 +11,7 @@ import requests
 from docker import APIClient
 
 from provision.engine import images
-from provision.engine.buildkit_build import step_error, words_of
+from provision.engine.buildkit_build import network_mode, step_error, words_of
 from provision.engine.buildkit_progress import KEPT_LINES, TAIL_LINES
 from provision.engine.context import tarball
 from provision.engine.protocol import BuildStep, Built, Context
@@ -40,7 +40,7 @@ def run_build(
     named = parse_reference(tag)
     # Podman 4.3 was seen to mount nothing from a stage that its cache has. The installers' caches hold as elsewhere.
     query = {"buildargs": json.dumps(dict(arguments)), "rm": "1", "forcerm": "1", "nocache": "1"}
-    query |= {"networkmode": "host"} if context.host_network else {}
+    query |= network_mode(context)
     steps = _Steps(on_step)
     answer = api.post(
         f"{api.base_url}/v{api.api_version}/build",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import IO, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -20,10 +20,11 @@ class Context(Value):
 
     files: dict[str, bytes]  # always has "Dockerfile"
     host_network: bool = False  # its steps share the engine's own loopback
-    programs: dict[str, Path] = msgspec.field(default_factory=dict)  # files of this host that the build runs
+    programs: dict[str, Path] = msgspec.field(default_factory=dict)  # files of this host that the build runs or reads
     cache_from: tuple[str, ...] = ()  # images whose inline caches are looked into; absent ones change nothing
     inline_cache: bool = False  # the image carries what a later build needs to use it so
     no_cache: bool = False  # every step runs
+    offline: bool = False  # its steps have no network
 
 
 class BuildStep(Value):
@@ -65,6 +66,7 @@ class Image(Value):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     env: tuple[str, ...] = ()
     user: str = ""
+    digests: tuple[str, ...] = ()  # NAME@sha256:... of what was pulled or pushed
 
 
 class OwnImage(Value):
@@ -175,6 +177,12 @@ class Engine(Protocol):
 
     def import_image(self, archive: str, tag: str, labels: Mapping[str, str]) -> Image:
         """Make an image from the root file system in the tar file `archive`."""
+
+    def save(self, reference: str, place: Path) -> None:
+        """Write an image to a new file. Raises BuildError KGE-408 when there is none."""
+
+    def load(self, archive: IO[bytes]) -> None:
+        """Load the images of an archive, by their names in it. Raises BuildError KGE-410."""
 
     def run(self, run: Run, on_stdout: OnOutput | None = None) -> Ran:
         """Run a command to its end or its limit; the container is always removed.

@@ -19,3 +19,9 @@ class BuildResult(Value):
     steps_cached: int = 0
     pushed: bool = False
     base_built_locally: bool = False
+    base: str = ""  # the reference that it was built on
+    base_id: str = ""  # the engine's id of that image
+    manifest: str | None = None  # after a push: the image's digest in its registry
+    sbom: str | None = None  # the file that its bill of materials was written to
+    provenance: str | None = None  # the same of the signed statement how it was built
+    attached: tuple[str, ...] = ()  # digests of the manifests that hold both in the registry

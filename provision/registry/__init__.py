@@ -1,5 +1,6 @@
-"""Reading an image's configuration from its registry, without its layers."""
+"""An image's configuration from its registry, without its layers; and what is attached to an image there."""
 
 from provision.registry.client import RemoteImage, read_image
+from provision.registry.referrers import Artifact, attach
 
-__all__ = ["RemoteImage", "read_image"]
+__all__ = ["Artifact", "RemoteImage", "attach", "read_image"]

@@ -1,7 +1,7 @@
 """The real transport: requests, whose import takes 0.1 s, with limits on time and on what is read."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import requests
 
@@ -44,6 +44,18 @@ class Http:
             raise found[0]
         return found[0]
 
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the answer to a request with a body; `provision.registry.referrers.Send` has the contract."""
+        try:
+            with self._session.request(
+                method, url, headers=dict(headers), data=body, timeout=self._seconds, verify=self._ca_bundle or True
+            ) as answer:
+                return Response(
+                    answer.status_code, {key.lower(): value for key, value in answer.headers.items()}, answer.content
+                )
+        except (requests.RequestException, ValueError) as error:
+            raise OSError(_plainly(error)) from error
+
     def _get(self, url: str, headers: Mapping[str, str], limit: int) -> Response:
         verify = self._ca_bundle or True
         try:
@@ -58,6 +70,22 @@ class Http:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+class Download:
+    """Streams files over HTTP and HTTPS; `provision.bundle.fetch.Stream` has the contract."""
+
+    def __init__(self, ca_bundle: str | None = None, seconds: tuple[float, float] = SECONDS) -> None:
+        self._ca_bundle, self._seconds = ca_bundle, seconds
+
+    def __call__(self, url: str) -> Iterator[bytes]:
+        """Yield the bytes at an address."""
+        try:
+            with requests.get(url, stream=True, timeout=self._seconds, verify=self._ca_bundle or True) as answer:
+                answer.raise_for_status()
+                yield from answer.iter_content(1 << 20)
+        except (requests.RequestException, ValueError) as error:
+            raise OSError(_plainly(error)) from error
 
 
 def _plainly(error: Exception) -> str:

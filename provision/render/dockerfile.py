@@ -55,6 +55,7 @@ def render(  # noqa: PLR0913 - each decides a part of the text, and most callers
     network: Mapping[str, bytes] | None = None,
     pins: Sequence[Pin] | None = None,
     cache: WheelCache = "layer",
+    origin: Mapping[str, str] | None = None,
 ) -> Plan:
     """Return the plan for a stack.
 
@@ -68,11 +69,12 @@ def render(  # noqa: PLR0913 - each decides a part of the text, and most callers
         pins: all that is installed, in place of the stack's packages and the user's. They are written into the
             Dockerfile, which so needs no file beside it. None: the Dockerfile resolves what it installs.
         cache: where wheels are unpacked. Neither it nor the network is a part of the digest: the image is the same.
+        origin: labels that tell where the image comes from; they are no part of the digest either.
     """
     files = dict(network or {})
     page = _Page(catalogue, stack, request, base or _reference(stack), pins)
-    digest = hashlib.sha256(page.text("", {}, "layer").encode()).hexdigest()
-    dockerfile = page.text(f"sha256:{digest}", files, cache)
+    digest = hashlib.sha256(page.text("", {}, "layer", {}).encode()).hexdigest()
+    dockerfile = page.text(f"sha256:{digest}", files, cache, origin or {})
     return Plan(
         dockerfile=dockerfile,
         files={"Dockerfile": dockerfile.encode(), **files},
@@ -107,8 +109,8 @@ class _Page(NamedTuple):
     base: str
     pins: Sequence[Pin] | None
 
-    def text(self, digest: str, files: Mapping[str, bytes], cache: WheelCache) -> str:
-        """Return the Dockerfile, carrying `digest` as a label and using the network settings among `files`."""
+    def text(self, digest: str, files: Mapping[str, bytes], cache: WheelCache, origin: Mapping[str, str]) -> str:
+        """Return the Dockerfile, labelled with `digest` and `origin`, using the network settings among `files`."""
         stack = self.stack
         uv = next(tool for tool in self.catalogue.images.tools if tool.id == "uv")
         values = {
@@ -121,7 +123,7 @@ class _Page(NamedTuple):
             "venv": VENV,
             "site": f"{VENV}/lib/python{stack.python}/site-packages",
             "install_options": _install_options(stack),
-            "labels": _labels(stack, self.request, digest),
+            "labels": _labels(stack, self.request, digest, origin),
             "next": " \\\n    ",
             "layers": layers_of(self.catalogue, stack, self.request, self.pins),
             "pinned": None if self.pins is None else sum(pin.use != "tool" for pin in self.pins),
@@ -193,7 +195,7 @@ def _install_options(stack: Stack) -> list[str]:
     return options
 
 
-def _labels(stack: Stack, request: Request, digest: str) -> list[tuple[str, str]]:
+def _labels(stack: Stack, request: Request, digest: str, origin: Mapping[str, str]) -> list[tuple[str, str]]:
     # Not the host's GPUs: the image is the same for all that its stack serves.
     kept = ("schema", "vendor", "route", "framework", "backend", "runtime", "python", "base", "settings")
     values = {name: value for name, value in msgspec.to_builtins(stack).items() if name in kept}
@@ -207,4 +209,4 @@ def _labels(stack: Stack, request: Request, digest: str) -> list[tuple[str, str]
         labels.STACK: json.dumps(values, sort_keys=True, separators=(",", ":")),
         labels.PLAN: digest,
     }
-    return sorted({**described, **request.labels, **own}.items())
+    return sorted({**described, **origin, **request.labels, **own}.items())

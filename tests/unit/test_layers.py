@@ -33,6 +33,8 @@ LAYERS = {
     "doctor": 5,
     "prepare": 5,
     "report": 5,
+    "bundle": 5,
+    "supply": 5,
     "api": 6,
     "fleet": 6,
     "cli": 7,

@@ -1,11 +1,16 @@
 """`kgpu-env build`."""
 
+import tempfile
+from functools import partial
+from pathlib import Path
+
 from msgspec.structs import replace
 
 from provision import api
 from provision.cli import options as o
 from provision.cli.commands.lock import locked_plan
 from provision.cli.live import Live
+from provision.cli.origins import check_documents, with_documents
 from provision.cli.output import log, print_json, print_result
 from provision.cli.planning import Plan, log_warnings, plan
 from provision.engine.build_steps import step_event
@@ -17,14 +22,20 @@ def build(
     *,
     options: o.BuildOptions,
     stack: o.StackOptions,
+    key: o.Key = None,
+    force: o.Force = False,
     talk: o.TalkOptions,  # noqa: ARG001 - read before the command runs
     as_json: o.Json = False,
 ) -> None:
-    """Build the image of the stack that suits the host."""
+    """Build the image of the stack that suits the host.
+
+    What --sbom and --provenance write is attached to the image in its registry, too, where it is pushed.
+    """
+    check_documents(options, force=force)
     found = plan_to_build(options, stack, as_json=as_json)
     log(f"Stack     {found.stack.summary}")
     log_warnings(found.stack)
-    result = build_with_progress(found, options)
+    result = with_documents(build_with_progress(found, options), found, options, key=key, force=force)
     if as_json:
         print_json(result)
         return
@@ -34,6 +45,9 @@ def build(
 
 def plan_to_build(options: o.BuildOptions, stack: o.StackOptions, *, as_json: bool) -> Plan:
     """Return what is to be built: what the lock in this folder holds, or what is resolved for the host."""
+    if options.bundle:
+        with tempfile.TemporaryDirectory() as folder:
+            return locked_plan(stack, as_json=as_json, path=api.copy_lock(options.bundle, Path(folder)))
     return locked_plan(stack, as_json=as_json) if options.locked else plan(stack, as_json=as_json, needed=True)
 
 
@@ -47,9 +61,9 @@ def build_with_progress(found: Plan, options: o.BuildOptions, engine: Engine | N
             if event:
                 live(event)
 
-        result = api.build(
-            found.stack,
-            wanted,
+        build_it = partial(api.build_bundle, options.bundle) if options.bundle else partial(api.build, found.stack)
+        result = build_it(
+            options=wanted,
             engine=engine,
             catalogue=found.catalogue,
             log=live.log,

@@ -124,8 +124,8 @@ def _report(path: Path, old: "Lock", now: "Lock", *, as_json: bool) -> None:
         print_result(f"{path} is what would be locked now.")
 
 
-def locked_plan(options: o.StackOptions, *, as_json: bool) -> Plan:
-    """Return the plan that the lock in this folder holds.
+def locked_plan(options: o.StackOptions, *, as_json: bool, path: Path | None = None) -> Plan:
+    """Return the plan that a lock holds, by default the one in this folder.
 
     Raises:
         UsageError: KGE-908, an option asks for something that the lock has decided.
@@ -137,7 +137,7 @@ def locked_plan(options: o.StackOptions, *, as_json: bool) -> Plan:
     if decided:
         what = f"--locked builds what {LOCK_FILE} says: {decided[0]} cannot change it."
         raise UsageError("KGE-908", what, fix="leave the option out, or lock anew with kgpu-env lock")
-    path = Path(LOCK_FILE)
+    path = path or Path(LOCK_FILE)
     found = read_lock(path)
     catalogue = catalogue_of(options)
     check_plan(catalogue, found, path)

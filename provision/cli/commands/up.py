@@ -6,6 +6,7 @@ from provision.cli.commands.build import build_with_progress, plan_to_build
 from provision.cli.context import this_host
 from provision.cli.formatting.host import headline
 from provision.cli.live import Live
+from provision.cli.origins import check_documents, with_documents
 from provision.cli.output import log
 from provision.cli.planning import log_warnings
 from provision.cli.proving import prepare, verify_request, write_report
@@ -21,6 +22,7 @@ def up(
     as_json: o.Json = False,
 ) -> None:
     """Probe, resolve, render, build and verify."""
+    check_documents(options, force=reports.force)
     records = prepare(proof, reports)
     found = plan_to_build(options, stack, as_json=as_json)
     # The image may be for another machine (--host); what verifies it is this one.
@@ -32,7 +34,8 @@ def up(
     log_warnings(found.stack)
     request = verify_request(proof, found.stack.vendor, found.request.gpus)
     with api.engine() as engine:
-        build_with_progress(found, options, engine)
+        built = build_with_progress(found, options, engine)
+        built = with_documents(built, found, options, key=proof.key, force=reports.force)
         with Live("Verify") as live:
             judged = api.verify(
                 found.tag,  # by which the gate and the exports know it

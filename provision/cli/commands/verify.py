@@ -9,8 +9,10 @@ from provision import api
 from provision.cli import options as o
 from provision.cli.context import load_catalogue, this_host
 from provision.cli.live import Live
+from provision.cli.output import log
 from provision.cli.planning import plan
 from provision.cli.proving import check_place, interpreter, prepare, verify_request, write_report
+from provision.errors import UsageError
 from provision.model import VENDORS
 
 
@@ -25,6 +27,7 @@ def verify(
     proof: o.ProofOptions,
     here: o.Here = False,
     python: o.Interpreter = None,
+    bundle: o.Bundle = None,
     reports: o.ReportOptions,
     talk: o.TalkOptions,  # noqa: ARG001 - read before the command runs
     as_json: o.Json = False,
@@ -33,13 +36,18 @@ def verify(
 
     With --here in a process of this machine.
     """
-    check_place(python, *filter(None, (image, host)), here=here, inside=True)
+    check_place(python, *filter(None, (image, host, bundle)), here=here, inside=True)
+    if image and bundle:
+        raise UsageError("KGE-902", "A bundle names its image itself.", fix="leave out IMAGE, or --bundle")
     records = prepare(proof, reports)
     chosen = interpreter(python) if here else None
     this = api.read_host(host) if host else this_host()
     request = verify_request(proof, VENDORS[vendor or "auto"])
     request = request if here or not python else replace(request, python=str(python))
     asked = {"backend": proof.backend, "gpus": proof.gpus}
+    if bundle and not chosen:
+        with api.bundled_image(bundle, log=lambda text: log(f"Bundle    {text}")) as loaded:
+            image = loaded
     name = "" if chosen else image or plan(o.StackOptions(vendor=vendor, host=host, settings=asked)).tag
     facts = load_catalogue()
     with Live("Verify") as live:

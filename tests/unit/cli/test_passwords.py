@@ -69,6 +69,8 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     "prepare": [("prepare", "--dry-run")],
     "report": [("report", "--root", "nowhere")],
     "size": [("size", "kgpu-test/none:1")],
+    "bundle": [("bundle",)],
+    "inspect": [("inspect", "kgpu-test/none:1")],
     "catalogue": [("catalogue", "list")],
     "fleet": [("fleet", "plan", "hosts")],
 }

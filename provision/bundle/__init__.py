@@ -1,0 +1,22 @@
+"""A lock with all that it needs in one archive, for a host without a network."""
+
+from provision.bundle.archive import pack, read_head, refuse_existing, unpack
+from provision.bundle.document import BUNDLE_FILE, Bundle, Part
+from provision.bundle.fetch import fetch
+from provision.bundle.layout import image_archive, to_layout
+from provision.bundle.possible import installed_apt, refuse_fetched
+
+__all__ = [
+    "BUNDLE_FILE",
+    "Bundle",
+    "Part",
+    "fetch",
+    "image_archive",
+    "installed_apt",
+    "pack",
+    "read_head",
+    "refuse_existing",
+    "refuse_fetched",
+    "to_layout",
+    "unpack",
+]
