@@ -79,7 +79,7 @@ def test_an_option_is_one_field(folder: Path) -> None:
     show = "build --vendor cpu --show-config --json"
     *helps, flag, no_flag, nothing, file, profile, odd, variable = run(
         folder,
-        *(f"{command} --help" for command in ("build", "up", "render", "lock", "run")),
+        *(f"{command} --help" for command in ("build", "up", "render", "lock", "export")),
         *(f"{show} --cpp-headers", f"{show} --no-cpp-headers", show),
         *(f"{show} --config on.yaml", f"{show} --config on.yaml --profile small", f"{show} --config odd.yaml"),
         f"KGPU_ENV_CPP_HEADERS=true {show}",

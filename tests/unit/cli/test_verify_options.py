@@ -13,7 +13,7 @@ Call = Callable[..., Any]
 WRONG = {
     "an image for here": ("verify", "site/x:1", "--here", "--vendor", "cpu"),
     "a host for here": ("verify", "--here", "--host", "host.json"),
-    "a Python for an image": ("verify", "site/x:1", "--python", "/usr/bin/python3"),
+    "a Python of an image without its folder": ("verify", "site/x:1", "--python", "python3"),
     "minutes without soak": ("verify", "site/x:1", "--minutes", "3"),
     "a time without end": ("verify", "site/x:1", "--timeout", "inf"),
     "a time that is no number": ("verify", "site/x:1", "--timeout", "nan"),

@@ -49,6 +49,8 @@ CASES: Final = {
     "report": Case(("--root", "nowhere"), INPUT, answers=False),
     "prepare": Case(("--root", "nowhere"), INPUT, answers=False),
     "size": Case(("x",), ENGINE, answers=False),
+    "inspect": Case(("x",), ENGINE, answers=False),
+    "bundle": Case((), INPUT, answers=False),
     "base": Case((), ENGINE, answers=False),
     "prune": Case((), ENGINE, answers=False),
     "catalogue": Case(("list",), OK),
