@@ -14,6 +14,7 @@ _NO_REASON = r" was yanked| has no wheels with a matching"  # of releases that n
 _SECONDS = 600.0
 # uv's words
 _UNREACHED = r"Failed to fetch:? `?([^\s`]+)"
+_REFUSED = r"An index(?: URL)? \((\S+?)\) (?:could not be queried|returned a 403)[^\n]*"  # uv goes on without it
 _NO_REPOSITORY = r"Failed to download and build[^`]*`([^`]+)`(?=[\s\S]*Git operation failed)"
 _NO_PACKAGE = r"(?:Because |And because |and )([A-Za-z0-9._-]+) was not found in the package registry"
 
@@ -107,6 +108,9 @@ def refused(problem: str) -> InputError:
         cause = "\n".join(causes[-3:])
         what = redacted(unreached[1])
         return InputError("KGE-626", f"{what} cannot be fetched.", cause=redacted(cause), fix=fix)
+    if login := re.search(_REFUSED, problem):
+        fix = "give the login that the index wants (netrc, keyring, or the address in pip's or uv's own settings)"
+        return InputError("KGE-626", f"{redacted(login[1])} cannot be read.", cause=redacted(login[0]), fix=fix)
     if repository := re.search(_NO_REPOSITORY, problem):
         fix = "check the address, the branch or tag, and that this host may read it (git ls-remote ADDRESS)"
         cause = redacted(problem.strip().splitlines()[-1].strip())

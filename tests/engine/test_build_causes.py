@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from loopback import Authority, intercepting_proxy, private_index
+from pip._internal.models.index import PyPI
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -52,17 +53,17 @@ def network(cause: str, stack: ExitStack, folder: Path) -> tuple[str, dict[str, 
             return "https://index.example/simple", {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
         case _:
             port = stack.enter_context(intercepting_proxy(authority, []))
-            return "https://index.example/simple", {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
+            return PyPI.simple_url, {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
 
 
 @pytest.mark.parametrize(
     "expected",
     [
-        ("login", "KGE-430", "Credentials not correct"),
+        ("login", "KGE-430", "valid authentication credentials (401"),
         ("name", "KGE-431", "Name or service not known"),
         ("closed", "KGE-434", "Connection refused"),
-        ("refusing proxy", "KGE-432", "407"),
-        ("intercepting proxy", "KGE-669", "CERTIFICATE_VERIFY_FAILED"),
+        ("refusing proxy", "KGE-432", "proxy authorization required"),
+        ("intercepting proxy", "KGE-669", "UnknownIssuer"),
     ],
 )
 def test_each_cause_has_its_own_code(
@@ -77,10 +78,9 @@ def test_each_cause_has_its_own_code(
         words = ("build", "--vendor", "cpu", "--base", f"python:{TAG}", "--tag", "kgpu-test/never:1", "--json")
         home = {"HOME": str(tmp_path / "home"), "PIP_RETRIES": "1"}
         ended = kgpu_env(*words, env={**home, **variables}, before=unset)
-    assert ended.returncode == 6, ended.stderr
+    assert ended.returncode == 3, ended.stderr  # packages are chosen before anything is built
     error = json.loads(ended.stdout)
     assert error["code"] == code, error
-    assert error["text"].startswith("Installing uv, which installs the rest failed: step [tools ")
+    assert "cannot be" in error["text"]
     assert line in error["cause"]
-    assert any(line in one for one in error["log"])
     assert "s3cret" not in ended.stdout + ended.stderr
