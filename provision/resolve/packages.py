@@ -154,7 +154,7 @@ def _holds(asked: Requirement, stack: Stack) -> bool:
     linux = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": ""}
     try:
         return asked.marker is None or asked.marker.evaluate({**environment, **linux})
-    except (UndefinedEnvironmentName, UndefinedComparison):
+    except (UndefinedEnvironmentName, UndefinedComparison, KeyError):  # KeyError: packaging before 26.3
         return False  # what cannot be said rules nothing out: uv tells
 
 
