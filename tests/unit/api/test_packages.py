@@ -16,6 +16,8 @@ from provision.resolve.added import misfit
 from provision.resolve.packages import conflict, doubles, prepared
 from provision.resolve.request import check_apt
 
+MINIATURE = Path(__file__).parents[2] / "data" / "catalogue"
+
 HOST = Host(architecture="x86_64")
 H100 = Host(gpus=(Gpu(vendor="nvidia", architecture="sm_90"),), drivers=(Driver(vendor="nvidia", version="580.65.06"),))
 ZEROS = "0" * 64
@@ -23,7 +25,7 @@ ZEROS = "0" * 64
 
 @pytest.fixture(scope="session")
 def facts() -> Catalogue:
-    return load()
+    return load(MINIATURE)
 
 
 class Index:
@@ -83,8 +85,8 @@ def cpu(**values: Any) -> Request:  # noqa: ANN401 - the fields of a request
     return Request(vendor=Vendor.CPU, **values)
 
 
-def test_the_newest_that_both_allow_is_taken_with_few_questions(index: Index) -> None:
-    choice = api.choose(HOST, cpu(packages=("picky",)), needed=True)
+def test_the_newest_that_both_allow_is_taken_with_few_questions(index: Index, facts: Catalogue) -> None:
+    choice = api.choose(HOST, cpu(packages=("picky",)), needed=True, catalogue=facts)
     assert choice.stack.framework.version == "2.18.1"
     assert choice.stack.why.startswith("not TensorFlow 2.21.0, Python 3.11: picky==1 depends on tensorflow<=2.18.1")
     assert choice.stack.rejected[-1].rule == "requested-packages"
@@ -211,7 +213,7 @@ def test_of_the_same_thing_one_is_kept(facts: Catalogue) -> None:
 def test_gpu_libraries_that_are_added_have_to_fit(
     facts: Catalogue, request_: Request, host: Host, package: tuple[str, str], told: str
 ) -> None:
-    found = misfit(facts, api.resolve(host, request_), [package])
+    found = misfit(facts, api.resolve(host, request_, catalogue=facts), [package])
     assert (found is not None and told in found[0]) if told else found is None
 
 
