@@ -184,6 +184,7 @@ def build_bundle(
     engine: "Engine | None" = None,
     catalogue: facts.Catalogue | None = None,
     log: Callable[[str], None] = lambda _: None,
+    detail: Callable[[str], None] = lambda _: None,  # noqa: ARG001 - as `build` has it: a bundle brings uv along
     on_step: "Callable[[BuildStep], None]" = lambda _: None,
 ) -> model.BuildResult:
     """Build the image of a bundle's lock; neither this process nor a step of the build uses a network.

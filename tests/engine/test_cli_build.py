@@ -106,7 +106,7 @@ def test_one_more_package_runs_only_its_own_layers(kgpu_env: KgpuEnv, tag: str) 
     built = document(ended)
     assert built["seconds"] < 30
     ran = [line for line in ended.stderr.splitlines() if re.match(r"Build +[2-9] of ", line)]
-    assert len(ran) == 2, ended.stderr  # the package, and the user, who comes after it
+    assert len(ran) == 3, ended.stderr  # the package, the user, who comes after it, and the folder
     assert built["steps_cached"] >= 2  # Python, the framework
     seen = subprocess.run(
         ["docker", "run", "--rm", "--network=none", tag, "python3", "-c", "import new, os; print(os.getuid())"],

@@ -41,4 +41,4 @@ def test_up_for_another_machines_h100(kgpu_env: Any, engine: DockerEngine, api: 
     assert image.size_bytes < 5.5e9
     assert {"NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"} <= set(image.env)
     assert not [one for one in image.env if one.startswith("CUDA_VERSION")]
-    assert (label(image)["vendor"], label(image)["gpus"]) == ("cuda", ["sm_90"])
+    assert label(image)["vendor"] == "cuda"

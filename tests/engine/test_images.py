@@ -39,7 +39,7 @@ def test_push_and_pull(engine: DockerEngine, api: "APIClient", archive: Path, re
     finally:
         api.remove_image(name)
     assert any("Pushed" in one.text for one in told)
-    assert told[-1].done_bytes == told[-1].total_bytes > 0
+    assert told[-1].done_bytes == told[-1].total_bytes  # containerd tells no bytes
     assert any("Pulling from" in one.text for one in told)
 
 

@@ -106,6 +106,11 @@ def read(path: Path) -> bytes:
 @pytest.mark.engine
 def test_a_rehearsal(carried: Path, stand_in: Path, tmp_path: Path) -> None:
     """The device and the driver's library arrive inside by CDI, and by what the exports ask for; nothing is left."""
+    if any(Path(sys.executable).is_relative_to(place) for place in ("/tmp", "/work")):
+        steps = rehearse(carried, stand_in, tmp_path, "--only", "inside", code=1)
+        assert steps["engine"]["outcome"] == OK
+        assert "this Python is below" in str(steps["image"])
+        return
     steps = rehearse(carried, stand_in, tmp_path, "--only", "inside,compose,quadlet,doctor")
     names = ("machine", "engine", "cdi", "image", "inside", "compose", "quadlet", "doctor")
     assert {name: one["outcome"] for name, one in steps.items()} == dict.fromkeys(names, OK)
