@@ -195,6 +195,7 @@ def build_bundle(
         engine: by default the first that answers.
         catalogue: the facts; by default those that ship. The lock has to be written with the same ones.
         log: as of `build`.
+        detail: the same; nothing of it is said here.
         on_step: as of `build`.
 
     Raises:
