@@ -116,13 +116,14 @@ def wheels_of(api: "APIClient", base: str, built: BuildResult) -> list[str]:
     return layers(api, built)[below : below + len(NAMES)]
 
 
-MOUNTED = "etc"  # where an engine mounts hosts and resolv.conf; some stores keep the folder in the layer
+LOCK = "opt/venv/.lock"  # empty; opened by each step, and only some stores list a file that is as it was
 
 
 def entries_of(maker: Maker, built: BuildResult) -> list[list[tuple[object, ...]]]:
     """What is in the layers of the wheels, in order: names, rights, owners, dates and contents.
 
-    How an engine writes a tar file is its own: Docker 20.10 adds the file's type to the mode and the owner's name.
+    How an engine writes a tar file is its own: Docker 20.10 adds the file's type to the mode and the owner's name, and
+    which folders above a file are listed differs between stores: they are left out.
     """
     below = len(maker.api.inspect_image(maker.base)["RootFS"]["Layers"]) + 1  # type: ignore[no-untyped-call] # as above
     saved = io.BytesIO(b"".join(maker.api.get_image(built.tag)))
@@ -131,7 +132,7 @@ def entries_of(maker: Maker, built: BuildResult) -> list[list[tuple[object, ...]
         found = []
         for name in listed[below : below + len(NAMES)]:
             with tarfile.open(fileobj=io.BytesIO(content(archive, archive.getmember(name)))) as layer:
-                found.append([entry(layer, one) for one in layer if one.name != MOUNTED])
+                found.append([entry(layer, one) for one in layer if not one.isdir() and one.name != LOCK])
         return found
 
 

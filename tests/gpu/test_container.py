@@ -106,7 +106,7 @@ def read(path: Path) -> bytes:
 @pytest.mark.engine
 def test_a_rehearsal(carried: Path, stand_in: Path, tmp_path: Path) -> None:
     """The device and the driver's library arrive inside by CDI, and by what the exports ask for; nothing is left."""
-    if any(Path(sys.executable).is_relative_to(place) for place in ("/tmp", "/work")):
+    if Path(sys.executable).is_relative_to("/tmp"):  # where a container has memory of its own
         steps = rehearse(carried, stand_in, tmp_path, "--only", "inside", code=1)
         assert steps["engine"]["outcome"] == OK
         assert "this Python is below" in str(steps["image"])

@@ -97,7 +97,8 @@ def test_the_same_wheels_are_the_same_files_in_the_same_layers_on_both_engines(
     try:
         old, new = (made_wheels.entries_of(one, one(fresh=True)) for one in makers)
         assert len(old) == len(made_wheels.NAMES)
-        assert old == new
+        differs = [sorted(map(str, set(one) ^ set(two)))[:3] for one, two in zip(old, new, strict=True)]
+        assert differs == [[]] * len(old)  # stores list the files in orders of their own
     finally:
         for one in makers:
             one.remove()
