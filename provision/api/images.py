@@ -70,8 +70,8 @@ def build(
     if os.environ.get("BUILDX_BUILDER"):
         log("BUILDX_BUILDER is set and is not used: the engine's own BuildKit builds")
     with connection(engine) as connected:
-        around = Surroundings(folder=_here(), engine=connected.describe())
-        reached = build_network(wanted.network, os.environ, around)
+        described = connected.describe()
+        reached = build_network(wanted.network, os.environ, Surroundings(folder=_here(), engine=described))
         for name in dict.fromkeys(reached.left_out):
             log(f"{name}, which a build of this engine cannot reach, is left out; {_REACHABLE}")
         order = BuildOrder(
@@ -91,7 +91,7 @@ def build(
             origin=origin_labels(os.environ, _here() if wanted.context else None),
         )
         known = catalogue or facts.load()
-        uv = _uv(known, order, connected.describe().architecture, detail)
+        uv = _uv(known, order, described.architecture, detail)
         try:
             return build_stack_image(connected, known, replace(order, uv=uv), log, on_step)
         except BuildError as error:

@@ -61,8 +61,8 @@ def _cheapest(images: Sequence[Image], weights: Sequence[int], wishes: PlanWishe
     kept, columns = undominated(images, lambda image: image.behind)
     served = {place: weights[place] for place in sorted({place for column in columns for place in column.costs})}
     most, price = wishes.max_images, wishes.image_price
+    free = [Column(dict.fromkeys(column.costs, 0)) for column in columns]
     if most is not None:
-        free = [Column(dict.fromkeys(column.costs, 0)) for column in columns]
         found = solve(Programme(served, free, most=most, partly=1.0))
         reached = {place for one in found.chosen for place in columns[one].costs} if found else set()
         served = {place: weight for place, weight in served.items() if place in reached}
@@ -70,7 +70,6 @@ def _cheapest(images: Sequence[Image], weights: Sequence[int], wishes: PlanWishe
         return Choice()
     if price is not None:
         return _chosen(kept, solve(Programme(served, columns, price=price, most=most)), None)
-    free = [Column(dict.fromkeys(column.costs, 0)) for column in columns]
     fewest = solve(Programme(served, free, price=1.0))
     count = len(fewest.chosen) if fewest else None
     return _chosen(kept, solve(Programme(served, columns, most=count)), fewest)
