@@ -7,10 +7,9 @@ import typer
 from msgspec.structs import replace
 
 from provision.cli import options as o
-from provision.cli.commands.fleet.arguments import Hosts
+from provision.cli.commands.fleet.arguments import Hosts, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
 from provision.cli.context import load_catalogue
-from provision.cli.output import log, print_json, print_lines
 from provision.errors import Exit
 from provision.fleet.examination import examine_fleet
 from provision.fleet.hosts import read_fleet
@@ -28,12 +27,7 @@ def doctor(hosts: Hosts, strict: Strict = False, catalogue: o.Catalogue = None, 
     facts = load_catalogue(catalogue)
     fleet = read_fleet(hosts, facts)
     found = replace(examine_fleet(fleet.hosts, facts), broken=fleet.broken, warnings=fleet.warnings)
-    if as_json:
-        print_json(found)
-    else:
-        print_lines(_lines(found))
-        for warning in found.warnings:
-            log(f"warning   {warning}")
+    print_answer(found, _lines(found), as_json=as_json)
     grave = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     if found.broken or any(one.severity in grave for one in found.complaints):
         raise typer.Exit(int(Exit.INPUT))

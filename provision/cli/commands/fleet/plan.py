@@ -9,10 +9,10 @@ import typer
 from msgspec.structs import replace
 
 from provision.cli import options as o
-from provision.cli.commands.fleet.arguments import Hosts
+from provision.cli.commands.fleet.arguments import Hosts, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
 from provision.cli.context import load_catalogue
-from provision.cli.output import log, print_json, print_lines, write_file
+from provision.cli.output import write_file
 from provision.cli.planning import settings
 from provision.errors import Exit, UsageError
 from provision.fleet.hosts import read_fleet
@@ -62,12 +62,7 @@ def plan(
     made = replace(made, unserved=unserved, warnings=fleet.warnings)
     if output:
         write_file(output, encode(made).encode(), force=force)
-    if as_json:
-        print_json(made)
-    else:
-        print_lines(_lines(made))
-        for warning in made.warnings:
-            log(f"warning   {warning}")
+    print_answer(made, _lines(made), as_json=as_json)
     if made.unserved:
         raise typer.Exit(int(Exit.NO_STACK))
 

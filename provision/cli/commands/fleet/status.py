@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from provision.cli import options as o
-from provision.cli.commands.fleet.arguments import Hosts
+from provision.cli.commands.fleet.arguments import Hosts, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
 from provision.cli.context import load_catalogue
-from provision.cli.output import log, print_json, print_lines, write_files
+from provision.cli.output import write_files
 from provision.errors import Exit
 from provision.fleet.hosts import read_fleet
 from provision.fleet.plan import read_plan
@@ -63,12 +63,7 @@ def status(
     found = status_of(read_fleet(hosts, facts), watch)
     files = {html: page, prometheus: metrics}
     write_files({path: make(found).encode() for path, make in files.items() if path}, force=force)
-    if as_json:
-        print_json(found)
-    else:
-        print_lines(_lines(found))
-        for warning in found.warnings:
-            log(f"warning   {warning}")
+    print_answer(found, _lines(found), as_json=as_json)
     if found.counts[NodeState.DRAIN]:
         raise typer.Exit(int(Exit.INPUT))
 
