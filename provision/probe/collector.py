@@ -507,23 +507,28 @@ class Collector:
             return None
 
     def packed(self) -> bytes:
-        """Return the archive: sorted, without times and owners."""
-        buffer = io.BytesIO()
-        with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as packed, tarfile.open(
-            fileobj=packed, mode="w", format=tarfile.GNU_FORMAT
-        ) as tar:
-            for path in sorted(set(self.files) | set(self.links)):
-                member = tarfile.TarInfo(path.lstrip("/"))
-                data = self.files.get(path)
-                member.mode = 0o644
-                if path in self.links:
-                    member.type, member.linkname = tarfile.SYMTYPE, self.links[path]
-                elif data is None:
-                    member.type, member.mode = tarfile.DIRTYPE, 0o755
-                else:
-                    member.size = len(data)
-                tar.addfile(member, io.BytesIO(data or b""))
-        return buffer.getvalue()
+        """Return the archive."""
+        return packed(self.files, self.links, tarfile.GNU_FORMAT)
+
+
+def packed(files: "dict[str, bytes | None]", links: "dict[str, str]", form: int) -> bytes:
+    """Return an archive: sorted, without times and owners; None in place of a content is a folder."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as zipped, tarfile.open(
+        fileobj=zipped, mode="w", format=form
+    ) as tar:
+        for path in sorted(set(files) | set(links)):
+            member = tarfile.TarInfo(path.lstrip("/"))
+            data = files.get(path)
+            member.mode = 0o644
+            if path in links:
+                member.type, member.linkname = tarfile.SYMTYPE, links[path]
+            elif data is None:
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+            else:
+                member.size = len(data)
+            tar.addfile(member, io.BytesIO(data or b""))
+    return buffer.getvalue()
 
 
 def _started() -> float:

@@ -1,8 +1,6 @@
 """One archive of texts, all of which go through one redaction; bounded, in a fixed order, never over another file."""
 
-import gzip
 import hashlib
-import io
 import json
 import os
 import tarfile
@@ -14,6 +12,7 @@ from typing import Any, Final
 from provision.errors import InputError
 from provision.model.support import ArchivedFile, SupportArchive
 from provision.probe.capture import Entry
+from provision.probe.collector import packed
 from provision.report.names import Names
 
 TOTAL_BYTES: Final = 32 << 20  # of all files together
@@ -82,23 +81,7 @@ class Contents:
 
     def packed(self) -> bytes:
         """Return the archive: sorted, without times and owners."""
-        buffer = io.BytesIO()
-        with (
-            gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
-        ):
-            for path in sorted({*self._files, *self._links}):
-                member = tarfile.TarInfo(path)
-                member.mode = 0o644
-                data = self._files.get(path)
-                if path in self._links:
-                    member.type, member.linkname = tarfile.SYMTYPE, self._links[path]
-                elif data is None:
-                    member.type, member.mode = tarfile.DIRTYPE, 0o755
-                else:
-                    member.size = len(data)
-                tar.addfile(member, io.BytesIO(data or b""))
-        return buffer.getvalue()
+        return packed(self._files, self._links, tarfile.PAX_FORMAT)
 
     @property
     def listed(self) -> Mapping[str, int]:
