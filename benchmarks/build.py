@@ -24,7 +24,7 @@ from pathlib import Path
 import docker
 from timing import machine, run
 
-from provision.lock import find_uv, pins, read_lock
+from provision.lock import find_uv, pins, pylock_path, read_lock
 from provision.model.pins import requirement
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +84,7 @@ class Bench:
                 run([KGPU, "lock", "--vendor", "cuda", "--host", str(HOST), *words], cwd=folder / name)
             else:
                 (folder / name / "kgpu.lock").write_bytes(LOCK.read_bytes())
+                (folder / name / "pylock.toml").write_bytes(pylock_path(LOCK).read_bytes())
 
     def empty(self, *, kept_wheels: bool = False) -> None:
         """Remove the images and the cache; on request all but the mounts in which wheels are kept."""

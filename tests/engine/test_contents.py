@@ -9,6 +9,7 @@ import pytest
 from provision.catalogue import load
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Run
+from provision.lock import pylock_path
 
 KgpuEnv = Any  # the class of conftest.py
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -44,6 +45,7 @@ def image(
 ) -> Iterator[str]:
     name, folder = "kgpu-test/contents:1", tmp_path_factory.mktemp("contents")
     (folder / "kgpu.lock").write_bytes(LOCK.read_bytes())
+    (folder / "pylock.toml").write_bytes(pylock_path(LOCK).read_bytes())
     ended = kgpu_env_in(folder)("build", "--locked", "--tag", name, timeout=900)
     assert ended.returncode == 0, ended.stderr
     yield name

@@ -41,6 +41,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.13/site-packages/nvidia/*/lib/*.a \
       /opt/venv/lib/python3.13/site-packages/nvidia/cublas/lib/libnvblas.so* \
       /opt/venv/lib/python3.13/site-packages/nvidia/cufft/lib/libcufftw.so* \
+      /opt/venv/lib/python3.13/site-packages/numpy/tests \
+      /opt/venv/lib/python3.13/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=jax /opt/venv/bin/python -c 'import keras' \
  && rm -rf /opt/venv/.cache \
@@ -56,7 +58,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:277965f6227e3439c504a32f8c4327ff4697ef94dc7fd0b53f110f49d44c91a3"
+LABEL io.kgpu-env.plan="sha256:9265d3d84504d393912b8d3eb43993136df45f55954653e4c539904132ad4e17"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.12.0.1\"},\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"

@@ -44,6 +44,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib/libcusolverMg.so* \
       /opt/venv/lib/python3.11/site-packages/nvidia/curand/lib/libcurand.so* \
       /opt/venv/lib/python3.11/site-packages/clang/native/libclang.so* \
+      /opt/venv/lib/python3.11/site-packages/numpy/tests \
+      /opt/venv/lib/python3.11/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python -c 'import tensorflow' \
  && rm -rf /opt/venv/.cache \
@@ -51,7 +53,7 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
  && touch -d 1980-01-01T00:00:00Z / /etc /opt /tmp
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 
-LABEL io.kgpu-env.plan="sha256:d8c04524dee7edfe03a308c1e13387172681750a9c3c968ed79de03247bf743f"
+LABEL io.kgpu-env.plan="sha256:4342468657a706dbc7676bf60db27a9b30eb0c0d585c442624f3c1ef09627d9b"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

@@ -42,6 +42,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.13/site-packages/nvidia/*/lib/*.a \
       /opt/venv/lib/python3.13/site-packages/nvidia/cublas/lib/libnvblas.so* \
       /opt/venv/lib/python3.13/site-packages/nvidia/cufft/lib/libcufftw.so* \
+      /opt/venv/lib/python3.13/site-packages/numpy/tests \
+      /opt/venv/lib/python3.13/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=torch /opt/venv/bin/python -c 'import keras' \
  && rm -rf /opt/venv/.cache \
@@ -57,7 +59,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:702c5abd9766a3c73bdaf4d59bdf2562b85ea8deb6e4ab3f189f19d10ace27f7"
+LABEL io.kgpu-env.plan="sha256:2225e3a57396a91f8c696bec76ce2dc1d4d32a38a64a288358b42c57ede838e3"
 LABEL io.kgpu-env.stack="{\"backend\":\"torch\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"torch\",\"version\":\"2.13.0\"},\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"

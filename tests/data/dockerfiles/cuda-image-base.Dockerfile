@@ -45,6 +45,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.12/site-packages/nvidia/cusolver/lib/libcusolverMg.so* \
       /opt/venv/lib/python3.12/site-packages/nvidia/curand/lib/libcurand.so* \
       /opt/venv/lib/python3.12/site-packages/clang/native/libclang.so* \
+      /opt/venv/lib/python3.12/site-packages/numpy/tests \
+      /opt/venv/lib/python3.12/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python -c 'import tensorflow' \
  && rm -rf /opt/venv/.cache \
@@ -58,7 +60,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:69e6ba17c8fd345dbb8da11912cd466d12975cc8c25258a21466a3b1648bd6b5"
+LABEL io.kgpu-env.plan="sha256:e2ef19109bf782a2996b533b66ed68c0df34f48406cc67cde27fbb2bdff51afb"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"nvidia/cuda:12.6.3-cudnn-runtime-ubuntu24.04\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"python\":\"3.12\",\"route\":\"image\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.6.3\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="nvidia/cuda:12.6.3-cudnn-runtime-ubuntu24.04"

@@ -57,6 +57,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.13/site-packages/nvidia/*/lib/*.a \
       /opt/venv/lib/python3.13/site-packages/nvidia/cublas/lib/libnvblas.so* \
       /opt/venv/lib/python3.13/site-packages/nvidia/cufft/lib/libcufftw.so* \
+      /opt/venv/lib/python3.13/site-packages/numpy/tests \
+      /opt/venv/lib/python3.13/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=jax /opt/venv/bin/python -c 'import keras' \
  && rm -rf /opt/venv/.cache \
@@ -74,7 +76,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:07534b864e65132db5d13be00eec21accf1de197461cbf080c400de5a28c0aa4"
+LABEL io.kgpu-env.plan="sha256:196dde71922f8915af4f30f1c3ee0a7126b687201516eb7412d09a6261a27c24"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.12.0.1\"},\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"13.0.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"

@@ -53,6 +53,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib/libcufftw.so* \
       /opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib/libcusolverMg.so* \
       /opt/venv/lib/python3.11/site-packages/clang/native/libclang.so* \
+      /opt/venv/lib/python3.11/site-packages/numpy/tests \
+      /opt/venv/lib/python3.11/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python -c 'import tensorflow' \
  && rm -rf /opt/venv/.cache \
@@ -68,7 +70,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:59d08c1dd0cf061d65399b1a138ba34b857c8a4aa34a8151530ff0463e4bc683"
+LABEL io.kgpu-env.plan="sha256:d3c993f38d317310e1162c3505adab142fba61f52531d524c849f6121fce8dd1"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.14.1\"},\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"11.8.0\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

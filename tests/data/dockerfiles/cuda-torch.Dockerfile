@@ -52,6 +52,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.11/site-packages/nvidia/*/lib/*.a \
       /opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib/libnvblas.so* \
       /opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib/libcufftw.so* \
+      /opt/venv/lib/python3.11/site-packages/numpy/tests \
+      /opt/venv/lib/python3.11/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=torch /opt/venv/bin/python -c 'import keras' \
  && rm -rf /opt/venv/.cache \
@@ -69,7 +71,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:e1248db290e80316476f03c0b0162ec4bf4606bd7196c232e5140d80ba7f5e4d"
+LABEL io.kgpu-env.plan="sha256:b9ce00870065f2ce3a53358f1b435e5bd6f479da7034f3bfd3db9d14db209128"
 LABEL io.kgpu-env.stack="{\"backend\":\"torch\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"torch\",\"version\":\"2.0.1\"},\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"11.7.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

@@ -44,6 +44,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.12/site-packages/nvidia/cusolver/lib/libcusolverMg.so* \
       /opt/venv/lib/python3.12/site-packages/nvidia/curand/lib/libcurand.so* \
       /opt/venv/lib/python3.12/site-packages/clang/native/libclang.so* \
+      /opt/venv/lib/python3.12/site-packages/numpy/tests \
+      /opt/venv/lib/python3.12/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
@@ -56,7 +58,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:68930c7cc8be6d752501b202fd70394ae3ee9e165417323a0bf42164bd113e82"
+LABEL io.kgpu-env.plan="sha256:27757639360a27d50e703d139a11c975ddd4f906b3b0dda865ec79eac691128c"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"rocm/dev-ubuntu-24.04:7.2.4-complete\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.19\"},\"python\":\"3.12\",\"route\":\"image\",\"runtime\":{\"name\":\"rocm\",\"version\":\"7.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="rocm/dev-ubuntu-24.04:7.2.4-complete"

@@ -42,6 +42,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.12/site-packages/nvidia/*/lib/*.a \
       /opt/venv/lib/python3.12/site-packages/nvidia/cublas/lib/libnvblas.so* \
       /opt/venv/lib/python3.12/site-packages/nvidia/cufft/lib/libcufftw.so* \
+      /opt/venv/lib/python3.12/site-packages/numpy/tests \
+      /opt/venv/lib/python3.12/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
@@ -58,7 +60,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:5452d4430fd5c71214991b9a8bb83a35c1854c1ac0adeda6749898f97b419773"
+LABEL io.kgpu-env.plan="sha256:8693027267470ee106629f2bddda9c5c8974de6a48645713b5dedab34d38244f"
 LABEL io.kgpu-env.stack="{\"backend\":\"torch\",\"base\":{\"digest\":null,\"image\":\"ubuntu:24.04\"},\"framework\":{\"name\":\"torch\",\"version\":\"2.13.0\"},\"python\":\"3.12\",\"route\":\"wheels\",\"runtime\":{\"name\":\"rocm\",\"version\":\"10.0.0\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib/rocm_sysdeps/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_libraries/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="ubuntu:24.04"

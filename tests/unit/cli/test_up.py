@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from provision.resources import folder
+
 Call = Callable[..., Any]
 LOCK = Path(__file__).parents[3] / "images" / "locks" / "cuda.lock"
 
@@ -16,7 +18,12 @@ def test_it_pushes(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN401 - conft
     assert engine.pushed == ["site/x:1"]
 
 
-def test_it_builds_the_lock(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN401 - conftest's FakeEngine
+def test_it_builds_the_lock(
+    kgpu_env: Call,
+    engine: Any,  # noqa: ANN401 - conftest's FakeEngine
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("provision.catalogue.folder", folder)  # the lock is of the shipped catalogue
     shutil.copy(LOCK, "kgpu.lock")
     shutil.copy(LOCK.with_name("pylock.cuda.toml"), "pylock.toml")
     assert kgpu_env("build", "--locked").code == 0
