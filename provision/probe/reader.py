@@ -12,7 +12,7 @@ from typing import Literal
 
 from provision.model import DeviceNode, Finding
 from provision.probe import findings
-from provision.probe.collector import UNREADABLE, below
+from provision.probe.collector import UNREADABLE, Places
 from provision.probe.parsers import parse_nodes
 
 _LIMIT = 1 << 20  # bytes; no file that a probe reads comes near it
@@ -37,7 +37,7 @@ class Reader:
         self.live = root.resolve() == Path("/")
         self.findings: list[Finding] = []
         self.looked_at: list[str] = []
-        self._folders: dict[str, str] = {}  # of a tree that nobody changes: where each lies
+        self._place = Places("/" if self.live else str(root))
         self._closed = {} if self.live else _closed(root)
         self._nodes = parse_nodes(self.text("/dev/.nodes") or "") if not self.live else {}
 
@@ -149,15 +149,7 @@ class Reader:
 
     def _real(self, path: str) -> str:
         self.touched.setdefault(path, "seen")
-        if self.live:
-            return path
-        folder, _, name = path.rpartition("/")
-        if folder not in self._folders:
-            self._folders[folder] = below(str(self.root), folder)
-        found = f"{self._folders[folder]}/{name}"
-        # Text and one system call: with objects for paths a probe of 512 partitions took three times as long.
-        plain = name not in {"", ".", ".."} and not os.path.islink(found)  # noqa: PTH114 - the same
-        return found if plain else below(str(self.root), path)
+        return self._place(path)
 
 
 def _closed(root: Path) -> dict[str, str]:

@@ -29,9 +29,10 @@ def unpack(path: Path, folder: Path) -> None:
     try:
         data = _unpacked(read_file(path, TOTAL_BYTES))
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            for number, member in enumerate(tar):
-                if number > ENTRIES:
-                    raise _refused(path, f"it has more than {ENTRIES} entries")
+            members = tar.getmembers()
+            if len(members) > ENTRIES:
+                raise _refused(path, f"it has more than {ENTRIES} entries")
+            for member in members:
                 _write(path, tar, member, folder)
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error

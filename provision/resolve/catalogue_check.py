@@ -121,8 +121,8 @@ def _useless(catalogue: Catalogue) -> Iterator[Finding]:
 
 def _nearest(catalogue: Catalogue, machines: list[Host], wishes: Wishes, vendor: Vendor) -> list[RuleName]:
     """Return the fewest rules that keep a row from a machine."""
-    found = (find(catalogue, host, wishes, vendor) for host in machines)
-    every = {rules for one in found if isinstance(one, Failure) for rules in broken_by(one)}
+    found = {id(one): one for host in machines if isinstance(one := find(catalogue, host, wishes, vendor), Failure)}
+    every = {rules for one in found.values() for rules in broken_by(one)}
     return min(map(sorted, every), key=lambda rules: (len(rules), rules), default=[])
 
 

@@ -25,6 +25,7 @@ def forget(api: "APIClient", mark: str) -> None:
 
     A step that another one stands on is kept by the engine, and it lists both in no order: so until none is left.
     """
+    left: list[str] = []
     for _ in range(10):
         answer: Any = api.df()
         left = [one["ID"] for one in answer["BuildCache"] if mark in one["Description"]]

@@ -1,13 +1,13 @@
 """`up` builds as `build` does, whatever is asked for; the engine is made of words."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from provision.resources import folder
+from provision.catalogue import Catalogue
+from provision.lock import Pinned, files_of, make_lock, read_lock
 
 Call = Callable[..., Any]
 LOCK = Path(__file__).parents[3] / "images" / "locks" / "cuda.lock"
@@ -21,11 +21,12 @@ def test_it_pushes(kgpu_env: Call, engine: Any) -> None:  # noqa: ANN401 - conft
 def test_it_builds_the_lock(
     kgpu_env: Call,
     engine: Any,  # noqa: ANN401 - conftest's FakeEngine
-    monkeypatch: pytest.MonkeyPatch,
+    miniature: Catalogue,
 ) -> None:
-    monkeypatch.setattr("provision.catalogue.folder", folder)  # the lock is of the shipped catalogue
-    shutil.copy(LOCK, "kgpu.lock")
-    shutil.copy(LOCK.with_name("pylock.cuda.toml"), "pylock.toml")
+    old = read_lock(LOCK)
+    pinned = Pinned(old.wheels, old.tools, old.platform, old.stack.base.digest)
+    for path, content in files_of(make_lock(miniature, old.stack, old.request, pinned), Path("kgpu.lock")).items():
+        path.write_bytes(content)
     assert kgpu_env("build", "--locked").code == 0
     ended = kgpu_env("up", "--locked", "--gpus", "all")  # what is proved is not decided by a lock
     assert (ended.code, "Verify    training in kgpu-env/cuda:" in ended.err) == (7, True)

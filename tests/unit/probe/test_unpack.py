@@ -1,5 +1,6 @@
 """Captures of others: good ones are read, and no hostile one writes anywhere else or fills the disk."""
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from trees import build
 
 from provision import api
 from provision.errors import InputError
-from provision.probe.collector import capture
+from provision.probe.collector import ENTRIES, capture
 
 Member = tuple[str, bytes, bytes, str]  # name, type, content, target
 
@@ -62,8 +63,9 @@ def test_a_hostile_capture_is_refused(tmp_path: Path, members: tuple[Member, ...
 
 
 def test_bombs_are_refused(tmp_path: Path) -> None:
-    large = packed(tmp_path / "a.tar.gz", *[(f"proc/{n}", FILE, bytes(10 << 20), "") for n in range(8)])
-    many = packed(tmp_path / "b.tar.gz", *[(f"proc/{n}", FILE, b"", "") for n in range(20_100)])
+    (large := tmp_path / "a.tar.gz").write_bytes(gzip.compress(bytes((64 << 20) + 1), 1))
+    heads = b"".join(tarfile.TarInfo(f"proc/{n}").tobuf() for n in range(ENTRIES + 1))
+    (many := tmp_path / "b.tar.gz").write_bytes(gzip.compress(heads + bytes(1024), 1))
     for path, words in ((large, "more than 64 MiB"), (many, "more than 20000 entries")):
         with pytest.raises(InputError) as caught:
             api.probe_capture(path)
