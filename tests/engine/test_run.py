@@ -119,7 +119,7 @@ def test_a_device_reaches_the_container(engine: DockerEngine, base: str) -> None
 
 
 def test_a_missing_mount_is_a_refusal_and_makes_no_folder(engine: DockerEngine, base: str) -> None:
-    ran = engine.run(Run(image=base, command=("true",), access=Access(mounts=("/kgpu-none/x",))))
+    ran = engine.run(Run(image=base, command=("true",), access=Access(mounts={"/kgpu-none/x": "/x"})))
     assert "/kgpu-none/x" in ran.refused
     assert not Path("/kgpu-none").exists()
 
