@@ -181,8 +181,8 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         published=MakerBuilds(
             machines=("x86_64",),
             wsl_unknown=(
-                "no file of WSL2 tells it, and neither rocminfo nor Windows did",
-                "run HSA_ENABLE_DXG_DETECTION=1 rocminfo in the WSL distribution, which tells it (gfx1100)",
+                "no file of WSL2 tells it, only rocminfo or Windows do; librocdxg is there, so torch may run",
+                "run kgpu-env probe in the WSL distribution itself, which asks both",
             ),
             partitions=("6.4.1", "ROCm/container-toolkit, requirements.rst"),
             # The Core SDK's, in its wheels.
