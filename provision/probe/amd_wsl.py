@@ -8,10 +8,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from provision.catalogue import rows
-from provision.model import Driver, Gpu, Host, Vendor
+from provision.model import GPU_VENDORS, Driver, Gpu, Host, Vendor
+from provision.model.version import VERSION
 from provision.probe import command, findings
 from provision.probe.command import Tools
 from provision.probe.lookups import Lookups
+from provision.probe.parsers import parse_name
 from provision.probe.system import DXG
 
 _ROW: Final = Vendor.ROCM.row
@@ -22,12 +24,16 @@ _LIST: Final = (
     "Get-CimInstance Win32_VideoController | ForEach-Object { $_.PNPDeviceID + '|' + $_.DriverVersion + '|' + $_.Name }"
 )
 _AGENT: Final = re.compile(r"^\s*Agent \d+\s*$", re.MULTILINE)
-_LINE: Final = re.compile(r"PCI\\VEN_1002&DEV_([0-9A-F]{4})[^|]*\|([0-9.]*)\|(.*)", re.IGNORECASE)
+_LINE: Final = re.compile(
+    rf"PCI\\VEN_{_ROW.pci_vendor}&DEV_(?P<device>[0-9A-F]{{4}})[^|]*\|(?P<version>{VERSION})?[^|]*\|(?P<name>.*)",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def ask_tools(captured: Tools | None, lookups: Lookups) -> Callable[[Host], Host]:
     """Return what adds the GPUs' architectures and names to a host that is WSL2; a capture has kept neither answer."""
-    if captured or not Path(DXG).exists():
+    others = any(Path(row.wsl_library).exists() for row in GPU_VENDORS.values() if row is not _ROW)
+    if captured or not Path(DXG).exists() or (others and not Path(_ROW.wsl_library).exists()):
         return lambda host: host
     env, shell = command.find("env"), command.find("powershell.exe", _WINDOWS)
     agents = command.run(env, *_ROCMINFO) if env else ""
@@ -54,7 +60,7 @@ def merge(host: Host, lookups: Lookups, agents: str, listed: str) -> Host:
         return _without_library(host, told)
     gpus = tuple(replace(gpu, nodes=own[0].nodes) for gpu in told)
     others = tuple(gpu for gpu in host.gpus if gpu.vendor != _ROW.maker)
-    version = next((one[2] for one in adapters if one[2]), None)
+    version = next((one["version"].lower() for one in adapters if one["version"]), None)
     return replace(host, gpus=(*others, *gpus), drivers=tuple(_named(one, version) for one in host.drivers))
 
 
@@ -89,15 +95,15 @@ def _value(block: str, key: str) -> str:
 
 
 def _adapter(line: re.Match[str], lookups: Lookups) -> Gpu:
-    device = line[1].lower()
+    device = line["device"].lower()
     chip = lookups.of(_ROW.maker).chips.get(device)
-    return _gpu(chip.target if chip else None, line[3].strip(), device, chip)
+    return _gpu(chip.target if chip else None, line["name"], device, chip)
 
 
 def _gpu(target: str | None, name: str, device: str | None, chip: rows.TargetChip | None) -> Gpu:
     return Gpu(
         vendor=_ROW.maker,
-        name=name or None,
+        name=parse_name(name),
         architecture=target,
         device_id=device,
         integrated=chip.integrated if chip else False,
