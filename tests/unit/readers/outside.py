@@ -320,7 +320,7 @@ def from_smi(body: bytes, _: Path) -> object:
 
 
 def from_wsl(body: bytes, _: Path) -> object:
-    agents, _, listed = body.decode(errors="replace").partition("\0")
+    agents, listed = f"{body.decode(errors='replace')}\0".split("\0")[:2]
     node = DeviceNode(path="/dev/dxg")
     known = Driver(vendor="amd", flavour="wsl")
     host = Host(gpus=(Gpu(vendor="amd", nodes=(node,)),), drivers=(known,), nodes=(node,), wsl=True)
