@@ -280,6 +280,7 @@ class WslSupport(Row, frozen=True):
 
     backend: Backend
     targets: tuple[Target, ...] = ()  # GPUs that its maker names for it; empty: none, and `note` says why
+    unlisted: tuple[Target, ...] = ()  # further ones on which others ran it
     since: Version = "0"  # the first series of the runtime that loads that library
 
 

@@ -156,7 +156,12 @@ def _of_engine(host: Host, engine: Engine | None) -> tuple[Finding, ...]:
 
 
 def _with_cdi(engine: Engine) -> Engine:
-    """Return a local engine too old to list CDI devices with those that its specification directories hold."""
+    """Return a local engine too old to list CDI devices with those that its specification directories hold.
+
+    One with a file system of its own has other directories of these names.
+    """
+    if engine.own_files:
+        return engine
     numbers = tuple(int(part) for part in engine.api_version.split(".") if part.isdecimal())
     if engine.cdi or not engine.cdi_dirs or not engine.address.startswith("unix:") or numbers >= _LISTS_DEVICES:
         return engine

@@ -55,7 +55,7 @@ def wsl(candidate: Candidate) -> Broken | None:
         runtime = f"{build.vendor.row.runtime_title} {series}"
         reason = f"{runtime} does not load {build.vendor.row.wsl_library}: it can be used from {row.since} on"
         return Broken(RuleName.WSL, reason, row.source)
-    missing = next((one for one in facts.targets if one not in row.targets), None)
+    missing = next((one for one in facts.targets if one not in (*row.targets, *row.unlisted)), None)
     if missing is None:
         return None
     reason = f"{missing} is not among the GPUs that {build.vendor.maker} names for {title} on WSL2"
