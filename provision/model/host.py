@@ -101,6 +101,11 @@ class Engine(Value):
     own_files: bool = False  # its process was seen to have another /usr than this host
 
     @property
+    def is_desktop(self) -> bool:
+        """Whether it is Docker Desktop's, which runs on a machine of its own."""
+        return "desktop" in self.system.lower()
+
+    @property
     def place(self) -> str:
         """Where it is, as far as it tells: its address, and the machine."""
         return f"{self.address}, which is {self.machine}" if self.machine else self.address

@@ -60,7 +60,9 @@ def merge(host: Host, lookups: Lookups, agents: str, listed: str) -> Host:
         return _without_library(host, told)
     gpus = tuple(replace(gpu, nodes=own[0].nodes) for gpu in told)
     others = tuple(gpu for gpu in host.gpus if gpu.vendor != _ROW.maker)
-    version = next((one["version"].lower() for one in adapters if one["version"]), None)
+    versions = {line["device"].lower(): (line["version"] or "").lower() for line in adapters}
+    cards_first = sorted(gpus, key=lambda gpu: gpu.integrated)  # each may have a driver of its own
+    version = next((one for gpu in cards_first if (one := versions.get(gpu.device_id or ""))), None)
     return replace(host, gpus=(*others, *gpus), drivers=tuple(_named(one, version) for one in host.drivers))
 
 

@@ -21,7 +21,7 @@ def place_findings(host: Host, engine: Engine) -> tuple[Finding, ...]:
     if engine.data_root.startswith(_SNAP):
         text = f"The engine that answers is Docker's snap (its data is in {engine.data_root}): it {cannot}."
         return (_finding(text, leave_snap(known)),)
-    if "desktop" in engine.system.lower():
+    if engine.is_desktop:
         return _desktop(host)
     if engine.own_files:
         text = (
