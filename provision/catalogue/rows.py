@@ -275,6 +275,15 @@ class RuntimeSeries(Row, frozen=True):
     unlisted: tuple[Target, ...] = ()  # its libraries have code for them, although the maker's table leaves them out
 
 
+class WslSupport(Row, frozen=True):
+    """Whether builds of a framework run below WSL2, where Windows' driver and a library of the maker stand for KFD."""
+
+    backend: Backend
+    targets: tuple[Target, ...] = ()  # GPUs that its maker names for it; empty: none, and `note` says why
+    unlisted: tuple[Target, ...] = ()  # further ones on which others ran it
+    since: Version = "0"  # the first series of the runtime that loads that library
+
+
 class TargetWheel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A build as wheels; `{target}` in a requirement stands for the GPU."""
 

@@ -41,6 +41,7 @@ class TargetFacts(Section, frozen=True):
     series: tuple[rows.RuntimeSeries, ...]  # of the runtime, whose name the table has
     builds: tuple[rows.TargetBuild, ...]
     defects: tuple[rows.KnownDefect, ...] = ()
+    wsl: tuple[rows.WslSupport, ...] = ()
 
 
 class TensorFlow(Section, frozen=True):

@@ -49,7 +49,7 @@ MEANINGS: Final = {
     "KGE-140": "A CDI specification is stale: it names what this host does not have (any more).",
     "KGE-141": "The NVIDIA Container Toolkit is installed, but no engine was told of it.",
     "KGE-142": "The NVIDIA toolkit looks for the driver in a folder that is not there.",
-    "KGE-143": "The engine is a snap or Docker Desktop, which cannot hand the host's GPU over.",
+    "KGE-143": "The engine has a file system of its own (a snap, Docker Desktop), and cannot hand the host's GPU over.",
     "KGE-144": "A reload of systemd takes the GPU from running containers (cgroup v2 with the NVIDIA runtime).",
     "KGE-145": "SELinux keeps Podman's containers from the GPU's nodes.",
     "KGE-146": "The kernel or the firmware is not good enough for computing on this AMD GPU.",

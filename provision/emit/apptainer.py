@@ -78,8 +78,11 @@ def _gpu(order: Order) -> list[str]:
     row = order.gpu_vendor
     if row is None or not order.has_gpu:
         return []
-    paths = (*order.access.mounts, *order.access.nodes)
+    mounts = (f"{path}:{inside}" for path, inside in order.access.mounts.items())
+    paths = (*mounts, *order.access.nodes)
     options = [row.apptainer, *(f"--bind={path}" for path in paths if not path.startswith(row.apptainer_binds))]
+    if order.access.method == "wsl":  # the option binds the host's own runtime, which is for KFD
+        options.remove(row.apptainer)
     ids = _chosen_ids(order, row)
     if not ids:
         return options

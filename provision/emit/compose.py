@@ -110,7 +110,7 @@ def _service(order: Order) -> dict[str, Any]:
             f".:{PROJECT}",
             f"{_prefix(order)}caches:{CACHE}",
             f"./{CHECK_FILE}:{SCRIPT}:ro",
-            *(f"{path}:{path}:ro" for path in order.access.mounts),
+            *_libraries(order),
             *(_plain(one.words) for one in order.shape.folders),
         ],
         **_gpu(order),
@@ -120,6 +120,14 @@ def _service(order: Order) -> dict[str, Any]:
         "pids_limit": PIDS,
         **({"mem_limit": order.memory_bytes, "memswap_limit": order.memory_bytes} if order.memory_bytes else {}),
     }
+
+
+def _libraries(order: Order) -> list[dict[str, Any]]:
+    """Return the driver's libraries as mounts that fail where one is missing; the short form would make a folder."""
+    return [
+        {"type": "bind", "source": path, "target": inside, "read_only": True, "bind": {"create_host_path": False}}
+        for path, inside in order.access.mounts.items()
+    ]
 
 
 def _plain(value: str) -> str:

@@ -12,7 +12,7 @@ def gpu_arguments(order: Order) -> list[str]:
     found += ["--security-opt=label=disable"] if access.no_label else []
     if access.runtime_ids:
         found.append(f"--gpus={gpus_value(access.runtime_ids)}")
-    found += [f"--mount=type=bind,source={path},target={path},readonly" for path in access.mounts]
+    found += [f"--mount=type=bind,source={path},target={inside},readonly" for path, inside in access.mounts.items()]
     return found + [f"--env={key}={value}" for key, value in access.env.items()]
 
 

@@ -37,12 +37,21 @@ EVERY_NODE = (
     "On every node that has the label, and on each that comes later, one pod: Ready means that a GPU of it trained.",
     "The pod keeps that GPU until the DaemonSet is deleted; where none is free, it stays Pending.",
 )
+NOT_WSL = (
+    "It does not apply to the host that it was written for: no device plugin offers WSL2's GPU as a resource.",
+    "For nodes that run Linux itself, and then with their own host file (--host FILE): their stack may be another.",
+)
 PROFILE = re.compile(r"[0-9]+g\.[0-9]+gb(\+[a-z.]+)?")
 
 
 def kubernetes(order: Order) -> dict[str, str]:
     """Return kustomization.yaml, pod.yaml, job.yaml, daemonset.yaml and the quick check that they run."""
-    comments = [order.title, f"GPU: {resource(order) or 'none'}.", *_strategy(order)]
+    comments = [
+        order.title,
+        f"GPU: {resource(order) or 'none'}.",
+        *(NOT_WSL if order.is_wsl else ()),
+        *_strategy(order),
+    ]
     objects = {
         "pod.yaml": as_yaml([*comments, "To work in: kubectl exec -it keras -- bash"], _pod(order)),
         "job.yaml": as_yaml([*comments, *(NAMED_NODES if order.nodes else ANY_NODE)], *_jobs(order)),

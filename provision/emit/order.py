@@ -16,6 +16,10 @@ from provision.model.selection import select
 from provision.render import Plan
 
 MANY = 2  # GPUs of which a process is shown one
+WSL = (
+    "WSL2: for an engine in this very distribution. Docker Desktop has a machine of its own, without these libraries.",
+    "No such host was seen by kgpu-env: only kgpu-env verify tells whether it trains there.",
+)
 
 
 class Order(Value):
@@ -99,8 +103,15 @@ class Order(Value):
         return self.access.method != "none"
 
     @property
+    def is_wsl(self) -> bool:
+        """Whether the GPU comes through WSL2's node and libraries of its maker, not as on other hosts."""
+        return self.access.method == "wsl"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know of the GPUs that are handed in."""
+        if self.is_wsl:
+            return WSL
         row = self.gpu_vendor
         usable = [gpu for _, gpu in select(self.host, row.maker, self.request.gpus)] if row and self.has_gpu else []
         slices = [gpu for gpu in usable if gpu.partition]

@@ -82,7 +82,7 @@ def _gpu(order: Order) -> list[tuple[str, str]]:
     if access.no_label or (row and row.cdi_mounts_libraries and cdi):
         found.append(("SecurityLabelDisable", "true"))  # SELinux's label keeps the driver's libraries out
     found += [("PodmanArgs", f"--group-add={group}") for group in group_words(order)]
-    return found + [("Volume", f"{path}:{path}:ro") for path in access.mounts]
+    return found + [("Volume", f"{path}:{inside}:ro") for path, inside in access.mounts.items()]
 
 
 def _method(order: Order) -> str:
@@ -93,6 +93,8 @@ def _method(order: Order) -> str:
     if order.access.groups:
         numbers = " and ".join(str(group) for group in order.access.groups)
         return f"Run it as a system service: rootless Podman cannot add the host's groups {numbers} by number."
+    if order.is_wsl:
+        return "The GPU comes through WSL2's /dev/dxg. Units need systemd=true in the distribution's /etc/wsl.conf."
     return "No GPU is asked for." if not order.has_gpu else "The GPUs come by their CDI names."
 
 

@@ -133,19 +133,40 @@ def shares_network(address: str) -> bool:
     Whose namespace may not be looked at is taken to be ours, unless this process is in a container: its own loopback
     is then another than the engine's.
     """
-    if not address.startswith(UNIX):
+    try:
+        pid = _peer(address)
+        return bool(pid) and os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")  # noqa: PTH115 - no file
+    except PermissionError:
+        return not any(map(os.path.exists, _IN_A_CONTAINER))
+    except OSError:
         return False
+
+
+def has_own_files(address: str) -> bool:
+    """Tell whether the process behind a socket was seen to have another /usr than this one, as in a chroot or a snap.
+
+    False where that cannot be told: its process is somebody else's, or in another namespace of processes.
+    """
+    try:
+        pid = _peer(address)
+        return bool(pid) and not Path(f"/proc/{pid}/root/usr").samefile("/usr")
+    except OSError:
+        return False
+
+
+def _peer(address: str) -> int:
+    """Return the process that listens on a unix socket; 0: on another machine or in another namespace of processes.
+
+    Raises:
+        OSError: the socket does not open.
+    """
+    if not address.startswith(UNIX):
+        return 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_SECONDS)
-        try:
-            probe.connect(address.removeprefix(UNIX))
-            (pid,) = struct.unpack_from("i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-            # 0: the engine is in another namespace of processes, and so outside of this container.
-            return bool(pid) and os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")  # noqa: PTH115 - no file
-        except PermissionError:
-            return not any(map(os.path.exists, _IN_A_CONTAINER))
-        except OSError:
-            return False
+        probe.connect(address.removeprefix(UNIX))
+        (pid,) = struct.unpack_from("i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(pid)
 
 
 def _socket_problem(address: str) -> int:

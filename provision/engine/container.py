@@ -119,7 +119,10 @@ def devices(access: Access) -> dict[str, Any]:
         "Devices": [{"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rw"} for path in access.nodes],
         "GroupAdd": ["keep-groups"] if access.keep_groups else [str(group) for group in access.groups],
         # Mounts, not binds: the engine refuses a missing source instead of making a folder of it.
-        "Mounts": [{"Type": "bind", "Source": path, "Target": path, "ReadOnly": True} for path in access.mounts],
+        "Mounts": [
+            {"Type": "bind", "Source": path, "Target": inside, "ReadOnly": True}
+            for path, inside in access.mounts.items()
+        ],
     }
 
 

@@ -45,6 +45,7 @@ def describe(version: Mapping[str, Any], info: Mapping[str, Any], address: str) 
         id=str(info.get("ID") or ""),
         machine=str(info.get("Name") or ""),
         system=str(info.get("OperatingSystem") or ""),
+        data_root=str(info.get("DockerRootDir") or ""),
     )
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import IO
 
 from docker import APIClient
+from msgspec.structs import replace
 
 from provision import model
 from provision.engine import archives, buildkit_build, container, images, interactive, own_images, podman_build
-from provision.engine.connection import Endpoint, config_folder
+from provision.engine.connection import Endpoint, config_folder, has_own_files
 from provision.engine.describe import describe, need_builder
 from provision.engine.logins import Login, stored_login
 from provision.engine.protocol import (
@@ -51,7 +52,8 @@ class DockerEngine:
     @cached_property
     def _description(self) -> model.Engine:
         with answering(self._address):
-            return describe(self._api.version(), self._api.info(), self._address)
+            found = describe(self._api.version(), self._api.info(), self._address)
+        return replace(found, own_files=has_own_files(self._address))
 
     def describe(self) -> model.Engine:
         """Return name, version and abilities of the engine."""

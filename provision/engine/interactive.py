@@ -123,6 +123,9 @@ def _refused(why: str, job: Job) -> EngineError:
         return EngineError("KGE-307", f"port {taken} of this host is in use", cause=why, fix=fix)
     if "bind source path does not exist" in why:
         missing = why.rpartition(": ")[2]
+        if os.path.exists(missing):  # noqa: PTH110 - where the engine says it is not
+            text = f"the engine does not see {missing}, which is here: it has a file system of its own"
+            return EngineError("KGE-308", text, cause=why, fix="kgpu-env doctor tells what kind of engine it is")
         fix = "make the folder, or correct --mount SOURCE:TARGET (run.mounts in kgpu-env.yaml)"
         return EngineError("KGE-308", f"there is no folder {missing} to mount", cause=why, fix=fix)
     fix = "kgpu-env doctor tells what this host lacks; kgpu-env verify tells why a GPU does not arrive"

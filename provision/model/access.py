@@ -16,4 +16,4 @@ class Access(Value):
     keep_groups: bool = False  # those of whoever starts it instead: rootless Podman cannot add the host's by number
     no_label: bool = False  # no SELinux label, which keeps Podman's containers from device nodes and from home folders
     env: dict[str, str] = msgspec.field(default_factory=dict)
-    mounts: tuple[str, ...] = ()  # host paths mounted read-only at the same place
+    mounts: dict[str, str] = msgspec.field(default_factory=dict)  # host path -> where it is in the container, read-only

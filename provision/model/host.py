@@ -69,6 +69,7 @@ class Driver(Value):
     release: Version | None = None  # AMD: the release that the version stands for, "30.30"
     flavour: Literal["open", "proprietary", "dkms", "inbox", "wsl"] | None = None
     cuda: Version | None = None  # the newest CUDA that the driver itself reports
+    store: tuple[str, ...] = ()  # WSL2: its folders in Windows' driver store, of which each version has one of its own
 
 
 class Toolkit(Value):
@@ -96,6 +97,13 @@ class Engine(Value):
     id: str = ""  # its own, made at its installation
     machine: str = ""  # the name of the machine that it runs on
     system: str = ""  # of that machine: "Debian GNU/Linux 12", "Docker Desktop"
+    data_root: str = ""  # its own folder there: /var/lib/docker
+    own_files: bool = False  # its process was seen to have another /usr than this host
+
+    @property
+    def is_desktop(self) -> bool:
+        """Whether it is Docker Desktop's, which runs on a machine of its own."""
+        return "desktop" in self.system.lower()
 
     @property
     def place(self) -> str:

@@ -11,7 +11,6 @@ class MakerBuilds(NamedTuple):
     """
 
     machines: tuple[str, ...]  # processors that the images and wheels are for
-    not_in_wsl: tuple[str, str]  # why TensorFlow does not run in WSL2, and the source
     wsl_unknown: tuple[str, str]  # why WSL2 may not tell the architecture, and the next step
     partitions: tuple[str, str]  # the first release of the runtime that sees the partitions of a GPU, and the source
     wheel_folders: tuple[str, ...]  # of site-packages, with libraries of the runtime that the loader does not find

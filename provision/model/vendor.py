@@ -53,6 +53,8 @@ class GpuVendor(NamedTuple):
     access: AccessKind
     access_on_wsl: Access | None  # how WSL2's GPU reaches a container; None: as on other hosts
     wsl_library: str  # the library on WSL2 without which the maker's GPU is of no use
+    wsl_fix: str  # how that library gets there
+    wsl_store: str  # pattern of its display drivers' folders in Windows' driver store
     cdi_kind: str  # the kind of the maker's CDI devices
     cdi_command: str  # writes the maker's CDI specification
     cdi_numbers_partitions: bool  # a number in a CDI name counts partitions too, not whole GPUs alone
@@ -149,6 +151,8 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         access="runtime",
         access_on_wsl=None,
         wsl_library="/usr/lib/wsl/lib/libcuda.so",
+        wsl_fix="NVIDIA: the current driver in Windows, then wsl --shutdown there",
+        wsl_store=r"nv\w*\.inf_amd64_\w+",
         cdi_kind="nvidia.com/gpu",
         cdi_command="sudo nvidia-ctk cdi generate --output=/var/run/cdi/nvidia.yaml",
         cdi_numbers_partitions=False,
@@ -176,16 +180,9 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         architecture="gfx[0-9a-f]{3,4}",
         published=MakerBuilds(
             machines=("x86_64",),
-            not_in_wsl=(
-                "AMD documents TensorFlow for Linux only, and this is WSL2",
-                "AMD-Ecosystem/ai-ecosystem, docs/frameworks/tensorflow/install.rst",
-            ),
             wsl_unknown=(
-                (
-                    "no file of WSL2 tells it; and the catalogue has no build for WSL2: "
-                    "torch is known to run there (ROCm/librocdxg#1)"
-                ),
-                "install AMD's own torch for WSL2 in the distribution, or use the GPU on Linux itself",
+                "no file of WSL2 tells it, only rocminfo or Windows do; librocdxg is there, so torch may run",
+                "run kgpu-env probe in the WSL distribution itself, which asks both",
             ),
             partitions=("6.4.1", "ROCm/container-toolkit, requirements.rst"),
             # The Core SDK's, in its wheels.
@@ -230,14 +227,24 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         },
         image_variables="(ROCM|HIP|MIOPEN|HSA)_.*",
         access="nodes",
-        # Through /dev/dxg and two libraries (facts: AMD, WSL2 container).
+        # As librocdxg's README has it: where the loader looks by itself, since LD_LIBRARY_PATH is the image's own, and
+        # the libraries of a wheel are found by it.
         access_on_wsl=Access(
             method="wsl",
             nodes=("/dev/dxg",),
-            mounts=("/usr/lib/wsl/lib/libdxcore.so", "/opt/rocm/lib/librocdxg.so"),
-            env={"HSA_ENABLE_DXG_DETECTION": "1", "LD_LIBRARY_PATH": "/opt/rocm/lib:/usr/lib/wsl/lib"},
+            mounts={
+                "/usr/lib/wsl/lib/libdxcore.so": "/usr/lib/libdxcore.so",
+                "/opt/rocm/lib/librocdxg.so": "/usr/lib/librocdxg.so",
+            },
+            env={"HSA_ENABLE_DXG_DETECTION": "1"},  # from ROCm 7.13 on the default
         ),
         wsl_library="/opt/rocm/lib/librocdxg.so",
+        wsl_fix=(
+            "AMD: Adrenalin 26.2.2 or newer in Windows; in this distribution (Ubuntu, Debian) "
+            "`curl -LO https://github.com/ROCm/librocdxg/releases/download/v1.2.2/rocdxg-roct_1.2.2_amd64.deb`, "
+            "`sudo apt-get install ./rocdxg-roct_1.2.2_amd64.deb`, `sudo ldconfig`"
+        ),
+        wsl_store=r"u\d+\.inf_amd64_\w+",
         cdi_kind="amd.com/gpu",
         cdi_command="sudo amd-ctk cdi generate",
         cdi_numbers_partitions=True,

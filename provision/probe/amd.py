@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from provision.model import DeviceNode, Driver, Finding, Gpu, Vendor
-from provision.probe import amd_findings, findings
+from provision.probe import amd_findings, amd_wsl, findings
 from provision.probe.amd_monitor import MONITOR
 from provision.probe.amd_parsers import (
     compute_units,
@@ -207,4 +207,4 @@ def _node_findings(reader: Reader, nodes: tuple[_Node, ...], gpus: list[Gpu]) ->
     return found
 
 
-PROBE: Final = VendorProbe(probe_amd, serves_wsl, tools=None, monitor=MONITOR)
+PROBE: Final = VendorProbe(probe_amd, serves_wsl, amd_wsl.ask_tools, MONITOR)

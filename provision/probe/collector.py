@@ -254,6 +254,7 @@ PATHS = [
     ("/usr/lib/nvidia", "seen"),
     ("/usr/lib/systemd/system/nvidia-fabricmanager.service", "seen"),
     ("/usr/lib/systemd/system/nvidia-gridd.service", "seen"),
+    ("/usr/lib/wsl/drivers", "seen"),
     ("/usr/lib/wsl/lib", "seen"),
     ("/usr/lib/x86_64-linux-gnu", "seen"),
     ("/usr/lib/x86_64-linux-gnu/libcuda.so.*", "seen"),

@@ -116,13 +116,24 @@ def wsl_without_gpu() -> Finding:
 
 
 def wsl_without_libraries() -> Finding:
-    """KGE-118: WSL2 with a GPU that no framework can use."""
+    """KGE-118: WSL2 with a GPU that no framework can use; which maker's it is, nothing tells."""
     libraries = " nor ".join(f"{row.wsl_library} ({row.title})" for row in GPU_VENDORS.values())
+    fixes = ". ".join(row.wsl_fix.replace("`", "") for row in GPU_VENDORS.values())  # one of them, so none to run
     return Finding(
         code="KGE-118",
         severity=_ERROR,
         text=f"/dev/dxg exists, but neither {libraries} does.",
-        fix="Install the GPU maker's current driver in Windows; for AMD also librocdxg inside WSL2.",
+        fix=f"{fixes}. Check: ls {' '.join(row.wsl_library for row in GPU_VENDORS.values())}",
+    )
+
+
+def wsl_without_library(row: GpuVendor, names: str) -> Finding:
+    """KGE-118: WSL2 whose Windows lists GPUs of a maker, whose library is missing here."""
+    return Finding(
+        code="KGE-118",
+        severity=_ERROR,
+        text=f"Windows has {names}, but {row.wsl_library} is missing in this distribution.",
+        fix=f"{row.wsl_fix}. Check: ls {row.wsl_library}",
     )
 
 

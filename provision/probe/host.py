@@ -14,6 +14,7 @@ from provision.probe import command, findings, system, unusable
 from provision.probe.answers import answers_of
 from provision.probe.causes import find_causes
 from provision.probe.cdi import read_cdi
+from provision.probe.engine_place import place_findings
 from provision.probe.lookups import Lookups
 from provision.probe.parsers import parse_tool_version
 from provision.probe.pci import PciGpu, pci_gpus
@@ -112,7 +113,7 @@ def probe_host(lookups: Lookups, root: Path | None = None, engine: Callable[[], 
     tools = [probe.tools for probe in PROBES.values() if probe.tools]
     with ThreadPoolExecutor(max_workers=1 + len(tools)) as pool:
         answer = pool.submit(_ask_engine, engine)
-        answers = [pool.submit(ask, None) for ask in tools]
+        answers = [pool.submit(ask, None, lookups) for ask in tools]
         host = probe_files(_ROOT, lookups)
         for merge in answers:
             host = merge.result()(host)
@@ -121,7 +122,7 @@ def probe_host(lookups: Lookups, root: Path | None = None, engine: Callable[[], 
         host,
         engine=known,
         toolkits=tuple(_with_version(toolkit, command) for toolkit in host.toolkits),
-        findings=host.findings + failed,
+        findings=(*_of_engine(host, known), *failed),
     )
 
 
@@ -136,7 +137,7 @@ def probe_captured(root: Path, lookups: Lookups) -> Host:
     if said is None:
         return host
     for probe in PROBES.values():
-        host = probe.tools(said)(host) if probe.tools else host
+        host = probe.tools(said, lookups)(host) if probe.tools else host
     return msgspec.structs.replace(host, toolkits=tuple(_with_version(toolkit, said) for toolkit in host.toolkits))
 
 
@@ -148,8 +149,19 @@ def _ask_engine(engine: Callable[[], Engine | None] | None) -> tuple[Engine | No
     return (_with_cdi(known) if known else None), ()
 
 
+def _of_engine(host: Host, engine: Engine | None) -> tuple[Finding, ...]:
+    """Return the findings with what the engine itself tells of its place, instead of what files let one think."""
+    told = place_findings(host, engine) if engine else ()
+    return (*(one for one in host.findings if not told or one.code != told[0].code), *told)
+
+
 def _with_cdi(engine: Engine) -> Engine:
-    """Return a local engine too old to list CDI devices with those that its specification directories hold."""
+    """Return a local engine too old to list CDI devices with those that its specification directories hold.
+
+    One with a file system of its own has other directories of these names.
+    """
+    if engine.own_files:
+        return engine
     numbers = tuple(int(part) for part in engine.api_version.split(".") if part.isdecimal())
     if engine.cdi or not engine.cdi_dirs or not engine.address.startswith("unix:") or numbers >= _LISTS_DEVICES:
         return engine

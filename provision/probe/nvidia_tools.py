@@ -12,6 +12,7 @@ import msgspec
 from provision.model import Driver, Finding, Gpu, Host
 from provision.probe import findings, nvidia_findings
 from provision.probe.command import Tools
+from provision.probe.lookups import Lookups
 from provision.probe.nvidia_parsers import ReportedGpu, Slice, architecture
 from provision.probe.nvml import ask_nvml
 from provision.probe.smi import ToolAnswer, ask_smi
@@ -20,7 +21,7 @@ from provision.probe.unusable import driven
 _MISMATCH: Final = "KGE-106"
 
 
-def ask_tools(captured: Tools | None = None) -> Callable[[Host], Host]:
+def ask_tools(captured: Tools | None, _: Lookups) -> Callable[[Host], Host]:
     """Return what adds NVML's answer to a host, or nvidia-smi's where NVML is not installed; else the host as it is.
 
     Of a captured host nvidia-smi alone tells.

@@ -49,5 +49,5 @@ class VendorProbe(NamedTuple):
 
     files: Callable[[Reader, tuple[PciGpu, ...], Lookups], VendorPart]
     serves_wsl: Callable[[Reader], bool]
-    tools: Callable[[Tools | None], Callable[[Host], Host]] | None
+    tools: Callable[[Tools | None, Lookups], Callable[[Host], Host]] | None
     monitor: Monitor | None

@@ -1,15 +1,17 @@
 """WSL2: the PCI bus shows no GPU, Windows owns the driver, and its libraries lie in one directory."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from provision.model import Driver, Gpu, Maker
+from provision.model import VENDORS, Driver, Gpu, Maker
 from provision.probe import findings
 from provision.probe.reader import Reader
 from provision.probe.system import DXG
 from provision.probe.vendor_probe import VendorPart
 
 LIBRARIES: Final = "/usr/lib/wsl/lib"
+_STORE: Final = "/usr/lib/wsl/drivers"  # Windows' driver store
 
 
 def probe_wsl(reader: Reader, serves: Mapping[Maker, Callable[[Reader], bool]]) -> tuple[VendorPart, ...]:
@@ -25,7 +27,16 @@ def probe_wsl(reader: Reader, serves: Mapping[Maker, Callable[[Reader], bool]]) 
     served = [maker for maker, is_there in serves.items() if is_there(reader)]
     found = () if served else (findings.wsl_without_libraries(),)
     parts = [
-        VendorPart(gpus=(Gpu(vendor=maker, nodes=nodes),), driver=Driver(vendor=maker, flavour="wsl"))
+        VendorPart(
+            gpus=(Gpu(vendor=maker, nodes=nodes),),
+            driver=Driver(vendor=maker, flavour="wsl", store=_store(reader, maker)),
+        )
         for maker in served
     ]
     return (VendorPart(findings=(findings.wsl2(), *found), nodes=nodes), *parts)
+
+
+def _store(reader: Reader, maker: Maker) -> tuple[str, ...]:
+    """Return the folders of a maker's drivers: no file here tells their version, and a new one is a folder more."""
+    pattern = VENDORS[maker].row.wsl_store
+    return tuple(name for name in reader.names(_STORE) if re.fullmatch(pattern, name))

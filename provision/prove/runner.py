@@ -273,7 +273,7 @@ def _engine_words(host: Host) -> str:
     engine = host.engine
     if engine is None:
         return ""
-    own = f"; {engine.system} has a kernel of its own" if "desktop" in engine.system.lower() else ""
+    own = f"; {engine.system} has a kernel of its own" if engine.is_desktop else ""
     own = own or ("; WSL2 has a kernel of its own" if host.wsl else "")
     return f"{engine.name} at {engine.place}{own}"
 

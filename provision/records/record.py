@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from provision.model import Gpu, Host, Value
+from provision.model import Driver, Gpu, Host, Value
 from provision.records.environment import Environment
 
 
@@ -45,11 +45,15 @@ def host_key(host: Host, node: str) -> HostKey:
     return HostKey(
         node=node,
         kernel=host.kernel or "",
-        drivers=tuple(f"{one.vendor} {one.version or one.flavour or ''}".strip() for one in host.drivers),
+        drivers=tuple(map(_driver, host.drivers)),
         # One that nothing drives takes no part in a proof: a card may come from a virtual machine and go again.
         gpus=tuple(" ".join(filter(None, _identity(gpu))) for gpu in host.gpus if gpu.usable),
         layout=tuple(f"{gpu.pci} {gpu.partition}" for gpu in host.gpus if gpu.partition),
     )
+
+
+def _driver(driver: Driver) -> str:
+    return " ".join((driver.vendor, driver.version or driver.flavour or "", *driver.store)).strip()
 
 
 def _identity(gpu: Gpu) -> tuple[str | None, ...]:

@@ -122,7 +122,7 @@ class Build(Struct, frozen=True):
     label_end: str = ""  # what tells it apart from others of the same versions
     machines: tuple[str, ...] = ()  # processors that it is published for; empty: any
     machines_told: tuple[str, str] = ("", "")  # the reason with {machines} and {machine}, and its source
-    not_in_wsl: tuple[str, str] | None = None  # the reason and its source
+    wsl: rows.WslSupport | None = None  # what is known of it below WSL2, of builds that list their GPUs
     targets: tuple[str, ...] | None = None  # GPUs that it accepts; None: its code decides
     by_name: tuple[
         str, ...

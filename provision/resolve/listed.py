@@ -50,7 +50,7 @@ def _tensorflow(vendor: Vendor, catalogue: Catalogue, row: rows.TargetBuild) -> 
         label_end=f", Python {row.python}" + (f", Ubuntu {row.ubuntu}" if row.ubuntu else ""),
         machines=_published(vendor).machines,
         machines_told=_machines_told(vendor, "tensorflow", row),
-        not_in_wsl=_published(vendor).not_in_wsl,
+        wsl=_on_wsl(vendor, catalogue, "tensorflow"),
         targets=(*row.targets, *row.by_name),
         by_name=row.by_name,
         image=Image(row.image, row.python, row.source, has_framework=True),
@@ -71,12 +71,16 @@ def _alternative(vendor: Vendor, catalogue: Catalogue, row: rows.KerasTarget) ->
         named_by=((vendor.value, row.series),),
         machines=_published(vendor).machines,
         machines_told=_machines_told(vendor, row.backend, row),
-        not_in_wsl=(f"the catalogue has no build of {TITLES[row.backend]} for WSL2", row.source),
+        wsl=_on_wsl(vendor, catalogue, row.backend),
         targets=row.targets,
         image=Image(row.base, base.python, base.source, base.glibc),
         packages=row.packages,
         indexes=row.indexes,
     )
+
+
+def _on_wsl(vendor: Vendor, catalogue: Catalogue, backend: Backend) -> rows.WslSupport | None:
+    return next((row for row in catalogue.listed(vendor).wsl if row.backend == backend), None)
 
 
 def _machines_told(vendor: Vendor, backend: Backend, row: rows.Row) -> tuple[str, str]:
@@ -110,9 +114,13 @@ def _runtime(vendor: Vendor, catalogue: Catalogue, series: str, version: str, *,
 
 
 def _complete(facts: Facts) -> Facts:
-    """Return the facts with the row of the driver, and without a processor's own graphics beside a card."""
+    """Return the facts with the row of the driver, and without a processor's own graphics beside a card.
+
+    Below WSL2 lies Windows' driver, which is in no table.
+    """
     cards = tuple(gpu for gpu in facts.gpus if not gpu.integrated)
-    window = _window(facts.catalogue.listed(facts.vendor), facts.driver) if facts.driver else None
+    counted = None if facts.wsl else facts.driver
+    window = _window(facts.catalogue.listed(facts.vendor), counted) if counted else None
     return replace(facts, gpus=cards or facts.gpus, window=window)
 
 
@@ -144,13 +152,17 @@ def _libraries(candidate: Candidate) -> tuple[str, ...]:
 def _driver_name(vendor: Vendor, driver: Driver) -> str:
     """Return the release; the module's version is another number, and is told as such."""
     name = vendor.row.kernel_driver
+    if driver.flavour == "wsl":
+        return f"Windows driver {driver.version}" if driver.version else "the Windows driver"
     if driver.release or driver.version is None:
         return f"{name} {driver.release or _INBOX}"
     return f"{name} (module {driver.version})"
 
 
-def _newer_drivers(vendor: Vendor, catalogue: Catalogue, _: Host, driver: Driver) -> list[Driver]:
+def _newer_drivers(vendor: Vendor, catalogue: Catalogue, host: Host, driver: Driver) -> list[Driver]:
     """Return the driver releases that are newer; the catalogue has none for Windows."""
+    if host.wsl:
+        return []
     have = version_key(driver.release) if driver.release else ()
     releases = sorted((row.release for row in catalogue.listed(vendor).drivers), key=version_key)
     return [Driver(vendor=driver.vendor, release=one, flavour="dkms") for one in releases if version_key(one) > have]
@@ -158,7 +170,7 @@ def _newer_drivers(vendor: Vendor, catalogue: Catalogue, _: Host, driver: Driver
 
 def _older_drivers(vendor: Vendor, catalogue: Catalogue, driver: Driver) -> list[Driver]:
     """Return the driver releases that are older, the newest first: newer ones leave old runtimes behind."""
-    if driver.release is None:
+    if driver.release is None or driver.flavour == "wsl":
         return []
     have = version_key(driver.release)
     releases = sorted((row.release for row in catalogue.listed(vendor).drivers), key=version_key, reverse=True)

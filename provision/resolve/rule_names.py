@@ -54,7 +54,7 @@ class RuleName(StrEnum):
     SITE_POLICY = "site-policy", Of.WISH, "the site's own rules"
     MACHINE = "machine", Of.GPU, "the wheels or the image must have GPU code for the host's processor"
     TEGRA = "tegra", Of.GPU, "no wheel is known to serve a Jetson's own GPU"
-    WSL = "wsl", Of.GPU, "{maker} documents TensorFlow for Linux, not for WSL2; the catalogue has no other build for it"
+    WSL = "wsl", Of.GPU, "{maker} must name framework and GPU for WSL2"
     WSL_DRIVER = "wsl-driver", Of.DRIVER, "the Windows driver below WSL2 must be new enough for the CUDA"
     DRIVER_MINIMUM = (
         "driver-minimum",

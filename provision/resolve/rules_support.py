@@ -43,10 +43,23 @@ def machine(candidate: Candidate) -> Broken | None:
 
 
 def wsl(candidate: Candidate) -> Broken | None:
-    """A build that is published for Linux alone does not run in WSL2."""
-    if not candidate.facts.wsl or candidate.build.not_in_wsl is None:
+    """A build that lists its GPUs runs below WSL2 where its maker names framework and GPU for that, too."""
+    facts, build, series = candidate.facts, candidate.build, candidate.runtime.series
+    if not facts.wsl or build.targets is None:
         return None
-    return Broken(RuleName.WSL, *candidate.build.not_in_wsl)
+    row, title = build.wsl, TITLES[build.backend]
+    if row is None or not row.targets:
+        reason = row.note if row else f"the catalogue has no build of {title} for WSL2"
+        return Broken(RuleName.WSL, reason, (row or build.row).source)
+    if version_key(series) < version_key(row.since):
+        runtime = f"{build.vendor.row.runtime_title} {series}"
+        reason = f"{runtime} does not load {build.vendor.row.wsl_library}: it can be used from {row.since} on"
+        return Broken(RuleName.WSL, reason, row.source)
+    missing = next((one for one in facts.targets if one not in (*row.targets, *row.unlisted)), None)
+    if missing is None:
+        return None
+    reason = f"{missing} is not among the GPUs that {build.vendor.maker} names for {title} on WSL2"
+    return Broken(RuleName.WSL, reason, row.source)
 
 
 def runtime_supports_gpu(candidate: Candidate) -> Broken | None:
@@ -111,7 +124,9 @@ def _series(candidate: Candidate, floor: rows.CudaFamily) -> str:
 def driver_window(candidate: Candidate) -> Broken | None:
     """A driver release runs the releases of a runtime in a window around its own."""
     driver, window, series = candidate.facts.driver, candidate.facts.window, candidate.runtime.series
-    if not series or driver is None or driver.flavour == "inbox" or (window and series in window.series):
+    if not series or driver is None or candidate.facts.wsl or (window and series in window.series):
+        return None
+    if driver.flavour == "inbox":
         return None  # no table covers the kernel's own driver: the stack carries a warning instead
     vendor, name = candidate.build.vendor.row, KNOWLEDGE[candidate.build.vendor].driver_name(driver)
     if window is None:

@@ -151,8 +151,9 @@ def _compiling(candidate: Candidate, no_xla: list[rows.Capability]) -> list[Stac
 
 
 def _confidence(candidate: Candidate) -> list[StackWarning]:
-    """Return a warning for each row that is not confirmed: the build's, an image's with the runtime, the driver's."""
-    used = (candidate.build.row, candidate.base.row, candidate.facts.window)
+    """Return a warning for each row that is not confirmed: of build, image with the runtime, driver, or WSL2."""
+    below = candidate.build.wsl if candidate.facts.wsl else None
+    used = (candidate.build.row, candidate.base.row, candidate.facts.window, below)
     found = [
         StackWarning(
             code=row.confidence,

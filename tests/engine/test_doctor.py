@@ -1,7 +1,10 @@
 """`doctor` with a real engine: a healthy one, and faults that are really made. GPUs are those of stored hosts."""
 
 import io
+import json
 import os
+import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -18,6 +21,7 @@ from msgspec.structs import replace
 from provision import api
 from provision.engine.docker import connect
 from provision.engine.docker_engine import DockerEngine
+from provision.engine.protocol import Access, Run
 from provision.errors import KgpuError
 from provision.model import GPU_VENDORS, Host, Toolkit, Vendor, decode
 from provision.model.examination import Examination
@@ -45,6 +49,7 @@ def test_on_a_healthy_host_a_container_is_started_and_nothing_is_wrong(
     found = api.examine_host(here, image=base, engine=engine)
     assert time.monotonic() - began < 30
     assert (found.primary, found.findings) == (None, ())
+    assert not engine.describe().own_files
     assert rung(found, "engine") == ("ok", f"docker {engine.describe().version}, started {base}")
     assert leftovers() == []
 
@@ -154,6 +159,108 @@ def test_a_daemon_that_died(dead: str, kgpu_env: Any) -> None:  # noqa: ANN401 -
         line.strip() in {"run: sudo systemctl restart docker", "run: sudo service docker restart"} for line in rest
     )
     assert sum(line.startswith("PRIMARY") for line in ended.stdout.splitlines()) == 1
+
+
+SNAP_ROOT = """
+set -e
+root=$1; shift
+mount -t tmpfs tmpfs "$root"
+while [ "$1" != -- ]; do
+    mkdir -p "$root${1%/*}"; touch "$root$1"; mount --bind "$1" "$root$1"; shift
+done
+shift
+mkdir -p "$root/var/snap/docker" "$root/var/lib" "$root/tmp" "$root/old"
+for one in bin sbin lib lib64; do [ ! -L "/$one" ] || ln -s "usr/$one" "$root/$one"; done
+for one in dev proc sys run etc; do mkdir "$root/$one"; mount --rbind "/$one" "$root/$one"; done
+mount --bind "$DATA" "$root/var/snap/docker"
+cd "$root"
+pivot_root . old
+umount -l /old
+exec dockerd "$@"
+"""
+SNAP_PROGRAMS = ("sh", "umount", "dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker-init")
+
+
+def needed(*names: str) -> list[str]:
+    """Programs of this machine, with the libraries that they load; where /lib leads to /usr/lib, by the latter."""
+    found = {shutil.which(name) or pytest.fail(f"no {name} here", pytrace=False) for name in names}
+    for program in list(found):
+        told = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+        found |= set(re.findall(r"(/\S+\.so\S*) \(0x", told))
+    return sorted({str(Path(one).parent.resolve() / Path(one).name) for one in found})
+
+
+@pytest.fixture(params=["/var/snap/docker/common/var-lib-docker", "/var/lib/docker"])
+def apart(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """The socket of a dockerd in a root and a mount namespace of its own, as a snap has them, and its data root.
+
+    Of this machine it sees /etc, /run and the devices. Its /usr has the programs that it needs, and no driver library.
+    """
+    data_root: str = request.param
+    with tempfile.TemporaryDirectory(prefix="kgpu-own-", dir="/run") as name, tempfile.TemporaryDirectory() as data:
+        folder = Path(name)
+        (folder / "root").mkdir()
+        address = f"unix://{folder}/docker.sock"
+        options = [f"--host={address}", f"--data-root={data_root}", f"--exec-root={folder}/exec"]
+        options += [f"--pidfile={folder}/pid", "--bridge=none", "--iptables=false"]
+        # In a network of its own: also with --bridge=none a dockerd deletes the docker0 that it finds.
+        command = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", SNAP_ROOT, "sh"]
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, str(folder / "root"), *needed(*SNAP_PROGRAMS), "--", *options],
+                env=os.environ | {"DATA": data},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            try:
+                wait(address, process)
+                yield address, data_root
+            finally:
+                process.terminate()
+                process.wait(60)
+
+
+@pytest.fixture
+def one_file(tmp_path: Path) -> str:
+    """An archive of an image that holds one file."""
+    archive = tmp_path / "one.tar"
+    (tmp_path / "file").write_text("x")
+    with tarfile.open(archive, "w") as tar:
+        tar.add(tmp_path / "file", "file")
+    return str(archive)
+
+
+def test_an_engine_with_a_file_system_of_its_own(
+    apart: tuple[str, str],
+    one_file: str,
+    tag: str,
+    tmp_path: Path,
+    kgpu_env: Any,  # noqa: ANN401 - the class of conftest.py
+) -> None:
+    """It answers, and nothing of the host that it is to mount is there: probe and doctor name it as that."""
+    address, data_root = apart
+    is_snap = data_root.startswith("/var/snap/")
+    says = f"is Docker's snap (its data is in {data_root})" if is_snap else "file system of its own"
+    probed = json.loads(kgpu_env("probe", "--json", env={"DOCKER_HOST": address}).stdout)
+    assert probed["engine"]["own_files"] is True
+    assert [says in one["text"] for one in probed["findings"] if one["code"] == "KGE-143"] == [True]
+    ended = kgpu_env("doctor", env={"DOCKER_HOST": address})
+    assert ended.stdout.startswith("PRIMARY   KGE-143 warning: "), ended.stdout
+    assert ("run: sudo snap remove docker" in ended.stdout) is is_snap
+    assert kgpu_env("doctor", "--strict", env={"DOCKER_HOST": address}).returncode == 3
+    other = connect(address)
+    assert isinstance(other, DockerEngine)
+    try:
+        other.import_image(one_file, tag, {})
+        ran = other.run(Run(image=tag, command=("/file",), access=Access(mounts={str(tmp_path): "/here"})))
+    finally:
+        other.close()
+    assert "bind source path does not exist" in ran.refused
+    here = decode(json.dumps(probed), Host)
+    (message,) = api.examine_host(here, captured=True, log=ran.refused).messages
+    assert message.code == "KGE-981"
+    assert ("is a snap" if is_snap else "file system of its own") in message.cause
 
 
 @pytest.fixture

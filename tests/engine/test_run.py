@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from provision.engine.container import DEADLINE, LABEL, OWNER, remove
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Access, Built, Ran, Run
 from provision.errors import BuildError
+from provision.model import GPU_VENDORS, Vendor
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -119,9 +121,22 @@ def test_a_device_reaches_the_container(engine: DockerEngine, base: str) -> None
 
 
 def test_a_missing_mount_is_a_refusal_and_makes_no_folder(engine: DockerEngine, base: str) -> None:
-    ran = engine.run(Run(image=base, command=("true",), access=Access(mounts=("/kgpu-none/x",))))
+    ran = engine.run(Run(image=base, command=("true",), access=Access(mounts={"/kgpu-none/x": "/x"})))
     assert "/kgpu-none/x" in ran.refused
     assert not Path("/kgpu-none").exists()
+
+
+def test_what_wsl2_hands_in_is_found_by_the_loader(engine: DockerEngine, base: str, tmp_path: Path) -> None:
+    """Where librocdxg and libdxcore are mounted a program opens them by name, and LD_LIBRARY_PATH stays the image's."""
+    access = GPU_VENDORS[Vendor.ROCM].access_on_wsl
+    assert access
+    own = Path("/proc/self/maps").read_text().splitlines()
+    some = next(line.split()[-1] for line in own if "/libz.so" in line)  # a library that needs the C library alone
+    mounts = {str(shutil.copy(some, tmp_path / Path(one).name)): inside for one, inside in access.mounts.items()}
+    names = [Path(inside).name for inside in mounts.values()]
+    code = f"import ctypes, os; [ctypes.CDLL(name) for name in {names}]; print('LD_LIBRARY_PATH' in os.environ)"
+    ran = engine.run(Run(image=base, command=("python3", "-c", code), access=Access(mounts=mounts)))
+    assert (ran.stdout.strip(), ran.stderr) == ("False", "")
 
 
 def test_a_program_that_the_image_lacks(engine: DockerEngine, base: str, leftovers: Leftovers) -> None:

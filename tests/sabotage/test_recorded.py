@@ -161,6 +161,10 @@ PLAYED: dict[str, Callable[[], Proof]] = {
         msgspec.structs.replace(CUDA, gpus=()),
         put(ON_CPU, (("environment", "nodes"), [{"path": "/dev/dxg", "error": None}])),
     ),
+    "wsl-amd-without-gpu": lambda: judged(
+        msgspec.structs.replace(ROCM, gpus=(Gpu(vendor="amd", name="AMD Radeon RX 7900 XTX", architecture="gfx1100"),)),
+        on_rocm((("environment", "nodes"), [{"path": "/dev/dxg", "error": None}])),
+    ),
 }
 
 

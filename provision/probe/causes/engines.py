@@ -8,6 +8,7 @@ from typing import Final
 from provision.model import GPU_VENDORS, Finding
 from provision.probe.causes.scene import Scene, info, warning
 from provision.probe.cdi import read_cdi
+from provision.probe.engine_place import leave_snap
 
 _SNAP: Final = ("/snap/docker/current/bin/dockerd", "/var/snap/docker/current")
 _OWN: Final = ("/usr/bin/dockerd", "/usr/local/bin/dockerd", "/usr/sbin/dockerd")
@@ -43,8 +44,7 @@ def snap(scene: Scene) -> Iterator[Finding]:
         f"Docker is installed as a snap{both} ({found}): it reads /var/snap/docker, not /etc/docker, and does not "
         "see the "
         "host's driver libraries (load library failed: libnvidia-ml.so.1).",
-        f"`sudo snap remove docker`, then: {scene.family.install.format('docker.io')}. Check: docker info --format "
-        "'{{.DockerRootDir}}'",
+        leave_snap(scene.family),
     )
 
 

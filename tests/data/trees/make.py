@@ -158,6 +158,16 @@ def wsl2(tree: Tree) -> None:
         tree.file(f"/usr/lib/wsl/lib/{name}", "")
 
 
+def wsl2_amd(tree: Tree) -> None:
+    tree.system("6.6.87.2-microsoft-standard-WSL2", 'ID=ubuntu\nVERSION_ID="24.04"\n')
+    tree.pci("6f2c:00:00.0", "1414:008e", "0302", "dxgkrnl")
+    tree.node("/dev/dxg", "666", 0)
+    tree.file("/usr/lib/wsl/lib/libdxcore.so", "")
+    tree.file("/opt/rocm/lib/librocdxg.so", "")
+    for name in ("u0420081.inf_amd64_3f1c", "nvmdi.inf_amd64_f55c", "wvmgid.inf_amd64_9a5b"):
+        tree.file(f"/usr/lib/wsl/drivers/{name}/x.inf", "")
+
+
 def mi300x(tree: Tree) -> None:
     amd_driver(tree, "6.16.13")
     for index, bus in enumerate((0x11, 0x2F, 0x46, 0x5D, 0x8B, 0xAA, 0xC2, 0xDA)):
@@ -238,6 +248,7 @@ TREES: dict[str, Callable[[Tree], None]] = {
     "v100-old-driver": v100_old,
     "driver-not-loaded": not_loaded,
     "wsl2": wsl2,
+    "wsl2-amd": wsl2_amd,
     "mi300x-spx": mi300x,
     "mi300x-cpx": mi300x_cpx,
     "mi210": mi210,

@@ -278,6 +278,44 @@ ASKED = model.Shape(
 )
 
 
+class TestWsl:
+    """A Radeon below WSL2: /dev/dxg and two libraries; what has no way for it says so."""
+
+    def test_compose_makes_no_folder_of_a_missing_library(self) -> None:
+        found = service(order("wsl2-radeon"))
+        mounts = [one for one in found["volumes"] if isinstance(one, dict)]
+        assert [(one["source"], one["target"]) for one in mounts] == [
+            ("/usr/lib/wsl/lib/libdxcore.so", "/usr/lib/libdxcore.so"),
+            ("/opt/rocm/lib/librocdxg.so", "/usr/lib/librocdxg.so"),
+        ]
+        assert all(one["read_only"] and one["bind"] == {"create_host_path": False} for one in mounts)
+        assert found["devices"] == ["/dev/dxg:/dev/dxg"]
+        assert found["environment"]["HSA_ENABLE_DXG_DETECTION"] == "1"
+        assert "LD_LIBRARY_PATH" not in found["environment"]
+
+    def test_devcontainer_and_shell_hand_in_the_same(self) -> None:
+        made = order("wsl2-radeon")
+        library = "--mount=type=bind,source=/opt/rocm/lib/librocdxg.so,target=/usr/lib/librocdxg.so,readonly"
+        for words in (configuration(made)["runArgs"], run_line(made)):
+            assert {library, "--device=/dev/dxg", "--env=HSA_ENABLE_DXG_DETECTION=1"} <= set(words)
+            assert not any("/dev/kfd" in word for word in words)
+        assert "Docker Desktop has a machine of its own" in emit("shell", made)["run.sh"]
+
+    def test_quadlet_and_apptainer(self) -> None:
+        made = order("wsl2-radeon")
+        unit = emit("quadlet", made)["keras.container"]
+        assert "AddDevice=/dev/dxg\n" in unit
+        assert "Volume=/opt/rocm/lib/librocdxg.so:/usr/lib/librocdxg.so:ro\n" in unit
+        assert "by their CDI names" not in unit
+        run = emit("apptainer", made)["run.sh"]
+        assert "--rocm" not in run  # it binds the host's ROCm, which is for KFD
+        assert "--bind=/opt/rocm/lib/librocdxg.so:/usr/lib/librocdxg.so" in run
+
+    def test_kubernetes_does_not_apply(self) -> None:
+        written = emit("kubernetes", order("wsl2-radeon"))
+        assert all("It does not apply" in text for name, text in written.items() if name.endswith(".yaml"))
+
+
 class TestShape:
     def test_shell(self) -> None:
         words = run_line(order("h100-580", shape=ASKED))

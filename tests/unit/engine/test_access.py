@@ -142,6 +142,9 @@ def test_nodes_that_everybody_may_open_need_no_group() -> None:
 def test_amd_on_wsl_goes_through_dxg() -> None:
     access = device_access(model.Host(wsl=True, gpus=(model.Gpu(vendor="amd"),)), ROCM)
     assert (access.method, access.nodes) == ("wsl", ("/dev/dxg",))
+    # Beside the system's libraries: LD_LIBRARY_PATH is the image's own, and ROCm's wheels are found by it.
+    assert set(access.mounts.values()) == {"/usr/lib/libdxcore.so", "/usr/lib/librocdxg.so"}
+    assert access.env == {"HSA_ENABLE_DXG_DETECTION": "1"}
 
 
 @pytest.mark.parametrize("gpus", ["2", "0,7", "GPU-zzzz", "", "0,", "-1", "all,0"])

@@ -44,10 +44,10 @@ def test_nvidia_request(ids: tuple[str, ...], request_: dict[str, object]) -> No
 
 
 def test_nodes_groups_and_mounts() -> None:
-    config = host_config(Access(nodes=("/dev/kfd",), groups=(109,), mounts=("/lib/x.so",)))
+    config = host_config(Access(nodes=("/dev/kfd",), groups=(109,), mounts={"/lib/x.so": "/usr/lib/x.so"}))
     assert config["Devices"] == [{"PathOnHost": "/dev/kfd", "PathInContainer": "/dev/kfd", "CgroupPermissions": "rw"}]
     assert config["GroupAdd"] == ["109"]
-    assert config["Mounts"] == [{"Type": "bind", "Source": "/lib/x.so", "Target": "/lib/x.so", "ReadOnly": True}]
+    assert config["Mounts"] == [{"Type": "bind", "Source": "/lib/x.so", "Target": "/usr/lib/x.so", "ReadOnly": True}]
 
 
 def test_the_runs_environment_wins() -> None:

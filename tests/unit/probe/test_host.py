@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from provision.errors import EngineError
 from provision.model import Engine
@@ -124,6 +125,10 @@ def test_an_engine_without_a_device_list_gets_the_files_devices(tmp_path: Path) 
     assert got.cdi == ("amd.com/gpu=all",)
     new = Engine(name="docker", version="28.5", api_version="1.51", address=old.address, cdi_dirs=old.cdi_dirs)
     assert probe_host(Lookups(), engine=lambda: new).engine == new
+    apart = replace(old, own_files=True)  # these folders are not its own
+    host = probe_host(Lookups(), engine=lambda: apart)
+    assert host.engine == apart
+    assert "KGE-143" in [finding.code for finding in host.findings]
 
 
 @pytest.mark.usefixtures("binaries")

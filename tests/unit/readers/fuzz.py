@@ -51,6 +51,7 @@ from outside import (  # type: ignore[import-not-found] # as below
     from_uv_toml,
     from_variables,
     from_wheel,
+    from_wsl,
     some_rows,
 )
 from spoilt import spoil  # type: ignore[import-not-found] # it lies beside this file, and no package holds them
@@ -157,6 +158,10 @@ helper = {git = "https://host.example/helper.git", rev = "v1"}
 _PEM: Final = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 _APT: Final = b"deb http://deb.example/debian bookworm main\nTypes: deb\nSuites: bookworm\nComponents: main\n"
 _CDI: Final = {"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu", "devices": [{"name": "all"}, {"name": "0"}]}
+_WSL: Final = (
+    b"Agent 2\n  Name:  gfx1201\n  Marketing Name:  AMD Radeon RX 9070 XT\n  Chip ID:  30032(0x7550)\n\0"
+    b"PCI\\VEN_1002&DEV_744C&REV_C8\\6&36F2|32.0.31035.1003|AMD Radeon RX 7900 XTX\r\n"
+)
 _SMI: Final = b"""\
 GPU-1, H100, 00000000:17:00.0, 580.95.05, 81559, 9.0
 GPU 0: H100 (UUID: GPU-1)
@@ -175,6 +180,7 @@ def readers() -> dict[str, Reader]:
         "files of /sys and /proc": Reader(b"6.16.6-custom\n", from_probe),
         "CDI specification": Reader(_json(_CDI), from_cdi),
         "nvidia-smi": Reader(_SMI, from_smi),
+        "rocminfo and Windows, below WSL2": Reader(_WSL, from_wsl),
         "engine: /version, /info": Reader(_json(_INFO), from_engine),
         "engine: an image": Reader(_json({"Id": "sha256:1", "RepoDigests": ["a@sha256:2"]}), from_image, _NO_IMAGE),
         "engine: an image, by the SDK": Reader(_json({"Id": "sha256:1", "Size": 5, **_CONFIG}), from_inspected),

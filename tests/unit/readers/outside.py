@@ -32,9 +32,10 @@ from provision.errors import KgpuError
 from provision.index import NoAnswer, indexes_of, listing, metadata
 from provision.lock import parse as parse_pylock
 from provision.lock import read_lock
-from provision.model import Network, encode
+from provision.model import DeviceNode, Driver, Gpu, Host, Network, decode, encode
 from provision.model.reference import parse_reference
 from provision.probe import Lookups, probe_files
+from provision.probe.amd_wsl import merge
 from provision.probe.cdi import parse_spec
 from provision.probe.nvidia_parsers import parse_smi_list, parse_smi_table
 from provision.prove.evidence import Problem, parse_result
@@ -316,6 +317,14 @@ def from_cdi(body: bytes, _: Path) -> object:
 def from_smi(body: bytes, _: Path) -> object:
     text = body.decode(errors="replace")
     return parse_smi_table(text), parse_smi_list(text)
+
+
+def from_wsl(body: bytes, _: Path) -> object:
+    agents, listed = f"{body.decode(errors='replace')}\0".split("\0")[:2]
+    node = DeviceNode(path="/dev/dxg")
+    known = Driver(vendor="amd", flavour="wsl")
+    host = Host(gpus=(Gpu(vendor="amd", nodes=(node,)),), drivers=(known,), nodes=(node,), wsl=True)
+    return decode(encode(merge(host, Lookups(), agents, listed)), Host)
 
 
 def from_requirements(body: bytes, folder: Path) -> object:

@@ -104,6 +104,17 @@ def test_what_changed_closes_the_gate_and_is_named(name: str) -> None:
     assert (found.state, found.changed, found.code) == (State.STALE, (words,), "KGE-587")
 
 
+def test_a_new_windows_driver_below_wsl2_closes_the_gate() -> None:
+    """No file below WSL2 tells its version; its folder in Windows' driver store does, which is there once it is."""
+    old, new = "u0420081.inf_amd64_11aa", "u0425000.inf_amd64_22bb"
+    before, after = (
+        msgspec.structs.replace(HOST, drivers=(Driver(vendor="amd", flavour="wsl", store=store),))
+        for store in ((old,), (old, new))
+    )
+    found = gate(seal(record(host=host_key(before, "node1")), SIGNER), after)
+    assert (found.state, found.changed) == (State.STALE, (f"driver: amd wsl {old} -> amd wsl {old} {new}",))
+
+
 def test_what_was_never_proved_stays_closed() -> None:
     assert gate(None).state is State.NEVER
     failed = gate(seal(record(verdict="not-proved", code="KGE-507", reason="no node"), SIGNER))

@@ -85,7 +85,7 @@ def test_the_short_names_in_brackets_are_explained() -> None:
             "AMD GPU MI300X (device id 74a1) is",
             "add the device id to the catalogue",
         ),
-        (Host(gpus=(Gpu(vendor="amd"),), wsl=True), "AMD GPU is", "install AMD's own torch for WSL2"),
+        (Host(gpus=(Gpu(vendor="amd"),), wsl=True), "AMD GPU is", "run kgpu-env probe in the WSL distribution"),
     ],
 )
 def test_an_unknown_architecture_is_told_with_the_hosts_own_step(host: Host, what: str, step: str) -> None:

@@ -208,9 +208,32 @@ def test_core_sdk_wheels_carry_their_indexes_and_loader_path() -> None:
     assert "_rocm_sdk_core/lib" in stack.settings.env["LD_LIBRARY_PATH"]
 
 
-def test_wsl_is_refused_for_amd() -> None:
-    host = amd("30.30", "gfx1100")
-    assert {one.rule for one in refusal(Host(gpus=host.gpus, drivers=host.drivers, wsl=True)).rejected} == {"wsl"}
+def on_wsl(target: str) -> Host:
+    """An AMD host below WSL2, whose driver is Windows'."""
+    driver = Driver(vendor="amd", version="32.0.31035.1003", flavour="wsl")
+    return Host(gpus=(Gpu(vendor="amd", architecture=target),), drivers=(driver,), wsl=True)
+
+
+@pytest.mark.parametrize("target", ["gfx1100", "gfx1201"])  # named by AMD; unlisted, and seen by others
+def test_below_wsl2_keras_runs_on_torch_for_amd(target: str) -> None:
+    stack = pick(on_wsl(target))
+    assert (stack.backend, stack.route, stack.runtime.name) == ("torch", "wheels", "rocm")
+    assert any(warning.text.startswith("torch-wsl2 is inferred") for warning in stack.warnings)
+    assert not any(warning.code == "driver-unlisted" for warning in stack.warnings)
+
+
+@pytest.mark.parametrize(
+    ("target", "wishes", "says"),
+    [
+        ("gfx1100", {"backend": "tensorflow"}, "AMD documents TensorFlow for Linux only"),
+        ("gfx1100", {"backend": "jax"}, "the catalogue has no build of JAX for WSL2"),
+        ("gfx1102", {"backend": "torch"}, "gfx1102 is not among the GPUs that AMD names for torch on WSL2"),
+    ],
+)
+def test_what_does_not_run_below_wsl2_is_told(target: str, wishes: dict[str, str], says: str) -> None:
+    rejected = refusal(on_wsl(target), **wishes).rejected
+    assert any(one.rule == "wsl" and says in one.reason for one in rejected)
+    assert not any(one.rule == "driver-window" for one in rejected)
 
 
 def test_other_machines_are_refused() -> None:
