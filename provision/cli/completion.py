@@ -30,6 +30,20 @@ def row_ids(incomplete: str) -> list[str]:
     return _quiet(lambda: [row.id for _, row in load().all_rows()], incomplete)
 
 
+def bases(incomplete: str) -> list[str]:
+    """Return base images of the catalogue that begin so."""
+    from provision.catalogue import load  # noqa: PLC0415 - as above
+
+    return _quiet(lambda: [row.image for row in load().images.bases], incomplete)
+
+
+def images(incomplete: str) -> list[str]:
+    """Return names of images that begin so, of the engine that answers."""
+    from provision import api  # noqa: PLC0415 - 10 ms
+
+    return _quiet(api.image_names, incomplete)
+
+
 def profiles(incomplete: str) -> list[str]:
     """Return profiles of the nearest project file."""
     from provision.config import nearest_project, read_project  # noqa: PLC0415 - 10 ms

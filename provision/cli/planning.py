@@ -15,8 +15,9 @@ from provision import api
 from provision.catalogue import Catalogue
 from provision.cli.context import load_catalogue, this_host
 from provision.cli.documents import ConfigDocument, Option
+from provision.cli.formatting.host import headline
 from provision.cli.options import NetworkOptions, StackOptions
-from provision.cli.output import log, print_json, print_result, warn
+from provision.cli.output import detail, log, print_json, print_result, warn
 from provision.config import Project, Settings, nearest_project, read_project, settle
 from provision.model import SETTINGS, BuildOptions, Host, Pin, Request, Stack, Vendor
 from provision.redaction import redacted_address, refuse_passwords
@@ -48,6 +49,8 @@ def project_catalogue(overlay: Path | None) -> Catalogue:
 
 def _project(named: Path | None) -> Project | None:
     path = named or os.environ.get(CONFIG) or nearest_project()
+    if path:
+        detail(f"note      the project file is {path}")
     return read_project(Path(path)) if path else None
 
 
@@ -117,7 +120,11 @@ class Plan(NamedTuple):
         names = ("tag", "cache", "cache_from", "max_size")
         chosen = {name: settled.values[name] for name in names if name in settled.values}
         return BuildOptions(
-            request=self.request, network=settled.network, pins=self.pins, context=dict(self.context), **chosen
+            request=self.request,
+            network=settled.network,
+            pins=self.pins,
+            context=dict(self.context),
+            **chosen,
         )
 
     @property
@@ -170,10 +177,12 @@ def _note(text: str) -> None:
 
 
 def _host_for(request: Request, path: Path | None) -> Host:
-    if path:
-        return api.read_host(path)
-    # Nothing about a CPU stack depends on the host's GPUs.
-    return Host(architecture=os.uname().machine) if request.vendor is Vendor.CPU else this_host()
+    if request.vendor is Vendor.CPU and not path:  # nothing about it depends on the host's GPUs
+        host = Host(architecture=os.uname().machine)
+    else:
+        host = api.read_host(path) if path else this_host()
+        detail(f"Host      {headline(host)}")
+    return host
 
 
 def log_warnings(stack: Stack) -> None:

@@ -48,6 +48,10 @@ def plan(
     """Find the smallest set of images that serves all nodes.
 
     Exit code 4: some node is unserved; the plan is written all the same.
+
+    Examples:
+        kgpu-env fleet plan hosts/ -o plan.json
+        kgpu-env fleet plan hosts/ --max-images 2
     """
     if stack.host:
         raise UsageError("KGE-902", "--host names one machine; the nodes are those of HOSTS.", fix="leave --host out")
