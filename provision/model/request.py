@@ -10,6 +10,7 @@ import msgspec
 
 from provision.model.base import Value
 from provision.model.cluster import Cluster
+from provision.model.host import PLATFORMS
 from provision.model.option import Option, Setting, keys_of, settings_of
 from provision.model.pins import Pin
 from provision.model.shape import Shape
@@ -250,6 +251,16 @@ class BuildOptions(Value):
             section="Build",
             metavar="SIZE",
             example="6GB",
+        ),
+    ] = None
+    platform: Annotated[
+        str | None,  # a key of PLATFORMS; None: unknown
+        Option(
+            "The processor that the environment is for, where it is not the host's.",
+            flag="--platform",
+            help="The processor that the environment is for; by default the host's.",
+            metavar="|".join(PLATFORMS),
+            choices=tuple(PLATFORMS),
         ),
     ] = None
     push: bool = False  # to the registry that `tag` names, with an inline cache
