@@ -15,6 +15,7 @@ import typer
 from provision import __version__
 from provision.cli import options as o
 from provision.cli.commands import Command, requested
+from provision.cli.completion import ASKED, whole_words
 from provision.cli.help import HelpCommand, HelpGroup
 from provision.cli.output import detail, print_error, print_result, settle_talk, unwritten, warn
 from provision.cli.spread import Spread, spread
@@ -185,9 +186,10 @@ def main() -> None:
     app.registered_commands.clear()
     app.registered_groups.clear()
     # Completion hands over the words in the environment, and needs all commands.
-    for command in requested(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:]):
+    for command in requested(() if ASKED in os.environ else sys.argv[1:]):
         register(command)
-    code = _ended()
+    with whole_words(os.environ):
+        code = _ended()
     failed = flushed()
     if failed and code == Exit.OK:
         code = _untold(failed)

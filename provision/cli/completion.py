@@ -1,6 +1,43 @@
 """What the shell's completion offers beside options: codes, rows of the catalogue, profiles, images of the engine."""
 
-from collections.abc import Callable, Iterable
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager, redirect_stdout
+
+ASKED = "_KGPU_ENV_COMPLETE"  # the variable that the shell asks with
+_BASH = "complete_bash"
+
+
+@contextmanager
+def whole_words(environment: MutableMapping[str, str]) -> Iterator[None]:
+    """Complete the words as they were typed: bash takes a colon for the end of one, and images have colons.
+
+    What is offered to bash is what follows the last colon, which is all that it replaces.
+    """
+    if environment.get(ASKED) != _BASH:
+        yield
+        return
+    begun = _join(environment)
+    with redirect_stdout(io.StringIO()) as offered:
+        yield
+    there = begun.rfind(":") + 1
+    sys.stdout.writelines(f"{line[there:]}\n" for line in offered.getvalue().splitlines())
+
+
+def _join(environment: MutableMapping[str, str]) -> str:
+    """Put together what bash has split; return the word that is to be completed."""
+    words, at = environment.get("COMP_WORDS", "").split("\n"), int(environment.get("COMP_CWORD") or 0)
+    joined: list[str] = []
+    place = 0
+    for number, word in enumerate(words):
+        if joined and (word == ":" or joined[-1].endswith(":")):
+            joined[-1] += word
+        else:
+            joined.append(word)
+        place = len(joined) - 1 if number == at else place
+    environment.update({"COMP_WORDS": "\n".join(joined), "COMP_CWORD": str(place)})
+    return joined[place] if place else ""
 
 
 def _offered(words: Iterable[str], begun: str) -> list[str]:

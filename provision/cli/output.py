@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -20,7 +21,7 @@ from provision.model import encode
 
 Progress: TypeAlias = Literal["auto", "plain", "json", "quiet"]
 PROGRESS: Final[tuple[Progress, ...]] = get_args(Progress)
-_ONCE = ("warning ", "note ")
+_ONCE = re.compile(r"(?:[A-Z]\w* +)?(warning|note)[: ] *(.*)", re.DOTALL)  # behind "Verify" and its like, too
 _BELOW = " " * 10  # where the text begins behind "Verify" and its like
 
 
@@ -68,7 +69,7 @@ class Talk:
     progress: Progress = "auto"
     verbose = False
     timings = False
-    said: ClassVar[set[str]] = set()  # warnings and notes: each is said once
+    said: ClassVar[set[tuple[str, ...]]] = set()  # warnings and notes: each is said once
 
 
 def settle_talk(options: Mapping[str, object], *, quiet: bool = False, verbose: bool = False) -> None:
@@ -100,10 +101,11 @@ def detail(text: str) -> None:
 
 def warn(text: str) -> None:
     """Say what needs somebody's attention, a warning once; to programs as JSON, where they asked for that."""
-    if text.startswith(_ONCE):
-        if text in Talk.said:
+    found = _ONCE.fullmatch(text)
+    if found:
+        if found.groups() in Talk.said:
             return
-        Talk.said.add(text)
+        Talk.said.add(found.groups())
     say(json.dumps({"message": plain(text)}) if Talk.progress == "json" else text)
 
 

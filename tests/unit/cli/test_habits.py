@@ -108,18 +108,19 @@ def test_images_are_completed_by_what_the_engine_has(monkeypatch: pytest.MonkeyP
         ("kgpu-env doctor KGE-512", ["KGE-512"]),
         ("kgpu-env catalogue show tensorflow-2.21", ["tensorflow-2.21.0"]),
         ("kgpu-env build --profile la", ["laptop"]),
-        ("kgpu-env build --base debian:bookw", ["debian:bookworm-slim"]),
-        ("kgpu-env verify team/k", ["team/keras:1"]),
-        ("kgpu-env run --image team/k", ["team/keras:1"]),
-        ("kgpu-env build --cache-from team/k", ["team/keras:1"]),
+        ("kgpu-env verify team/k", ["team/keras:1", "team/keras:2"]),
+        ("kgpu-env run --image oth", ["other:2"]),
+        ("kgpu-env build --cache-from oth", ["other:2"]),
         ("kgpu-env build --vend", ["--vendor"]),
+        ("kgpu-env verify team/keras :", ["1", "2"]),  # bash ends words at colons, and replaces what is behind them
+        ("kgpu-env build --base debian : bookw", ["bookworm-slim"]),
     ],
 )
 def test_bash_is_told_what_may_follow(line: str, offered: list[str], tmp_path: Path) -> None:
     (tmp_path / "kgpu-env.yaml").write_text("profiles: {laptop: {vendor: cpu}}\n")
     words = line.split()
-    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_KGPU_ENV_COMPLETE": "complete_bash"}
-    with engine_of(tmp_path / "engine.sock", ["team/keras:1", "other:2"]) as address:
+    asked = {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1), "_KGPU_ENV_COMPLETE": "complete_bash"}
+    with engine_of(tmp_path / "engine.sock", ["team/keras:1", "team/keras:2", "other:2"]) as address:
         environment = {**os.environ, **asked, "DOCKER_HOST": address}
         done = subprocess.run(
             [sys.executable, "-m", "provision"],
@@ -170,6 +171,7 @@ def test_a_warning_is_said_once_and_in_quiet_too(capfd: pytest.CaptureFixture[st
     for _ in range(2):
         warn("warning   it is old")
         log("note      it is new")
+    warn("Verify    warning: it is old")  # as a room says it that a command showed the same already
     assert capfd.readouterr().err == "warning   it is old\n"
     settle_talk({})
     for _ in range(2):
