@@ -27,7 +27,8 @@ def whole_words(environment: MutableMapping[str, str]) -> Iterator[None]:
 
 def _join(environment: MutableMapping[str, str]) -> str:
     """Put together what bash has split; return the word that is to be completed."""
-    words, at = environment.get("COMP_WORDS", "").split("\n"), int(environment.get("COMP_CWORD") or 0)
+    text, at = environment.get("COMP_WORDS", ""), int(environment.get("COMP_CWORD") or 0)
+    words = text.split("\n" if "\n" in text else " ")
     joined: list[str] = []
     place = 0
     for number, word in enumerate(words):
