@@ -23,8 +23,8 @@ pytestmark = pytest.mark.timeout(600)
 IMAGE = "keras-tutorial:action"
 
 
-def lint(schema: str, path: Path) -> None:
-    words = [*LINTER, "--builtin-schema", f"vendor.{schema}", str(path)]
+def lint(schema: str, *paths: Path) -> None:
+    words = [*LINTER, "--builtin-schema", f"vendor.{schema}", *map(str, paths)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -35,11 +35,12 @@ def example(number: int) -> str:
 
 
 def test_each_file_and_each_example_is_of_its_schema(tmp_path: Path) -> None:
+    github, gitlab = tmp_path / "environment.yml", tmp_path / ".gitlab-ci.yml"
+    github.write_text(example(0))
+    gitlab.write_text(example(1))
     lint("github-actions", ACTION)
-    lint("gitlab-ci", TEMPLATE)
-    for number, (schema, name) in enumerate([("github-workflows", "environment.yml"), ("gitlab-ci", ".gitlab-ci.yml")]):
-        (tmp_path / name).write_text(example(number))
-        lint(schema, tmp_path / name)
+    lint("github-workflows", github, *(ROOT / ".github" / "workflows").glob("*.yml"))
+    lint("gitlab-ci", gitlab, TEMPLATE)
 
 
 def test_no_input_is_a_part_of_a_script() -> None:
