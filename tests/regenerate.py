@@ -13,6 +13,8 @@ import msgspec
 import yaml
 from codes_page import CODES, FOLDER, code_pages, page  # type: ignore[import-not-found] # it lies beside this file
 from collected import COLLECTOR, collector  # type: ignore[import-not-found] # as above
+from commands_page import FOLDER as COMMAND_PAGES  # type: ignore[import-not-found] # as above
+from commands_page import INDEX, command_pages, index
 from kinds import goldens  # type: ignore[import-not-found] # as above; no package holds them
 from msgspec.structs import replace
 from packaging.requirements import Requirement
@@ -297,6 +299,7 @@ def derived() -> dict[Path, Files]:
         **{SCHEMA_FOLDER / f"{name}.schema.json": partial(schema, kind) for name, kind in SCHEMAS.items()},
         SCHEMA_FOLDER / "project-1.schema.json": schema_text,
         CODES: page,
+        INDEX: index,
         MAKERS_MODULE: makers,
         COLLECTOR: collector,
         PROOF: lambda: proof_document(PROOF.read_text()),
@@ -305,7 +308,7 @@ def derived() -> dict[Path, Files]:
     found: dict[Path, Files] = {path: partial(_one, path, text) for path, text in sorted(texts.items())}
     found |= {path: partial(image_lock, path) for path in IMAGE_LOCKS.glob("*.lock")}
     found |= {LOCKS / f"{vendor}.lock": partial(reference, vendor) for vendor in REFERENCE}
-    found[FOLDER] = code_pages
+    found |= {FOLDER: code_pages, COMMAND_PAGES: command_pages}
     return found | {
         DATA / "exports" / name / kind: partial(exported, name, kind) for name in EXPORTS for kind in OUTPUTS
     }

@@ -10,7 +10,7 @@ from provision.api.bundle import build_bundle, bundle, bundled_image, copy_lock
 from provision.api.candidates import Choice
 from provision.api.catalogue import check_published, draft_rows
 from provision.api.doctor import examine_host
-from provision.api.hosts import capture, engine, probe_capture, probe_host, read_host
+from provision.api.hosts import capture, engine, image_names, probe_capture, probe_host, read_host
 from provision.api.images import build, image_size, look_up, pinned, read_configuration
 from provision.api.jobs import Work, job
 from provision.api.local_code import local_pins
@@ -44,6 +44,7 @@ __all__ = [
     "examine_host",
     "gate",
     "gate_here",
+    "image_names",
     "image_size",
     "inspect",
     "job",

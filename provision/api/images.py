@@ -58,6 +58,7 @@ def build(
         BuildError: the base is not to be had, a step failed, or the push was refused; no tag is left behind.
         InputError: the request or the network settings cannot be used.
     """
+    from provision.engine.describe import need_machine  # noqa: PLC0415 - 1 ms
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
     from provision.engine.network import Surroundings, build_network  # noqa: PLC0415 - 3 ms
     from provision.resolve.request import check_names, check_request  # noqa: PLC0415 - 5 ms
@@ -71,6 +72,7 @@ def build(
         log("BUILDX_BUILDER is set and is not used: the engine's own BuildKit builds")
     with connection(engine) as connected:
         described = connected.describe()
+        need_machine(wanted.platform, described)
         reached = build_network(wanted.network, os.environ, Surroundings(folder=_here(), engine=described))
         for name in dict.fromkeys(reached.left_out):
             log(f"{name}, which a build of this engine cannot reach, is left out; {_REACHABLE}")

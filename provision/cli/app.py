@@ -4,17 +4,21 @@ import functools
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
 from provision import __version__
+from provision.cli import options as o
 from provision.cli.commands import Command, requested
-from provision.cli.output import print_error, print_result, settle_talk, unwritten, warn
-from provision.cli.spread import spread
+from provision.cli.completion import ASKED, whole_words
+from provision.cli.help import HelpCommand, HelpGroup
+from provision.cli.output import detail, print_error, print_result, settle_talk, unwritten, warn
+from provision.cli.spread import Spread, spread
 from provision.cli.streams import GONE, drop, flushed, is_gone, open_streams
 from provision.errors import Exit, InterruptError, KgpuError, UsageError
 from provision.variables import DEBUG, OWN, PREFIX
@@ -24,11 +28,11 @@ _WRONG_USE: type[Exception] = typer.BadParameter.__mro__[1]
 
 _WIDEST = 120  # columns of the help: as wide as the terminal, up to here
 
+GROUP: Final[dict[str, Any]] = {"cls": HelpGroup, "no_args_is_help": True, "rich_markup_mode": None}
 app = typer.Typer(
     name="kgpu-env",
     help="Provision Keras environments in containers for CUDA and ROCm hosts, and prove that the GPU is used.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+    **GROUP,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _WIDEST},
 )
@@ -40,6 +44,13 @@ class _Debug:
     on = bool(os.environ.get(DEBUG))
 
 
+class _Before:
+    """What stood before the command's name."""
+
+    quiet = False
+    verbose = False
+
+
 def _version(value: bool) -> None:
     if value:
         print_result(f"kgpu-env {__version__}")
@@ -48,12 +59,15 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _main(
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[  # noqa: ARG001 - its callback does the work
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and stop.")
     ] = False,
 ) -> None:
     _Debug.on = _Debug.on or debug
+    _Before.quiet, _Before.verbose = quiet, verbose
 
 
 def register(command: Command) -> None:
@@ -61,27 +75,37 @@ def register(command: Command) -> None:
     module = command.module()
     group = getattr(module, "group", None)
     if group is not None:
-        app.add_typer(group, name=command.name)
+        app.add_typer(group, name=command.name, rich_help_panel=command.section)
     else:
-        examples = getattr(module, "EXAMPLES", "")
-        app.command(command.name, epilog=f"\b\n{examples}" if examples else None)(
-            catching(getattr(module, command.name), variables=command.variables)
-        )
+        subcommand(app, command)(getattr(module, command.name))
 
 
-def catching(function: Callable[..., None], *, variables: bool = True) -> Callable[..., None]:
+def subcommand(group: typer.Typer, command: Command) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what adds a function to a group as the command that is meant; the function stays as it is."""
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        shape = spread(function, o.Verbosity)
+        how: dict[str, Any] = {"cls": HelpCommand, "epilog": shape.note, "rich_help_panel": command.section}
+        group.command(command.name, **how)(_catching(function, shape, variables=command.variables))
+        return function
+
+    return add
+
+
+def _catching(function: Callable[..., None], shape: Spread, *, variables: bool) -> Callable[..., None]:
     """Wrap a command: its groups are spread into options; its errors are reported, and become the exit code.
 
     Args:
         function: the command.
+        shape: its options.
         variables: whether a misspelt variable stops it.
     """
-    shape = spread(function)
 
     @functools.wraps(function)
     def run(**options: object) -> None:
+        begun = time.monotonic()
         as_json = bool(options.get("as_json"))
-        settle_talk(options)
+        settle_talk(options, quiet=_Before.quiet, verbose=_Before.verbose)
         try:
             if variables:
                 check_environment()
@@ -98,6 +122,8 @@ def catching(function: Callable[..., None], *, variables: bool = True) -> Callab
             what = f"Unexpected error: {type(error).__name__}: {error}"
             fix = "run it again with kgpu-env --debug to see where, and report it"
             _end(KgpuError("KGE-999", what, fix=fix), as_json=as_json)
+        finally:
+            detail(f"Took      {time.monotonic() - begun:.2f} s")
 
     run.__signature__ = shape.signature  # type: ignore[attr-defined] # read by inspect, unknown to its stub
     run.__annotations__ = {name: one.annotation for name, one in shape.signature.parameters.items()}
@@ -160,9 +186,10 @@ def main() -> None:
     app.registered_commands.clear()
     app.registered_groups.clear()
     # Completion hands over the words in the environment, and needs all commands.
-    for command in requested(() if "_KGPU_ENV_COMPLETE" in os.environ else sys.argv[1:]):
+    for command in requested(() if ASKED in os.environ else sys.argv[1:]):
         register(command)
-    code = _ended()
+    with whole_words(os.environ):
+        code = _ended()
     failed = flushed()
     if failed and code == Exit.OK:
         code = _untold(failed)

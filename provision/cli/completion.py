@@ -1,6 +1,44 @@
 """What the shell's completion offers beside options: codes, rows of the catalogue, profiles, images of the engine."""
 
-from collections.abc import Callable, Iterable
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager, redirect_stdout
+
+ASKED = "_KGPU_ENV_COMPLETE"  # the variable that the shell asks with
+_BASH = "complete_bash"
+
+
+@contextmanager
+def whole_words(environment: MutableMapping[str, str]) -> Iterator[None]:
+    """Complete the words as they were typed: bash takes a colon for the end of one, and images have colons.
+
+    What is offered to bash is what follows the last colon, which is all that it replaces.
+    """
+    if environment.get(ASKED) != _BASH:
+        yield
+        return
+    begun = _join(environment)
+    with redirect_stdout(io.StringIO()) as offered:
+        yield
+    there = begun.rfind(":") + 1
+    sys.stdout.writelines(f"{line[there:]}\n" for line in offered.getvalue().splitlines())
+
+
+def _join(environment: MutableMapping[str, str]) -> str:
+    """Put together what bash has split; return the word that is to be completed."""
+    text, at = environment.get("COMP_WORDS", ""), int(environment.get("COMP_CWORD") or 0)
+    words = text.split("\n" if "\n" in text else " ")
+    joined: list[str] = []
+    place = 0
+    for number, word in enumerate(words):
+        if joined and (word == ":" or joined[-1].endswith(":")):
+            joined[-1] += word
+        else:
+            joined.append(word)
+        place = len(joined) - 1 if number == at else place
+    environment.update({"COMP_WORDS": "\n".join(joined), "COMP_CWORD": str(place)})
+    return joined[place] if place else ""
 
 
 def _offered(words: Iterable[str], begun: str) -> list[str]:
@@ -28,6 +66,20 @@ def row_ids(incomplete: str) -> list[str]:
     from provision.catalogue import load  # noqa: PLC0415 - as above
 
     return _quiet(lambda: [row.id for _, row in load().all_rows()], incomplete)
+
+
+def bases(incomplete: str) -> list[str]:
+    """Return base images of the catalogue that begin so."""
+    from provision.catalogue import load  # noqa: PLC0415 - as above
+
+    return _quiet(lambda: [row.image for row in load().images.bases], incomplete)
+
+
+def images(incomplete: str) -> list[str]:
+    """Return names of images that begin so, of the engine that answers."""
+    from provision import api  # noqa: PLC0415 - 10 ms
+
+    return _quiet(api.image_names, incomplete)
 
 
 def profiles(incomplete: str) -> list[str]:

@@ -5,12 +5,13 @@ and is one of every command that takes its group.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import typer
 
 from provision.cli.completion import profiles
+from provision.cli.help import LAST
 from provision.cli.output import PROGRESS
 from provision.cli.output import Progress as ProgressName
 from provision.cli.parsers import flag, minutes, one_of, seconds
@@ -25,14 +26,16 @@ Package = Annotated[list[str] | None, flag("packages")]
 Host = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Take the host from this file (kgpu-env probe --json) instead of probing; - reads stdin."
+        metavar="FILE",
+        help="Take the host from this file (kgpu-env probe --json) instead of probing; - reads stdin.",
+        rich_help_panel="Environment",
     ),
 ]
 Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="A profile of the project file.", autocompletion=profiles)
 ]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Project file; otherwise the nearest kgpu-env.yaml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=LAST)]
 ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print each option with its origin, and stop.")]
 Catalogue = Annotated[
     Path | None,
@@ -88,6 +91,8 @@ Key = Annotated[
     ),
 ]
 
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say also what needs no action.")]
 Bundle = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="From this bundle (kgpu-env bundle), without a network."),
@@ -102,9 +107,18 @@ Provenance = Annotated[
 ]
 
 
+class Verbosity(Options):
+    """How much is said on stderr: options of every command, also before its name; `output.settle_talk` reads them."""
+
+    section: ClassVar[str] = LAST
+    quiet: Quiet = False
+    verbose: Verbose = False
+
+
 class TalkOptions(Options):
     """What long work says of itself on stderr; `output.settle_talk` reads it before the command runs."""
 
+    section: ClassVar[str] = LAST
     progress: Annotated[
         ProgressName,
         typer.Option(
@@ -114,14 +128,13 @@ class TalkOptions(Options):
             show_default=True,
         ),
     ] = "auto"
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say also what needs no action.")] = False
     timings: Annotated[bool, typer.Option("--timings", help="Print at the end how long each step took.")] = False
 
 
 class StackOptions(Options):
     """What the environment is made of: `resolve`, `render`, `build`, `up` and the others take all of it."""
 
+    section: ClassVar[str] = "Project file"
     vendor: Vendor = None
     host: Host = None
     settings: Annotated[dict[str, Any], Flags()] = msgspec.field(default_factory=dict)  # the others, by name
@@ -134,6 +147,7 @@ class StackOptions(Options):
 class NetworkOptions(Options):
     """How registries are reached, for commands that ask them about any image."""
 
+    section: ClassVar[str] = "Project file"
     settings: Annotated[dict[str, Any], Flags(group="network")] = msgspec.field(default_factory=dict)
     profile: Profile = None
     config: Config = None
@@ -143,6 +157,7 @@ class NetworkOptions(Options):
 class BuildOptions(Options):
     """From what a build takes the environment, and where its image goes."""
 
+    section: ClassVar[str] = "Build"
     push: Push = False
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, whatever was built before.")] = False
     pull: Annotated[bool, typer.Option("--pull", help="Fetch the base image again, though it is here.")] = False
@@ -155,6 +170,7 @@ class BuildOptions(Options):
 class ProofOptions(Options):
     """What is to be proved, and within which limits."""
 
+    section: ClassVar[str] = "Proof"
     gpus: Gpus = None
     level: Level = "standard"
     minutes: Minutes = None
@@ -167,6 +183,7 @@ class ProofOptions(Options):
 class ReportOptions(Options):
     """The files that a proof is written to."""
 
+    section: ClassVar[str] = "Reports"
     report: Report = None
     html: Html = None
     junit: Junit = None

@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, Literal, TextIO, TypeAlias, get_args
+from typing import ClassVar, Final, Literal, TextIO, TypeAlias, get_args
 
 from provision import writer
 from provision.cli.colour import coloured
@@ -20,6 +21,7 @@ from provision.model import encode
 
 Progress: TypeAlias = Literal["auto", "plain", "json", "quiet"]
 PROGRESS: Final[tuple[Progress, ...]] = get_args(Progress)
+_ONCE = re.compile(r"(?:[A-Z]\w* +)?(warning|note)[: ] *(.*)", re.DOTALL)  # behind "Verify" and its like, too
 _BELOW = " " * 10  # where the text begins behind "Verify" and its like
 
 
@@ -67,14 +69,22 @@ class Talk:
     progress: Progress = "auto"
     verbose = False
     timings = False
+    said: ClassVar[set[tuple[str, ...]]] = set()  # warnings and notes: each is said once
 
 
-def settle_talk(options: Mapping[str, object]) -> None:
-    """Take what a command's options, if it has such, say about talking."""
-    quiet = bool(options.get("quiet"))
+def settle_talk(options: Mapping[str, object], *, quiet: bool = False, verbose: bool = False) -> None:
+    """Take what is asked about talking.
+
+    Args:
+        options: the command's, by their names; it has all of these or some.
+        quiet: whether that was asked for before the command's name.
+        verbose: the same.
+    """
+    quiet = quiet or bool(options.get("quiet"))
     Talk.progress = "quiet" if quiet else options.get("progress") or "auto"  # type: ignore[assignment] # the parser's
-    Talk.verbose = bool(options.get("verbose"))
+    Talk.verbose = verbose or bool(options.get("verbose"))
     Talk.timings = bool(options.get("timings"))
+    Talk.said.clear()
 
 
 def log(text: str) -> None:
@@ -86,11 +96,16 @@ def log(text: str) -> None:
 def detail(text: str) -> None:
     """Talk about what needs no action: only with --verbose."""
     if Talk.verbose:
-        warn(text)
+        log(text)
 
 
 def warn(text: str) -> None:
-    """Say what needs somebody's attention; to programs as JSON, where they asked for that."""
+    """Say what needs somebody's attention, a warning once; to programs as JSON, where they asked for that."""
+    found = _ONCE.fullmatch(text)
+    if found:
+        if found.groups() in Talk.said:
+            return
+        Talk.said.add(found.groups())
     say(json.dumps({"message": plain(text)}) if Talk.progress == "json" else text)
 
 

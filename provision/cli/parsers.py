@@ -7,10 +7,13 @@ from typing import Any, Final, TypeVar
 import msgspec
 import typer
 
+from provision.cli import completion
 from provision.errors import nearest
 from provision.model import SETTINGS, Cluster, Option, Setting, Shape, is_version
 
 _GROUPS: Final[dict[str, type[Shape] | type[Cluster]]] = {"run": Shape, "kubernetes": Cluster}
+_SECTIONS: Final = {"": "Environment", "network": "Build", "run": "Container"}  # of the help; others as the key
+_COMPLETIONS: Final = {"base": completion.bases, "cache_from": completion.images, "tag": completion.images}
 Name = TypeVar("Name", bound=str)
 
 
@@ -23,7 +26,8 @@ def flag(name: str) -> Any:  # noqa: ANN401 - Typer's own type is not public
         parser=_parser(name, option),
         metavar=option.metavar or None,
         help=option.help,
-        autocompletion=_completion(option) if option.choices else None,
+        autocompletion=_COMPLETIONS.get(name) or (_completion(option) if option.choices else None),
+        rich_help_panel=option.section or _SECTIONS.get(SETTINGS[name].group, SETTINGS[name].group.capitalize()),
     )
 
 

@@ -10,20 +10,23 @@ from typing import Final, NamedTuple
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
 from provision import api
 from provision.catalogue import Catalogue
 from provision.cli.context import load_catalogue, this_host
 from provision.cli.documents import ConfigDocument, Option
+from provision.cli.formatting.host import headline
 from provision.cli.options import NetworkOptions, StackOptions
-from provision.cli.output import log, print_json, print_result, warn
+from provision.cli.output import detail, log, print_json, print_result, warn
 from provision.config import Project, Settings, nearest_project, read_project, settle
-from provision.model import SETTINGS, BuildOptions, Host, Pin, Request, Stack, Vendor
+from provision.model import MACHINES, PLATFORMS, SETTINGS, BuildOptions, Host, Pin, Request, Stack, Vendor
 from provision.redaction import redacted_address, refuse_passwords
 from provision.resolve.request import check_apt, check_names, check_request
 from provision.variables import CONFIG
 
-DECIDED: Final = set(Request.__struct_fields__) - {"gpus"}  # on which GPUs it is proved is not decided by a lock
+# By a lock; on which GPUs it is proved is not.
+DECIDED: Final = {*Request.__struct_fields__, "platform"} - {"gpus"}
 
 
 def settings(options: StackOptions | NetworkOptions, *, as_json: bool = False) -> Settings:
@@ -48,6 +51,8 @@ def project_catalogue(overlay: Path | None) -> Catalogue:
 
 def _project(named: Path | None) -> Project | None:
     path = named or os.environ.get(CONFIG) or nearest_project()
+    if path:
+        detail(f"note      the project file is {path}")
     return read_project(Path(path)) if path else None
 
 
@@ -116,8 +121,14 @@ class Plan(NamedTuple):
         settled = self.settings
         names = ("tag", "cache", "cache_from", "max_size")
         chosen = {name: settled.values[name] for name in names if name in settled.values}
+        machine = MACHINES.get(self.host.architecture, self.host.architecture)
         return BuildOptions(
-            request=self.request, network=settled.network, pins=self.pins, context=dict(self.context), **chosen
+            request=self.request,
+            network=settled.network,
+            platform=next((name for name, one in PLATFORMS.items() if one == machine), None),
+            pins=self.pins,
+            context=dict(self.context),
+            **chosen,
         )
 
     @property
@@ -150,7 +161,7 @@ def plan(
     request = check_request(found.request if asked_now or locked is None else locked)
     refuse_passwords(request)
     check_names(found.tag, found.network.registries, found.values.get("cache_from", ()))
-    host = _host_for(request, options.host)
+    host = _host_for(request, options.host, found.values.get("platform"))
     catalogue = load_catalogue(found.catalogue)
     check_apt(catalogue, request.apt)
     today = time.strftime("%Y-%m-%d")
@@ -169,11 +180,13 @@ def _note(text: str) -> None:
     log(f"note      {text}")
 
 
-def _host_for(request: Request, path: Path | None) -> Host:
-    if path:
-        return api.read_host(path)
-    # Nothing about a CPU stack depends on the host's GPUs.
-    return Host(architecture=os.uname().machine) if request.vendor is Vendor.CPU else this_host()
+def _host_for(request: Request, path: Path | None, platform: str | None) -> Host:
+    if request.vendor is Vendor.CPU and not path:  # nothing about it depends on the host's GPUs
+        host = Host(architecture=os.uname().machine)
+    else:
+        host = api.read_host(path) if path else this_host()
+        detail(f"Host      {headline(host)}")
+    return replace(host, architecture=PLATFORMS[platform]) if platform else host
 
 
 def log_warnings(stack: Stack) -> None:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
 
 import msgspec
 
@@ -36,10 +36,13 @@ class Folded(msgspec.Struct, frozen=True):
     """The annotation of a group whose options are taken and not in the help, but for those that are named."""
 
     shown: tuple[str, ...]
+    note: str  # what the help says of the others
 
 
 class Options(Value):
     """A group of options: each field is an annotated option with its default, or stands for `Flags`."""
+
+    section: ClassVar[str] = ""  # of the help, for those that name none
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
@@ -52,7 +55,8 @@ class Options(Value):
             names = flags.names(cls.__struct_fields__) if flags else ()
             found |= {name: _parameter(name, None, Annotated[flag_type(name), flag(name)]) for name in names}
             if not flags:
-                found[field] = _parameter(field, default, annotation)
+                placed = _changed(annotation, rich_help_panel=cls.section) if cls.section else annotation
+                found[field] = _parameter(field, default, placed)
         return found
 
     @classmethod
@@ -72,6 +76,7 @@ class Spread(msgspec.Struct, frozen=True):
     signature: Signature
     groups: dict[str, type[Options]]
     own: frozenset[str]  # the parameters that are in no group
+    note: str  # what the help says of options that it has not
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the command's arguments for those that Typer gives."""
@@ -79,24 +84,32 @@ class Spread(msgspec.Struct, frozen=True):
         return own | {name: group.taken(given) for name, group in self.groups.items()}
 
 
-def spread(function: Callable[..., None]) -> Spread:
+def spread(function: Callable[..., None], *every: type[Options]) -> Spread:
     """Return the parameters of a command, each group replaced by its options at its place.
 
     An option that two groups share stands once, and both get it.
+
+    Args:
+        function: the command.
+        every: groups that every command has, and no function gets.
     """
     parameters: dict[str, Parameter] = {}
     groups: dict[str, type[Options]] = {}
     own: set[str] = set()
+    note = ""
     for name, one in signature(function).parameters.items():
         kind, folded = _group(one.annotation)
         if kind:
             groups[name] = kind
+            note = folded.note if folded else note
             parameters |= _shown(kind.parameters(), folded) | parameters
         else:
             own.add(name)
             # By keyword only: then no order of defaults is wrong.
             parameters[name] = one.replace(kind=Parameter.KEYWORD_ONLY)
-    return Spread(Signature(list(parameters.values())), groups, frozenset(own))
+    for kind in every:
+        parameters |= kind.parameters()
+    return Spread(Signature(list(parameters.values())), groups, frozenset(own), note)
 
 
 def _group(annotation: Any) -> tuple[type[Options] | None, Folded | None]:  # noqa: ANN401 - a type of any kind
@@ -109,13 +122,19 @@ def _group(annotation: Any) -> tuple[type[Options] | None, Folded | None]:  # no
 def _shown(parameters: dict[str, Parameter], folded: Folded | None) -> dict[str, Parameter]:
     if folded is None:
         return parameters
-    found: dict[str, Parameter] = {}
-    for name, one in parameters.items():
-        kind, option = get_args(one.annotation)
-        hidden = copy.copy(option)
-        hidden.hidden = name not in folded.shown
-        found[name] = one.replace(annotation=Annotated[kind, hidden])
-    return found
+    return {
+        name: one.replace(annotation=_changed(one.annotation, hidden=name not in folded.shown))
+        for name, one in parameters.items()
+    }
+
+
+def _changed(annotation: Any, **settings: object) -> Any:  # noqa: ANN401 - a type of any kind
+    """Return an option's annotation with what is said of it, where it does not say that itself."""
+    kind, option = get_args(annotation)
+    changed = copy.copy(option)
+    for name, value in settings.items():
+        setattr(changed, name, getattr(changed, name) or value)
+    return Annotated[kind, changed]
 
 
 def _flags(annotation: Any) -> Flags | None:  # noqa: ANN401 - a type of any kind

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provision import model
-from provision.errors import EngineError
+from provision.errors import BuildError, EngineError
 
 BUILDKIT_API = (1, 39)  # Docker 18.09, the first whose /build takes version=2
 
@@ -19,6 +19,20 @@ def need_builder(engine: model.Engine) -> None:
             fix="update Docker (18.09 or newer), set DOCKER_HOST to another engine's socket, or write the build context"
             " (kgpu-env render -o DIR) and build it elsewhere: podman build DIR",
         )
+
+
+def need_machine(platform: str | None, engine: model.Engine) -> None:
+    """Refuse what another machine has to build: wheels and base are of its processor.
+
+    Raises:
+        BuildError: KGE-930, as above; what is not known is not refused.
+    """
+    machine = model.MACHINES.get(engine.architecture, engine.architecture)
+    if not platform or not machine or model.PLATFORMS[platform] == machine:
+        return
+    what = f"The environment is for {platform}, and the engine's machine is {machine}."
+    fix = "with an engine of such a machine: `DOCKER_HOST=ssh://NODE kgpu-env build`; for this one another --platform"
+    raise BuildError("KGE-930", what, cause="an engine builds for its own processor alone", fix=fix)
 
 
 def describe(version: Mapping[str, Any], info: Mapping[str, Any], address: str) -> model.Engine:

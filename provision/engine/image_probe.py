@@ -1,9 +1,9 @@
-"""The id and digests of an image, asked of a local engine's socket without the SDK, whose import takes longer."""
+"""What a local engine knows of its images, asked of its socket without the SDK, whose import takes longer."""
 
 import http.client
 import socket
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from provision.model.base import parse_json
@@ -11,6 +11,7 @@ from provision.model.base import parse_json
 UNIX = "unix://"
 SECONDS = 2.0
 LIMIT = 4 << 20  # bytes; a description has a few thousand
+Read = TypeVar("Read")
 
 
 class LocalImage(NamedTuple):
@@ -44,21 +45,39 @@ def probe_image(reference: str, addresses: Iterable[str]) -> LocalImage | None:
     Raises:
         OSError: no engine answers on a local socket.
     """
+    return _asked(f"/images/{quote(reference, safe='/:@')}/json", addresses, described)
+
+
+def image_names(addresses: Iterable[str]) -> list[str]:
+    """Return the names of the images that the engine has.
+
+    Args:
+        addresses: as of `probe_image`.
+
+    Raises:
+        OSError: no engine answers on a local socket.
+    """
+    return _asked("/images/json", addresses, named) or []
+
+
+def _asked(path: str, addresses: Iterable[str], read: Callable[[bytes], Read]) -> Read | None:
+    """Return the answer of the first engine that has one; None: what is asked for is not there."""
     problem = OSError("no engine on a local socket")
     for address in addresses:
         if not address.startswith(UNIX):
             continue
         try:
-            return _ask(address.removeprefix(UNIX), reference)
+            body = _get(address.removeprefix(UNIX), path)
+            return None if body is None else read(body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             problem = OSError(f"{address}: {error}")
     raise problem
 
 
-def _ask(path: str, reference: str) -> LocalImage | None:
-    connection = _Socket(path)
+def _get(place: str, path: str) -> bytes | None:
+    connection = _Socket(place)
     try:
-        connection.request("GET", f"/images/{quote(reference, safe='/:@')}/json")
+        connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read(LIMIT)
     finally:
@@ -67,7 +86,7 @@ def _ask(path: str, reference: str) -> LocalImage | None:
         return None
     if answer.status != http.client.OK:
         raise ValueError(f"status {answer.status}")
-    return described(body)
+    return body
 
 
 def described(body: bytes) -> LocalImage:
@@ -81,3 +100,16 @@ def described(body: bytes) -> LocalImage:
         raise http.client.HTTPException("an answer that describes no image")
     digests = found.get("RepoDigests")
     return LocalImage(found["Id"], tuple(map(str, digests if isinstance(digests, list) else ())))
+
+
+def named(body: bytes) -> list[str]:
+    """Return the names in an answer to /images/json.
+
+    Raises:
+        ValueError: it is no list of images.
+    """
+    found = parse_json(body)
+    if not isinstance(found, list):
+        raise ValueError("an answer that lists no images")  # noqa: TRY004 - it is the answer that is wrong
+    tags = [one.get("RepoTags") for one in found if isinstance(one, dict)]
+    return [str(tag) for some in tags if isinstance(some, list) for tag in some]

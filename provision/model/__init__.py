@@ -4,7 +4,7 @@ from provision.model.access import Access
 from provision.model.base import Value, decode, encode, parse_json
 from provision.model.build import BuildResult
 from provision.model.cluster import Cluster
-from provision.model.host import DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
+from provision.model.host import MACHINES, PLATFORMS, DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.option import Option, Setting
 from provision.model.pins import Pin
 from provision.model.proof import (
@@ -39,7 +39,9 @@ __all__ = [
     "GPU_VENDORS",
     "KEYS",
     "LEVELS",
+    "MACHINES",
     "MAKERS",
+    "PLATFORMS",
     "RUNTIMES",
     "SETTINGS",
     "TITLES",

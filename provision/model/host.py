@@ -1,6 +1,6 @@
 """A host: what is on the PCI bus, which drivers are loaded, which engine answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -10,6 +10,9 @@ from provision.model.vendor import GPU_VENDORS, Maker, architectures
 from provision.model.version import VERSION
 
 Architecture = Annotated[str, msgspec.Meta(pattern=architectures(GPU_VENDORS.values()))]
+# Processors as registries name them, and as kernels, engines and wheels do.
+MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+PLATFORMS: Final = {f"linux/{name}": machine for name, machine in MACHINES.items()}
 Version = Annotated[str, msgspec.Meta(pattern=rf"^{VERSION}$(?!\n)")]
 
 

@@ -19,6 +19,7 @@ class Option(msgspec.Struct, frozen=True):
     kind: Literal["text", "version", "path", "address", "mount"] = "text"  # an address may hold a password
     choices: tuple[str, ...] = ()  # the words that are taken; those of `metavar` are the ones to suggest
     example: object = None  # what `kgpu-env init` shows of it
+    section: str = ""  # of the help; empty: that of the group, or what the environment is
 
 
 class Setting(msgspec.Struct, frozen=True):

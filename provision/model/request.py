@@ -10,6 +10,7 @@ import msgspec
 
 from provision.model.base import Value
 from provision.model.cluster import Cluster
+from provision.model.host import PLATFORMS
 from provision.model.option import Option, Setting, keys_of, settings_of
 from provision.model.pins import Pin
 from provision.model.shape import Shape
@@ -138,6 +139,7 @@ class Request(Value):
             "Python packages to add, as PEP 508 writes them; the framework's own versions stay.",
             flag="--package",
             help="Python package to add (PEP 508); repeatable.",
+            section="Packages",
             metavar="REQUIREMENT",
             example=("pandas>=2.2",),
         ),
@@ -150,6 +152,7 @@ class Request(Value):
             short="-r",
             help="File of Python packages to add (requirements.txt, pyproject.toml[extra], uv.lock, pylock.toml), or a "
             "project's folder; repeatable.",
+            section="Packages",
             metavar="FILE",
             kind="path",
             example=("requirements.txt",),
@@ -161,6 +164,7 @@ class Request(Value):
             "Debian packages to add.",
             flag="--apt",
             help="Debian package to add; repeatable.",
+            section="Packages",
             metavar="NAME",
             example=("git",),
         ),
@@ -204,6 +208,7 @@ class BuildOptions(Value):
             "The image's name.",
             flag="--tag",
             help="Name of the image.",
+            section="Build",
             metavar="NAME:TAG",
             example="registry.example/team/keras:1",
         ),
@@ -221,6 +226,7 @@ class BuildOptions(Value):
             "Where wheels are unpacked: in the layer (quick where none are kept), or in a cache that is kept (mount).",
             flag="--cache",
             help="Where wheels are unpacked: in the layer, or in a cache of the engine that is kept.",
+            section="Build",
             metavar="|".join(get_args(WheelCache)),
             choices=get_args(WheelCache),
         ),
@@ -231,6 +237,7 @@ class BuildOptions(Value):
             "Images whose inline caches the build uses; every image that is pushed has one.",
             flag="--cache-from",
             help="Image whose inline cache the build uses (every pushed one has it); repeatable.",
+            section="Build",
             metavar="IMAGE",
             example=("registry.example/team/keras:1",),
         ),
@@ -241,8 +248,19 @@ class BuildOptions(Value):
             "The largest size of the image; a build that makes a larger one fails and leaves no tag.",
             flag="--max-size",
             help="Fail when the image is larger: 3GB, 4500MB, 4.2GiB.",
+            section="Build",
             metavar="SIZE",
             example="6GB",
+        ),
+    ] = None
+    platform: Annotated[
+        str | None,  # a key of PLATFORMS; None: unknown
+        Option(
+            "The processor that the environment is for, where it is not the host's.",
+            flag="--platform",
+            help="The processor that the environment is for; by default the host's.",
+            metavar="|".join(PLATFORMS),
+            choices=tuple(PLATFORMS),
         ),
     ] = None
     push: bool = False  # to the registry that `tag` names, with an inline cache

@@ -50,7 +50,6 @@ class Shape(Value):
         tuple[str, ...],
         Option(
             flag="--mount",
-            short="-v",
             help="Folder, or volume by its name, to mount: SOURCE:TARGET or SOURCE:TARGET:ro; repeatable.",
             metavar="SOURCE:TARGET[:ro]",
             kind="mount",

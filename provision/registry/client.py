@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from provision.errors import BuildError
+from provision.model import MACHINES
 from provision.model.base import Value, parse_json
 from provision.model.reference import Reference
 from provision.registry.address import api_root
@@ -18,7 +19,7 @@ _LIMIT = 4 * 1024 * 1024  # no manifest or configuration is larger; a layer woul
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _ACCEPT = ", ".join((*_MANIFESTS, *_INDEXES))
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+_NAMES = {machine: name for name, machine in MACHINES.items()}
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _OK = 401, 403, 404, 200
 
 
@@ -118,7 +119,7 @@ def read_image(
     version = reference.version
     manifest, digest = _manifest(session, version)
     if "manifests" in manifest:
-        version = _for_machine(reference, manifest, _MACHINES.get(machine, machine))
+        version = _for_machine(reference, manifest, _NAMES.get(machine, machine))
         manifest, digest = _manifest(session, version)
     wanted = _text(reference, manifest.get("config"), "digest")
     blob = session.fetch(f"blobs/{wanted}", "*/*").body

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from provision.catalogue import Catalogue
 from provision.catalogue.drives import not_driven
-from provision.model import Driver, Gpu, Host, Rejection, Severity, Vendor
+from provision.model import MACHINES, Driver, Gpu, Host, Rejection, Severity, Vendor
 from provision.resolve.candidate import Build, Facts, Wishes
 from provision.resolve.vendors import KNOWLEDGE
 from provision.resolve.working import cause_of
@@ -55,7 +55,7 @@ def facts_of(catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor) -
     """Return what the rules look at, for a class of hosts that lacks nothing."""
     driver = host.driver(vendor.gpu or "")
     gpus = host.chosen_of(vendor.gpu or "")
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(host.architecture, host.architecture)
+    machine = MACHINES.get(host.architecture, host.architecture)
     undriven = next(((gpu, why) for gpu in gpus if (why := not_driven(catalogue, host, gpu))), None)
     facts = Facts(catalogue, vendor, wishes, host.architecture, machine, host.wsl, gpus, driver, undriven)
     return KNOWLEDGE[vendor].complete(facts)

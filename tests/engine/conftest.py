@@ -299,3 +299,15 @@ def unstable() -> Iterator[Callable[..., Path]]:
             return trees[packages]
 
         yield unpack
+
+
+@pytest.fixture
+def tutorial_environment(api: "APIClient", tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a person's shell who follows a tutorial, in a home of its own; its images are removed."""
+    home = tmp_path / "home"
+    home.mkdir()
+    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    own = {key: value for key, value in os.environ.items() if not key.startswith("KGPU_ENV_")}
+    yield {**own, "HOME": str(home), "PATH": programs, "KGPU_ENV_TAG": "keras-tutorial:1"}
+    for name in [tag for image in api.images("keras-tutorial") for tag in image["RepoTags"]]:
+        api.remove_image(name, force=True)

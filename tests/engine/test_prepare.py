@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tutorial import follow
 
 from provision.catalogue import load
 
@@ -312,3 +313,19 @@ def test_without_root_it_is_said_before_anything(kgpu_env: KgpuEnv) -> None:
 def test_without_a_terminal_and_without_yes_nothing_is_done(node: Node) -> None:
     ended = node()
     assert (ended.returncode, "KGE-910" in ended.stderr, node.traces()) == (2, True, [])
+
+
+@pytest.mark.timeout(600)
+def test_the_tutorial_from_bare_metal(node: Node, tutorial_environment: dict[str, str], tmp_path: Path) -> None:
+    """What is prepared is the Debian in the folder; what is built and verified, is by this machine."""
+    given = f"--root {node.root} --vendor nvidia --mirror {node.address}"
+    settings = f"KGPU_ENV_CATALOGUE={node.overlay} no_proxy=127.0.0.1 NO_PROXY=127.0.0.1"
+    start = (
+        'sudo() { "$@"; }\n'
+        'kgpu-env() { if [ "$1" = prepare ]; then shift; '
+        f'{settings} command kgpu-env prepare {given} "$@"; else command kgpu-env "$@"; fi; }}'
+    )
+    (tmp_path / "here").mkdir()
+    follow("bare-metal", tmp_path / "here", tutorial_environment, start=start)
+    assert node.has("usr/sbin/dockerd")
+    assert (tmp_path / "here/proof.html").stat().st_size

@@ -10,7 +10,11 @@ from provision.cli.commands import COMMANDS
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "hardware", ROOT / "benchmarks")
+    for folder in (
+        ROOT,
+        *(ROOT / "docs" / name for name in (".", "hardware", "commands", "tutorials")),
+        ROOT / "benchmarks",
+    )
     for path in folder.glob("*.md")
 )
 LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)")

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -13,41 +14,55 @@ class Command(msgspec.Struct, frozen=True):
 
     name: str
     variables: bool = True  # whether a misspelt variable stops it
+    section: str | None = None  # of the help of its group
 
     def module(self) -> ModuleType:
         """Import the module."""
         return import_module(f"{__name__}.{self.name}")
 
 
-# In the order in which the help lists them.
-COMMANDS: Final = (
-    Command("up"),
-    Command("probe"),
-    Command("resolve"),
-    Command("check"),
-    Command("lock"),
-    Command("outdated"),
-    Command("render"),
-    Command("build"),
-    Command("bundle"),
-    Command("verify"),
-    Command("size"),
-    Command("inspect"),
-    Command("gate"),
-    Command("key"),
-    Command("init"),
-    Command("run"),
-    Command("shell"),
-    Command("jupyter"),
-    Command("export"),
-    Command("doctor", variables=False),  # it tells of them
-    Command("prepare"),
-    Command("report"),
-    Command("base"),
-    Command("prune"),
-    Command("catalogue"),
-    Command("fleet"),
-)
+# By sections, in the order in which the help lists them.
+SECTIONS: Final[dict[str, tuple[Command, ...]]] = {
+    "From a host to a proof": (
+        Command("up"),
+        Command("probe"),
+        Command("resolve"),
+        Command("render"),
+        Command("build"),
+        Command("verify"),
+    ),
+    "Work in it": (
+        Command("init"),
+        Command("run"),
+        Command("shell"),
+        Command("jupyter"),
+        Command("export"),
+    ),
+    "What is wrong, and what is proved": (
+        Command("doctor", variables=False),  # it tells of them
+        Command("check"),
+        Command("gate"),
+        Command("key"),
+        Command("report"),
+    ),
+    "The same again": (
+        Command("lock"),
+        Command("outdated"),
+        Command("bundle"),
+    ),
+    "Images": (
+        Command("size"),
+        Command("inspect"),
+        Command("base"),
+        Command("prune"),
+    ),
+    "Hosts and facts": (
+        Command("prepare"),
+        Command("fleet"),
+        Command("catalogue"),
+    ),
+}
+COMMANDS: Final = tuple(replace(one, section=title) for title, some in SECTIONS.items() for one in some)
 
 
 def requested(arguments: Sequence[str]) -> Sequence[Command]:

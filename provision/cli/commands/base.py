@@ -22,6 +22,9 @@ def base(
     """Make a base image from this machine's apt sources.
 
     It serves hosts that reach no registry.
+
+    Examples:
+        kgpu-env base bookworm
     """
     from provision.engine.base_image import LOCAL_PREFIX  # noqa: PLC0415 - 8 ms
     from provision.engine.debian_base import make_base  # noqa: PLC0415 - 2 ms

@@ -30,6 +30,11 @@ def build(
     """Build the image of the stack that suits the host.
 
     What --sbom and --provenance write is attached to the image in its registry, too, where it is pushed.
+
+    Examples:
+        kgpu-env build -r requirements.txt
+        kgpu-env build --locked --tag team.example/keras:1 --push
+        kgpu-env build --cache-from team.example/keras:1
     """
     check_documents(options, force=force)
     found = plan_to_build(options, stack, as_json=as_json)

@@ -7,6 +7,7 @@ import typer
 
 from provision import api
 from provision.cli import options as o
+from provision.cli.completion import images
 from provision.cli.output import log, print_json, print_result
 from provision.cli.planning import catalogue_of, settings
 
@@ -16,7 +17,10 @@ def bundle(
         "kgpu-env-bundle.tar"
     ),
     image: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="Put this finished image into it, too, as the engine has it.")
+        str | None,
+        typer.Option(
+            metavar="IMAGE", help="Put this finished image into it, too, as the engine has it.", autocompletion=images
+        ),
     ] = None,
     *,
     force: o.Force = False,
@@ -26,6 +30,9 @@ def bundle(
     """Write kgpu.lock and all that it needs to one archive.
 
     kgpu-env build --bundle FILE builds from it on a host without a network, kgpu-env verify --bundle FILE proves it.
+
+    Examples:
+        kgpu-env bundle --out site.tar
     """
     chosen = settings(network)
     found = api.bundle(

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from provision import api
 from provision.catalogue import Catalogue, Listing
 from provision.cli import options as o
-from provision.cli.app import catching
+from provision.cli.app import GROUP, subcommand
+from provision.cli.commands import Command
 from provision.cli.completion import row_ids
 from provision.cli.documents import DoctorDocument, MatrixDocument, WhyDocument
 from provision.cli.formatting.freshness import draft_text
@@ -25,7 +26,7 @@ from provision.model.matrix import Cell
 from provision.resolve.catalogue_check import review
 from provision.resolve.matrix import effects, matrix, named_by, served
 
-group = typer.Typer(help="Read the facts that stacks are picked by.", no_args_is_help=True, rich_markup_mode=None)
+group = typer.Typer(help="Read the facts that stacks are picked by.", **GROUP)
 
 _SCREEN = 40  # lines of consequences
 _FORMATS = ("table", "json", "csv", "html")
@@ -45,8 +46,7 @@ Draft = Annotated[
 ]
 
 
-@group.command("list")
-@catching
+@subcommand(group, Command("list"))
 def list_rows(
     table: Annotated[
         str | None, typer.Argument(metavar="TABLE", help="Only this table, such as releases or drivers.")
@@ -54,7 +54,11 @@ def list_rows(
     catalogue: o.Catalogue = None,
     as_json: o.Json = False,
 ) -> None:
-    """Print every row with its source."""
+    """Print every row with its source.
+
+    Examples:
+        kgpu-env catalogue list drivers
+    """
     facts = project_catalogue(catalogue)
     every = facts.listing().rows
     tables = sorted({str(row["table"]) for row in every})
@@ -80,10 +84,13 @@ def _log_legend(facts: Catalogue, rows: tuple[dict[str, Any], ...]) -> None:
             return
 
 
-@group.command("show")
-@catching
+@subcommand(group, Command("show"))
 def show(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> None:
-    """Print a row with all its fields."""
+    """Print a row with all its fields.
+
+    Examples:
+        kgpu-env catalogue show tensorflow-2.21.0
+    """
     facts = project_catalogue(catalogue)
     found = _row(facts, row)
     legend = facts.cited(found)
@@ -96,12 +103,14 @@ def show(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> 
         print_result(f"{'' if number else 'sources':<14} {one.line}")
 
 
-@group.command("why")
-@catching
+@subcommand(group, Command("why"))
 def why(row: RowId, catalogue: o.Catalogue = None, as_json: o.Json = False) -> None:
     """Tell what a row rests on, and what it decides.
 
     That is: which hosts would get another stack without it.
+
+    Examples:
+        kgpu-env catalogue why r550
     """
     facts = project_catalogue(catalogue)
     found = _row(facts, row)
@@ -136,8 +145,7 @@ def _consequences(document: WhyDocument) -> list[str]:
     return lines or ["Decides   nothing by itself: no driver and GPU of the catalogue gets another stack without it."]
 
 
-@group.command("matrix")
-@catching
+@subcommand(group, Command("matrix"))
 def print_matrix(
     vendor: o.Vendor = None,
     catalogue: o.Catalogue = None,
@@ -149,6 +157,9 @@ def print_matrix(
     """Print which stack each driver and GPU gets.
 
     That is: when nothing else is asked for.
+
+    Examples:
+        kgpu-env catalogue matrix --vendor cuda --format html -o matrix.html
     """
     if form not in _FORMATS:
         raise UsageError(
@@ -162,8 +173,7 @@ def print_matrix(
     log(f"wrote {output}")
 
 
-@group.command("check")
-@catching
+@subcommand(group, Command("check"))
 def check_rows(
     max_age: MaxAge = 180,
     online: Online = False,
@@ -175,6 +185,9 @@ def check_rows(
     """Find rows that are old, contradictory, or of no use.
 
     With --online: what is newer than the rows, comes next, was yanked or is missing in the package indexes.
+
+    Examples:
+        kgpu-env catalogue check --online
     """
     if online:
         _check_published(options, draft, as_json=as_json)

@@ -6,6 +6,7 @@ import typer
 
 from provision import api
 from provision.cli import options as o
+from provision.cli.completion import images
 from provision.cli.context import this_host
 from provision.cli.documents import CheckDocument
 from provision.cli.output import log, print_json, print_lines, print_result
@@ -13,7 +14,10 @@ from provision.cli.planning import catalogue_of, settings
 from provision.resolve.image_check import check_image
 
 Image = Annotated[
-    str, typer.Argument(metavar="IMAGE", help="Image reference, such as nvidia/cuda:12.6.3-base-ubuntu24.04.")
+    str,
+    typer.Argument(
+        metavar="IMAGE", help="Image reference, such as nvidia/cuda:12.6.3-base-ubuntu24.04.", autocompletion=images
+    ),
 ]
 
 
@@ -27,6 +31,10 @@ def check(
     """Tell whether an image starts on the host, before it is pulled.
 
     Its configuration alone is read, from the engine or from the registry.
+
+    Examples:
+        kgpu-env check nvidia/cuda:12.6.3-base-ubuntu24.04
+        kgpu-env check team.example/keras:1 --host node7.json
     """
     network = settings(options).network
     where = api.read_host(host) if host else this_host()

@@ -10,7 +10,7 @@ from provision import api
 from provision.catalogue import Catalogue, load
 from provision.cli import options as o
 from provision.cli.app import check_environment
-from provision.cli.completion import codes
+from provision.cli.completion import codes, images
 from provision.cli.context import load_catalogue
 from provision.cli.documents import CodeDocument, DoctorDocument
 from provision.cli.output import print_json, print_lines, print_result
@@ -25,7 +25,9 @@ Root = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Examine the captured or mounted machine below DIR; no tool is run.")
 ]
 Log = Annotated[str | None, typer.Option(metavar="FILE", help="A log of whichever program; - reads stdin.")]
-Image = Annotated[str | None, typer.Option(metavar="IMAGE", help="Start this local image once with the GPUs.")]
+Image = Annotated[
+    str | None, typer.Option(metavar="IMAGE", help="Start this local image once with the GPUs.", autocompletion=images)
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")]
 Fix = Annotated[bool, typer.Option("--fix", help="Print a script that fixes the primary cause; it is not run.")]
 
@@ -46,6 +48,11 @@ def doctor(
 
     One primary cause comes first, with what fixes it; then a ladder from the PCI bus to the framework. Exit code 3:
     there is an error, with --strict a warning.
+
+    Examples:
+        kgpu-env doctor
+        kgpu-env doctor KGE-512
+        kgpu-env doctor --host node7.json --log training.log
     """
     if code:
         found = _explained(code)

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import typer
@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from provision import api
 from provision.cli import options as o
+from provision.cli.completion import images
 from provision.cli.documents import ExportDocument, ExportedFile
+from provision.cli.help import FIRST
 from provision.cli.output import is_others, log, print_json, print_result, write_files
 from provision.cli.parsers import one_of
 from provision.cli.planning import Plan, log_warnings, plan
@@ -54,6 +56,7 @@ Image = Annotated[
     typer.Option(
         metavar="IMAGE",
         help="The image as its users fetch it; otherwise the tag of kgpu-env build.",
+        autocompletion=images,
     ),
 ]
 ByTag = Annotated[
@@ -68,17 +71,12 @@ Node = Annotated[
 class ExportOptions(Options):
     """What the output says beside the stack."""
 
+    section: ClassVar[str] = FIRST
     image: Image = None
     by_tag: ByTag = False
     shape: Annotated[dict[str, Any], Flags(group="run")] = msgspec.field(default_factory=dict)
     cluster: Annotated[dict[str, Any], Flags(group="kubernetes")] = msgspec.field(default_factory=dict)
     node: Node = None
-
-
-EXAMPLES = """Examples:
-  kgpu-env export devcontainer -o .
-  kgpu-env export compose -o . -v ./data:/data:ro --shm-size 8g
-  kgpu-env export kubernetes -o k8s --node-selector gpu=a100 --pull-secret login"""
 
 
 def export(
@@ -93,6 +91,11 @@ def export(
     """Write the files by which another tool uses the environment.
 
     All of them name the same image, and ask for the GPU each in its own words.
+
+    Examples:
+        kgpu-env export devcontainer -o .
+        kgpu-env export compose -o . --mount ./data:/data:ro --shm-size 8g
+        kgpu-env export kubernetes -o k8s --node-selector gpu=a100 --pull-secret login
     """
     wanted = OUTPUTS[kind]
     found = plan(replace(stack, settings={**stack.settings, **target.shape, **target.cluster}), as_json=as_json)

@@ -7,6 +7,7 @@ import typer
 
 from provision import api
 from provision.cli import options as o
+from provision.cli.completion import images
 from provision.cli.context import load_catalogue
 from provision.cli.output import print_json, print_lines
 from provision.cli.proving import check_place, interpreter, records
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 def gate(
     image: Annotated[
-        str | None, typer.Argument(metavar="IMAGE", help="The image; by default the one verified last on this host.")
+        str | None,
+        typer.Argument(
+            metavar="IMAGE", help="The image; by default the one verified last on this host.", autocompletion=images
+        ),
     ] = None,
     here: o.Here = False,
     python: o.Interpreter = None,
@@ -34,6 +38,10 @@ def gate(
     """Tell from the record whether an image is proved here and now.
 
     It trains nothing, and answers in under a second.
+
+    Examples:
+        kgpu-env gate
+        kgpu-env gate team.example/keras:1 --trusted-key node7.pem && ./train.sh
     """
     from provision.records import State  # noqa: PLC0415 - 5 ms
 

@@ -34,6 +34,10 @@ def init(
     """Write a commented kgpu-env.yaml for this host.
 
     Its JSON Schema, by which editors complete and check it, is written beside it.
+
+    Examples:
+        kgpu-env init
+        kgpu-env init --yes --package jupyterlab
     """
     from provision.config.starter import SCHEMA_NAME, Answers, schema_text, starter_file  # noqa: PLC0415 - 8 ms
     from provision.requirements.found import found_in  # noqa: PLC0415 - 1 ms

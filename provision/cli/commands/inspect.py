@@ -8,14 +8,21 @@ from msgspec.structs import replace
 
 from provision import api
 from provision.cli import options as o
+from provision.cli.completion import images
 from provision.cli.output import check_writable, log, print_json, print_lines, print_result, write_file
 from provision.model.inventory import Difference, Inspection
 
-Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image that kgpu-env built and the engine has.")]
+Image = Annotated[
+    str, typer.Argument(metavar="IMAGE", help="An image that kgpu-env built and the engine has.", autocompletion=images)
+]
 
 
 def inspect(image: Image, sbom: o.Sbom = None, force: o.Force = False, as_json: o.Json = False) -> None:
-    """Tell what an image was built from, and what differs now."""
+    """Tell what an image was built from, and what differs now.
+
+    Examples:
+        kgpu-env inspect team.example/keras:1 --sbom sbom.json
+    """
     check_writable(sbom, force=force)
     found = api.inspect(image)
     if sbom:

@@ -71,13 +71,6 @@ class Announcement:
             connection.close()
 
 
-EXAMPLES = f"""Examples:
-  kgpu-env jupyter
-  kgpu-env jupyter --port 8889 -v /data:/data:ro
-
-{w.CHOICE}"""
-
-
 def jupyter(
     *,
     port: Port = INSIDE,
@@ -88,6 +81,10 @@ def jupyter(
     """Start JupyterLab in the built environment.
 
     It gets the GPU, and this folder at /work; Ctrl-C ends and removes it.
+
+    Examples:
+        kgpu-env jupyter
+        kgpu-env jupyter --port 8889 --mount /data:/data:ro
     """
     token = os.urandom(24).hex()
     options = ["--ip=0.0.0.0", f"--port={INSIDE}", "--no-browser", "--allow-root", "--ServerApp.log_level=WARN"]

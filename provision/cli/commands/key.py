@@ -25,6 +25,9 @@ def key(
     """Make a key pair that signs records, and print its public key.
 
     Whoever has the public key can tell this node's records: kgpu-env gate --trusted-key FILE.
+
+    Examples:
+        kgpu-env key > node7.pem
     """
     path = out or api.own_key(records(None))
     found = api.key_pair(path, make=not public and (out is not None or not os.path.lexists(path)))

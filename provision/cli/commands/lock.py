@@ -35,6 +35,10 @@ def lock(
     The packages are in pylock.toml beside it. kgpu-env build --locked builds exactly that, uv pip sync pylock.toml
     installs the same. What is locked stays where it can, unless it is to be upgraded. --check and --upgrade without
     other options ask for what the lock was asked for.
+
+    Examples:
+        kgpu-env lock -r requirements.txt
+        kgpu-env lock --upgrade
     """
     from provision.lock import LOCK_FILE, files_of, read_lock  # noqa: PLC0415 - 8 ms
 

@@ -16,6 +16,9 @@ def outdated(*, stack: o.StackOptions, as_json: o.Json = False) -> None:
     """Tell what is newer than what is locked.
 
     lock --upgrade takes it; nothing is written here. Without options it asks for what the lock was asked for.
+
+    Examples:
+        kgpu-env outdated
     """
     from provision.lock import LOCK_FILE, drifts, read_lock  # noqa: PLC0415 - 8 ms
 

@@ -59,6 +59,10 @@ def prepare(
 
     It installs a container engine and the maker's toolkit, registers the runtime, and writes the CDI specification.
     What will be done is printed first, and what takes it back. A driver is never touched; what is there already stays.
+
+    Examples:
+        kgpu-env prepare --dry-run
+        sudo kgpu-env prepare --add-repository --yes
     """
     catalogue = load_catalogue()
     host = api.probe_host(root, catalogue=catalogue)

@@ -29,7 +29,13 @@ def probe(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 where there is an error or a warning.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell which GPUs, drivers, engine and toolkits this host has."""
+    """Tell which GPUs, drivers, engine and toolkits this host has.
+
+    Examples:
+        kgpu-env probe
+        kgpu-env probe --json > node7.json
+        kgpu-env probe --capture node7.tar.gz
+    """
     if capture:
         write_file(capture, api.capture(root), force=force)
         log(f"Captured  {capture}; fleet plan and fleet doctor read a folder of such files")

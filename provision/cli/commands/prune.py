@@ -25,6 +25,10 @@ def prune(dry_run: DryRun = False, as_json: o.Json = False) -> None:
 
     Images without a record, that are not those of the lock or the plan of this folder, records that tell nothing any
     more, and copies that only save time. Images of others stay, those built on top of ours too.
+
+    Examples:
+        kgpu-env prune --dry-run
+        kgpu-env prune
     """
     from provision.records import state_folder  # noqa: PLC0415 - 5 ms
 

@@ -23,6 +23,10 @@ def render(*, output: Output = None, force: o.Force = False, stack: o.StackOptio
     """Write the Dockerfile of the stack.
 
     In a folder (-o DIR) the whole build context.
+
+    Examples:
+        kgpu-env render -o Dockerfile
+        kgpu-env render --vendor rocm -o context/
     """
     found = plan(stack, as_json=as_json)
     result = api.render(found.stack, found.options, catalogue=found.catalogue)

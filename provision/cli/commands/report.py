@@ -27,6 +27,9 @@ def report(output: Output = None, root: Root = None, keep_names: KeepNames = Fal
     """Write a support archive without secrets and names.
 
     What is in it is listed. Unpacked, it can be examined: kgpu-env doctor --root kgpu-env-report/tree.
+
+    Examples:
+        kgpu-env report -o report.tar.gz
     """
     path = output or Path(f"kgpu-env-report-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}.tar.gz")
     found = api.report(

@@ -17,7 +17,12 @@ Explain = Annotated[bool, typer.Option("--explain", help="Tell why each newer ca
 
 
 def resolve(*, explain: Explain = False, stack: o.StackOptions, as_json: o.Json = False) -> None:
-    """Pick the newest stack that is known to work on the host."""
+    """Pick the newest stack that is known to work on the host.
+
+    Examples:
+        kgpu-env resolve --explain
+        kgpu-env resolve --host node7.json --tensorflow 2.18
+    """
     try:
         found = plan(stack, as_json=as_json)
     except NoStackError as error:

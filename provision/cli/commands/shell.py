@@ -14,13 +14,6 @@ from provision.cli.output import log
 START = 'export PS1="(kgpu-env) \\w \\$ "; if command -v bash >/dev/null; then exec bash --norc; else exec sh; fi'
 
 
-EXAMPLES = f"""Examples:
-  kgpu-env shell
-  kgpu-env shell -v /data:/data:ro -p 6006 --memory 32g
-
-{w.CHOICE}"""
-
-
 def shell(
     *,
     work: w.WorkOptions,
@@ -30,6 +23,10 @@ def shell(
     """Open a shell in the built environment.
 
     It gets the GPU, and this folder at /work; exit ends and removes it.
+
+    Examples:
+        kgpu-env shell
+        kgpu-env shell --mount /data:/data:ro -p 6006 --memory 32g
     """
     w.need_terminal(sys.stderr if as_json else sys.stdout)
     begun = time.monotonic()

@@ -6,15 +6,20 @@ import typer
 
 from provision import api
 from provision.cli import options as o
+from provision.cli.completion import images
 from provision.cli.output import print_json, print_lines, print_result
 from provision.model.size import ImageSize
 
-Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image that the engine has.")]
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image that the engine has.", autocompletion=images)]
 _PACKAGES, _WIDTH = 20, 60
 
 
 def size(image: Image, as_json: o.Json = False) -> None:
-    """Tell what takes the space in an image, by layer and by package."""
+    """Tell what takes the space in an image, by layer and by package.
+
+    Examples:
+        kgpu-env size team.example/keras:1
+    """
     found = api.image_size(image)
     if as_json:
         print_json(found)

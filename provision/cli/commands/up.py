@@ -21,7 +21,13 @@ def up(
     talk: o.TalkOptions,  # noqa: ARG001 - read before the command runs
     as_json: o.Json = False,
 ) -> None:
-    """Probe, resolve, render, build and verify."""
+    """Probe, resolve, render, build and verify.
+
+    Examples:
+        kgpu-env up
+        kgpu-env up --fallback cpu
+        kgpu-env up -r requirements.txt --html proof.html
+    """
     check_documents(options, force=reports.force)
     records = prepare(proof, reports)
     found = plan_to_build(options, stack, as_json=as_json)

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from provision import api
 from provision.cli import options as o
+from provision.cli.completion import images
 from provision.cli.context import load_catalogue, this_host
 from provision.cli.live import Live
 from provision.cli.output import log
@@ -19,7 +20,11 @@ from provision.model import VENDORS
 def verify(
     image: Annotated[
         str | None,
-        typer.Argument(metavar="IMAGE", help="Any image with Keras and its framework; by default the one built last."),
+        typer.Argument(
+            metavar="IMAGE",
+            help="Any image with Keras and its framework; by default the one built last.",
+            autocompletion=images,
+        ),
     ] = None,
     vendor: o.Vendor = None,
     host: o.Host = None,
@@ -35,6 +40,11 @@ def verify(
     """Train in a container, and tell whether the GPU did it.
 
     With --here in a process of this machine.
+
+    Examples:
+        kgpu-env verify
+        kgpu-env verify team.example/keras:1 --gpus 0,1 --report proof.json
+        kgpu-env verify --here --level quick
     """
     check_place(python, *filter(None, (image, host, bundle)), here=here, inside=True)
     if image and bundle:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, ClassVar, TextIO
 
 import msgspec
 import typer
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from provision import api
 from provision.cli import options as o
+from provision.cli.completion import images
 from provision.cli.documents import RunDocument
 from provision.cli.output import log, print_json
 from provision.cli.planning import catalogue_of, plan, settings
@@ -32,7 +33,10 @@ def _user(text: str) -> str:
     return f"{ids[0]}:{ids[1]}"
 
 
-Image = Annotated[str | None, typer.Option(metavar="NAME:TAG", help="This image; otherwise the one of kgpu-env build.")]
+Image = Annotated[
+    str | None,
+    typer.Option(metavar="NAME:TAG", help="This image; otherwise the one of kgpu-env build.", autocompletion=images),
+]
 User = Annotated[
     str | None, typer.Option(parser=_user, metavar="UID[:GID]", help="The user inside; otherwise the one outside.")
 ]
@@ -42,16 +46,20 @@ Folder = Annotated[
 
 
 # The image is there: what it is made of is asked for in `up` and `build`, and only told again here.
-Chosen = Annotated[o.StackOptions, Folded(("gpus", "tag", "profile", "config", "show_config"))]
-CHOICE = (
-    "The image is the one of `kgpu-env build` with the same options: those that choose it (--vendor, --tensorflow,\n"
-    "--package, --requirements and the others of `kgpu-env build --help`) are taken here, too."
-)
+Chosen = Annotated[
+    o.StackOptions,
+    Folded(
+        ("gpus", "tag", "profile", "config", "show_config"),
+        "The image is the one of `kgpu-env build` with the same options: those that choose it (--vendor, --tensorflow, "
+        "--package, --requirements and the others of `kgpu-env build --help`) are taken here, too.",
+    ),
+]
 
 
 class WorkOptions(Options):
     """Where something runs, on which GPUs, as whom, and what it gets besides."""
 
+    section: ClassVar[str] = "Container"
     shape: Annotated[dict[str, Any], Flags(group="run")] = msgspec.field(default_factory=dict)
     image: Image = None
     user: User = None

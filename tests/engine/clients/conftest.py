@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import stat
 import struct
 import subprocess
@@ -24,6 +25,9 @@ from provision.model import Access, Host, Request, Vendor
 from provision.render import render
 from provision.resolve import resolve
 
+VERSION = "0.89.0"  # of the client of devcontainers
+CLIENT = f"@devcontainers/cli@{VERSION}"
+NODE = Path(__file__).parents[3] / ".state" / f"devcontainers-{VERSION}"
 SCRIPT = str(Path(sys.executable).with_name("kgpu-env"))
 LINES, COLUMNS = 24, 80
 WAIT_SECONDS = 30
@@ -102,6 +106,18 @@ class Terminal:
         os.close(self.screen)
         if self.keys >= 0:
             os.close(self.keys)
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """The reference client of the development container specification, whatever the machine has of its own."""
+    installed = NODE / "node_modules" / ".bin" / "devcontainer"
+    if not installed.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.fail("the devcontainer tests need npm: apt-get install npm", pytrace=False)
+        subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", f"--prefix={NODE}", CLIENT], check=True)
+    return str(installed)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,24 +15,9 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 pytestmark = pytest.mark.engine
-VERSION = "0.89.0"
-CLIENT = f"@devcontainers/cli@{VERSION}"
-NODE = Path(__file__).parents[3] / ".state" / f"devcontainers-{VERSION}"
 DIRECTORY_ID = 1000055  # as directory services give them
 Client = Callable[..., "subprocess.CompletedProcess[str]"]
 Export = Callable[..., None]
-
-
-@pytest.fixture(scope="session")
-def program() -> str:
-    """The reference client of the development container specification, whatever the machine has of its own."""
-    installed = NODE / "node_modules" / ".bin" / "devcontainer"
-    if not installed.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.fail("the devcontainer tests need npm: apt-get install npm", pytrace=False)
-        subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", f"--prefix={NODE}", CLIENT], check=True)
-    return str(installed)
 
 
 @pytest.fixture

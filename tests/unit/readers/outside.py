@@ -23,7 +23,7 @@ from provision.engine.buildkit_build import _follow
 from provision.engine.buildkit_progress import Progress
 from provision.engine.certificates import certificates
 from provision.engine.describe import describe
-from provision.engine.image_probe import described
+from provision.engine.image_probe import described, named
 from provision.engine.images import described as inspected
 from provision.engine.logins import stored_login
 from provision.engine.network import Surroundings, build_network
@@ -220,6 +220,10 @@ def from_login(body: bytes, folder: Path) -> object:
 
 def from_image(body: bytes, _: Path) -> object:
     return described(body)
+
+
+def from_names(body: bytes, _: Path) -> object:
+    return named(body)
 
 
 def from_inspected(body: bytes, _: Path) -> object:

@@ -2,12 +2,13 @@
 
 import typer
 
-from provision.cli.app import catching
+from provision.cli.app import GROUP, subcommand
+from provision.cli.commands import Command
 from provision.cli.commands.fleet.doctor import doctor
 from provision.cli.commands.fleet.plan import plan
 from provision.cli.commands.fleet.probe import probe
 from provision.cli.commands.fleet.status import status
 
-group = typer.Typer(help="Plan, build and prove the images of many nodes.", no_args_is_help=True, rich_markup_mode=None)
+group = typer.Typer(help="Plan, build and prove the images of many nodes.", **GROUP)
 for command in (probe, doctor, plan, status):
-    group.command(command.__name__)(catching(command))
+    subcommand(group, Command(command.__name__))(command)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from provision.cli.output import log, print_json, print_lines
+from provision.cli.output import print_json, print_lines, warn
 from provision.model.fleet import FleetExamination, FleetPlan
 from provision.model.fleet_status import FleetStatus
 
@@ -25,4 +25,4 @@ def print_answer(found: FleetExamination | FleetPlan | FleetStatus, lines: Itera
         return
     print_lines(lines)
     for warning in found.warnings:
-        log(f"warning   {warning}")
+        warn(f"warning   {warning}")

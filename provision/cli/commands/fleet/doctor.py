@@ -23,6 +23,9 @@ def doctor(hosts: Hosts, strict: Strict = False, catalogue: o.Catalogue = None, 
     """Tell the primary cause of each node, nodes with the same cause together.
 
     Exit code 3: some node has an error, with --strict a warning, or cannot be read.
+
+    Examples:
+        kgpu-env fleet doctor hosts/
     """
     facts = load_catalogue(catalogue)
     fleet = read_fleet(hosts, facts)

@@ -48,9 +48,14 @@ def plan(
     """Find the smallest set of images that serves all nodes.
 
     Exit code 4: some node is unserved; the plan is written all the same.
+
+    Examples:
+        kgpu-env fleet plan hosts/ -o plan.json
+        kgpu-env fleet plan hosts/ --max-images 2
     """
-    if stack.host:
-        raise UsageError("KGE-902", "--host names one machine; the nodes are those of HOSTS.", fix="leave --host out")
+    one = "--host" if stack.host else "--platform" if stack.settings.get("platform") else ""
+    if one:
+        raise UsageError("KGE-902", f"{one} is for one machine; the nodes are those of HOSTS.", fix=f"leave {one} out")
     request = check_request(settings(stack, as_json=as_json).request)
     catalogue = load_catalogue(stack.catalogue)
     wishes = PlanWishes(

@@ -31,6 +31,9 @@ def probe(
     """Capture each node of an inventory over SSH, by Ansible, into a folder that fleet plan and doctor read.
 
     A node needs Python 3.6 or newer, and nothing of this program. Exit code 8: some node gave no capture.
+
+    Examples:
+        kgpu-env fleet probe -i inventory.yaml -o hosts/
     """
     wishes = ProbeWishes(limit=limit, forks=forks, resume=resume)
     found = probe_fleet(inventory, output, lambda one: log(_line(one)), wishes)

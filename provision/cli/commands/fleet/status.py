@@ -46,6 +46,9 @@ def status(
     """Tell the state of each node: HEALTHY, WARNING, DRAIN, UNKNOWN.
 
     Exit code 3: some node is DRAIN.
+
+    Examples:
+        kgpu-env fleet status hosts/
     """
     from provision.fleet.metrics import metrics  # noqa: PLC0415 - 2 ms, beside the page's
     from provision.fleet.page import page  # noqa: PLC0415 - 30 ms
