@@ -22,9 +22,12 @@ _PACKED: Final = ".tar.gz"
 _ENDINGS: Final = (".json", _PACKED)
 _FIX: Final = "write one file a node: kgpu-env probe --json > HOSTS/NODE.json, run there"
 _LISTED: Final = "make it with kubectl get nodes -o json > nodes.json"
-_UNTOLD: Final = (
-    "probe the node itself (kgpu-env fleet probe), or have the cluster label it: GPU Feature Discovery, or AMD's node "
-    "labeller with -device-id -driver-version, and Node Feature Discovery"
+UNTOLD: Final = "KGE-967"  # labels leave something open
+UNSEEN: Final = "its labels tell of no fault, and no probe has looked at it"
+PROBE: Final = "probe the node itself: kgpu-env fleet probe"
+_LABEL: Final = (
+    f"{PROBE}; or have the cluster label it: GPU Feature Discovery, or AMD's node labeller with -device-id "
+    "-driver-version, and Node Feature Discovery"
 )
 _Reader = Callable[[Path, Catalogue], Host]
 
@@ -36,11 +39,13 @@ class Fleet(Struct, frozen=True):
         hosts: by the name of the node, which is the name of its file or folder.
         broken: nodes whose file cannot be read, and why.
         warnings: what was decided while reading.
+        by_labels: of the nodes no more is known than their labels tell.
     """
 
     hosts: Mapping[str, Host]
     broken: tuple[Unserved, ...] = ()
     warnings: tuple[str, ...] = ()
+    by_labels: bool = False
 
 
 def read_fleet(folder: Path, catalogue: Catalogue) -> Fleet:
@@ -91,11 +96,11 @@ def _of_cluster(path: Path, catalogue: Catalogue) -> Fleet:
             try:
                 hosts[name] = host_of(node.told, lookups, silent=node.silent)
             except UntoldError as error:
-                broken[name] = Unserved(name=name, rule="KGE-967", cause=f"{error}", fix=_UNTOLD)
+                broken[name] = Unserved(name=name, rule=UNTOLD, cause=f"{error}", fix=_LABEL)
     if not hosts and not broken:
         raise InputError("KGE-952", f"{path} has no node in it.", cause="its list is empty", fix=_LISTED)
     told = f"{len(hosts)} nodes are known by their labels: GPUs, driver and kernel, and not what only a probe sees"
-    return Fleet(hosts, tuple(broken.values()), (told, *warnings))
+    return Fleet(hosts, tuple(broken.values()), (told, *warnings), by_labels=True)
 
 
 def _newest(entries: list[Path]) -> tuple[dict[str, tuple[Path, _Reader]], tuple[str, ...]]:

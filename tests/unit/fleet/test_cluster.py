@@ -1,15 +1,22 @@
 """Nodes by their labels: what labels tell is told, and what they leave open is not known."""
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from provision.catalogue import load
 from provision.errors import InputError
+from provision.fleet.examination import examine_fleet
 from provision.fleet.hosts import Fleet, read_fleet
 from provision.fleet.plan import plan
+from provision.fleet.proofs import Proofs
+from provision.fleet.status import Watch, status_of
+from provision.model.fleet_status import NodeState
+from provision.records import Record, host_key
 
 MINIATURE = load(Path(__file__).parents[2] / "data" / "catalogue")
 # As kubectl prints it, with labels of GPU Feature Discovery 0.17 and of AMD's node labeller; the values are made up.
@@ -200,6 +207,50 @@ def test_an_empty_cluster_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         fleet(tmp_path)
     assert caught.value.code == "KGE-952"
+
+
+def test_labels_make_no_node_healthy() -> None:
+    found = read_fleet(NODES, MINIATURE)
+    examined = examine_fleet(found, MINIATURE)
+    assert (examined.healthy, {one.rule for one in examined.broken}) == ((), {"KGE-967"})
+    now = datetime(2026, 11, 30, tzinfo=timezone.utc)
+    told = status_of(found, Watch(catalogue=MINIATURE, now=now))
+    assert {node.state for node in told.nodes} == {NodeState.UNKNOWN}
+    assert told.nodes[0].why == ("its labels tell of no fault, and no probe has looked at it",)
+
+
+def test_a_proof_and_its_labels_make_a_node_healthy() -> None:
+    found = read_fleet(NODES, MINIATURE)
+    host = found.hosts["gpu-1"]
+    record = Record(
+        tool="1",
+        host=host_key(host, "gpu-1"),
+        image="kgpu-env/cuda:x",
+        image_id="sha256:1",
+        plan="",
+        backend="tensorflow",
+        level="quick",
+        requested="gpu",
+        verdict="proved",
+        code="",
+        reason="weights were on the GPU",
+        at="2026-11-29T10:00:00Z",
+        controlled="",
+        proof="sha256:1",
+    )
+    watch = Watch(
+        catalogue=MINIATURE,
+        now=datetime(2026, 11, 30, tzinfo=timezone.utc),
+        proofs=Proofs(newest={"gpu-1": record}, refused={}),
+    )
+    states = {node.name: node.state for node in status_of(found, watch).nodes}
+    assert states == {"gpu-1": "HEALTHY", "gpu-2.example": "WARNING", "cpu-1": "WARNING"}
+    older = msgspec.structs.replace(record.host, drivers=("nvidia 570.1",))
+    stale = Proofs(newest={"gpu-1": msgspec.structs.replace(record, host=older)}, refused={})
+    [node] = [
+        one for one in status_of(found, msgspec.structs.replace(watch, proofs=stale)).nodes if one.name == "gpu-1"
+    ]
+    assert (node.state, node.proof) == ("DRAIN", "stale")
 
 
 def test_a_plan_by_labels(tmp_path: Path) -> None:
