@@ -25,7 +25,7 @@ from provision.emit.kubernetes import (
     resource,
 )
 from provision.emit.order import Order
-from provision.emit.serialize import CHECK_FILE, as_yaml, check_script, from_template
+from provision.emit.serialize import CHECK_FILE, as_yaml, check_script, from_file
 from provision.model.labels import NODE, OWN, UNPROVED
 
 NAMESPACE: Final = "kgpu-env"
@@ -57,7 +57,9 @@ def kubernetes_fleet(orders: Mapping[str, Order], returning: Sequence[str] = ())
         orders: by the id of the image; each with the nodes that the plan gives it.
         returning: nodes that are to be proved by a Job each, job.yaml, in place of the DaemonSets.
     """
-    objects = {"rights.yaml": as_yaml(("What the proofs of nodes may do, and where they run.",), *_rights())}
+    accounts = {order.cluster.service_account for order in orders.values()} - {None}
+    rights = _rights(accounts.pop() if accounts else None)
+    objects = {"rights.yaml": as_yaml(("What the proofs of nodes may do, and where they run.",), *rights)}
     if returning:
         jobs = [_job(order, node) for order in orders.values() for node in order.nodes if node in set(returning)]
         objects["job.yaml"] = as_yaml(_RETURN, *jobs)
@@ -76,7 +78,7 @@ def kubernetes_fleet(orders: Mapping[str, Order], returning: Sequence[str] = ())
         "configMapGenerator": [{"name": CONFIG_MAP, "files": [CHECK_FILE, SCRIPT]}],
     }
     first = as_yaml(("The proofs of a fleet's nodes: kubectl apply -k .",), kustomization)
-    scripts = {CHECK_FILE: check_script(), SCRIPT: from_template(f"kubernetes/{SCRIPT}")}
+    scripts = {CHECK_FILE: check_script(), SCRIPT: from_file(f"kubernetes/{SCRIPT}")}
     return {"kustomization.yaml": first, **objects, **scripts}
 
 
@@ -86,13 +88,15 @@ def _notes(order: Order) -> Iterator[str]:
         yield from _GROUPS
 
 
-def _rights() -> Iterator[dict[str, Any]]:
-    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}
+def _rights(account: str | None) -> Iterator[dict[str, Any]]:
+    """Yield what an account needs; a site's own is there already."""
+    subject = {"kind": "ServiceAccount", "name": account or ACCOUNT, "namespace": NAMESPACE}
     role = f"{NAME}-{ACCOUNT}"
     group = "rbac.authorization.k8s.io"
     rule = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
     yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": _labels()}}
-    yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(ACCOUNT)}
+    if account is None:
+        yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(ACCOUNT)}
     yield {
         "apiVersion": f"{group}/v1",
         "kind": "ClusterRole",
@@ -174,6 +178,6 @@ def _prover(order: Order, *more: str) -> dict[str, Any]:
 
 def _pod(order: Order, container: dict[str, Any]) -> dict[str, Any]:
     spec = pod_spec(order, container)
-    spec |= {"automountServiceAccountToken": True, "serviceAccountName": ACCOUNT}
+    spec |= {"automountServiceAccountToken": True, "serviceAccountName": order.cluster.service_account or ACCOUNT}
     spec["tolerations"] = [*spec.get("tolerations", ()), _UNPROVED]
     return spec

@@ -92,6 +92,14 @@ def test_the_rights_are_those_that_the_script_uses(exported: Exported) -> None:
     assert {"kustomization.yaml", *kustomization["resources"], *scripts} == files
 
 
+def test_an_account_of_the_site_gets_the_rights(exported: Exported) -> None:
+    assert exported("--service-account", "prover")[0] == 0
+    kinds = [one["kind"] for one in exported.objects("rights.yaml")]
+    assert kinds == ["Namespace", "ClusterRole", "ClusterRoleBinding"]
+    assert exported.objects("rights.yaml")[2]["subjects"][0]["name"] == "prover"
+    assert {one["spec"]["template"]["spec"]["serviceAccountName"] for one in exported.sets} == {"prover"}
+
+
 def test_a_node_returns_by_a_job_with_its_image(exported: Exported, made: FleetPlan) -> None:
     assert exported("--node", "gpu-3.example", "--node", "gpu-1")[0] == 0
     jobs = {nodes_of(one["spec"]["template"]["spec"])[0]: one for one in exported.objects("job.yaml")}
