@@ -16,6 +16,7 @@ from provision.emit.kubernetes_fleet import kubernetes_fleet
 from provision.engine.access import device_access
 from provision.errors import InputError, UsageError, nearest
 from provision.fleet.plan import read_plan
+from provision.lock.make import catalogue_digest
 from provision.model import BuildOptions, Host
 from provision.model.fleet import FleetImage, FleetPlan
 
@@ -43,6 +44,10 @@ def fleet_files(path: Path, settled: Settings, host: Path | None, returning: tup
     for name in returning:
         if name not in names:
             raise UsageError("KGE-902", f"The plan has no image for the node {name}.", fix=nearest(name, names) or "")
+    if plan.catalogue != catalogue_digest(catalogue):
+        log(
+            "note      the plan was made with another catalogue than this one: what its images hold is told by this one"
+        )
     for note in _notes(plan):
         log(f"note      {note}")
     return kubernetes_fleet(orders, returning)

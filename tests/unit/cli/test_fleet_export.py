@@ -116,13 +116,16 @@ def test_a_node_returns_by_a_job_with_its_image(exported: Exported, made: FleetP
 def test_the_reference_that_fleet_build_wrote_is_the_image(kgpu_env: Call, tmp_path: Path, made: FleetPlan) -> None:
     reference = f"registry.example/team/kgpu-env/cuda@sha256:{'ab' * 32}"
     first, *others = made.images
-    pushed = msgspec.structs.replace(made, images=(msgspec.structs.replace(first, reference=reference), *others))
+    pushed = msgspec.structs.replace(
+        made, catalogue="sha256:0", images=(msgspec.structs.replace(first, reference=reference), *others)
+    )
     exported = Exported(kgpu_env, tmp_path, encode(pushed))
     code, said = exported()
     assert code == 0
     assert reference in {one["spec"]["template"]["spec"]["containers"][0]["image"] for one in exported.sets}
     assert f"no registry is known to have {others[0].id}" in said
     assert "1 nodes of the plan have no image" in said
+    assert "another catalogue" in said
 
 
 def test_groups_come_from_a_host_of_the_maker_alone(exported: Exported) -> None:
