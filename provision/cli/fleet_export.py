@@ -15,8 +15,6 @@ from provision.emit import Order
 from provision.emit.kubernetes_fleet import kubernetes_fleet
 from provision.engine.access import device_access
 from provision.errors import InputError, UsageError, nearest
-from provision.fleet.plan import read_plan
-from provision.lock.make import catalogue_digest
 from provision.model import BuildOptions, Host
 from provision.model.fleet import FleetImage, FleetPlan
 
@@ -34,6 +32,9 @@ def fleet_files(path: Path, settled: Settings, host: Path | None, returning: tup
         InputError: KGE-942, no plan; KGE-968, it has no node that a cluster could have.
         UsageError: KGE-902, a node is not in the plan.
     """
+    from provision.fleet.plan import read_plan  # noqa: PLC0415 - 15 ms, which no other export need take
+    from provision.lock.make import catalogue_digest  # noqa: PLC0415 - 9 ms, as above
+
     plan = read_plan(path)
     here = api.read_host(host) if host else Host()
     catalogue = load_catalogue(settled.catalogue)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from provision import api
 from provision.cli import options as o
 from provision.cli.documents import ExportDocument, ExportedFile
+from provision.cli.fleet_export import fleet_files
 from provision.cli.output import is_others, log, print_json, print_result, write_files
 from provision.cli.parsers import is_node, one_of
 from provision.cli.planning import Plan, log_warnings, plan, settings
@@ -103,8 +104,6 @@ def export(
         _check_fleet(wanted, target)
         settled = settings(options, as_json=as_json)
         _check_options(wanted, target, settled)
-        from provision.cli.fleet_export import fleet_files  # noqa: PLC0415 - 20 ms, which no other export need take
-
         told = fleet_files(target.fleet, settled, stack.host, tuple(target.node or ()))
         _deliver(ExportDocument(kind=kind, image="", plan_digest=""), told, output, force=force, as_json=as_json)
         return
