@@ -18,6 +18,7 @@ from commands_page import INDEX, command_pages, index
 from kinds import goldens  # type: ignore[import-not-found] # as above; no package holds them
 from msgspec.structs import replace
 from packaging.requirements import Requirement
+from thousand_nodes import goldens as fleets  # type: ignore[import-not-found] # as above
 
 from provision import model, records
 from provision.api.bundle import BundleResult
@@ -304,6 +305,7 @@ def derived() -> dict[Path, Files]:
         COLLECTOR: collector,
         PROOF: lambda: proof_document(PROOF.read_text()),
         **goldens(),
+        **fleets(),
     }
     found: dict[Path, Files] = {path: partial(_one, path, text) for path, text in sorted(texts.items())}
     found |= {path: partial(image_lock, path) for path in IMAGE_LOCKS.glob("*.lock")}

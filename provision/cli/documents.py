@@ -94,8 +94,8 @@ class ExportDocument(Value):
 
     schema: Literal["kgpu-env/export/1"] = "kgpu-env/export/1"
     kind: str
-    image: str
-    plan_digest: str
+    image: str  # empty for a fleet, of which each file names its own
+    plan_digest: str  # the same
     files: tuple[ExportedFile, ...] = ()
 
 

@@ -1,5 +1,6 @@
 """What makes a value of an option's text, or says why it is none; and a flag from the declaration of a setting."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -11,6 +12,7 @@ from provision.cli import completion
 from provision.errors import nearest
 from provision.model import SETTINGS, Cluster, Option, Setting, Shape, is_version
 
+_NODE_NAME: Final = 253  # characters, as DNS has it
 _GROUPS: Final[dict[str, type[Shape] | type[Cluster]]] = {"run": Shape, "kubernetes": Cluster}
 _SECTIONS: Final = {"": "Environment", "network": "Build", "run": "Container"}  # of the help; others as the key
 _COMPLETIONS: Final = {"base": completion.bases, "cache_from": completion.images, "tag": completion.images}
@@ -37,6 +39,12 @@ def flag_type(name: str) -> Any:  # noqa: ANN401 - a type of any kind
     if setting.option.kind == "path" and setting.type is str:
         return Path | None
     return list[str] | None if setting.type == tuple[str, ...] else setting.type | None
+
+
+def is_node(text: str) -> bool:
+    """Tell whether a text is the name of a Kubernetes node: a DNS subdomain (RFC 1123)."""
+    label = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+    return len(text) <= _NODE_NAME and bool(re.fullmatch(rf"{label}(\.{label})*", text, flags=re.ASCII))
 
 
 def one_of(noun: str, known: tuple[Name, ...], suggested: str = "") -> Callable[[str], Name]:

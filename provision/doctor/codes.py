@@ -190,5 +190,8 @@ MEANINGS: Final = {
     "KGE-953": "A pin of the plan names no node of the fleet.",
     "KGE-954": "The solver of plans is not installed: it comes with the extra fleet.",
     "KGE-955": "The solver found no plan within its time.",
+    "KGE-966": "The file is no list of Kubernetes nodes, as kubectl get nodes -o json prints it.",
+    "KGE-967": "The labels of a Kubernetes node leave open which GPUs or which driver it has: nothing is guessed.",
+    "KGE-968": "The plan gives no node an image, or its nodes have names that none of a Kubernetes cluster has.",
     "KGE-999": "An error nobody foresaw: run it again with kgpu-env --debug and report it.",
 }

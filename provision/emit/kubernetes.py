@@ -125,8 +125,8 @@ def _metadata(order: Order, name: str) -> dict[str, Any]:
 
 
 def _pod(order: Order) -> dict[str, Any]:
-    container = _container(order, "keras", ["sleep", "infinity"])
-    spec = {**_spec(order, container), "restartPolicy": "Never"}
+    container = container_of(order, "keras", ["sleep", "infinity"])
+    spec = {**pod_spec(order, container), "restartPolicy": "Never"}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(order, "keras"), "spec": spec}
 
 
@@ -136,14 +136,12 @@ def _jobs(order: Order) -> list[dict[str, Any]]:
 
 def _job(order: Order, node: str | None) -> dict[str, Any]:
     """Return the Job of one proof, on the node of this name."""
-    spec = {**_spec(order, _container(order, "proof", _check(order))), "restartPolicy": "Never"}
+    spec = {**pod_spec(order, container_of(order, "proof", check_command(order))), "restartPolicy": "Never"}
     metadata = _metadata(order, "proof")
     if node:
         metadata["name"] = job_name(node)
         metadata["annotations"][NODE] = node
-        # By the object's name, as a DaemonSet's controller does it: the label with the host's name may be another.
-        field = {"key": "metadata.name", "operator": "In", "values": [node]}
-        spec["affinity"] = _on_nodes([{"matchFields": [field]}])
+        spec["affinity"] = on_nodes([named(node)])
         spec["tolerations"] = [*spec.get("tolerations", ()), CORDONED]
     return {
         "apiVersion": "batch/v1",
@@ -173,20 +171,29 @@ def job_name(node: str) -> str:
     return f"{plain[: NAME_LENGTH - len(mark) - 1].rstrip('-')}-{mark}"
 
 
-def _on_nodes(terms: list[dict[str, Any]]) -> dict[str, Any]:
+def named(node: str) -> dict[str, Any]:
+    """Return the term that a node's name fulfils.
+
+    By the object's name, as a DaemonSet's controller does it: the label with the host's name may be another.
+    """
+    return {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+
+
+def on_nodes(terms: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the affinity of a pod that runs where one of the terms holds."""
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
 def _daemon_set(order: Order) -> dict[str, Any]:
     """Return the DaemonSet: on every GPU node a pod that is ready once its proof succeeded, and keeps one GPU."""
     component = "node-proof"
-    spec = _spec(order, _container(order, "ready", ["sleep", "infinity"]))
+    spec = pod_spec(order, container_of(order, "ready", ["sleep", "infinity"]))
     if order.gpu_vendor and not order.cluster.selector:
         # A pod that asks for a resource runs where one is; a DaemonSet has one for each node, and waits at others.
         labels = order.gpu_vendor.kubernetes_labels
         terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": ["true"]}]} for key in labels]
-        spec["affinity"] = _on_nodes(terms)
-    spec["initContainers"] = [_container(order, "proof", _check(order))]
+        spec["affinity"] = on_nodes(terms)
+    spec["initContainers"] = [container_of(order, "proof", check_command(order))]
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -205,11 +212,13 @@ def _labels(component: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": NAME, "app.kubernetes.io/component": component}
 
 
-def _check(order: Order) -> list[str]:
+def check_command(order: Order) -> list[str]:
+    """Return the command of the quick check in a pod."""
     return quick_check(order, f"{FOLDER}/{CHECK_FILE}")
 
 
-def _spec(order: Order, container: dict[str, Any]) -> dict[str, Any]:
+def pod_spec(order: Order, container: dict[str, Any]) -> dict[str, Any]:
+    """Return what a pod is beside its name and when it is started again."""
     cluster = order.cluster
     size = order.shape.shm_size or f"{SHARED_MEMORY_GIB}Gi"
     spec: dict[str, Any] = {
@@ -265,7 +274,8 @@ def _volume(place: int, mount: Mount) -> dict[str, Any]:
     return {"name": f"mount-{place}", "hostPath": {"path": mount.source, "type": "Directory"}}
 
 
-def _container(order: Order, name: str, command: list[str]) -> dict[str, Any]:
+def container_of(order: Order, name: str, command: list[str]) -> dict[str, Any]:
+    """Return a container with one GPU."""
     environment = order.environment
     # As strings: a server-side apply compares an integer with what the server has made of it, and refuses.
     limits: dict[str, str] = {kind: "1" for kind in [resource(order)] if kind}

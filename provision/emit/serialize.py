@@ -43,6 +43,11 @@ def _unit_value(value: str) -> str:
     return " ".join(value.split()).replace("%", "%%")
 
 
+def from_file(path: str) -> str:
+    """Return a text of `templates/` as it is: a script that an output carries along."""
+    return (folder("templates") / path).read_text(encoding="utf-8")
+
+
 def from_template(path: str, **values: object) -> str:
     """Return a text of `templates/` with values in it; its filters quote for a shell and for a comment."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 22 ms, for few outputs

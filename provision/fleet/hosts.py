@@ -10,8 +10,10 @@ from msgspec import Struct
 from provision.api.hosts import probe_capture, probe_host, read_host
 from provision.catalogue import Catalogue
 from provision.errors import InputError, KgpuError
+from provision.fleet.cluster import read_nodes
 from provision.model import Host
 from provision.model.fleet import Unserved
+from provision.probe import UntoldError, host_of, lookups_of
 
 # As a host name, a Kubernetes node or an Ansible inventory has them; what may stand in a shell, a page and a label.
 NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
@@ -19,6 +21,14 @@ _CAPTURED: Final = ("proc", "sys", "dev")  # one of these is in the tree of a ma
 _PACKED: Final = ".tar.gz"
 _ENDINGS: Final = (".json", _PACKED)
 _FIX: Final = "write one file a node: kgpu-env probe --json > HOSTS/NODE.json, run there"
+_LISTED: Final = "make it with kubectl get nodes -o json > nodes.json"
+UNTOLD: Final = "KGE-967"  # labels leave something open
+UNSEEN: Final = "its labels tell of no fault, and no probe has looked at it"
+PROBE: Final = "probe the node itself: kgpu-env fleet probe"
+_LABEL: Final = (
+    f"{PROBE}; or have the cluster label it: GPU Feature Discovery, or AMD's node labeller with -device-id "
+    "-driver-version, and Node Feature Discovery"
+)
 _Reader = Callable[[Path, Catalogue], Host]
 
 
@@ -29,24 +39,28 @@ class Fleet(Struct, frozen=True):
         hosts: by the name of the node, which is the name of its file or folder.
         broken: nodes whose file cannot be read, and why.
         warnings: what was decided while reading.
+        by_labels: of the nodes no more is known than their labels tell.
     """
 
     hosts: Mapping[str, Host]
     broken: tuple[Unserved, ...] = ()
     warnings: tuple[str, ...] = ()
+    by_labels: bool = False
 
 
 def read_fleet(folder: Path, catalogue: Catalogue) -> Fleet:
-    """Return the nodes of a folder; of two entries for one node the newer one counts.
+    """Return the nodes of a folder, of two entries for one node the newer one; or those of a Kubernetes cluster.
 
     Args:
         folder: NODE.json, as `kgpu-env probe --json` prints it, NODE.tar.gz, as `--capture` writes it, or NODE/, a
-            captured tree. Hidden entries are left out.
-        catalogue: names what a captured tree has.
+            captured tree. Hidden entries are left out. Or a file, as `kubectl get nodes -o json` prints it.
+        catalogue: names what a captured tree has, and what labels tell.
 
     Raises:
-        InputError: KGE-951, there is no such folder; KGE-952, no node is in it.
+        InputError: KGE-951, there is no such folder; KGE-952, no node is in it; KGE-966, it is a file of another kind.
     """
+    if folder.is_file():
+        return _of_cluster(folder, catalogue)
     try:
         entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
@@ -64,6 +78,29 @@ def read_fleet(folder: Path, catalogue: Catalogue) -> Fleet:
         seen = f"{len(entries)} other entries are in it" if entries else "it is empty"
         raise InputError("KGE-952", f"{folder} has no node in it.", cause=seen, fix=_FIX)
     return Fleet(hosts, tuple(broken), warnings)
+
+
+def _of_cluster(path: Path, catalogue: Catalogue) -> Fleet:
+    """Return the nodes of a cluster by their labels; one whose labels leave something open is not known."""
+    hosts: dict[str, Host] = {}
+    broken: dict[str, Unserved] = {}
+    warnings: list[str] = []
+    lookups = lookups_of(catalogue)
+    for node in read_nodes(path):
+        name = node.metadata.name
+        if not NAME.fullmatch(name):
+            warnings.append(f"{name!a} is no name of a node, and is left out")
+        elif name in hosts or name in broken:
+            warnings.append(f"there are two nodes {name}; the first one counts")
+        else:
+            try:
+                hosts[name] = host_of(node.told, lookups, silent=node.silent)
+            except UntoldError as error:
+                broken[name] = Unserved(name=name, rule=UNTOLD, cause=f"{error}", fix=_LABEL)
+    if not hosts and not broken:
+        raise InputError("KGE-952", f"{path} has no node in it.", cause="its list is empty", fix=_LISTED)
+    told = f"{len(hosts)} nodes are known by their labels: GPUs, driver and kernel, and not what only a probe sees"
+    return Fleet(hosts, tuple(broken.values()), (told, *warnings), by_labels=True)
 
 
 def _newest(entries: list[Path]) -> tuple[dict[str, tuple[Path, _Reader]], tuple[str, ...]]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from provision.api.doctor import examine_host
 from provision.catalogue import Catalogue
-from provision.fleet.hosts import Fleet
+from provision.fleet.hosts import PROBE, UNSEEN, UNTOLD, Fleet
 from provision.fleet.images import id_of
 from provision.fleet.proofs import Proofs, changed, is_proof
 from provision.lock.make import catalogue_digest
@@ -67,6 +67,8 @@ def status_of(fleet: Fleet, watch: Watch) -> FleetStatus:
     """Return how a fleet is; nodes that the plan has and no file tells of are UNKNOWN."""
     planned, unserved = watch.planned, watch.unserved
     nodes = [_node(name, host, watch, planned.get(name, ""), unserved.get(name)) for name, host in fleet.hosts.items()]
+    if fleet.by_labels:
+        nodes = [_unseen(node) for node in nodes]
     nodes += [
         NodeStatus(name=one.name, state=NodeState.UNKNOWN, why=(one.cause,), code=one.rule, fix=one.fix)
         for one in fleet.broken
@@ -83,6 +85,13 @@ def status_of(fleet: Fleet, watch: Watch) -> FleetStatus:
         common=tuple(_common(nodes)),
         warnings=(*fleet.warnings, *(watch.proofs.warnings if watch.proofs else ()), *_of_plan(watch)),
     )
+
+
+def _unseen(node: NodeStatus) -> NodeStatus:
+    """Return a node whose labels alone are known: not healthy for want of a cause, unless it is proved."""
+    if node.state is not NodeState.HEALTHY or node.proof == "proved":
+        return node
+    return replace(node, state=NodeState.UNKNOWN, why=(UNSEEN,), code=UNTOLD, fix=PROBE)
 
 
 def _of_plan(watch: Watch) -> Iterator[str]:

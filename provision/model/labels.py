@@ -13,6 +13,7 @@ VERSION: Final = f"{OWN}version"
 STACK: Final = f"{OWN}stack"
 PLAN: Final = f"{OWN}plan"  # the plan's digest; an annotation of the pods, too
 NODE: Final = f"{OWN}node"  # an annotation only: the node that a Job proves
+UNPROVED: Final = f"{OWN}not-proved"  # a taint: of a Kubernetes node that failed its proof
 
 
 def stack_of(labels: Mapping[str, str]) -> Stack | None:

@@ -8,5 +8,18 @@ why a GPU does not work, as far as files tell, KGE-120 to KGE-153.
 from provision.probe.cdi import CDI_DIRS, cdi_devices
 from provision.probe.host import probe_captured, probe_files, probe_host
 from provision.probe.lookups import Lookups, lookups_of
+from provision.probe.node_labels import host_of
+from provision.probe.vendor_probe import NodeTold, UntoldError
 
-__all__ = ["CDI_DIRS", "Lookups", "cdi_devices", "lookups_of", "probe_captured", "probe_files", "probe_host"]
+__all__ = [
+    "CDI_DIRS",
+    "Lookups",
+    "NodeTold",
+    "UntoldError",
+    "cdi_devices",
+    "host_of",
+    "lookups_of",
+    "probe_captured",
+    "probe_files",
+    "probe_host",
+]

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from provision.model import DeviceNode, Driver, Finding, Gpu, Vendor
 from provision.probe import amd_findings, amd_wsl, findings
+from provision.probe.amd_labels import amd_labels
 from provision.probe.amd_monitor import MONITOR
 from provision.probe.amd_parsers import (
     compute_units,
@@ -207,4 +208,4 @@ def _node_findings(reader: Reader, nodes: tuple[_Node, ...], gpus: list[Gpu]) ->
     return found
 
 
-PROBE: Final = VendorProbe(probe_amd, serves_wsl, amd_wsl.ask_tools, MONITOR)
+PROBE: Final = VendorProbe(probe_amd, serves_wsl, amd_wsl.ask_tools, MONITOR, amd_labels)

@@ -11,7 +11,7 @@ _IDS = re.compile(r"([0-9A-Fa-f]{4}),\s*([0-9A-Fa-f]{1,2}),\s*(\S.*)", re.ASCII)
 
 _VRAM_HEAPS: Final = {1, 2}  # public and private frame buffer (libhsakmt's hsakmttypes.h); 0 is system memory
 _DEVICES_OF_MODE: Final = {2: "DPX", 3: "TPX", 4: "QPX"}
-_PARTITIONED: Final = {"gfx942", "gfx950"}  # architectures with partition modes; no product of these has a single XCC
+PARTITIONED: Final = {"gfx942", "gfx950"}  # architectures with partition modes; no product of these has a single XCC
 _VERSION_PARTS: Final = 3
 _RELEASE_DIGITS: Final = {8: 6, 5: 4}  # digits of the release in a version -> those after its major number
 
@@ -76,7 +76,7 @@ def partition_name(mode: str | None, siblings: int, architecture: str | None, xc
         architecture: gfx942 and so on.
         xcc: the node's num_xcc.
     """
-    if architecture not in _PARTITIONED:
+    if architecture not in PARTITIONED:
         return None
     if mode and re.fullmatch(r"[A-Z]{3}", mode, re.ASCII):
         return None if mode == "SPX" else mode

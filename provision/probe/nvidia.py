@@ -7,6 +7,7 @@ from provision.catalogue import rows
 from provision.model import DeviceNode, Driver, Finding, Gpu, Vendor
 from provision.probe import findings, nvidia_findings, nvidia_tools
 from provision.probe.lookups import Lookups
+from provision.probe.nvidia_labels import nvidia_labels
 from provision.probe.nvidia_monitor import MONITOR
 from provision.probe.nvidia_parsers import (
     GpuInformation,
@@ -180,4 +181,4 @@ def _node_findings(reader: Reader, gpus: tuple[Gpu, ...]) -> list[Finding]:
     return [findings.node_missing(path, fix) for path, fix in wanted.items() if not reader.node(path)]
 
 
-PROBE: Final = VendorProbe(probe_nvidia, serves_wsl, nvidia_tools.ask_tools, MONITOR)
+PROBE: Final = VendorProbe(probe_nvidia, serves_wsl, nvidia_tools.ask_tools, MONITOR, nvidia_labels)

@@ -1,7 +1,6 @@
 """`kgpu-env export`."""
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -13,10 +12,11 @@ from provision import api
 from provision.cli import options as o
 from provision.cli.completion import images
 from provision.cli.documents import ExportDocument, ExportedFile
+from provision.cli.fleet_export import fleet_files
 from provision.cli.help import FIRST
 from provision.cli.output import is_others, log, print_json, print_result, write_files
-from provision.cli.parsers import one_of
-from provision.cli.planning import Plan, log_warnings, plan
+from provision.cli.parsers import is_node, one_of
+from provision.cli.planning import Plan, log_warnings, plan, settings
 from provision.cli.spread import Flags, Options
 from provision.config import Settings
 from provision.emit import OUTPUTS, Order, Output, emit
@@ -29,13 +29,10 @@ from provision.model.reference import parse_reference
 from provision.model.selection import select
 from provision.render.dockerfile import LOGINS
 
-_NODE_NAME = 253  # characters, as DNS has it
-
 
 def _node(text: str) -> str:
-    """Return the name of a Kubernetes node: a DNS subdomain (RFC 1123)."""
-    label = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-    if len(text) <= _NODE_NAME and re.fullmatch(rf"{label}(\.{label})*", text, flags=re.ASCII):
+    """Return the name of a Kubernetes node."""
+    if is_node(text):
         return text
     raise typer.BadParameter(f"{text!r} is no name of a node; kubectl get nodes tells them.")
 
@@ -67,6 +64,11 @@ Node = Annotated[
     typer.Option("--node", parser=_node, metavar="NAME", help="Kubernetes: prove this node by a Job; repeatable."),
 ]
 
+Fleet = Annotated[
+    Path | None,
+    typer.Option(metavar="PLAN", help="Kubernetes: for all nodes of a plan of kgpu-env fleet; with --node for these."),
+]
+
 
 class ExportOptions(Options):
     """What the output says beside the stack."""
@@ -77,6 +79,7 @@ class ExportOptions(Options):
     shape: Annotated[dict[str, Any], Flags(group="run")] = msgspec.field(default_factory=dict)
     cluster: Annotated[dict[str, Any], Flags(group="kubernetes")] = msgspec.field(default_factory=dict)
     node: Node = None
+    fleet: Fleet = None
 
 
 def export(
@@ -96,24 +99,49 @@ def export(
         kgpu-env export devcontainer -o .
         kgpu-env export compose -o . --mount ./data:/data:ro --shm-size 8g
         kgpu-env export kubernetes -o k8s --node-selector gpu=a100 --pull-secret login
+        kgpu-env export kubernetes -o k8s --fleet plan.json
     """
     wanted = OUTPUTS[kind]
-    found = plan(replace(stack, settings={**stack.settings, **target.shape, **target.cluster}), as_json=as_json)
+    options = replace(stack, settings={**stack.settings, **target.shape, **target.cluster})
+    if target.fleet:
+        _check_fleet(wanted, target)
+        settled = settings(options, as_json=as_json)
+        _check_options(wanted, target, settled)
+        told = fleet_files(target.fleet, settled, stack.host, tuple(target.node or ()))
+        _deliver(ExportDocument(kind=kind, image="", plan_digest=""), told, output, force=force, as_json=as_json)
+        return
+    found = plan(options, as_json=as_json)
     _check_options(wanted, target, found.settings)
     order = replace(_order(found, wanted, target), place=_place(wanted, output))
     files = emit(kind, order)
     log_warnings(found.stack)
     _log_gpu(order)
+    document = ExportDocument(kind=kind, image=order.reference, plan_digest=order.plan.digest)
+    _deliver(document, files, output, force=force, as_json=as_json)
+
+
+def _deliver(
+    document: ExportDocument, files: dict[str, str], output: Path | None, *, force: bool, as_json: bool
+) -> None:
     if output:
         _write(output, files, force=force)
     if as_json:
         exported = tuple(ExportedFile(path=path, text=text) for path, text in files.items())
-        print_json(ExportDocument(kind=kind, image=order.reference, plan_digest=order.plan.digest, files=exported))
+        print_json(replace(document, files=exported))
     elif output:
         for path in files:
             print_result(str(output / path))
     else:
         _print(files)
+
+
+def _check_fleet(wanted: Output, target: ExportOptions) -> None:
+    """Raise UsageError KGE-592 where a plan of a fleet has no place."""
+    if not wanted.nodes:
+        raise UsageError("KGE-592", "--fleet belongs to export kubernetes.", fix="leave it out")
+    if target.image or target.by_tag:
+        flag = "--image" if target.image else "--by-tag"
+        raise UsageError("KGE-592", f"{flag} does not go with --fleet: the plan names its images.", fix="leave it out")
 
 
 def _check_options(wanted: Output, target: ExportOptions, settled: Settings) -> None:

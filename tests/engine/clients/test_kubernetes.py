@@ -4,12 +4,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.engine
 EXPORTS = Path(__file__).parents[2] / "data" / "exports"
 VERSIONS = ("1.25.0", "1.31.0", "1.37.0")
+NODES = EXPORTS.parent / "nodes.json"
 CHECK = Path(__file__).parents[3] / "provision" / "emit" / "quick_check.py"
 Export = Callable[..., None]
 
@@ -27,6 +29,39 @@ def test_schemas_take_the_goldens_and_jobs_of_named_nodes(version: str, tmp_path
     files = [path for path in EXPORTS.glob("*/kubernetes/*.yaml") if path.name != "kustomization.yaml"]
     assert len(files) >= 18
     validate(version, *files, tmp_path / "job.yaml")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory, kgpu_env_in: Callable[[Path], Any]) -> Path:
+    """The files of a fleet, by the commands themselves: of a cluster by its labels, with a Job for one node."""
+    folder = tmp_path_factory.mktemp("fleet")
+    command = kgpu_env_in(folder)
+    ended = command("fleet", "plan", NODES, "-o", folder / "plan.json")
+    assert ended.returncode == 4, ended.stderr  # one node has no GPU
+    words = ("export", "kubernetes", "--fleet", folder / "plan.json")
+    for more in (("-o", folder / "k8s"), ("-o", folder / "back", "--node", "gpu-2.example")):
+        ended = command(*words, *more)
+        assert ended.returncode == 0, ended.stderr
+    return folder
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_schemas_take_a_fleet(version: str, fleet: Path) -> None:
+    files = [path for path in fleet.rglob("*.yaml") if path.name != "kustomization.yaml"]
+    assert len(files) == 5  # the rights twice, two DaemonSets, a Job
+    validate(version, *files)
+
+
+def test_kubectl_builds_the_kustomizations_of_a_fleet(kubectl: str, fleet: Path) -> None:
+    for name, kinds in (("k8s", {"DaemonSet": 2}), ("back", {"Job": 1})):
+        command = [kubectl, "kustomize", str(fleet / name)]
+        built = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (built.returncode, built.stderr) == (0, "")
+        lines = built.stdout.splitlines()
+        for kind, count in {"ConfigMap": 1, "Namespace": 1, "ClusterRoleBinding": 1, **kinds}.items():
+            assert lines.count(f"kind: {kind}") == count, kind
+        (fleet / f"{name}.all").write_text(built.stdout)
+        validate(VERSIONS[-1], fleet / f"{name}.all")
 
 
 @pytest.fixture(scope="session")

@@ -120,6 +120,14 @@ def test_no_more_than_the_share_is_drained(node: Node, drained: int, more: bool)
     assert node.state.exists() is more
 
 
+def test_nodes_that_fail_at_the_same_moment_are_not_all_drained(node: Node) -> None:
+    node.gate(7, STALE)
+    late = "\n".join(f"node{n} kgpu-env KGE-587 stale" for n in range(3))
+    node.command("scontrol", f"printf '%s\\n' '{late}' >{node.folder}/reasons")  # the others' drains come with its own
+    assert node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes") == Called(0, [GATE, DRAIN, RESUME])
+    assert not node.state.exists()
+
+
 def test_nodes_that_others_drained_do_not_count(node: Node) -> None:
     node.gate(7, STALE)
     node.cluster(10, 5, reason="bad fan")

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -162,16 +161,10 @@ def test_a_hostile_name_is_text_in_the_page() -> None:
     assert json.loads(data)[0]["name"] == HOSTILE
 
 
-@pytest.mark.process
-def test_metrics_are_what_prometheus_reads() -> None:
+def test_a_hostile_name_stays_in_its_label() -> None:
     text = metrics(hostile())
     assert all(line.startswith(("#", "kgpu_env_")) for line in text.splitlines())
     assert r"\"'\\\n{{7*7}}" in text
-    tool = shutil.which("promtool")
-    if not tool:
-        pytest.skip("promtool (Debian: prometheus) is not here")
-    done = subprocess.run([tool, "check", "metrics"], input=text.encode(), capture_output=True, check=False, timeout=30)
-    assert (done.returncode, done.stdout) == (0, b"")
 
 
 def test_bad_input_is_told(hosts: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from outside import (  # type: ignore[import-not-found] # as below
     from_bundle,
     from_cdi,
     from_challenge,
+    from_cluster,
     from_engine,
     from_evidence,
     from_host,
@@ -177,6 +178,7 @@ def readers() -> dict[str, Reader]:
     evidence = json.loads((UNIT / "prove" / "data" / "cpu-tensorflow-2.21.json").read_bytes())
     return {
         "host file": Reader(host, from_host),
+        "nodes of a cluster": Reader((DATA / "nodes.json").read_bytes(), from_cluster),
         "host file of AMD": Reader((DATA / "hosts" / "mi300x-30.10.json").read_bytes(), from_host),
         "files of /sys and /proc": Reader(b"6.16.6-custom\n", from_probe),
         "CDI specification": Reader(_json(_CDI), from_cdi),

@@ -29,6 +29,7 @@ from provision.engine.logins import stored_login
 from provision.engine.network import Surroundings, build_network
 from provision.engine.stream_demux import StreamDemux
 from provision.errors import KgpuError
+from provision.fleet.hosts import read_fleet
 from provision.index import NoAnswer, indexes_of, listing, metadata
 from provision.lock import parse as parse_pylock
 from provision.lock import read_lock
@@ -49,6 +50,7 @@ from provision.requirements import read as read_wanted
 
 SIGNER: Final = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 DATA: Final = Path(__file__).parents[2] / "data"
+CATALOGUE: Final = load(DATA / "catalogue")
 DIGEST: Final = "sha256:" + "0" * 64  # in an answer: of the answer that comes after it
 
 
@@ -66,6 +68,11 @@ def shown(value: object) -> object:
 
 def from_host(body: bytes, folder: Path) -> object:
     return shown(read_host(put(folder, body)))
+
+
+def from_cluster(body: bytes, folder: Path) -> object:
+    found = read_fleet(put(folder, body), CATALOGUE)
+    return [shown(host) for host in found.hosts.values()], found.broken, found.warnings
 
 
 def from_key(body: bytes, folder: Path) -> object:

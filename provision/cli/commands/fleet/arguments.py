@@ -13,7 +13,9 @@ from provision.model.fleet_status import FleetStatus
 Hosts = Annotated[
     Path,
     typer.Argument(
-        metavar="HOSTS", help="A folder: NODE.json (kgpu-env probe --json), NODE.tar.gz (--capture) or a tree NODE/."
+        metavar="HOSTS",
+        help="A folder: NODE.json (kgpu-env probe --json), NODE.tar.gz (--capture) or a tree NODE/. Or what "
+        "kubectl get nodes -o json prints, in a file.",
     ),
 ]
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from msgspec.structs import replace
 
 from provision.cli import options as o
 from provision.cli.commands.fleet.arguments import Hosts, print_answer
@@ -29,7 +28,7 @@ def doctor(hosts: Hosts, strict: Strict = False, catalogue: o.Catalogue = None, 
     """
     facts = load_catalogue(catalogue)
     fleet = read_fleet(hosts, facts)
-    found = replace(examine_fleet(fleet.hosts, facts), broken=fleet.broken, warnings=fleet.warnings)
+    found = examine_fleet(fleet, facts)
     print_answer(found, _lines(found), as_json=as_json)
     grave = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     if found.broken or any(one.severity in grave for one in found.complaints):

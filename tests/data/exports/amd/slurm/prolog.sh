@@ -3,7 +3,7 @@
 # Slurm's Prolog: no job with a GPU starts on a node whose proof does not hold. Where it fails, Slurm itself drains the node
 # and puts the job back into the queue; it calls none of Slurm's own commands, which a prolog must not.
 IMAGE=kgpu-env/rocm:tf2.21-rocm10.0.0-py3.12
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}" # Slurm gives its scripts none
 
 [ -n "${SLURM_JOB_GPUS:-}" ] || exit 0
 unset HIP_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES GPU_DEVICE_ORDINAL # the proof is of all of the node's GPUs

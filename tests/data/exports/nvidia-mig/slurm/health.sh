@@ -9,7 +9,7 @@ DRAIN=${KGPU_ENV_SLURM_DRAIN:-no}
 SHARE=${KGPU_ENV_SLURM_SHARE:-10}
 IMAGE=kgpu-env/cuda:tf2.21.0-cuda12.5.1-py3.11
 STATE=${KGPU_ENV_SLURM_STATE:-/var/lib/kgpu-env/slurm-drained}
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}" # Slurm gives its scripts none
 unset KGPU_ENV_SLURM_DRAIN KGPU_ENV_SLURM_SHARE KGPU_ENV_SLURM_STATE
 
 node=${SLURMD_NODENAME:-$(hostname -s)}
@@ -38,12 +38,19 @@ reason="kgpu-env $(field code) $(field state)"
 [ "$DRAIN" = yes ] || { tell "$node: $reason (reported only: DRAIN is off)"; exit 0; }
 [ ! -e "$STATE" ] || exit 0 # drained already
 
-all=$(sinfo --noheader --Node --format=%N | sort -u | wc -l)
-ours=$(sinfo --noheader --Node --format='%N %E' | sort -u | grep -c '^[^ ]* kgpu-env')
-if [ $(((ours + 1) * 100)) -gt $((all * SHARE)) ] && [ "$all" -gt 1 ]; then
-  tell "$node: $reason; not drained: with $ours of $all nodes drained already, more than $SHARE % would be"
-  exit 0
+too_many() { # would more than SHARE per cent of the nodes be drained by this script, this one among them?
+  all=$(sinfo --noheader --Node --format=%N | sort -u | wc -l)
+  ours=$(sinfo --noheader --Node --format='%N %E' | sort -u | grep -v "^$node " | grep -c '^[^ ]* kgpu-env')
+  [ $(((ours + 1) * 100)) -gt $((all * SHARE)) ] && [ "$all" -gt 1 ]
+}
+refused() { tell "$node: $reason; not drained: with $ours of $all nodes drained already, more than $SHARE % would be"; }
+
+if too_many; then refused; exit 0; fi
+mkdir -p "${STATE%/*}" && : >"$STATE" && scontrol update nodename="$node" state=drain reason="$reason" || exit 0
+# Many nodes may fail at the same moment, and none of them has seen the others before its own drain.
+if too_many; then
+  scontrol update nodename="$node" state=resume && rm -f "$STATE" && refused
+else
+  tell "$node: $reason: drained"
 fi
-mkdir -p "${STATE%/*}" && : >"$STATE" &&
-  scontrol update nodename="$node" state=drain reason="$reason" && tell "$node: $reason: drained"
 exit 0
