@@ -48,7 +48,7 @@ def probe_files(root: Path, lookups: Lookups, touched: dict[str, Touch] | None =
         *(probe_wsl(reader, {maker: probe.serves_wsl for maker, probe in PROBES.items()}) if wsl else ()),
     )
     hint = next((part.machine for part in parts if part.machine), None)
-    folders = (*system.BINARIES, *_path_folders()) if reader.live else system.BINARIES
+    folders = (*system.TOOLKITS, *_path_folders()) if reader.live else system.TOOLKITS
     host = Host(
         gpus=tuple(gpu for part in parts for gpu in part.gpus),
         drivers=tuple(part.driver for part in parts if part.driver),
