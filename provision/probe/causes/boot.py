@@ -18,6 +18,8 @@ READS: Final = (_SECURE_BOOT, _LOCKDOWN, "/proc/cmdline", *_MODPROBE, _SWITCH)
 _UBUNTU, _DKMS = "/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub"
 _AKMODS = "/etc/pki/akmods/certs/public_key.der"
 _KEYS: Final = (_UBUNTU, _DKMS, _AKMODS)
+# NVIDIA/yum-packaging-precompiled-kmod: kmod-nvidia.spec has the folder, UEFI.md the key.
+_OF_NVIDIA: Final = "/extra/drivers/video/nvidia/"
 _OF_AKMODS: Final = "/extra/nvidia/"  # RPM Fusion's kmod-nvidia; DKMS puts its modules into /extra itself
 _ENROLLED: Final = (
     "/sys/firmware/efi/mok-variables/MokListRT",
@@ -63,11 +65,16 @@ def _is_enrolled(scene: Scene) -> bool:
 def _secure_boot(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...], path: str) -> Finding:
     key = _key(scene, path)
     who = "akmods'" if key == _AKMODS else "DKMS's"
+    origin, enrol = "was built on this host", f"Enrol {who} key: `sudo mokutil --import {key}`"
+    if _OF_NVIDIA in path:
+        origin = "NVIDIA built and signed"
+        enrol = "Download NVIDIA's key, NVIDIA2019-public_key.der, from the repository of that package (newer packages "
+        enrol += "may have another), and enrol it: sudo mokutil --import NVIDIA2019-public_key.der"
     return error(
         "KGE-120",
-        f"{named(gpus, row.title)} has no driver: Secure Boot is on and refuses {path}, which was built on this host "
-        "and is signed by no key that is enrolled.",
-        f"Enrol {who} key: `sudo mokutil --import {key}`, reboot and confirm it there; or install the distribution's "
+        f"{named(gpus, row.title)} has no driver: Secure Boot is on and refuses {path}, which {origin} and is signed "
+        "by no key that is enrolled.",
+        f"{enrol}, reboot and confirm it there; or install the distribution's "
         "signed modules, or switch Secure Boot off in the firmware. Check: mokutil --sb-state",
     )
 
