@@ -54,13 +54,14 @@ SIGNS: Final = (
         "NVSentinel#155; nvidia-docker#1553",
     ),
     Sign(
-        r"BAR\d+ is 0M @|can't change power state from D3cold|BAR \d+.*failed to assign",
+        r"BAR\d+ is 0M(?= @)|can't change power state from D3cold|BAR \d+.*failed to assign",
         "KGE-135",
         Severity.ERROR,
         "The firmware gave the GPU at {gpu} no memory window, as the kernel's log says ({0}).",
         "Switch Above 4G Decoding and Resizable BAR on in the BIOS, or add pci=realloc=on to the kernel's "
-        "command line.",
-        "archinstoo#244",
+        "command line; a virtual machine needs a larger 64-bit window from its host (OVMF: X-PciMmio64Mb; ESXi: "
+        "pciPassthru.64bitMMIOSizeGB).",
+        "archinstoo#244; canonical/lxd#14381; kubevirt#11093; ROCm#4017",
     ),
     Sign(
         r"RmInitAdapter failed! \(0x22:",
