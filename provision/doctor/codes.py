@@ -60,6 +60,8 @@ MEANINGS: Final = {
     "KGE-151": "Files that may tell a cause could not be read by this user.",
     "KGE-152": "dockerd runs without its bridge docker0.",
     "KGE-153": "HSA_OVERRIDE_GFX_VERSION is set for the whole machine.",
+    "KGE-154": "The NVIDIA driver is loaded, and its compute library libcuda is not installed.",
+    "KGE-155": "The virtual GPU (vGPU) is of a series without CUDA.",
     "KGE-201": "A file of the catalogue cannot be read or is not YAML.",
     "KGE-202": "A row of the catalogue has a field that it cannot have; the message names file, row and field.",
     "KGE-203": "An id of the catalogue is given twice.",

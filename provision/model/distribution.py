@@ -44,6 +44,21 @@ _SUSE: Final = Family(
     add_word=f"{_ADD} grub2-mkconfig -o /boot/grub2/grub.cfg`",
     remove_word=f"{_REMOVE} grub2-mkconfig -o /boot/grub2/grub.cfg`",
 )
+# Fedora's images that are updated as a whole; Fedora's own Silverblue and Kinoite call themselves fedora.
+_OSTREE: Final = Family(
+    install="`sudo rpm-ostree install {}`",
+    headers="kernel-devel-matched",
+    initramfs="`sudo rpm-ostree initramfs --enable`",
+    add_word="`sudo rpm-ostree kargs --append=WORD`",
+    remove_word="`sudo rpm-ostree kargs --delete=WORD`",
+)
+_NIXOS: Final = Family(
+    install="add {} to the system's configuration (NixOS has names of its own) and rebuild it",
+    headers="the kernel's headers",
+    initramfs="`sudo nixos-rebuild boot`",
+    add_word='add "WORD" to boot.kernelParams and `sudo nixos-rebuild boot`',
+    remove_word='take "WORD" out of boot.kernelParams and `sudo nixos-rebuild boot`',
+)
 _OTHER: Final = Family(
     install="install {}",
     headers="the headers of the running kernel",
@@ -54,9 +69,13 @@ _OTHER: Final = Family(
 # By the first word of Host.distribution, os-release's ID.
 FAMILIES: Final[Mapping[str, Family]] = {
     **dict.fromkeys(("debian", "ubuntu", "linuxmint", "pop", "raspbian", "neon", "ubuntu-hpc", "proxmox"), _DEBIAN),
+    **dict.fromkeys(("kali", "zorin", "elementary", "tuxedo", "devuan"), _DEBIAN),
     **dict.fromkeys(("fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn", "nobara"), _REDHAT),
-    **dict.fromkeys(("arch", "cachyos", "manjaro", "endeavouros", "steamos"), _ARCH),
-    **dict.fromkeys(("opensuse-tumbleweed", "opensuse-leap", "sles", "sled"), _SUSE),
+    **dict.fromkeys(("openeuler", "anolis", "alinux", "tencentos", "cloudlinux", "scientific"), _REDHAT),
+    **dict.fromkeys(("bazzite", "bluefin", "aurora"), _OSTREE),
+    **dict.fromkeys(("arch", "cachyos", "manjaro", "endeavouros", "steamos", "garuda", "artix"), _ARCH),
+    **dict.fromkeys(("opensuse-tumbleweed", "opensuse-leap", "sles", "sled", "sle_hpc"), _SUSE),
+    "nixos": _NIXOS,
 }
 
 
@@ -67,4 +86,4 @@ def family(distribution: str | None) -> Family:
 
 def is_red_hat(distribution: str | None) -> bool:
     """Tell whether a distribution comes with Podman as its engine and with SELinux enforcing."""
-    return family(distribution) is _REDHAT
+    return family(distribution) in {_REDHAT, _OSTREE}

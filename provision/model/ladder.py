@@ -39,6 +39,7 @@ LADDER: Final[Mapping[str, Place]] = {
     "KGE-135": Place("driver", (*_NOT_DRIVEN, "KGE-112")),
     "KGE-127": Place("driver", ("KGE-106",)),
     "KGE-106": Place("driver"),
+    "KGE-154": Place("driver"),
     "KGE-134": Place("driver", ("KGE-137",)),
     "KGE-131": Place("driver"),
     "KGE-132": Place("driver"),
@@ -51,6 +52,7 @@ LADDER: Final[Mapping[str, Place]] = {
     "KGE-112": Place("driver"),
     "KGE-108": Place("driver"),
     "KGE-137": Place("driver"),
+    "KGE-155": Place("driver", ("KGE-149",)),
     "KGE-149": Place("driver"),
     "KGE-150": Place("driver"),
     "KGE-138": Place("bus"),
@@ -83,11 +85,11 @@ def named_gpus(finding: Finding) -> frozenset[str]:
 def without_explained(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return `findings` without the general ones of which a special one tells the cause.
 
-    A special finding explains a general one when its code says so and it speaks of all GPUs of the general one, by
-    their PCI addresses; one that names no GPU speaks of all.
+    Special findings explain a general one when their codes say so and together they speak of all GPUs of the general
+    one, by their PCI addresses; one that names no GPU speaks of all.
     """
     found = tuple(findings)
-    return tuple(finding for finding in found if not any(_explains(other, finding) for other in found))
+    return tuple(finding for finding in found if not _is_explained(finding, found))
 
 
 def cause_of(code: str, pci: str, findings: Iterable[Finding]) -> Finding | None:
@@ -96,12 +98,18 @@ def cause_of(code: str, pci: str, findings: Iterable[Finding]) -> Finding | None
     return next((finding for finding in findings if _explains(finding, named)), None)
 
 
+def _is_explained(general: Finding, findings: Iterable[Finding]) -> bool:
+    named = [named_gpus(special) for special in findings if _is_of_kind(special, general)]
+    return bool(named) and (not all(named) or named_gpus(general) <= frozenset().union(*named))
+
+
 def _explains(special: Finding, general: Finding) -> bool:
+    return _is_of_kind(special, general) and _is_explained(general, (special,))
+
+
+def _is_of_kind(special: Finding, general: Finding) -> bool:
     place = LADDER.get(special.code)
-    if not place or general.code not in place.explains:
-        return False
-    named = named_gpus(special)
-    return not named or named_gpus(general) <= named
+    return place is not None and general.code in place.explains
 
 
 def primary(findings: Iterable[Finding]) -> Finding | None:

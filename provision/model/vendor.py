@@ -61,6 +61,8 @@ class GpuVendor(NamedTuple):
     cdi_mounts_libraries: bool  # a CDI device brings the host's driver libraries along
     toolkit: str  # the container toolkit
     toolkit_programs: Mapping[str, str]  # program -> the toolkit that it belongs to
+    toolkit_folder: str | None  # where the maker's Kubernetes operator installs the toolkit on a node
+    plugin_folder: str | None  # of a node whose device plugin mounts the driver from there and needs no toolkit
     container_runtime: str  # the runtime's name in an engine's configuration
     container_runtime_devices: str  # the variable by which that runtime knows which GPUs to hand over
     kubernetes_resource: str  # what the maker's device plugin offers
@@ -162,6 +164,8 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
             "nvidia-ctk": "nvidia-container-toolkit",
             "nvidia-container-runtime": "nvidia-container-runtime",
         },
+        toolkit_folder="/usr/local/nvidia/toolkit",
+        plugin_folder="/home/kubernetes/bin/nvidia",  # GKE: GoogleCloudPlatform/community#2227
         container_runtime="nvidia",
         container_runtime_devices="NVIDIA_VISIBLE_DEVICES",
         kubernetes_resource="nvidia.com/gpu",
@@ -251,6 +255,8 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         cdi_mounts_libraries=False,
         toolkit="amd-container-toolkit",
         toolkit_programs={"amd-ctk": "amd-container-toolkit"},
+        toolkit_folder=None,
+        plugin_folder=None,
         container_runtime="amd",
         container_runtime_devices="AMD_VISIBLE_DEVICES",
         kubernetes_resource="amd.com/gpu",

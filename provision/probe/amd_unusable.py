@@ -58,7 +58,7 @@ def _no_compute(gpu: PciGpu, row: rows.TargetChip | None, driver: Driver, kernel
     if refused:
         return Unusable("KGE-112", refused.reason, refused.fix, minor=minor)
     if gpu.driver is None:
-        return _not_taken(gpu)
+        return _not_taken(gpu, row, driver, kernel)
     chip = f" ({row.name}, {row.target})" if row else ""
     reason = f"is driven by amdgpu{chip} but has no KFD node: ROCm cannot use it"
     return Unusable("KGE-112", reason, _compute_fix(row, kernel), minor=minor)
@@ -76,13 +76,20 @@ def _compute_fix(row: rows.TargetChip | None, kernel: str | None) -> str:
     return f"dmesg tells why (lines with kfd): {old}missing firmware, or a kernel built without CONFIG_HSA_AMD."
 
 
-def _not_taken(gpu: PciGpu) -> Unusable:
+def _not_taken(gpu: PciGpu, row: rows.TargetChip | None, driver: Driver, kernel: str | None) -> Unusable:
     reason = "has no driver, although the amdgpu module is loaded: the module did not take it"
     bind = f"`echo {gpu.address} | sudo tee /sys/bus/pci/drivers/amdgpu/bind`"
     if gpu.override and gpu.override != _MODULE:
         path = f"/sys/bus/pci/devices/{gpu.address}/driver_override"
         return Unusable(
             "KGE-103", reason, f"Its driver_override still says {gpu.override}: `echo | sudo tee {path}`; {bind}"
+        )
+    have = upstream_version(kernel) if driver.flavour == "inbox" else None
+    if row and have and row.kernel_with and have < version_key(row.kernel_with):
+        reason = f"{reason}. Linux {'.'.join(map(str, have))} may be too old for {row.name} ({row.target})"
+        fix = f"Boot Linux {row.kernel_with} or newer, which has it (Ubuntu: the HWE or OEM kernel), with current "
+        return Unusable(
+            "KGE-103", reason, f"{fix}linux-firmware; or install amdgpu-dkms. Check: sudo dmesg | grep amdgpu"
         )
     fix = "dmesg tells why (lines with amdgpu: an unknown GPU, missing firmware). A newer kernel, linux-firmware or "
     return Unusable("KGE-103", reason, f"{fix}amdgpu-dkms knows newer GPUs.")

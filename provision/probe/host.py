@@ -12,7 +12,7 @@ from provision.errors import KgpuError
 from provision.model import GPU_VENDORS, Engine, Finding, GpuVendor, Host, Maker, Toolkit
 from provision.probe import command, findings, system, unusable
 from provision.probe.answers import answers_of
-from provision.probe.causes import find_causes
+from provision.probe.causes import find_causes, guest
 from provision.probe.cdi import read_cdi
 from provision.probe.engine_place import place_findings
 from provision.probe.lookups import Lookups
@@ -49,7 +49,7 @@ def probe_files(root: Path, lookups: Lookups, touched: dict[str, Touch] | None =
         *(probe_wsl(reader, {maker: probe.serves_wsl for maker, probe in PROBES.items()}) if wsl else ()),
     )
     hint = next((part.machine for part in parts if part.machine), None)
-    folders = (*system.BINARIES, *_path_folders()) if reader.live else system.BINARIES
+    folders = (*system.TOOLKITS, *_path_folders()) if reader.live else system.TOOLKITS
     host = Host(
         gpus=tuple(gpu for part in parts for gpu in part.gpus),
         drivers=tuple(part.driver for part in parts if part.driver),
@@ -64,6 +64,7 @@ def probe_files(root: Path, lookups: Lookups, touched: dict[str, Touch] | None =
         looked_at=tuple(reader.looked_at),
     )
     host = msgspec.structs.replace(host, findings=_findings(reader, host, parts))
+    host = unusable.not_handed_in(host, guest.kind(reader))
     return unusable.with_causes(host, find_causes(reader, host, on_bus, lookups))
 
 
@@ -89,6 +90,8 @@ def _lacks_toolkit(reader: Reader, host: Host, row: GpuVendor) -> bool:
     if row.access != "runtime" or not host.gpus_of(row.maker):
         return False
     if any(toolkit.name in row.toolkit_programs.values() for toolkit in host.toolkits):
+        return False
+    if row.plugin_folder and reader.exists(row.plugin_folder):
         return False
     domain = row.cdi_kind.partition("/")[0]
     return not any(name.startswith(f"{domain}/") for name in read_cdi(reader))

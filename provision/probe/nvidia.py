@@ -19,11 +19,11 @@ from provision.probe.nvidia_parsers import (
     parse_module_version,
     parse_version,
 )
-from provision.probe.nvidia_unusable import Installed, why_unusable
+from provision.probe.nvidia_unusable import Installed, beside, why_unusable
 from provision.probe.parsers import parse_pci
 from provision.probe.pci import PciGpu
 from provision.probe.reader import Reader
-from provision.probe.unusable import marked
+from provision.probe.unusable import Unusable, marked
 from provision.probe.vendor_probe import VendorPart, VendorProbe
 
 _PROC: Final = "/proc/driver/nvidia"
@@ -43,7 +43,7 @@ LIBRARY_DIRS: Final = (
 def probe_nvidia(reader: Reader, pci: tuple[PciGpu, ...], lookups: Lookups) -> VendorPart:
     """Return the NVIDIA part of a host; `pci` are its NVIDIA functions on the bus."""
     installed = _installed(reader, has_gpu=bool(pci))
-    reasons = {gpu.address: why for gpu in pci if (why := why_unusable(gpu, _generation(gpu, lookups), installed))}
+    reasons = _reasons(pci, installed, lookups)
     gpus = tuple(
         marked(gpu, reasons.get(address))
         for address in _addresses(pci, installed.listed or {})
@@ -71,6 +71,14 @@ def _installed(reader: Reader, *, has_gpu: bool) -> Installed:
     seen = bool(known) or reader.exists(f"{_PROC}/version")
     libraries = _libraries(reader) if has_gpu or known or module else ()
     return Installed(module=module, listed=known if seen else None, libraries=libraries)
+
+
+def _reasons(pci: tuple[PciGpu, ...], installed: Installed, lookups: Lookups) -> dict[str, Unusable]:
+    """Return why GPUs are not usable, by address."""
+    rows_of = {gpu.address: _generation(gpu, lookups) for gpu in pci}
+    found = {gpu.address: why for gpu in pci if (why := why_unusable(gpu, rows_of[gpu.address], installed))}
+    others = [row for address, row in rows_of.items() if row and address not in found]
+    return {address: beside(why, rows_of[address], others) for address, why in found.items()}
 
 
 def _generation(gpu: PciGpu, lookups: Lookups) -> rows.Capability | None:

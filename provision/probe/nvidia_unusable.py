@@ -1,11 +1,11 @@
 """Why an NVIDIA GPU is not usable: KGE-102, the module does not have it; KGE-111, the driver is not for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from provision.catalogue import rows
 from provision.catalogue.drives import NotDriven, nvidia_generation, nvidia_not_driven
-from provision.model import version_key
+from provision.model import DriverVersion, version_key
 from provision.probe.nvidia_parsers import GpuInformation, KernelModule
 from provision.probe.pci import PciGpu
 from provision.probe.unusable import Unusable
@@ -41,6 +41,25 @@ def why_unusable(gpu: PciGpu, row: rows.Capability | None, installed: Installed)
         return None if gpu.driver else _not_loaded(row, installed.libraries)
     has = gpu.driver is not None if installed.listed is None else gpu.address in installed.listed
     return None if has else _not_taken(gpu)
+
+
+def beside(why: Unusable, row: rows.Capability | None, others: Iterable[rows.Capability]) -> Unusable:
+    """Return what is told of a GPU that the driver is not for, where it drives `others`: they come first."""
+    driven = tuple(others)
+    if row is None or why.code != "KGE-111" or not driven:
+        return why
+    rival = next((other for other in driven if _excludes(row, other)), None)
+    if rival:
+        fix = f"No driver drives it beside {nvidia_generation(rival)}: leave it out, or put it into another machine."
+        return why._replace(fix=fix)
+    return why._replace(fix=f"Only to use this GPU, too: {why.fix[0].lower()}{why.fix[1:]}")
+
+
+def _excludes(row: rows.Capability, other: rows.Capability) -> bool:
+    """Tell whether no driver is for both generations: of one branch, or in one flavour."""
+    flavours = {row.flavour, other.flavour} - {None, ""}
+    late = row.last_branch and other.driver and DriverVersion(other.driver).branch > row.last_branch
+    return len(flavours) > 1 or bool(late)
 
 
 def _generation(gpu: PciGpu, row: rows.Capability | None, installed: Installed) -> NotDriven | None:

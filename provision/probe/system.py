@@ -9,6 +9,8 @@ from provision.probe.parsers import parse_os_release
 from provision.probe.reader import Reader
 
 BINARIES: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_SYSTEM: Final = "/run/current-system/sw/bin"  # a system's programs on NixOS
+TOOLKITS: Final = (*BINARIES, *(row.toolkit_folder for row in GPU_VENDORS.values() if row.toolkit_folder), _SYSTEM)
 VERSIONS: Final = tuple(
     (tool, "--version") for row in GPU_VENDORS.values() for tool in row.toolkit_programs if tool.endswith("-ctk")
 )
@@ -60,7 +62,7 @@ def is_wsl(reader: Reader) -> bool:
     return "microsoft" in version and ("wsl" in version or reader.exists(DXG))
 
 
-def toolkits(reader: Reader, folders: tuple[str, ...] = BINARIES) -> tuple[Toolkit, ...]:
+def toolkits(reader: Reader, folders: tuple[str, ...] = TOOLKITS) -> tuple[Toolkit, ...]:
     """Return the container toolkits in `folders`, the first place of each; files tell no versions."""
     found: dict[str, Toolkit] = {}
     programs = {tool: name for row in GPU_VENDORS.values() for tool, name in row.toolkit_programs.items()}

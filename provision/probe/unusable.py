@@ -62,6 +62,23 @@ def _severity(why: Unusable, *, others: bool) -> Severity:
     return Severity.INFO if why.minor else Severity.WARNING
 
 
+def not_handed_in(host: Host, where: str) -> Host:
+    """Return `host` without the GPUs that a container of the kind `where` was not given, where it was given others.
+
+    The kernel's files show a container every GPU; it can use those whose own device nodes are in it.
+    """
+    given = {gpu.vendor for gpu in host.gpus if gpu.nodes}
+    away = [gpu for gpu in host.gpus if gpu.usable and gpu.pci and gpu.vendor in given and not gpu.nodes]
+    if not where or host.wsl or not away:
+        return host
+    reason = f"was not handed into this container ({where}), which has others: its device node is not here"
+    fix = "Only to use it in here, too: hand its node in on the outer host. Check: ls -l /dev/nvidia* /dev/dri"
+    why = Unusable("KGE-129", reason, fix, minor=True)
+    host = msgspec.structs.replace(host, gpus=tuple(marked(gpu, why) if gpu in away else gpu for gpu in host.gpus))
+    found = findings_of(host, {gpu.pci: why for gpu in away if gpu.pci})
+    return msgspec.structs.replace(host, findings=(*host.findings, *found))
+
+
 def with_causes(host: Host, causes: tuple[Finding, ...]) -> Host:
     """Return `host` with `causes` among its findings, less the general ones that they explain.
 

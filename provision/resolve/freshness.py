@@ -12,6 +12,7 @@ from provision.catalogue import LISTING, Catalogue, rows
 from provision.model.published import Freshness, Published, Standing
 
 _MOST: Final = 3  # ids that a text names
+_OF_OWN_INDEXES: Final = ("rocm[", "pytorch-triton")  # without a label in the version, and not on PyPI
 Told = tuple[Standing, str, tuple[str, ...]]  # with the ids of the rows
 
 
@@ -66,7 +67,7 @@ def _requirements(catalogue: Catalogue) -> Iterator[tuple[str, tuple[str, ...], 
 def _indexes(text: str, own: tuple[str, ...]) -> tuple[str, ...]:
     """Return the row's own indexes for what is there alone: ROCm and what is built for it, by the version's label."""
     version = text.partition("==")[2]
-    return own if "+" in version or text.startswith("rocm[") else ()
+    return own if "+" in version or text.startswith(_OF_OWN_INDEXES) else ()
 
 
 def _libraries(catalogue: Catalogue, release: rows.TensorFlowRelease) -> Iterator[str]:

@@ -46,6 +46,7 @@ CAUSES: Final = (
     Cause("DKMS module not running", modules.READS, modules.dkms_not_running, ("KGE-125",)),
     Cause("Secure Boot", boot.READS, boot.secure_boot, ("KGE-120",)),
     Cause("module older than libraries", modules.READS, modules.old_on_disk, ("KGE-127",)),
+    Cause("no libcuda", modules.READS, modules.no_cuda, ("KGE-154",)),
     Cause(
         "kernel's log", kernel_log.READS, kernel_log.signs, tuple(sorted({sign.code for sign in kernel_signs.SIGNS}))
     ),
@@ -57,6 +58,7 @@ CAUSES: Final = (
     Cause("IOMMU", amd_kernel.READS, amd_kernel.iommu, ("KGE-150",)),
     Cause("PCIe link", health.READS, health.link, ("KGE-138",)),
     Cause("licence", health.READS, health.licence, ("KGE-149",)),
+    Cause("series of vGPU", health.READS, health.series, ("KGE-155",)),
     Cause("nodes not handed in", guest.READS, guest.missing_nodes, ("KGE-129",)),
     Cause("device rules", guest.READS, guest.device_rules, ("KGE-130",)),
     Cause("a container itself", guest.READS, guest.inside, ("KGE-128",)),

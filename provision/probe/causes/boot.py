@@ -14,8 +14,13 @@ _LOCKDOWN: Final = "/sys/kernel/security/lockdown"
 _MODPROBE: Final = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
 _SWITCH: Final = "/proc/acpi/bbswitch"
 READS: Final = (_SECURE_BOOT, _LOCKDOWN, "/proc/cmdline", *_MODPROBE, _SWITCH)
-# Where Debian, Ubuntu and dkms itself put the key that DKMS signs with.
-_KEYS: Final = ("/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub")
+# The keys that a host signs its own modules with: DKMS's, where Ubuntu and where dkms itself puts it, and akmods'.
+_UBUNTU, _DKMS = "/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub"
+_AKMODS = "/etc/pki/akmods/certs/public_key.der"
+_KEYS: Final = (_UBUNTU, _DKMS, _AKMODS)
+# NVIDIA/yum-packaging-precompiled-kmod: kmod-nvidia.spec has the folder, UEFI.md the key.
+_OF_NVIDIA: Final = "/extra/drivers/video/nvidia/"
+_OF_AKMODS: Final = "/extra/nvidia/"  # RPM Fusion's kmod-nvidia; DKMS puts its modules into /extra itself
 _ENROLLED: Final = (
     "/sys/firmware/efi/mok-variables/MokListRT",
     "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23",
@@ -51,23 +56,34 @@ def is_secure(scene: Scene) -> bool:
 
 
 def _is_enrolled(scene: Scene) -> bool:
-    """Tell whether the key that DKMS signs with is known to be among those that the firmware trusts."""
+    """Tell whether a key that this host signs with is known to be among those that the firmware trusts."""
     trusted = b"".join(scene.reader.data(path) or b"" for path in _ENROLLED)
     keys = (scene.reader.data(path) for path in _KEYS)
     return any(key in trusted for key in keys if key)
 
 
 def _secure_boot(scene: Scene, row: GpuVendor, gpus: tuple[PciGpu, ...], path: str) -> Finding:
-    key = next((key for key in _KEYS if scene.reader.exists(key)), None)
-    if not key:
-        key = _KEYS[0] if (scene.host.distribution or "").startswith("ubuntu") else _KEYS[1]
+    key = _key(scene, path)
+    who = "akmods'" if key == _AKMODS else "DKMS's"
+    origin, enrol = "was built on this host", f"Enrol {who} key: `sudo mokutil --import {key}`"
+    if _OF_NVIDIA in path:
+        origin = "NVIDIA built and signed"
+        enrol = "Download NVIDIA's key, NVIDIA2019-public_key.der, from the repository of that package (newer packages "
+        enrol += "may have another), and enrol it: sudo mokutil --import NVIDIA2019-public_key.der"
     return error(
         "KGE-120",
-        f"{named(gpus, row.title)} has no driver: Secure Boot is on and refuses {path}, which was built on this host "
-        "and is signed by no key that is enrolled.",
-        f"Enrol DKMS's key: `sudo mokutil --import {key}`, reboot and confirm it there; or install the distribution's "
+        f"{named(gpus, row.title)} has no driver: Secure Boot is on and refuses {path}, which {origin} and is signed "
+        "by no key that is enrolled.",
+        f"{enrol}, reboot and confirm it there; or install the distribution's "
         "signed modules, or switch Secure Boot off in the firmware. Check: mokutil --sb-state",
     )
+
+
+def _key(scene: Scene, path: str) -> str:
+    """Return the key that the module at `path` is signed with: the one that is there, or its builder's usual one."""
+    usual = _UBUNTU if (scene.host.distribution or "").startswith("ubuntu") else _DKMS
+    usual = _AKMODS if _OF_AKMODS in path else usual
+    return next((key for key in (usual, *_KEYS) if scene.reader.exists(key)), usual)
 
 
 def command_line(scene: Scene) -> Iterator[Finding]:

@@ -13,9 +13,11 @@ from provision.probe.cdi import CDI_DIRS, load_spec, read_cdi
 
 _DAEMON: Final = "/etc/docker/daemon.json"
 _DOCKER: Final = ("/usr/bin/dockerd", "/usr/local/bin/dockerd", "/usr/sbin/dockerd")
+_PODMAN: Final = ("/usr/bin/podman", "/run/current-system/sw/bin/podman")
+_PODMAN_HOOKS: Final = ("/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d")
 _HOOKS: Final = ("/usr/bin/nvidia-container-runtime-hook", "/usr/bin/nvidia-container-toolkit")
 _CONFIGS: Final = (TOOLKIT_CONFIG, "/usr/local/nvidia/toolkit/.config/nvidia-container-runtime/config.toml")
-READS: Final = (*CDI_DIRS, _DAEMON, *_DOCKER, *_HOOKS, *_CONFIGS)
+READS: Final = (*CDI_DIRS, _DAEMON, *_DOCKER, *_PODMAN, *_PODMAN_HOOKS, *_HOOKS, *_CONFIGS)
 # The driver's branches have three digits; libnvidia-egl-wayland.so.1.1.13 has a version of its own.
 _VERSIONED = re.compile(r"(.*\.so)\.(\d{3,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
 _DRIVER_FILE = re.compile(r"lib(cuda|nvidia|nvcuvid|nvoptix|EGL_nvidia|GLX_nvidia|GLESv\w+_nvidia)\S*", re.ASCII)
@@ -114,16 +116,18 @@ def _stale(row: GpuVendor, spec: _Spec, reasons: list[str], *, taken: bool) -> F
 
 
 def not_registered(scene: Scene) -> Iterator[Finding]:
-    """KGE-141: the toolkit is there, Docker has not been told of its runtime, and no CDI spec stands in."""
+    """KGE-141: the toolkit is there, Docker or Podman has not been told of it, and no CDI spec stands in."""
     for row in GPU_VENDORS.values():
         programs = {toolkit.name for toolkit in scene.host.toolkits} & set(row.toolkit_programs.values())
         if row.access != "runtime" or not programs or not scene.host.gpus_of(row.maker):
             continue
-        if _registered(scene, row) is False and not any(
-            name.startswith(row.cdi_kind) for name in read_cdi(scene.reader)
-        ):
+        if any(name.startswith(row.cdi_kind) for name in read_cdi(scene.reader)):
+            continue
+        if _registered(scene, row) is False:
             hook = next((path for path in _HOOKS if scene.reader.exists(path)), None)
             yield _not_registered(row, hook)
+        elif _is_podman_alone(scene):
+            yield _no_spec(row)
 
 
 def _registered(scene: Scene, row: GpuVendor) -> bool | None:
@@ -137,6 +141,22 @@ def _registered(scene: Scene, row: GpuVendor) -> bool | None:
         return None
     runtimes = settings.get("runtimes") if isinstance(settings, dict) else None
     return isinstance(runtimes, dict) and row.container_runtime in runtimes
+
+
+def _is_podman_alone(scene: Scene) -> bool:
+    """Tell whether Podman is the engine and has no hook either, by which it took GPUs before CDI."""
+    hooks = [name for folder in _PODMAN_HOOKS for name in scene.reader.names(folder) if "nvidia" in name]
+    docker = any(scene.reader.exists(path) for path in _DOCKER)
+    return any(scene.reader.exists(path) for path in _PODMAN) and not hooks and not docker
+
+
+def _no_spec(row: GpuVendor) -> Finding:
+    return warning(
+        "KGE-141",
+        f"The {row.title} Container Toolkit is installed and there is no CDI spec: Podman cannot hand the GPU over "
+        f"(unresolvable CDI devices {row.cdi_kind}=all).",
+        f"`{row.cdi_command}`. Check: nvidia-ctk cdi list",
+    )
 
 
 def _hidden(scene: Scene) -> bool:

@@ -17,12 +17,14 @@ _PROGRAMS: Final = (
 )
 _PID: Final = "/run/nvidia-fabricmanager/nv-fabricmanager.pid"
 _DPKG: Final = "/var/lib/dpkg/status"
-READS: Final = (DEVICES, *_PROGRAMS, _PID, _DPKG, "/proc")
+_MODULES: Final = "/proc/modules"
+_UMAD: Final = "ib_umad"  # fabric manager's and nvlsm's way to the switches of NVLink 5
+READS: Final = (DEVICES, *_PROGRAMS, _PID, _DPKG, _MODULES, "/proc")
 _BRIDGE: Final = "0x0680"
 _DPKG_LIMIT: Final = 32 << 20
 # With NVLink 5 the switches are no PCI functions of the node; a baseboard has eight of these GPUs: B200, B200, HGX
 # B200, B100 and B300 by Debian's pci.ids 0.0~2026.10.24-1. LlamaFactory#8968: 802 on 8 x B200;
-# siderolabs/extensions#717.
+# siderolabs/extensions#717. What they need: NVIDIA/gpu-operator#2781.
 _WITHOUT_BRIDGES: Final = {"2901", "290a", "2909", "2920", "3182"}
 _BASEBOARD: Final = 8
 _ROW: Final = Vendor.CUDA.row
@@ -42,6 +44,8 @@ def manager(scene: Scene) -> Iterator[Finding]:
         yield _other_version(scene, *package, driver.version)
     elif not package and not _program(scene):
         yield _missing(scene, driver.version)
+    elif _joined_without_bridges(scene) and _has_module(scene, _UMAD) is False:
+        yield _unreachable(scene)
     elif _runs(scene) is False:
         yield error(
             "KGE-131",
@@ -58,7 +62,19 @@ def _has_switches(scene: Scene) -> bool:
         maker = parse_hex_id(scene.reader.text(f"{folder}/vendor"))
         if maker == _ROW.pci_vendor and (scene.reader.text(f"{folder}/class") or "").startswith(_BRIDGE):
             return True
+    return _joined_without_bridges(scene)
+
+
+def _joined_without_bridges(scene: Scene) -> bool:
     return sum(gpu.device in _WITHOUT_BRIDGES and gpu.vendor == _ROW.maker for gpu in scene.on_bus) >= _BASEBOARD
+
+
+def _has_module(scene: Scene, name: str) -> bool | None:
+    """Tell whether a module is in the kernel; None: the list of modules is not there."""
+    text = scene.reader.text(_MODULES)
+    if not text:
+        return None
+    return any(line.startswith(f"{name} ") for line in text.splitlines()) or scene.reader.exists(f"/sys/module/{name}")
 
 
 def _package(scene: Scene) -> tuple[str, str] | None:
@@ -98,6 +114,17 @@ def _missing(scene: Scene, version: str) -> Finding:
         f"yet initialized). It must be of exactly the driver's version, {version}.",
         f"{install} (Blackwell also nvlsm), then: `sudo systemctl enable --now nvidia-fabricmanager`. "
         "Check: nvidia-smi -q | grep -A2 Fabric",
+    )
+
+
+def _unreachable(scene: Scene) -> Finding:
+    extra = "linux-modules-extra-$(uname -r)" if "apt-get" in scene.family.install else "kernel-modules-extra"
+    return error(
+        "KGE-131",
+        "The GPUs of this host are joined by NVSwitch (NVLink 5), whose switches InfiniBand drivers reach, and "
+        f"{_UMAD} is not loaded: fabric manager cannot set them up, and CUDA answers 802 (system not yet initialized).",
+        f"`sudo modprobe mlx5_ib {_UMAD}` (where there is no such module: {scene.family.install.format(extra)}), then: "
+        "`sudo systemctl restart nvidia-fabricmanager`. Check: nvidia-smi -q | grep -A2 Fabric",
     )
 
 

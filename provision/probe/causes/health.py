@@ -11,7 +11,8 @@ from provision.probe.pci import DEVICES
 _GRID: Final = ("/usr/bin/nvidia-gridd", "/usr/lib/systemd/system/nvidia-gridd.service")
 _LICENCE: Final = "/etc/nvidia/gridd.conf"
 READS: Final = (DEVICES, *_GRID, _LICENCE)
-_VGPU = re.compile(r"-\d+[QCAB]$")
+_VGPU = re.compile(r"-\d+[QCAB]\d?$")
+_DESKTOP = re.compile(r"-\d+[AB]\d?$")
 _COUNT = re.compile(r"^ue:\s*(\d+)", re.MULTILINE)
 _IDENTITY: Final = 4  # bytes: vendor and device, which are never all ones on a function that answers
 _QUARTER: Final = 4
@@ -92,3 +93,18 @@ def licence(scene: Scene) -> Iterator[Finding]:
         )
     else:
         yield info("KGE-149", text, fix)
+
+
+def series(scene: Scene) -> Iterator[Finding]:
+    """KGE-155: a virtual GPU of a series that is for desktops alone.
+
+    nvidia-vgpud lists type P40-8A with "CUDA enabled: 0x0" (DualCoder/vgpu_unlock#70); of the B series it is inferred.
+    """
+    names = sorted({gpu.name for gpu in scene.host.gpus_of(_ROW.maker) if gpu.name and _DESKTOP.search(gpu.name)})
+    if names:
+        yield error(
+            "KGE-155",
+            f"{', '.join(names)} is a virtual GPU (vGPU) of the A or B series, for desktops, which has no CUDA.",
+            "Let the hypervisor give this machine a type of the C or Q series (T4-16C, A10-24Q), with its licence. "
+            "Check: nvidia-smi -L",
+        )

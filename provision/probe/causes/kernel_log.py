@@ -22,13 +22,15 @@ _ANY = re.compile("|".join(["Xid", *(sign.pattern for sign in SIGNS)]))
 def signs(scene: Scene) -> Iterator[Finding]:
     """Return one finding for each code and GPU of the log: of the first line, which the others follow from."""
     lines = read(scene)
-    found: dict[tuple[str, str], Finding] = {}
+    found: dict[tuple[str, str], tuple[Finding, bool]] = {}
     for number, line in enumerate(lines):
         if not _ANY.search(line):
             continue
-        for finding, address in _matches(scene, lines, number, line):
-            found.setdefault((finding.code, address), finding)
-    yield from found.values()
+        for finding, address, general in _matches(scene, lines, number, line):
+            _, before = found.get((finding.code, address), (None, True))
+            if (finding.code, address) not in found or (before and not general):
+                found[finding.code, address] = finding, general
+    yield from (finding for finding, _ in found.values())
 
 
 def read(scene: Scene) -> list[str]:
@@ -56,7 +58,8 @@ def has(scene: Scene, pattern: str) -> bool:
     return any(expression.search(line) for line in read(scene))
 
 
-def _matches(scene: Scene, lines: list[str], number: int, line: str) -> Iterator[tuple[Finding, str]]:
+def _matches(scene: Scene, lines: list[str], number: int, line: str) -> Iterator[tuple[Finding, str, bool]]:
+    """Yield what a line tells, of which GPU, and whether that is general."""
     xid = re.search(r"Xid \(PCI:([0-9a-f:.]+)\): (\d+)", line)
     sign = next(((sign, found) for sign in SIGNS if (found := re.search(sign.pattern, line))), None)
     if not xid and not sign:
@@ -65,9 +68,9 @@ def _matches(scene: Scene, lines: list[str], number: int, line: str) -> Iterator
     if not address:
         return
     if xid and int(xid[2]) in XIDS:
-        yield _xid(int(xid[2]), address), address
+        yield _xid(int(xid[2]), address), address, False
     elif sign:
-        yield _finding(scene, *sign, address), address
+        yield _finding(scene, *sign, address), address, sign[0].general
 
 
 def _address(scene: Scene, lines: list[str], number: int) -> str | None:

@@ -6,7 +6,10 @@ from provision.model import Severity
 
 
 class Sign(NamedTuple):
-    """What a line means. In `text` and `fix`, {gpu} is the address and {1} what the pattern caught first."""
+    """What a line means. In `text` and `fix`, {gpu} is the address and {1} what the pattern caught first.
+
+    A general one gives way to one of the same code that is not.
+    """
 
     pattern: str
     code: str
@@ -14,6 +17,7 @@ class Sign(NamedTuple):
     text: str
     fix: str
     source: str
+    general: bool = False
 
 
 _RESET: Final = "`sudo nvidia-smi -r -i {gpu}` (nobody may use it then), or reboot; if it comes back, replace the card"
@@ -24,6 +28,8 @@ XIDS: Final = {
     64: ("KGE-134", "a row could not be remapped", _RESET),
     74: ("KGE-137", "an NVLink error", "Look at nvidia-smi nvlink -s, reseat or replace the bridge; " + _RESET),
     79: ("KGE-133", "it has fallen off the bus", ""),
+    140: ("KGE-134", "an uncorrectable memory error that it could not handle", _RESET),
+    149: ("KGE-137", "an NVLink error", "Look at nvidia-smi nvlink -s and the fabric manager's log; " + _RESET),
     94: ("KGE-134", "a contained uncorrectable memory error", _RESET),
     95: ("KGE-134", "an uncontained uncorrectable memory error", _RESET),
     109: ("KGE-137", "a context switch timed out", _RESET),
@@ -48,13 +54,14 @@ SIGNS: Final = (
         "NVSentinel#155; nvidia-docker#1553",
     ),
     Sign(
-        r"BAR\d+ is 0M @|can't change power state from D3cold|BAR \d+.*failed to assign",
+        r"BAR\d+ is 0M(?= @)|can't change power state from D3cold|BAR \d+.*failed to assign",
         "KGE-135",
         Severity.ERROR,
         "The firmware gave the GPU at {gpu} no memory window, as the kernel's log says ({0}).",
         "Switch Above 4G Decoding and Resizable BAR on in the BIOS, or add pci=realloc=on to the kernel's "
-        "command line.",
-        "archinstoo#244",
+        "command line; a virtual machine needs a larger 64-bit window from its host (OVMF: X-PciMmio64Mb; ESXi: "
+        "pciPassthru.64bitMMIOSizeGB).",
+        "archinstoo#244; canonical/lxd#14381; kubevirt#11093; ROCm#4017",
     ),
     Sign(
         r"RmInitAdapter failed! \(0x22:",
@@ -63,6 +70,15 @@ SIGNS: Final = (
         "The NVIDIA driver could not start the GPU at {gpu} ({0}): its memory window is too small.",
         "Switch Above 4G Decoding and Resizable BAR on in the BIOS, then switch the machine off and on.",
         "open-gpu-kernel-modules#862",
+    ),
+    Sign(
+        r"RmInitAdapter failed! \((0x62:[^)]*)\)",
+        "KGE-135",
+        Severity.ERROR,
+        "The NVIDIA driver could not start the processor (GSP) of the GPU at {gpu}: RmInitAdapter failed ({1}).",
+        "Switch the machine off and on; the first NVRM line since then tells the step. Then another branch of the "
+        "driver (some of its firmware fails on some laptops), and the newest BIOS.",
+        "open-gpu-kernel-modules#1332, #876, #789",
     ),
     Sign(
         r"RmInitAdapter failed! \(([^)]*)\)",
@@ -81,7 +97,26 @@ SIGNS: Final = (
         "nixpkgs#122776, #284403; AMD-BC-250/documentation#4",
     ),
     Sign(
-        r"PSP create ring failed|Fatal error during GPU init|hw_init of IP block .* failed",
+        r"amdgpu: probe of \S+ failed with error -12|Fatal error -12 during GPU init",
+        "KGE-135",
+        Severity.ERROR,
+        "amdgpu could not map the GPU at {gpu}: the machine's firmware gave it no memory window, or too small a one "
+        "(error -12).",
+        "Switch Above 4G Decoding and Resizable BAR on and CSM off in the BIOS, and raise its MMIO limit; in a virtual "
+        "machine give it a larger 64-bit window.",
+        "rocm-install-on-linux#615; ROCm#3712, #2927, #6281",
+    ),
+    Sign(
+        r"get invalid ip discovery binary signature|failed to read ip discovery binary",
+        "KGE-135",
+        Severity.ERROR,
+        "The GPU at {gpu} does not hand over the table of its parts ({0}): its firmware is not up.",
+        "Switch the machine off and on (a reboot is not enough), update its firmware; on servers try with "
+        "modprobe.blacklist=amdgpu and load the module by hand after the start.",
+        "ROCm#3856, #4454, #4426",
+    ),
+    Sign(
+        r"PSP create ring failed|hw_init of IP block .* failed",
         "KGE-135",
         Severity.ERROR,
         "amdgpu could not start the GPU at {gpu}: {0}",
@@ -89,13 +124,40 @@ SIGNS: Final = (
         "ROCm#2747",
     ),
     Sign(
-        r"skipped device \S+, PCI rejects atomics(?: \d+<\d+)?",
+        r"amdgpu: probe of \S+ failed with error -22",
+        "KGE-135",
+        Severity.ERROR,
+        "amdgpu gave the GPU at {gpu} up (error -22): it does not know a part of this GPU, or a line before it "
+        "names another fault.",
+        "Where the GPU is newer than the kernel: a newer one (Ubuntu: the HWE or OEM kernel) and current firmware "
+        "({firmware}), or amdgpu-dkms. Else update the BIOS and switch the machine off and on.",
+        "ROCm#4992",
+    ),
+    Sign(
+        r"Fatal error during GPU init",
+        "KGE-135",
+        Severity.ERROR,
+        "amdgpu could not start the GPU at {gpu}: {0}; the lines before it in the log name the part.",
+        "Switch the machine off and on; update BIOS and firmware; a newer kernel where the GPU is new.",
+        "ROCm#2747",
+        general=True,
+    ),
+    Sign(
+        r"skipped device \S+, PCI rejects atomics (\d+<\d+)",
+        "KGE-147",
+        Severity.ERROR,
+        "The GPU at {gpu} has no compute: nothing on the way to it routes PCIe atomics, and its firmware is older than "
+        "the one that does without ({1}).",
+        "Install current firmware ({firmware}; or amdgpu-dkms-firmware), make the initial RAM disk anew ({initramfs}), "
+        "reboot. A slot of the processor itself works as well.",
+        "amdgpu#151; kfd_device.c",
+    ),
+    Sign(
+        r"skipped device \S+, PCI rejects atomics",
         "KGE-147",
         Severity.ERROR,
         "The GPU at {gpu} has no compute: its PCIe slot or a bridge on the way routes no atomics ({0}).",
-        "Use a PCIe 3.0 slot of the processor itself; in a virtual machine a q35 root port with atomics. Where "
-        "the line "
-        "ends in two numbers (145<...), newer linux-firmware is enough.",
+        "Use a PCIe 3.0 slot of the processor itself; in a virtual machine a q35 root port with atomics.",
         "ROCm#1214, #910; amdgpu#26; kfd_device.c",
     ),
     Sign(

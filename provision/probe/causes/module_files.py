@@ -11,12 +11,13 @@ from provision.probe.nvidia_parsers import parse_library_version
 
 DKMS: Final = "/var/lib/dkms"
 TREES: Final = ("/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules")
-# Where DKMS, akmods, Arch, NixOS and the kernels' own packages put GPU modules.
+# Where DKMS, akmods, NVIDIA's packages for RHEL, Arch, NixOS and the kernels' own packages put GPU modules.
 _FOLDERS: Final = (
     "updates/dkms",
     "updates",
     "extra",
     "extra/nvidia",
+    "extra/drivers/video/nvidia",
     "extramodules",
     "weak-updates",
     "weak-updates/nvidia",

@@ -6,9 +6,10 @@ from typing import Final
 from provision.model import GPU_VENDORS, Finding, GpuVendor, Vendor
 from provision.probe.causes import module_files
 from provision.probe.causes.scene import Scene, error, named, warning
+from provision.probe.nvidia import LIBRARY_DIRS
 from provision.probe.pci import PciGpu
 
-READS: Final = (*module_files.TREES, module_files.DKMS, "/usr/src")
+READS: Final = (*module_files.TREES, module_files.DKMS, "/usr/src", "/sys/module/nvidia_vgpu_vfio")
 _NVIDIA: Final = Vendor.CUDA.row
 _AMD: Final = Vendor.ROCM.row
 
@@ -111,3 +112,27 @@ def old_on_disk(scene: Scene) -> Iterator[Finding]:
             f"Bring the kernel module to the libraries' version: {upgrade}; then reboot. Check: modinfo -F "
             "version nvidia",
         )
+
+
+def no_cuda(scene: Scene) -> Iterator[Finding]:
+    """KGE-154: of the driver's libraries NVML is on disk and libcuda is not: the compute part was not installed."""
+    driver = scene.host.driver(_NVIDIA.maker)
+    if scene.guest or scene.host.wsl or not driver or not driver.version:
+        return
+    folders = [one for one in LIBRARY_DIRS if scene.reader.exists(f"{one}/libnvidia-ml.so.{driver.version}")]
+    names = [name for folder in LIBRARY_DIRS for name in scene.reader.names(folder)]
+    if not folders or any(name.startswith(_NVIDIA.library) for name in names):
+        return
+    manager = scene.reader.exists("/sys/module/nvidia_vgpu_vfio")
+    why = " It is the driver of a vGPU host, whose GPUs are for virtual machines." if manager else ""
+    apt = "apt-get" in scene.family.install
+    branch = driver.version.partition(".")[0]
+    package = f"libnvidia-compute-{branch} (Debian: libcuda1)" if apt else "nvidia-driver-cuda-libs"
+    install = f"Install the compute part of driver {driver.version}: {package}."
+    fix = "Use the GPU in a guest, or install the driver for bare metal." if manager else install
+    yield error(
+        "KGE-154",
+        f"The NVIDIA driver {driver.version} is loaded, and its libcuda is not on disk ({folders[0]} has NVML alone): "
+        f"no program can use CUDA, here or in a container.{why}",
+        f"{fix} Check: ldconfig -p | grep libcuda.so.1",
+    )

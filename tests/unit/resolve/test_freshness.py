@@ -75,7 +75,7 @@ def test_every_project_that_rows_name_is_asked_about() -> None:
     projects = {place.project for place in found}
     assert {"tensorflow", "keras", "jax", "torch", "jax-cuda13-plugin", "nvidia-cudnn-cu12", "uv"} <= projects
     own = {place.project: place.indexes for place in found if place.indexes}
-    assert {"rocm", "torch", "tensorflow-rocm"} <= set(own)
+    assert {"rocm", "torch", "tensorflow-rocm", "pytorch-triton-rocm"} <= set(own)
     assert Place("jax") in found  # ROCm's rows take it from the configured index
 
 
