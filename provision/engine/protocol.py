@@ -110,6 +110,9 @@ class Job(Value):
     memory_bytes: int | None = None
     shm_bytes: int | None = None  # of /dev/shm; None: the usual size
     name: str = ""  # of the user inside, where the image knows none; empty: none is made
+    network: dict[str, bytes] = msgspec.field(
+        default_factory=dict
+    )  # files below `NETWORK`, by name: there for its life
     packages: str = ""  # the folder of Python packages that the user may install into; empty: none
 
 
