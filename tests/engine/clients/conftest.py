@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from provision.catalogue import load
 from provision.emit import Order, emit
-from provision.model import Access, Host, Request, Vendor
+from provision.engine.network import asked_network
+from provision.model import Access, Host, Network, Request, Vendor
 from provision.render import render
 from provision.resolve import resolve
 
@@ -131,6 +132,7 @@ def export() -> Callable[..., None]:
     """Writes the files of an output, for a CPU stack, to a folder; as exported by `uid`."""
 
     def write(folder: Path, kind: str, image: str, uid: int, access: Access | None = None, **more: object) -> None:
+        network = more.pop("network", None)
         request = Request(vendor=Vendor.CPU)
         stack = resolve(load(), Host(), request)
         order = Order(
@@ -138,13 +140,22 @@ def export() -> Callable[..., None]:
             request=request,
             host=Host(),
             access=access or Access(),
-            plan=replace(render(load(), stack, request), tag=image),
+            plan=replace(
+                render(
+                    load(),
+                    stack,
+                    request,
+                    network=asked_network(network).files if isinstance(network, Network) else None,
+                ),
+                tag=image,
+            ),
             # Apptainer takes an image without a registry's name from the engine.
             image=None if kind == "apptainer" else image,
             developer=(uid, uid),
             **more,  # type: ignore[arg-type] # an Order's own fields
         )
-        for name, text in emit(kind, order).items():
+        files = {name: text for name, text in emit(kind, order).items() if not name.endswith("/netrc")}
+        for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

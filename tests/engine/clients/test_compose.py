@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
-from provision.model import Access
+from provision.model import Access, Compose
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -97,3 +98,27 @@ def test_it_reads_the_goldens(compose: Client, tmp_path: Path, name: str) -> Non
     shutil.copy(EXPORTS / name / "compose" / "compose.yaml", tmp_path)
     read = compose("config")
     assert read.returncode == 0, read.stderr
+
+
+BESIDE = Compose(services=("tensorboard", "mlflow=team.example/mlflow:3"))
+
+
+@pytest.mark.parametrize("place", [None, "compose.override.yaml"])
+def test_services_beside_are_read_alone_and_as_an_override(
+    program: str, base: str, tmp_path: Path, export: Export, place: str | None
+) -> None:
+    export(tmp_path, "compose", base, 1000, compose=BESIDE, place=place)
+    if place:
+        (tmp_path / "compose.yaml").write_text("services:\n  web:\n    image: mine\n")
+    # 1.29 takes the override of docker-compose.yml by itself alone: both clients are told the files.
+    files = ["-f", "compose.yaml", *(["-f", place] if place else [])]
+    command = [program, "-p", "kgputest", *files, "config"]
+    read = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert read.returncode == 0, read.stderr
+    services = yaml.safe_load(read.stdout)["services"]
+    prefix = "kgpu-" if place else ""
+    assert {"keras", "caches", "tensorboard", "mlflow"} == {
+        name.removeprefix(prefix) for name in services if name != "web"
+    }
+    assert services[f"{prefix}keras"]["environment"]["MLFLOW_TRACKING_URI"] == f"http://{prefix}mlflow:5000"
+    assert services[f"{prefix}mlflow"]["image"] == "team.example/mlflow:3"
