@@ -58,7 +58,7 @@ def client(
 
         def run(*words: str) -> "subprocess.CompletedProcess[str]":
             command = [*before, program, words[0], f"--workspace-folder={project}", *words[1:]]
-            return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
         return run
 
