@@ -81,7 +81,7 @@ def _configuration(order: Order, *, gpu: bool, up: str) -> dict[str, Any]:
     return {
         "name": f"Keras on {order.stack.vendor}" + ("" if gpu or order.expected == "cpu" else ", without a GPU"),
         **_image(order, up),
-        **({"features": order.devcontainer.chosen} if order.devcontainer.features else {}),
+        **_features(order, up),
         **_gpu(order, gpu=gpu),
         **_user(order),
         "init": True,
@@ -115,6 +115,13 @@ def _image(order: Order, up: str) -> dict[str, Any]:
         return {"image": order.reference}
     arguments = {"args": dict(order.proxies)} if order.proxies else {}
     return {"build": {"dockerfile": f"{up}{DOCKERFILE}", "context": up or ".", **arguments}}
+
+
+def _features(order: Order, up: str) -> dict[str, Any]:
+    """Return the Features; one in a folder lies beside the first configuration."""
+    chosen = order.devcontainer.chosen.items()
+    below = {f"{up}{name[2:]}" if up and name.startswith("./") else name: options for name, options in chosen}
+    return {"features": below} if below else {}
 
 
 def _network(order: Order) -> dict[str, str]:

@@ -185,6 +185,8 @@ def _proxies(found: Plan) -> dict[str, str]:
     """Return the proxies of a client's build and container; tells of those that it takes from its own environment."""
     address = found.host.engine.address if found.host.engine else ""
     proxies = written_proxies(found.settings.network, os.environ, address)
+    if found.settings.network.proxy and not proxies:
+        log("note      the proxy is left out: no container reaches a loopback address")
     outside = [name for name, text in proxies.items() if text.startswith("$") and name.isupper()]
     if outside:
         log(f"note      {', '.join(outside)}: taken from the environment of whoever opens it, logins stay there")

@@ -94,7 +94,12 @@ def test_it_opens_and_its_files_are_the_developers(
 def test_a_gpus_configuration_is_refused_without_one_and_the_other_opens(
     client: Callable[[int], Client], tensorflow_image: str, project: Path, export: Export
 ) -> None:
-    export(project, "devcontainer", tensorflow_image, 0, Access(method="device-nodes", nodes=("/dev/kgpu-none",)))
+    access = Access(method="device-nodes", nodes=("/dev/kgpu-none",))
+    export(project, "devcontainer", tensorflow_image, 0, access, devcontainer=DevContainer(features=("./greeting",)))
+    for name, text in {"devcontainer-feature.json": FEATURE, "install.sh": INSTALL}.items():
+        path = project / ".devcontainer" / "greeting" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
     run = client(0)
     assert json.loads(run("up").stdout.splitlines()[-1])["outcome"] == "error"
     up = run("up", f"--config={project / '.devcontainer/without-gpu/devcontainer.json'}")

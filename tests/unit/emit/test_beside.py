@@ -21,7 +21,8 @@ def order(*packages: str, network: tuple[str, ...] = (), user: User | None = Non
     request = Request(vendor=Vendor.CPU, packages=packages, user=user or User())
     stack = resolve(MINIATURE, Host(), request)
     plan = render(MINIATURE, stack, request, network={f"network/{name}": b"" for name in network})
-    return Order(stack=stack, request=request, host=Host(), access=Access(), plan=plan, **more)
+    access = more.pop("access", Access())
+    return Order(stack=stack, request=request, host=Host(), access=access, plan=plan, **more)
 
 
 def devcontainer(made: Order, folder: str = ".devcontainer") -> tuple[dict[str, Any], str]:
@@ -67,6 +68,21 @@ class TestDeveloper:
             "./mine": {},
         }
         assert "features" not in devcontainer(order())[0]
+
+    @pytest.mark.parametrize(
+        ("place", "second", "named"),
+        [
+            (None, ".devcontainer/without-gpu", "../mine"),
+            (".devcontainer/kgpu-env/devcontainer.json", ".devcontainer/kgpu-env-without-gpu", "../kgpu-env/mine"),
+        ],
+    )
+    def test_the_second_configuration_finds_a_feature_beside_the_first(
+        self, place: str | None, second: str, named: str
+    ) -> None:
+        access = Access(method="device-nodes", nodes=("/dev/kfd",))
+        asked = DevContainer(features=("./mine", "registry.example/other:1"))
+        found, _ = devcontainer(order(access=access, devcontainer=asked, place=place), second)
+        assert list(found["features"]) == [named, "registry.example/other:1"]
 
     def test_in_a_folder_of_its_own_all_paths_lead_there(self) -> None:
         place = ".devcontainer/kgpu-env/devcontainer.json"
