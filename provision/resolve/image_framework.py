@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from provision.catalogue import Catalogue, rows
-from provision.model import Backend, Vendor
+from provision.model import GPU_VENDORS, Backend, Vendor
 from provision.model.base import Value
 from provision.model.labels import stack_of
 from provision.model.reference import Reference, reference_of
@@ -117,4 +117,7 @@ def _local(text: str) -> str:
 
 
 def _vendor(text: str) -> Vendor:
-    return Vendor.ROCM if "rocm" in text else Vendor.CPU if re.search(r"(?<![a-z])cpu(?![a-z])", text) else Vendor.CUDA
+    """Return what a name says it was built for; where it says nothing, what is held against an image's variables."""
+    if re.search(r"(?<![a-z])cpu(?![a-z])", text):
+        return Vendor.CPU
+    return next((vendor for vendor in GPU_VENDORS if vendor.value in text), Vendor.CUDA)

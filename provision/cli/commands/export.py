@@ -20,7 +20,6 @@ from provision.config import Settings
 from provision.emit import OUTPUTS, Order, Output, emit
 from provision.emit.services import SERVICES
 from provision.engine.access import device_access
-from provision.engine.network import written_proxies
 from provision.errors import BuildError, EngineError, UsageError
 from provision.files import read_file
 from provision.model import SETTINGS, Network, Shape, Vendor
@@ -184,7 +183,7 @@ def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
 def _proxies(found: Plan) -> dict[str, str]:
     """Return the proxies of a client's build and container; tells of those that it takes from its own environment."""
     address = found.host.engine.address if found.host.engine else ""
-    proxies = written_proxies(found.settings.network, os.environ, address)
+    proxies = api.written_proxies(found.settings.network, address)
     if found.settings.network.proxy and not proxies:
         log("note      the proxy is left out: no container reaches a loopback address")
     outside = [name for name, text in proxies.items() if text.startswith("$") and name.isupper()]
