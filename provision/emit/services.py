@@ -1,7 +1,7 @@
 """What `export compose` runs beside the environment: its port, its command and what the environment knows of it.
 
 Each keeps what it has in the project's folder, as the developer. Sources, checked 2026-11-30: the helps of
-`python -m tensorboard.main` 2.21 and `mlflow server` 3.7; https://mlflow.org/docs/latest/self-hosting/security/network/
+`python -m tensorboard.main` 2.21 and `mlflow server` 3.17; https://mlflow.org/docs/latest/self-hosting/security/network/
 """
 
 from collections.abc import Mapping

@@ -14,14 +14,14 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from provision.catalogue import load
 from provision.emit import Order, emit
-from provision.engine.network import asked_network
-from provision.model import Access, Host, Network, Request, Vendor
+from provision.model import Access, Host, Request, Vendor
 from provision.render import render
 from provision.resolve import resolve
 
@@ -131,24 +131,19 @@ def place() -> Iterator[Path]:
 def export() -> Callable[..., None]:
     """Writes the files of an output, for a CPU stack, to a folder; as exported by `uid`."""
 
-    def write(folder: Path, kind: str, image: str, uid: int, access: Access | None = None, **more: object) -> None:
-        network = more.pop("network", None)
+    def write(
+        folder: Path, kind: str, image: str | None, uid: int, access: Access | None = None, **more: object
+    ) -> None:
+        parts: dict[str, Any] = {name: more.pop(name, None) for name in ("network", "base")}
         request = Request(vendor=Vendor.CPU)
         stack = resolve(load(), Host(), request)
+        plan = render(load(), stack, request, **parts)
         order = Order(
             stack=stack,
             request=request,
             host=Host(),
             access=access or Access(),
-            plan=replace(
-                render(
-                    load(),
-                    stack,
-                    request,
-                    network=asked_network(network).files if isinstance(network, Network) else None,
-                ),
-                tag=image,
-            ),
+            plan=replace(plan, tag=image or plan.tag),
             # Apptainer takes an image without a registry's name from the engine.
             image=None if kind == "apptainer" else image,
             developer=(uid, uid),
