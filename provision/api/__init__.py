@@ -21,7 +21,7 @@ from provision.api.prove import verify, verify_here
 from provision.api.prune import remove_unused, unused
 from provision.api.records import Records, gate, gate_here, key_pair, own_key
 from provision.api.report import report
-from provision.api.stacks import render, resolve
+from provision.api.stacks import render, resolve, written_proxies
 from provision.api.supply import attach, inspect, provenance, sbom
 from provision.model import BuildOptions
 
@@ -71,4 +71,5 @@ __all__ = [
     "unused",
     "verify",
     "verify_here",
+    "written_proxies",
 ]

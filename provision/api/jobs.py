@@ -13,7 +13,7 @@ from provision.api.hosts import probe_host
 from provision.engine.access import device_access
 from provision.errors import InputError
 from provision.files import read_file
-from provision.model import Access, Host, Mount, Shape, Value, Vendor
+from provision.model import Access, Host, Mount, Network, Shape, Value, Vendor
 from provision.model.inside import (
     CACHE,
     HOST_CACHE,
@@ -22,6 +22,7 @@ from provision.model.inside import (
     USER,
     VENV,
     cache_environment,
+    network_environment,
     personal_environment,
 )
 from provision.model.labels import stack_of
@@ -40,6 +41,7 @@ class Work(Value):
     user: str | None = None  # "UID:GID" inside; None: this process's
     project: Path = Path()  # the folder that is mounted at /work
     shape: Shape = Shape()  # what the container gets besides
+    network: Network = Network()  # how pip inside reaches an index; what is left open is taken from this host
 
 
 def job(
@@ -50,6 +52,7 @@ def job(
     terminal: bool = False,
     catalogue: facts.Catalogue | None = None,
     log: Callable[[str], None] = lambda _: None,
+    detail: Callable[[str], None] = lambda _: None,
 ) -> "Job":
     """Return the job for `engine.run_job`.
 
@@ -62,6 +65,7 @@ def job(
         terminal: whether a terminal is given to the command.
         catalogue: names GPUs for the probe; by default the one that ships.
         log: gets a line of text about what will not work as one may expect.
+        detail: gets a line of text about what of this host's network a container does not get.
 
     Raises:
         BuildError: KGE-408, the image is not there.
@@ -81,6 +85,8 @@ def job(
     # The cache belongs to the user outside: another one inside starts with an empty home each time.
     own = user.partition(":")[0] == str(os.getuid())
     cache = {str(_cache()): CACHE} if own else {}
+    reached, proxies = _reached(work.network, detail)
+    packages = _packages(there.labels)
     return Job(
         image=work.image,
         command=active(command) if there.env and not stack_of(there.labels) else command,
@@ -88,7 +94,12 @@ def job(
         user="0:0" if own and engine.describe().rootless else user,
         directory=PROJECT,
         access=_access(wanted, work.gpus, engine, catalogue, log),
-        env={**_environment(CACHE if own else SCRATCH, wanted), **_asked(work.shape)},
+        env={
+            **_environment(CACHE if own else SCRATCH, wanted),
+            **network_environment(reached),
+            **proxies,
+            **_asked(work.shape),
+        },
         mounts={str(_project(work.project, user, log)): PROJECT, **cache},
         folders=(*map(_resolved, work.shape.folders), *_uv(there.labels)),
         published=work.shape.published,
@@ -96,8 +107,30 @@ def job(
         shm_bytes=work.shape.shm_bytes,
         terminal=terminal,
         name=USER,
-        packages=_packages(there.labels),
+        network={name.removeprefix("network/"): content for name, content in reached.items()},
+        packages=packages,
     )
+
+
+def _reached(network: Network, detail: Callable[[str], None]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return the files by which a container reaches package indexes, and the proxies that have no login.
+
+    A variable is seen by whoever may look at a container: a login stays out of it.
+    """
+    from provision.engine.network import Surroundings, build_network  # noqa: PLC0415 - 3 ms
+
+    try:
+        here: Path | None = Path.cwd()
+    except OSError:  # it was removed
+        here = None
+    found = build_network(network, os.environ, Surroundings(folder=here))
+    for name in dict.fromkeys(found.left_out):
+        detail(f"{name}, which a container cannot reach, is left out")
+    closed = [name for name, value in found.arguments.items() if "@" in value]
+    if closed:
+        names = ", ".join(name for name in closed if name.isupper())
+        detail(f"{names}: has a login, and is left out; --env NAME hands it in, for all who may look at the container")
+    return found.files, {name: value for name, value in found.arguments.items() if name not in closed}
 
 
 def _asked(shape: Shape) -> dict[str, str]:

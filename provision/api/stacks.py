@@ -1,5 +1,6 @@
 """From a host to a stack, and from a stack to a Dockerfile."""
 
+import os
 from typing import TYPE_CHECKING
 
 import provision.catalogue as facts
@@ -80,3 +81,15 @@ def render(
 
         files |= asked_network(network).files
     return write(catalogue or facts.load(), stack, check_request(wanted.request), network=files, pins=wanted.pins)
+
+
+def written_proxies(network: model.Network, engine: str = "") -> dict[str, str]:
+    """Return the proxies by variable as a client's file may name them: without a login, or by whose environment has it.
+
+    Args:
+        network: what was asked for; without a proxy this process's environment holds.
+        engine: its address, for which docker may have proxies of its own, which are left to docker.
+    """
+    from provision.engine.network import written_proxies as written  # noqa: PLC0415 - 3 ms
+
+    return written(network, os.environ, engine)

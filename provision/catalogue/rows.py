@@ -140,6 +140,7 @@ class CudaBuild(FrameworkRow, frozen=True, kw_only=True):
     sass: tuple[Pair, ...]
     ptx: tuple[Ptx, ...]
     machines: tuple[Machine, ...] = ("x86_64",)  # whose wheels have GPU code
+    oldest_cudnn: Version | None = None  # that it takes from outside; None: the one it was built with
 
     @property
     def ptx_versions(self) -> tuple[str, ...]:

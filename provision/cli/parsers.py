@@ -10,10 +10,16 @@ import typer
 
 from provision.cli import completion
 from provision.errors import nearest
-from provision.model import SETTINGS, Cluster, Option, Setting, Shape, is_version
+from provision.model import SETTINGS, Cluster, Compose, DevContainer, Option, Setting, Shape, is_version
 
 _NODE_NAME: Final = 253  # characters, as DNS has it
-_GROUPS: Final[dict[str, type[Shape] | type[Cluster]]] = {"run": Shape, "kubernetes": Cluster}
+# Settings of commands of their own, each written in a form that its group can read.
+GROUPS: Final[dict[str, type[Shape] | type[Cluster] | type[Compose] | type[DevContainer]]] = {
+    "run": Shape,
+    "kubernetes": Cluster,
+    "compose": Compose,
+    "devcontainer": DevContainer,
+}
 _SECTIONS: Final = {"": "Environment", "network": "Build", "run": "Container"}  # of the help; others as the key
 _COMPLETIONS: Final = {"base": completion.bases, "cache_from": completion.images, "tag": completion.images}
 Name = TypeVar("Name", bound=str)
@@ -103,7 +109,7 @@ def _parser(name: str, option: Option) -> Callable[[str], str] | None:
 
 def _word(setting: Setting) -> Callable[[str], str] | None:
     """Return a parser that takes what the setting's group can read."""
-    kind = _GROUPS.get(setting.group)
+    kind = GROUPS.get(setting.group)
     if kind is None or setting.option.kind == "path" or setting.type is bool:
         return None
 

@@ -3,14 +3,12 @@
 import copy
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 import msgspec
 
-from provision.cli.parsers import flag, flag_type
+from provision.cli.parsers import GROUPS, flag, flag_type
 from provision.model import SETTINGS, Value
-
-_APART: Final = ("run", "kubernetes")  # groups of commands of their own
 
 
 class Flags(msgspec.Struct, frozen=True):
@@ -29,7 +27,7 @@ class Flags(msgspec.Struct, frozen=True):
 
     def _has(self, group: str) -> bool:
         """Tell whether a setting of `group` is meant: most commands start no container that could have a shape."""
-        return group == self.group or (not self.group and group not in _APART)
+        return group == self.group or (not self.group and group not in GROUPS)
 
 
 class Folded(msgspec.Struct, frozen=True):

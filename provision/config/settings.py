@@ -8,11 +8,11 @@ import msgspec
 
 from provision.config.project import Project
 from provision.errors import InputError, nearest
-from provision.model import SETTINGS, VENDORS, Cluster, Network, Request, Shape, User, is_version
+from provision.model import SETTINGS, VENDORS, Cluster, Compose, DevContainer, Network, Request, Shape, User, is_version
 from provision.variables import OWN, PREFIX, PROFILE
 
 T = TypeVar("T")
-Words = TypeVar("Words", Shape, Cluster)
+Words = TypeVar("Words", Shape, Cluster, Compose, DevContainer)
 # A nested key is written with its group's: KGPU_ENV_USER_UID. Messages name these behind the others.
 _NAMES = sorted(SETTINGS, key=lambda name: bool(SETTINGS[name].group))
 
@@ -40,6 +40,8 @@ class Settings(NamedTuple):
     catalogue: str | None
     shape: Shape
     cluster: Cluster
+    compose: Compose
+    devcontainer: DevContainer
     origins: dict[str, str]
     values: dict[str, Any]
 
@@ -117,6 +119,8 @@ def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
         values.get("catalogue"),
         _checked(values, Shape, "run", origins),
         _checked(values, Cluster, "kubernetes", origins),
+        _checked(values, Compose, "compose", origins),
+        _checked(values, DevContainer, "devcontainer", origins),
         origins,
         values,
     )

@@ -1,14 +1,17 @@
-"""`export compose`: a service with the GPUs and a health check, and Jupyter where the image has it.
+"""`export compose`: a service with the GPUs and a health check, Jupyter where the image has it, what runs beside.
 
 Source: https://github.com/compose-spec/compose-spec/blob/main/deploy.md#devices (checked 2026-11-23).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from provision.emit.docker_arguments import group_words
 from provision.emit.order import Order, quick_check
 from provision.emit.serialize import CHECK_FILE, as_yaml, check_script
-from provision.model.inside import CACHE, PIDS, PROJECT
+from provision.emit.services import SERVICES
+from provision.model.compose import ServiceName
+from provision.model.inside import CACHE, PIDS, PROJECT, SCRATCH, personal_environment
 
 FILE = "compose.yaml"
 SCRIPT = f"/opt/kgpu-env/{CHECK_FILE}"
@@ -22,6 +25,7 @@ def compose(order: Order) -> dict[str, str]:
     services = {f"{own}keras": _keras(order), f"{own}caches": _caches(order)}
     if order.jupyter:
         services[f"{own}jupyter"] = _jupyter(order)
+    services |= {f"{own}{name}": _beside(order, name, image) for name, image in order.compose.beside.items()}
     comments = [order.title, f"{_command(order)} up -d --wait starts it and waits for its health check."]
     comments += order.notes
     comments.append(f"Its files belong to {'{}:{}'.format(*order.owner)} outside. For another developer, in .env:")
@@ -31,6 +35,10 @@ def compose(order: Order) -> dict[str, str]:
         comments.append(f"Its token: JUPYTER_TOKEN, or in docker compose logs {own}jupyter.")
     else:
         comments.append("No Jupyter service: the image has no jupyterlab (add it with --package jupyterlab).")
+    for name in order.compose.beside:
+        comments.append(
+            f"{own}{name} is reached at http://127.0.0.1:{SERVICES[name].port}; what it keeps is in this folder."
+        )
     volumes: dict[str, Any] = {one.source: {} for one in order.shape.folders if one.is_volume}
     document = {"services": services, "volumes": {f"{own}caches": {}, **volumes}}
     return {file: as_yaml(comments, document), CHECK_FILE: check_script()}
@@ -83,6 +91,29 @@ def _keras(order: Order) -> dict[str, Any]:
     }
 
 
+def _named(order: Order, name: str, variables: Mapping[str, str]) -> dict[str, str]:
+    return {key: value.format(name=f"{_prefix(order)}{name}") for key, value in variables.items()}
+
+
+def _beside(order: Order, name: ServiceName, image: str | None) -> dict[str, Any]:
+    """Return a service that needs no GPU, in the environment's image or in one of its own."""
+    row = SERVICES[name]
+    return {
+        "image": _plain(image or order.reference),
+        "init": True,
+        "user": _owner(order),
+        "working_dir": PROJECT,
+        "environment": {**personal_environment(SCRATCH), **_named(order, name, row.env)},
+        "entrypoint": ["python3" if image else order.python, "-m", row.module],
+        "command": list(row.arguments),
+        "ports": [f"127.0.0.1:{row.port}:{row.port}"],
+        "volumes": [f".:{PROJECT}"],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true", *(["label=disable"] if order.access.no_label else [])],
+        "pids_limit": PIDS,
+    }
+
+
 def _jupyter(order: Order) -> dict[str, Any]:
     service = _service(order)
     service["environment"] = {**service["environment"], "JUPYTER_TOKEN": TOKEN}
@@ -98,6 +129,8 @@ def _jupyter(order: Order) -> dict[str, Any]:
 
 def _service(order: Order) -> dict[str, Any]:
     outside = {name: f"${{{name}:-}}" for name, value in order.shape.variables.items() if value is None}
+    for name in order.compose.beside:
+        outside |= _named(order, name, SERVICES[name].clients)
     return {
         "image": _plain(order.reference),
         "init": True,

@@ -9,14 +9,17 @@ from typing import Any
 
 from provision.emit.docker_arguments import gpu_arguments, limit_arguments, registers_runtime, shape_arguments
 from provision.emit.order import Order, quick_check
-from provision.emit.serialize import CHECK_FILE, as_json, check_script
+from provision.emit.serialize import CHECK_FILE, as_json, check_script, from_template
 from provision.model import GpuVendor
-from provision.model.inside import CACHE, HOST_CACHE
+from provision.model.inside import CACHE, HOST_CACHE, NETWORK, VENV, network_environment
 
 FILE = "devcontainer.json"
 FOLDER = ".devcontainer"
 CACHE_FOLDER = f"${{localEnv:HOME}}/{HOST_CACHE}"
 EXTENSIONS = ("ms-python.python", "ms-toolsai.jupyter")
+DOCKERFILE = "Dockerfile"
+TOOLS = ("git", "openssh-client", "less")  # what an editor and its terminal call; git alone has no ssh and no pager
+_NARROW = ("--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 
 # It speaks and does not bar the way: the check after the start is what decides, and not every developer has the tool.
@@ -36,9 +39,34 @@ def devcontainer(order: Order) -> dict[str, str]:
         beside, up = ("/without-gpu", "../") if folder == FOLDER else ("-without-gpu", f"../{Path(folder).name}/")
         files[f"{folder}{beside}/{FILE}"] = as_json(_configuration(order, gpu=False, up=up))
     files[f"{folder}/{CHECK_FILE}"] = check_script()
-    if order.image is None:
-        files |= {f"{folder}/{name}": content.decode() for name, content in order.plan.files.items()}
+    if not order.foreign:
+        files |= {f"{folder}/{name}": text for name, text in _context(order).items()}
     return files
+
+
+def _context(order: Order) -> dict[str, str]:
+    """Return what the client builds from: the plan, or the image that is named, and the developer's layer above."""
+    files = {name: content.decode() for name, content in order.plan.files.items()}
+    below = files.pop(DOCKERFILE)
+    if order.image:  # what that was made from is in it
+        below = f"FROM {order.image}\n"
+        files = {name: text for name, text in files.items() if name.startswith("network/")}
+    in_base, sudo = order.stack.framework_in_base, bool(order.devcontainer.sudo)
+    packages = [
+        *TOOLS,
+        *(["sudo"] if sudo else []),
+        *([] if in_base or order.stack.python_in_base else ["python3-venv"]),
+    ]
+    layer = from_template(
+        f"devcontainer/{DOCKERFILE}.j2",
+        files=files,
+        network=NETWORK,
+        packages=packages,
+        sudo=sudo,
+        user=order.request.user.name if order.request.user.uid else "root",
+        venv="" if in_base else VENV,
+    )
+    return {DOCKERFILE: below + layer, **files}
 
 
 def _folder(order: Order) -> str:
@@ -53,11 +81,17 @@ def _configuration(order: Order, *, gpu: bool, up: str) -> dict[str, Any]:
     return {
         "name": f"Keras on {order.stack.vendor}" + ("" if gpu or order.expected == "cpu" else ", without a GPU"),
         **_image(order, up),
+        **_features(order, up),
         **_gpu(order, gpu=gpu),
         **_user(order),
         "init": True,
-        "containerEnv": {**_runtime_environment(order, gpu=gpu), **order.cache_environment, **_asked(order)},
-        "mounts": [f"type=bind,source={CACHE_FOLDER},target={CACHE}"],
+        "containerEnv": {
+            **_runtime_environment(order, gpu=gpu),
+            **order.cache_environment,
+            **_network(order),
+            **_asked(order),
+        },
+        "mounts": [f"type=bind,source={CACHE_FOLDER},target={CACHE}", *_network_mount(order)],
         "initializeCommand": _before(order, gpu=gpu),
         "postCreateCommand": {"check": check},
         "customizations": {
@@ -77,9 +111,32 @@ def _asked(order: Order) -> dict[str, str]:
 
 
 def _image(order: Order, up: str) -> dict[str, Any]:
-    if order.image is not None:
-        return {"image": order.image}
-    return {"build": {"dockerfile": f"{up}Dockerfile", "context": up or "."}}
+    if order.foreign:
+        return {"image": order.reference}
+    arguments = {"args": dict(order.proxies)} if order.proxies else {}
+    return {"build": {"dockerfile": f"{up}{DOCKERFILE}", "context": up or ".", **arguments}}
+
+
+def _features(order: Order, up: str) -> dict[str, Any]:
+    """Return the Features; one in a folder lies beside the first configuration."""
+    chosen = order.devcontainer.chosen.items()
+    below = {f"{up}{name[2:]}" if up and name.startswith("./") else name: options for name, options in chosen}
+    return {"features": below} if below else {}
+
+
+def _network(order: Order) -> dict[str, str]:
+    """Return the variables of proxies, and those that lead to certificates and package indexes, as in the build."""
+    install = {"PIP_BREAK_SYSTEM_PACKAGES": "1"} if order.stack.framework_in_base and not order.foreign else {}
+    return {**install, **network_environment(_files(order)), **order.proxies}
+
+
+def _network_mount(order: Order) -> list[str]:
+    place = f"${{localWorkspaceFolder}}/{_folder(order)}/network"
+    return [f"type=bind,source={place},target={NETWORK},readonly"] if network_environment(_files(order)) else []
+
+
+def _files(order: Order) -> tuple[str, ...]:
+    return () if order.foreign else tuple(order.plan.files)
 
 
 def _gpu(order: Order, *, gpu: bool) -> dict[str, Any]:
@@ -93,9 +150,8 @@ def _gpu(order: Order, *, gpu: bool) -> dict[str, Any]:
         *(_gpu_arguments(order) if gpu else ()),
         *limit_arguments(order),
         *shape_arguments(order),
-        "--cap-drop=ALL",
+        *(() if order.devcontainer.sudo else _NARROW),
     ]
-    arguments.append("--security-opt=no-new-privileges")
     if not gpu or _some_by_runtime(order):
         return {"runArgs": arguments}
     return {"hostRequirements": {"gpu": "optional"}, "runArgs": arguments}
@@ -130,6 +186,8 @@ def _user(order: Order) -> dict[str, Any]:
     rootless_podman = order.host.rootless and order.host.uses_podman
     if order.owner[0] == 0 and not rootless_podman:
         return {"containerUser": "root", "remoteUser": "root", "updateRemoteUserUID": False}
+    if order.foreign:  # whoever its maker chose
+        return {"updateRemoteUserUID": True}
     name = order.request.user.name
     return {"containerUser": name, "remoteUser": name, "updateRemoteUserUID": True}
 

@@ -1,6 +1,22 @@
 """What every output is made from."""
 
-from provision.model import GPU_VENDORS, Access, Cluster, GpuVendor, Host, Request, Shape, Stack, Vendor
+from collections.abc import Mapping
+
+import msgspec
+
+from provision.model import (
+    GPU_VENDORS,
+    Access,
+    Cluster,
+    Compose,
+    DevContainer,
+    GpuVendor,
+    Host,
+    Request,
+    Shape,
+    Stack,
+    Vendor,
+)
 from provision.model.base import Value
 from provision.model.inside import (
     CACHE,
@@ -33,6 +49,9 @@ class Order(Value):
     image: str | None = None  # a reference that the reader can fetch; None: the tag that `kgpu-env build` gives
     shape: Shape = Shape()  # what the container gets besides its GPUs
     cluster: Cluster = Cluster()  # Kubernetes: where pods may run, with which rights
+    compose: Compose = Compose()  # what runs beside the environment
+    devcontainer: DevContainer = DevContainer()  # what a developer may do inside
+    proxies: Mapping[str, str] = msgspec.field(default_factory=dict)  # by variable, for a client that builds
     nodes: tuple[str, ...] = ()  # Kubernetes: names of the nodes to prove; none: any one
     foreign: bool = False  # the image is not of this program's making: what is in it was not read
     place: str | None = None  # of the first file, one of its output's places; None: the first of them
@@ -121,11 +140,14 @@ class Order(Value):
         how = f"{row.partition_title}: a process sees one slice, and this hands in {len(slices)} ({words})."
         return (how, "For one each: a container for each slice, its UUID (nvidia-smi -L) in place of all: --gpus UUID.")
 
+    def has_any(self, *packages: str) -> bool:
+        """Tell whether one of the packages was asked for, so that the image has it."""
+        return not {requirement_name(text) for text in self.request.packages}.isdisjoint(packages)
+
     @property
     def jupyter(self) -> bool:
-        """Whether Jupyter was asked for as a package, so that the image has it."""
-        names = {requirement_name(text) for text in self.request.packages}
-        return bool(names & {"jupyterlab", "notebook", "jupyter"})
+        """Whether the image has Jupyter."""
+        return self.has_any("jupyterlab", "notebook", "jupyter")
 
     @property
     def title(self) -> str:

@@ -21,7 +21,7 @@ from provision.engine.container import CHUNK, create, devices, remove, security
 from provision.engine.images import no_image
 from provision.engine.protocol import Job, Streams
 from provision.engine.sdk import explanation
-from provision.engine.session import furnish
+from provision.engine.session import furnish, handed_in
 from provision.engine.stream_demux import HEADER
 from provision.errors import EngineError
 from provision.model import Port
@@ -96,15 +96,16 @@ def run_job(api: APIClient, job: Job, streams: Streams, on_start: Callable[[], N
     """Run a job to its end; see `DockerEngine.run_job`."""
     ident = f"kgpu-env-{uuid.uuid4().hex}"
     try:
-        create(api, body(job, os.get_terminal_size(streams.stdout) if job.terminal else None), ident)
-        furnish(api, ident, job)
-        with _attached(api, ident) as connection:
-            api.start(ident)
-            with _sized(api, ident, job, streams):
-                on_start()
-                with _raw(job, streams):
-                    _relay(connection, job, streams)
-            return int(api.wait(ident)["StatusCode"])
+        with handed_in(job) as reached:
+            create(api, body(reached, os.get_terminal_size(streams.stdout) if job.terminal else None), ident)
+            furnish(api, ident, reached)
+            with _attached(api, ident) as connection:
+                api.start(ident)
+                with _sized(api, ident, job, streams):
+                    on_start()
+                    with _raw(job, streams):
+                        _relay(connection, job, streams)
+                return int(api.wait(ident)["StatusCode"])
     except ImageNotFound as error:
         raise no_image(job.image, explanation(error)) from error
     except APIError as error:

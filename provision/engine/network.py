@@ -23,9 +23,9 @@ from provision.engine.index_settings import IndexSettings, merged
 from provision.engine.proxies import apt_proxies, apt_settings, host_proxies
 from provision.errors import InputError
 from provision.model.base import Value
+from provision.model.inside import NETWORK
 from provision.render.dockerfile import LOGINS
 
-_MOUNTED: Final = "/dev/network"  # where a RUN line sees the files, as the templates say
 _NOWHERE: Final = Path("/dev/null")  # below it there is no file
 
 
@@ -84,7 +84,7 @@ def build_network(network: model.Network, environment: Mapping[str, str], around
     arguments = check.proxies(proxies or _asked(configured.proxy))
     apt = {name: url for name, url in apt_proxies(around.root) if url == "DIRECT" or check.proxy(f"apt's {name}", url)}
     if bundle or apt:
-        files["network/apt.conf"] = apt_settings(f"{_MOUNTED}/ca.crt" if bundle else None, apt).encode()
+        files["network/apt.conf"] = apt_settings(f"{NETWORK}/ca.crt" if bundle else None, apt).encode()
     return BuildNetwork(files=files, arguments=arguments, left_out=tuple(check.left_out), host_network=check.used)
 
 
@@ -104,6 +104,30 @@ def asked_network(network: model.Network) -> BuildNetwork:
     kept = {LOGINS: logins.encode()} if logins else {}
     ignored = {"network/.gitignore": b"netrc\n"} if "network/uv.toml" in found.files else {}
     return replace(found, files={**found.files, **ignored, **kept})
+
+
+def written_proxies(network: model.Network, environment: Mapping[str, str], engine: str = "") -> dict[str, str]:
+    """Return the proxies for a file that others read: one with a login, or of this host, by the variable that has it.
+
+    What docker hands to builds and containers by itself (its config.json) is not repeated.
+
+    Args:
+        network: what was asked for.
+        environment: the process environment.
+        engine: its address, for which docker may have proxies of its own.
+    """
+    asked = _asked(network.proxy)
+    if not asked and host_proxies({}, config_folder(environment), engine):
+        return {}
+    check = _Reachable(_HERE)
+    found: dict[str, str] = {}
+    for name, value in (asked or host_proxies(environment, _NOWHERE)).items():
+        if name != "NO_PROXY" and not check.proxy(name, value):
+            continue
+        own = name.lower() if name.lower() in environment and name not in environment else name
+        text = value if asked and "@" not in value else f"${{localEnv:{own}}}"
+        found |= {name: text, name.lower(): text}
+    return found if found.keys() - {"NO_PROXY", "no_proxy"} else {}
 
 
 def shares_loopback(engine: model.Engine) -> bool:

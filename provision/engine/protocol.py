@@ -110,6 +110,8 @@ class Job(Value):
     memory_bytes: int | None = None
     shm_bytes: int | None = None  # of /dev/shm; None: the usual size
     name: str = ""  # of the user inside, where the image knows none; empty: none is made
+    # Files of `NETWORK`, by name: they are mounted while it lives.
+    network: dict[str, bytes] = msgspec.field(default_factory=dict)
     packages: str = ""  # the folder of Python packages that the user may install into; empty: none
 
 

@@ -1,22 +1,54 @@
-"""What a person finds inside of a job's container before it starts: a name, and a Python to install into.
+"""What a person finds inside of a job's container before it starts: a name, a Python to install into, an index.
 
-It is put into the container's own layer and goes with it; the image stays as it is.
+It is put into the container's own layer and goes with it, what may hold a login into a mount; the image stays as it is.
 """
 
 import io
 import tarfile
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path as HostPath
 from pathlib import PurePosixPath as Path
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
+from msgspec.structs import replace
 
 from provision.engine.protocol import Job
+from provision.model import Mount
+from provision.model.inside import CONSTRAINTS, NETWORK
 
 _USERS = "etc/passwd"
 # `python -m pip` and `%pip` of a notebook, where an image has no pip of its own.
-_PIP = 'import os, sys\nos.execvp("uv", ["uv", "pip", *sys.argv[1:]])\n'
-_SHIM = '#!/bin/sh\nexec uv pip "$@"\n'
+# Versions that the image's framework was resolved with stay: their folders are root's, and the proof is theirs.
+_PIP = f"""import os, sys
+if os.path.exists({CONSTRAINTS!r}):
+    os.environ.setdefault("UV_CONSTRAINT", {CONSTRAINTS!r})
+os.execvp("uv", ["uv", "pip", *sys.argv[1:]])
+"""
+_SHIM = '#!/bin/sh\nexec python3 -m pip "$@"\n'
+
+
+@contextmanager
+def handed_in(job: Job) -> Iterator[Job]:
+    """Yield the job with its network's files as a mount, which ends with it: no layer and no description holds them.
+
+    On this host nobody else reaches them; inside whoever the job runs as can read them.
+    """
+    if not job.network:
+        yield job
+        return
+    # Below the home: an engine of a snap sees no folder of /tmp.
+    place = HostPath.home() / ".cache"
+    with tempfile.TemporaryDirectory(prefix="kgpu-env-", dir=place if place.is_dir() else None) as closed:
+        folder = HostPath(closed, "network")
+        folder.mkdir()
+        folder.chmod(0o755)
+        for name, content in job.network.items():
+            (folder / name).write_bytes(content)
+            (folder / name).chmod(0o644)
+        yield replace(job, folders=(*job.folders, Mount(source=str(folder), target=NETWORK, read_only=True)))
 
 
 def furnish(api: APIClient, ident: str, job: Job) -> None:

@@ -4,6 +4,8 @@ from provision.model.access import Access
 from provision.model.base import Value, decode, encode, parse_json
 from provision.model.build import BuildResult
 from provision.model.cluster import Cluster
+from provision.model.compose import Compose
+from provision.model.devcontainer import DevContainer
 from provision.model.host import MACHINES, PLATFORMS, DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
 from provision.model.option import Option, Setting
 from provision.model.pins import Pin
@@ -54,6 +56,8 @@ __all__ = [
     "Change",
     "Check",
     "Cluster",
+    "Compose",
+    "DevContainer",
     "DeviceNode",
     "Driver",
     "DriverVersion",

@@ -10,6 +10,8 @@ import msgspec
 
 from provision.model.base import Value
 from provision.model.cluster import Cluster
+from provision.model.compose import Compose
+from provision.model.devcontainer import DevContainer
 from provision.model.host import PLATFORMS
 from provision.model.option import Option, Setting, keys_of, settings_of
 from provision.model.pins import Pin
@@ -295,6 +297,17 @@ class CommandOptions(Value):
             example={"node_selector": ["gpu=a100"], "pull_secrets": ["registry-login"]},
         ),
     ] = msgspec.field(default_factory=Cluster)
+    compose: Annotated[
+        Compose,
+        Option("What export compose writes beside the environment.", example={"services": ["tensorboard"]}),
+    ] = msgspec.field(default_factory=Compose)
+    devcontainer: Annotated[
+        DevContainer,
+        Option(
+            "What export devcontainer writes beside the image and its GPUs.",
+            example={"sudo": True, "features": ["ghcr.io/devcontainers/features/node:1"]},
+        ),
+    ] = msgspec.field(default_factory=DevContainer)
 
 
 _KINDS: Final = (Request, BuildOptions, CommandOptions)

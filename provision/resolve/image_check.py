@@ -21,7 +21,13 @@ class ImageCheck(Value):
     notes: tuple[str, ...] = ()
 
 
-def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mapping[str, str]) -> ImageCheck:
+def check_image(
+    catalogue: Catalogue,
+    host: Host,
+    image: str,
+    environment: Mapping[str, str],
+    labels: Mapping[str, str] | None = None,
+) -> ImageCheck:
     """Return why the classic runtime hook starts the image on the host.
 
     Raises:
@@ -33,7 +39,7 @@ def check_image(catalogue: Catalogue, host: Host, image: str, environment: Mappi
         # It states no condition, but the catalogue knows driver and GPUs for it.
         stack = resolve(catalogue, host, Request(vendor=vendor, base=image))
         return ImageCheck(conditions=(f"by the catalogue: {stack.summary}",))
-    wanted, inside = requirements(environment), tuple(contents(catalogue, image, environment))
+    wanted, inside = requirements(environment), tuple(contents(catalogue, image, environment, labels, host))
     if not wanted:
         return ImageCheck(conditions=(), notes=(*_without_conditions(environment), *inside))
     gpus = seen(catalogue, host)

@@ -88,3 +88,22 @@ def test_an_image_that_the_registry_lacks(registry: str, run: Run) -> None:
     code, _, err = run("check", f"{registry}/kgpu-test/none:1")
     assert code == 6
     assert "KGE-422" in err
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        (
+            ["JAX_VERSION=0.12.0.1", "CUDA_VERSION=11.8.0"],
+            "WRONG: JAX 0.12.0.1 opens libcudart.so.13 or libcudart.so.12",
+        ),
+        (["TORCH_VERSION=2.9.0+cu130"], "WRONG: torch 2.9.0 with CUDA 13.0 needs driver 580.65.06"),
+        (["TORCH_VERSION=2.5.1+cu124"], "driver 550.54.15 serves torch 2.5.1 with CUDA 12.4"),
+    ],
+)
+def test_the_framework_inside_is_judged(
+    image: Callable[[list[str]], tuple[str, int]], run: Run, env: list[str], told: str
+) -> None:
+    name, _ = image(env)
+    code, out, _ = run("check", name)
+    assert (code, told in out) == (0, True), out

@@ -30,6 +30,7 @@ ALLOWED = {
     "resolve/freshness.py": "names of NVIDIA's wheels, and AMD's meta package on its own index",
     "resolve/nvidia.py": "NVIDIA's facts and rules",
     "resolve/image_contents.py": "CUDA and cuDNN as images tell them",
+    "resolve/image_framework.py": "CUDA as tags and torch's versions tell it",
     "resolve/nvidia_require.py": "NVIDIA's own",
     "resolve/image_check.py": "the conditions of NVIDIA's images",
     "resolve/catalogue_check.py": "NVIDIA's tables",

@@ -41,7 +41,7 @@ def check(
     found = api.read_configuration(image, where.architecture, network)
     size = f"{found.bytes_read:,} bytes from {found.origin}, no layer"
     log(f"read      {size}" if found.bytes_read else f"read      {found.origin}'s own copy")
-    verdict = check_image(catalogue_of(options), where, image, found.environment)
+    verdict = check_image(catalogue_of(options), where, image, found.environment, found.labels)
     if as_json:
         print_json(
             CheckDocument(

@@ -20,6 +20,7 @@ from provision.cli.planning import Plan, log_warnings, plan, settings
 from provision.cli.spread import Flags, Options
 from provision.config import Settings
 from provision.emit import OUTPUTS, Order, Output, emit
+from provision.emit.services import SERVICES
 from provision.engine.access import device_access
 from provision.errors import BuildError, EngineError, UsageError
 from provision.files import read_file
@@ -78,8 +79,15 @@ class ExportOptions(Options):
     by_tag: ByTag = False
     shape: Annotated[dict[str, Any], Flags(group="run")] = msgspec.field(default_factory=dict)
     cluster: Annotated[dict[str, Any], Flags(group="kubernetes")] = msgspec.field(default_factory=dict)
+    compose: Annotated[dict[str, Any], Flags(group="compose")] = msgspec.field(default_factory=dict)
+    devcontainer: Annotated[dict[str, Any], Flags(group="devcontainer")] = msgspec.field(default_factory=dict)
     node: Node = None
     fleet: Fleet = None
+
+    @property
+    def apart(self) -> dict[str, Any]:
+        """The options that one output alone has words for."""
+        return {**self.cluster, **self.compose, **self.devcontainer}
 
 
 def export(
@@ -102,7 +110,7 @@ def export(
         kgpu-env export kubernetes -o k8s --fleet plan.json
     """
     wanted = OUTPUTS[kind]
-    options = replace(stack, settings={**stack.settings, **target.shape, **target.cluster})
+    options = replace(stack, settings={**stack.settings, **target.shape, **target.apart})
     if target.fleet:
         _check_fleet(wanted, target)
         settled = settings(options, as_json=as_json)
@@ -113,6 +121,7 @@ def export(
     found = plan(options, as_json=as_json)
     _check_options(wanted, target, found.settings)
     order = replace(_order(found, wanted, target), place=_place(wanted, output))
+    _check_services(order)
     files = emit(kind, order)
     log_warnings(found.stack)
     _log_gpu(order)
@@ -149,9 +158,10 @@ def _check_options(wanted: Output, target: ExportOptions, settled: Settings) -> 
     if target.node and not wanted.nodes:
         able = ", ".join(one.name for one in OUTPUTS.values() if one.nodes)
         raise UsageError("KGE-592", f"--node belongs to export {able}.", fix="leave it out")
-    if target.cluster and not wanted.nodes:
-        flags = ", ".join(SETTINGS[name].option.flag for name in target.cluster)
-        raise UsageError("KGE-592", f"{flags} belongs to export kubernetes.", fix="leave it out")
+    for name in target.apart:
+        if SETTINGS[name].group != wanted.name:
+            what = f"{SETTINGS[name].option.flag} belongs to export {SETTINGS[name].group}."
+            raise UsageError("KGE-592", what, fix="leave it out")
     for name in settled.shape.given:
         if name in wanted.lacks:
             option, origin = SETTINGS[f"run_{name}"].option.flag, settled.origins[f"run_{name}"]
@@ -159,12 +169,22 @@ def _check_options(wanted: Output, target: ExportOptions, settled: Settings) -> 
             raise UsageError("KGE-592", what, cause=wanted.lacks[name], fix="leave it out")
 
 
+def _check_services(order: Order) -> None:
+    """Raise UsageError KGE-592 for a service beside whose package the environment lacks, as far as it is known."""
+    for name, image in order.compose.beside.items():
+        package = SERVICES[name].package
+        if image is None and not order.request.requirements and not order.has_any(package):
+            what = f"export compose: the environment has no {package} for the service {name}."
+            fix = f"add --package {package}, or name an image that has it: --service {name}=IMAGE"
+            raise UsageError("KGE-592", what, fix=fix)
+
+
 def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
     if target.image:
         parse_reference(target.image)
     user = found.request.user
-    # A Dockerfile, and what it reads, goes along where the image is built from it.
-    options = found.options if wanted.builds and not target.image else replace(found.options, network=Network())
+    # A Dockerfile, and what it reads, goes along where an image is built from it.
+    options = found.options if wanted.builds else replace(found.options, network=Network())
     rendered = api.render(found.stack, options, catalogue=found.catalogue)
     brought = [name for name in rendered.files if name not in {"Dockerfile", LOGINS}]
     if brought:
@@ -182,10 +202,25 @@ def _order(found: Plan, wanted: Output, target: ExportOptions) -> Order:
         image=_reference(found, wanted, target),
         shape=_shape(found.settings.shape),
         cluster=found.settings.cluster,
+        compose=found.settings.compose,
+        devcontainer=found.settings.devcontainer,
+        proxies=_proxies(found) if wanted.builds else {},
         foreign=_is_foreign(found, target),
         nodes=tuple(dict.fromkeys(target.node or ())),
         developer=(user.uid, user.gid) if "user_uid" in found.settings.origins else (os.geteuid(), os.getegid()),
     )
+
+
+def _proxies(found: Plan) -> dict[str, str]:
+    """Return the proxies of a client's build and container; tells of those that it takes from its own environment."""
+    address = found.host.engine.address if found.host.engine else ""
+    proxies = api.written_proxies(found.settings.network, address)
+    if found.settings.network.proxy and not proxies:
+        log("note      the proxy is left out: no container reaches a loopback address")
+    outside = [name for name, text in proxies.items() if text.startswith("$") and name.isupper()]
+    if outside:
+        log(f"note      {', '.join(outside)}: taken from the environment of whoever opens it, logins stay there")
+    return proxies
 
 
 def _shape(shape: Shape) -> Shape:

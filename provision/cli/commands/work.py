@@ -16,7 +16,7 @@ from provision import api
 from provision.cli import options as o
 from provision.cli.completion import images
 from provision.cli.documents import RunDocument
-from provision.cli.output import log, print_json
+from provision.cli.output import detail, log, print_json
 from provision.cli.planning import catalogue_of, plan, settings
 from provision.cli.spread import Flags, Folded, Options
 from provision.engine.protocol import Engine, Job, Streams
@@ -77,7 +77,15 @@ def prepare(
     else:
         found = plan(stack)
         settled, image, vendor, gpus = found.settings, found.tag, found.stack.vendor, found.request.gpus
-    work = api.Work(image=image, vendor=vendor, gpus=gpus, user=given.user, project=given.project, shape=settled.shape)
+    work = api.Work(
+        image=image,
+        vendor=vendor,
+        gpus=gpus,
+        user=given.user,
+        project=given.project,
+        shape=settled.shape,
+        network=settled.network,
+    )
     return api.job(
         work,
         command,
@@ -85,6 +93,7 @@ def prepare(
         terminal=terminal,
         catalogue=catalogue_of(stack),
         log=lambda text: log(f"note      {text}"),
+        detail=lambda text: detail(f"note      {text}"),
     )
 
 

@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -146,21 +147,26 @@ def place() -> Iterator[Path]:
 def export() -> Callable[..., None]:
     """Writes the files of an output, for a CPU stack, to a folder; as exported by `uid`."""
 
-    def write(folder: Path, kind: str, image: str, uid: int, access: Access | None = None, **more: object) -> None:
+    def write(
+        folder: Path, kind: str, image: str | None, uid: int, access: Access | None = None, **more: object
+    ) -> None:
+        parts: dict[str, Any] = {name: more.pop(name, None) for name in ("network", "base")}
         request = Request(vendor=Vendor.CPU)
         stack = resolve(load(), Host(), request)
+        plan = render(load(), stack, request, **parts)
         order = Order(
             stack=stack,
             request=request,
             host=Host(),
             access=access or Access(),
-            plan=replace(render(load(), stack, request), tag=image),
+            plan=replace(plan, tag=image or plan.tag),
             # Apptainer takes an image without a registry's name from the engine.
             image=None if kind == "apptainer" else image,
             developer=(uid, uid),
             **more,  # type: ignore[arg-type] # an Order's own fields
         )
-        for name, text in emit(kind, order).items():
+        files = {name: text for name, text in emit(kind, order).items() if not name.endswith("/netrc")}
+        for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

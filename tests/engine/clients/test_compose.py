@@ -9,8 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
+import yaml
 
-from provision.model import Access
+from provision.emit.services import SERVICES
+from provision.engine.docker_engine import DockerEngine
+from provision.engine.network import Surroundings, build_network
+from provision.engine.protocol import Context
+from provision.model import Access, Compose, Network
+from provision.model.compose import ServiceName
+from provision.model.inside import network_environment
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -97,3 +105,67 @@ def test_it_reads_the_goldens(compose: Client, tmp_path: Path, name: str) -> Non
     shutil.copy(EXPORTS / name / "compose" / "compose.yaml", tmp_path)
     read = compose("config")
     assert read.returncode == 0, read.stderr
+
+
+BESIDE = Compose(services=("tensorboard", "mlflow=team.example/mlflow:3"))
+
+
+@pytest.mark.parametrize("place", [None, "compose.override.yaml"])
+def test_services_beside_are_read_alone_and_as_an_override(
+    program: str, base: str, tmp_path: Path, export: Export, place: str | None
+) -> None:
+    export(tmp_path, "compose", base, 1000, compose=BESIDE, place=place)
+    if place:
+        (tmp_path / "compose.yaml").write_text("services:\n  web:\n    image: mine\n")
+    # 1.29 takes the override of docker-compose.yml by itself alone: both clients are told the files.
+    files = ["-f", "compose.yaml", *(["-f", place] if place else [])]
+    command = [program, "-p", "kgputest", *files, "config"]
+    read = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert read.returncode == 0, read.stderr
+    services = yaml.safe_load(read.stdout)["services"]
+    prefix = "kgpu-" if place else ""
+    assert {"keras", "caches", "tensorboard", "mlflow"} == {
+        name.removeprefix(prefix) for name in services if name != "web"
+    }
+    assert services[f"{prefix}keras"]["environment"]["MLFLOW_TRACKING_URI"] == f"http://{prefix}mlflow:5000"
+    assert services[f"{prefix}mlflow"]["image"] == "team.example/mlflow:3"
+
+
+@pytest.fixture(params=["tensorboard", pytest.param("mlflow", marks=pytest.mark.slow)])
+def beside(request: pytest.FixtureRequest, engine: DockerEngine, base: str, tag: str) -> tuple[ServiceName, str]:
+    """A service, and an image with its real package, as an environment has it."""
+    name: ServiceName = request.param
+    network = build_network(Network(), os.environ, Surroundings(engine=engine.describe())).files
+    mount = "--mount=type=bind,source=network,target=/dev/network "
+    settings = " ".join(f"{key}={value}" for key, value in network_environment(network).items())
+    lines = [
+        f"FROM {base}",
+        "RUN python3 -m venv /opt/venv",
+        f"RUN {mount if network else ''}{settings} /opt/venv/bin/pip install --no-cache-dir {SERVICES[name].package}",
+    ]
+    engine.build(Context(files={"Dockerfile": "\n".join(lines).encode(), **network}), tag, lambda _: None, {})
+    return name, tag
+
+
+def test_a_service_beside_answers_and_its_files_are_the_developers(
+    compose: Client, program: str, beside: tuple[ServiceName, str], tmp_path: Path, export: Export
+) -> None:
+    assert program
+    name, image = beside
+    export(tmp_path, "compose", image, DIRECTORY_ID, compose=Compose(services=(name,)))
+    os.chown(tmp_path, DIRECTORY_ID, DIRECTORY_ID)
+    up = compose("up", "-d", name)
+    assert up.returncode == 0, up.stderr
+    end = time.monotonic() + 180
+    while not answers(SERVICES[name].port):
+        assert time.monotonic() < end, compose("logs", name).stdout
+        time.sleep(1)
+    assert all(owner(path) == (DIRECTORY_ID, DIRECTORY_ID) for path in tmp_path.glob("ml*"))
+    assert name == "tensorboard" or (tmp_path / "mlflow.db").is_file()
+
+
+def answers(port: int) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/", timeout=5).ok
+    except requests.RequestException:
+        return False

@@ -11,6 +11,7 @@ import pytest
 
 from provision import api, model
 from provision.emit import Order, emit
+from provision.engine.network import BuildNetwork
 from provision.engine.protocol import Image
 from provision.model import Host, Request, Stack, labels
 
@@ -55,6 +56,8 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("TERM", "COLORTERM"):  # the terminal's, which an export cannot know
         monkeypatch.delenv(name, raising=False)
+    no_network: Callable[..., BuildNetwork] = lambda *_: BuildNetwork()  # noqa: E731 - this machine's, no export has
+    monkeypatch.setattr("provision.engine.network.build_network", no_network)
 
 
 @pytest.mark.usefixtures("_own_home")
@@ -71,3 +74,24 @@ def test_run_and_export_shell_set_the_same_variables(
     # HOME differs on purpose: a person's history lives on in the cache, a script's home does not.
     assert job.env.keys() == there.keys()
     assert {**job.env, "HOME": ""} == {**there, "HOME": ""}
+
+
+@pytest.mark.usefixtures("_own_home")
+def test_a_session_reaches_what_the_host_reaches_and_logins_stay_in_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    files = {"network/uv.toml": b"s3cret", "network/pip.conf": b"s3cret", "network/ca.crt": b"CA"}
+    proxies = {"HTTPS_PROXY": "http://me:s3cret@proxy.example:1", "HTTP_PROXY": "http://proxy.example:1"}
+    reached = BuildNetwork(files=files, arguments=proxies, left_out=("index-url: a path",))
+    monkeypatch.setattr("provision.engine.network.build_network", lambda *_: reached)
+    said: list[str] = []
+    stack = api.resolve(Host(), Request(fallback="cpu"))
+    work = api.Work(image="x:1", project=tmp_path, shape=model.Shape(env=("PIP_CERT=/mine",)))
+    job = api.job(work, ("true",), engine=holding(stack), detail=said.append)
+    assert job.network == {"uv.toml": b"s3cret", "pip.conf": b"s3cret", "ca.crt": b"CA"}
+    assert job.env["UV_CONFIG_FILE"] == "/dev/network/uv.toml"
+    assert job.env["PIP_CERT"] == "/mine"  # what was asked for holds
+    assert job.env["HTTP_PROXY"] == "http://proxy.example:1"
+    assert "s3cret" not in "".join([*job.env.values(), *said])
+    assert any("HTTPS_PROXY: has a login" in line for line in said)
+    assert any("index-url: a path" in line for line in said)

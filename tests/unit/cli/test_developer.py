@@ -41,7 +41,43 @@ class TestExport:
         assert (ended.code, "holds your network settings" in ended.err) == (0, True)
         assert "index.example" in Path(".devcontainer/network/uv.toml").read_text()
         assert "source=network" in Path(".devcontainer/Dockerfile").read_text()
-        assert "network" not in kgpu_env("export", "devcontainer", "--image", "a:1", "--json").out
+        ended = kgpu_env("export", "devcontainer", "--image", "a:1", "-o", "named")  # its own layer, and pip inside
+        assert Path("named/.devcontainer/Dockerfile").read_text().startswith("FROM a:1\n")
+        assert "index.example" in Path("named/.devcontainer/network/pip.conf").read_text()
+
+    @pytest.mark.parametrize(
+        ("outside", "asked", "written"),
+        [
+            ({"https_proxy": "http://me:s3cret@proxy.example:3128"}, "", "${localEnv:https_proxy}"),
+            ({}, "http://me:s3cret@proxy.example:3128", "${localEnv:HTTPS_PROXY}"),
+            ({}, "http://proxy.example:3128", "http://proxy.example:3128"),
+            ({"HTTPS_PROXY": "http://127.0.0.1:3128"}, "", None),
+            ({}, "", None),
+        ],
+    )
+    def test_a_proxy_is_written_without_its_login(
+        self, kgpu_env: Call, monkeypatch: pytest.MonkeyPatch, outside: dict[str, str], asked: str, written: str | None
+    ) -> None:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "FTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+        monkeypatch.setenv("DOCKER_CONFIG", "/nowhere")
+        for name, value in outside.items():
+            monkeypatch.setenv(name, value)
+        Path("kgpu-env.yaml").write_text(f"vendor: cpu\nnetwork: {{proxy: {asked!r}}}\n" if asked else "vendor: cpu\n")
+        ended = kgpu_env("export", "devcontainer", "--json")
+        assert "s3cret" not in ended.out + ended.err
+        found = json.loads(ended.document()["files"][0]["text"])
+        assert found["build"].get("args", {}).get("HTTPS_PROXY") == written
+        assert found["containerEnv"].get("https_proxy") == written
+
+    def test_what_docker_hands_over_by_itself_is_not_repeated(
+        self, kgpu_env: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Path("config.json").write_text('{"proxies": {"default": {"httpsProxy": "http://docker.example:1"}}}')
+        monkeypatch.setenv("DOCKER_CONFIG", str(Path().absolute()))
+        monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+        assert "proxy" not in kgpu_env("export", "devcontainer", "--vendor", "cpu", "--json").out.lower()
 
     def test_a_cpu_says_so(self, kgpu_env: Call) -> None:
         ended = kgpu_env("export", "compose", "--vendor", "cpu")
@@ -54,6 +90,11 @@ class TestExport:
             (("shell", "--memory", "lots"), 2, "'lots' is no size"),
             (("shell", "--image", "a b"), 2, "KGE-411"),
             (("compose", "--node", "one"), 2, "KGE-592"),
+            (("compose", "--sudo"), 2, "--sudo belongs to export devcontainer"),
+            (("shell", "--service", "mlflow"), 2, "--service belongs to export compose"),
+            (("compose", "--service", "grafana"), 2, "'grafana' is no service"),
+            (("compose", "--service", "mlflow", "--by-tag"), 2, "the environment has no mlflow"),
+            (("devcontainer", "--feature", "../x"), 2, "'../x' is no Feature"),
             (("apptainer", "--memory", "16g"), 2, "KGE-592"),
             (("shell", "-o", "file"), 2, "KGE-911"),
             (("kubernetes", "--node", "A_b"), 2, "is no name of a node"),

@@ -18,6 +18,7 @@ from provision.cli.commands.up import up
 from provision.cli.commands.verify import verify
 from provision.cli.commands.work import WorkOptions
 from provision.cli.options import BuildOptions, NetworkOptions, ProofOptions, ReportOptions, StackOptions
+from provision.cli.parsers import GROUPS
 from provision.cli.spread import Options, spread
 from provision.model import KEYS, SETTINGS, Option, Request, Value
 from provision.model.option import settings_of
@@ -103,7 +104,7 @@ def test_every_option_of_build_and_what_verify_proves_is_in_up() -> None:
 
 def test_every_flag_of_a_setting_is_in_every_group_of_a_stack() -> None:
     flags = {name: one.group for name, one in SETTINGS.items() if one.option.flag}
-    own = {name for name, group in flags.items() if group in {"run", "kubernetes"}}
+    own = {name for name, group in flags.items() if group in GROUPS}
     assert set(flags) - own <= set(StackOptions.parameters())
     assert not own & set(StackOptions.parameters())  # most commands start no container that could have a shape
     assert {name for name in own if flags[name] == "run"} <= set(WorkOptions.parameters())

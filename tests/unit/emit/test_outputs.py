@@ -11,7 +11,7 @@ from provision.cli.commands import export
 from provision.emit import OUTPUTS, writer_of
 
 # What outputs share, and what one of them writes for a whole fleet.
-NO_OUTPUTS = {"__init__", "docker_arguments", "kubernetes_fleet", "order", "quick_check", "serialize"}
+NO_OUTPUTS = {"__init__", "docker_arguments", "kubernetes_fleet", "order", "quick_check", "serialize", "services"}
 
 
 def test_every_module_is_registered_and_reachable() -> None:
