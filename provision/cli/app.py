@@ -13,7 +13,7 @@ import typer
 
 from provision import __version__
 from provision.cli.commands import Command, requested
-from provision.cli.output import print_error, print_result, settle_talk, unwritten, warn
+from provision.cli.output import print_error, print_result, settle_talk, unforeseen, unwritten, warn
 from provision.cli.spread import spread
 from provision.cli.streams import GONE, drop, flushed, is_gone, open_streams
 from provision.errors import Exit, InterruptError, KgpuError, UsageError
@@ -95,9 +95,7 @@ def catching(function: Callable[..., None], *, variables: bool = True) -> Callab
         except (typer.Exit, typer.Abort, _WRONG_USE):
             raise
         except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user without --debug
-            what = f"Unexpected error: {type(error).__name__}: {error}"
-            fix = "run it again with kgpu-env --debug to see where, and report it"
-            _end(KgpuError("KGE-999", what, fix=fix), as_json=as_json)
+            _end(unforeseen(error), as_json=as_json)
 
     run.__signature__ = shape.signature  # type: ignore[attr-defined] # read by inspect, unknown to its stub
     run.__annotations__ = {name: one.annotation for name, one in shape.signature.parameters.items()}
