@@ -117,7 +117,12 @@ class Plan(NamedTuple):
         names = ("tag", "cache", "cache_from", "max_size")
         chosen = {name: settled.values[name] for name in names if name in settled.values}
         return BuildOptions(
-            request=self.request, network=settled.network, pins=self.pins, context=dict(self.context), **chosen
+            request=self.request,
+            network=settled.network,
+            pins=self.pins,
+            machine=self.host.architecture,
+            context=dict(self.context),
+            **chosen,
         )
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provision import model
-from provision.errors import EngineError
+from provision.errors import EngineError, InputError
 
 BUILDKIT_API = (1, 39)  # Docker 18.09, the first whose /build takes version=2
 
@@ -21,6 +21,14 @@ def need_builder(engine: model.Engine) -> None:
         )
 
 
+def check_machine(wanted: str, machine: str) -> None:
+    """Raise InputError KGE-227 when packages are for another processor than the engine's; what is not known passes."""
+    if wanted and machine and wanted != machine:
+        what = f"What is to be installed is for {wanted}, and the engine's machine is {machine}."
+        fix = "build it on such a machine; or write the lock for this one (kgpu-env lock, with its --host FILE)"
+        raise InputError("KGE-227", what, fix=fix)
+
+
 def describe(version: Mapping[str, Any], info: Mapping[str, Any], address: str) -> model.Engine:
     """Return what both answers say; keys that an engine leaves out become empty.
 
@@ -35,7 +43,7 @@ def describe(version: Mapping[str, Any], info: Mapping[str, Any], address: str) 
         version=_version(version),
         api_version=api,
         storage=str(info.get("Driver") or ""),
-        architecture=str(info.get("Architecture") or ""),
+        architecture=_kernels_name(str(info.get("Architecture") or "")),
         cdi=_cdi_devices(info.get("DiscoveredDevices")),
         cdi_dirs=tuple(str(path) for path in _list(info.get("CDISpecDirs"))),
         runtimes=tuple(sorted(_mapping(info.get("Runtimes")))),
@@ -72,6 +80,11 @@ def _cdi_devices(devices: object) -> tuple[str, ...]:
 def _rootless(info: Mapping[str, Any]) -> bool:
     options = [str(option) for option in _list(info.get("SecurityOptions"))]
     return any("name=rootless" in option.split(",") for option in options) or info.get("Rootless") is True
+
+
+def _kernels_name(machine: str) -> str:
+    """Return a processor's name as Docker and the kernel write it; Podman writes it as Go does."""
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
