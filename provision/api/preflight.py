@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from provision.engine.image_build import BuildOrder
     from provision.engine.protocol import BuildStep, Engine
 
-SECONDS: Final = (3.0, 5.0)  # to connect and to wait, as the fewest seconds of an installer's own limits
+SECONDS: Final = (3.0, 5.0)  # to connect, and to wait for an answer: an installer waits longer
+# Failures that an absent host may be the cause of: of a step, a pull, a push, and what known messages tell of networks.
+_OF_NETWORKS: Final = ("KGE-401", "KGE-402", "KGE-404", "KGE-43", "KGE-44", "KGE-45")
 _RUN: Final = re.compile(r"\[(?:[^\]\s]+\s+)?\d+/\d+\] RUN ")
 # What the threads use: several that import at once were seen to get a module that is not whole yet.
 _LATER: Final = ("provision.registry.http", "provision.index", "provision.doctor.messages", "provision.engine.proxies")
@@ -129,7 +131,7 @@ class Watch:
 
     def explained(self, error: BuildError) -> BuildError:
         """Return the error of a failed build with those who did not answer meanwhile, unless it names them itself."""
-        for one in self.failures:
+        for one in self.failures if error.code.startswith(_OF_NETWORKS) else ():
             if one.need.host not in f"{error.text} {error.cause}":
                 error.cause = "; ".join(filter(None, (error.cause, one.text)))
                 error.fix = error.fix or one.fix

@@ -129,6 +129,7 @@ def test_who_does_not_answer_is_named(world: World, answer: int | OSError, code:
     assert error.cause.startswith("exit code: 1; the package index at packages.example")
     known = BuildError("KGE-430", "a step failed", cause="https://packages.example refuses")
     assert watching.explained(known).cause == "https://packages.example refuses"
+    assert watching.explained(BuildError("KGE-419", "too large")).cause == ""
 
 
 @pytest.mark.parametrize(("host", "answer"), [("packages.example", 404), ("mirror.example", 401), ("registry.ex", 403)])
