@@ -123,8 +123,8 @@ def write_lock(
     found = Pinned(tuple(wheels), REFERENCE.tools, REFERENCE.platform, None)
     request = Request(vendor=Vendor.ROCM, apt=apt)
     lock = make_lock(load(), replace(STACK, base=Base(image=base)), request, found)
-    for path, content in files_of(lock, folder / "kgpu.lock").items():
-        path.write_bytes(content)
+    for place, written in files_of(lock, folder / "kgpu.lock").items():
+        place.write_bytes(written)
 
 
 def layers(api: "APIClient", built: BuildResult) -> list[str]:
