@@ -90,3 +90,9 @@ def state_home(environment: Mapping[str, str]) -> Path:
         return Path.home() / ".local/state/kgpu-env"
     except RuntimeError:  # a user without a home: nothing can be kept there, and whoever must keep something says so
         return Path("/dev/null/kgpu-env")
+
+
+def is_others(path: Path) -> bool:
+    """Tell whether a file could have been written by another user than this one or root: it is not to be run."""
+    found = path.stat()
+    return found.st_uid not in {0, os.geteuid()} or bool(found.st_mode & stat.S_IWOTH)

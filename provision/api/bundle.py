@@ -13,6 +13,7 @@ from msgspec.structs import replace
 import provision.catalogue as facts
 from provision import __version__, model
 from provision.api.hosts import engine as connection
+from provision.api.preflight import Room
 from provision.errors import InputError
 from provision.model.inventory import Distribution, Inventory, PinnedFile
 
@@ -113,12 +114,11 @@ def _saved(engine: "Engine", reference: str, folder: Path, name: str) -> "tuple[
 
 def _fetched(lock: "Lock", network: model.Network, log: Callable[[str], None]) -> "dict[str, bytes | Path]":
     from provision.bundle import fetch  # noqa: PLC0415 - 30 ms
-    from provision.engine.certificates import system_bundle  # noqa: PLC0415 - 3 ms
+    from provision.engine.certificates import trusted_bundle  # noqa: PLC0415 - 3 ms
     from provision.registry.http import Download  # noqa: PLC0415 - 100 ms
     from provision.resources import cache_folder  # noqa: PLC0415 - 3 ms
 
-    variables = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
-    stream = Download(next(filter(None, (network.ca_bundle, *variables, system_bundle())), None))
+    stream = Download(trusted_bundle(network.ca_bundle, os.environ))
     cache = cache_folder(os.environ) / _WHEELS
     return {f"{_WHEELS}/{file}": path for one in lock.wheels for file, path in fetch(one, cache, stream, log).items()}
 
@@ -199,10 +199,10 @@ def build_bundle(
         on_step: as of `build`.
 
     Raises:
-        InputError: KGE-221, the bundle cannot be used; KGE-227, it is for another processor; KGE-625, this version
-            writes another Dockerfile for its lock.
+        InputError: KGE-221, the bundle cannot be used; KGE-625, this version writes another Dockerfile for its lock.
         BuildError, EngineError: as of `build`.
     """
+    from provision.engine.describe import need_machine  # noqa: PLC0415 - 1 ms
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
     from provision.engine.network import BuildNetwork  # noqa: PLC0415 - 3 ms
     from provision.lock import LOCK_FILE, check_plan, pins, read_lock  # noqa: PLC0415 - 8 ms
@@ -214,7 +214,7 @@ def build_bundle(
         lock = read_lock(found.folder / LOCK_FILE)
         check_plan(known, lock, path)
         request = check_request(lock.request)
-        _check_machine(lock, connected.describe().architecture)
+        need_machine(lock.platform.partition("-")[0], connected.describe())
         uv = found.folder / "tools" / "uv"
         uv_here = uv if uv.is_file() else None
         wheels = {f"network/{_WHEELS}/{one.name}": one for one in sorted((found.folder / _WHEELS).glob("*"))}
@@ -234,15 +234,14 @@ def build_bundle(
             max_size=wanted.max_size,
             origin=origin_labels(os.environ, None),
         )
-        return build_stack_image(connected, known, order, log, on_step)
+        room = Room(order.pins or (), connected.free_bytes)
+        room.tell(log)
 
+        def step(one: "BuildStep") -> None:
+            on_step(one)
+            room.check(one)
 
-def _check_machine(lock: "Lock", architecture: str) -> None:
-    wanted = lock.platform.partition("-")[0]
-    if architecture and architecture != wanted:
-        what = f"This bundle is for {wanted}, and the engine's machine is {architecture}."
-        fix = "bundle a lock that was written for that machine: kgpu-env lock --host FILE"
-        raise InputError("KGE-227", what, fix=fix)
+        return build_stack_image(connected, known, order, log, step)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def check_published(
     from provision.resolve.freshness import freshness, named  # noqa: PLC0415 - as above
 
     known, reached = catalogue or facts.load(), network or model.Network()
-    indexes = indexes_of(reached, os.environ, _help_of_uv)
+    indexes = indexes_of(reached, os.environ, help_of_uv)
     for what in dict.fromkeys(indexes.left_out):
         log(f"{what} is not asked")
     said = named(known)
@@ -78,13 +78,13 @@ def _ask(places: "list[Place]", configured: tuple[str, ...], network: model.Netw
 
 
 def _transport(network: model.Network) -> "Http":
+    from provision.engine.certificates import trusted_bundle  # noqa: PLC0415 - 3 ms
     from provision.registry.http import Http  # noqa: PLC0415 - 100 ms
 
-    bundle = network.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
-    return Http(bundle)
+    return Http(trusted_bundle(network.ca_bundle, os.environ))
 
 
-def _help_of_uv() -> str:
+def help_of_uv() -> str:
     """Return the words in which uv tells its options; nothing where it is not there."""
     from provision.lock import find_uv  # noqa: PLC0415 - 8 ms
 
@@ -115,7 +115,7 @@ def draft_rows(
 
     found: list[dict[str, object]] = []
     why: dict[str, str] = {}
-    urls = indexes_of(network, os.environ, _help_of_uv).urls
+    urls = indexes_of(network, os.environ, help_of_uv).urls
     with closing(_transport(network)) as get:
         for project, version in wanted(file, document.projects):
             try:

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 import provision.catalogue as facts
 from provision import model
+from provision.api.build_causes import explained
 from provision.api.hosts import engine as connection
 from provision.api.hosts import local_image
+from provision.api.preflight import watch
 from provision.errors import BuildError, EngineError
 from provision.model.reference import Reference, parse_reference, reference_of, rewrite
 from provision.redaction import refuse_passwords
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from provision.registry import RemoteImage
 
 _REACHABLE = "let it listen at an address that containers reach (172.17.0.1 on most hosts), and name that"
-# A step failed; an image cannot be pulled, or not be pushed: why, the words of others tell.
-_EXPLAINED = frozenset({"KGE-401", "KGE-402", "KGE-404"})
 _QUICK = (2.0, 4.0)  # seconds to connect and to wait, where an answer is welcome and not needed
 
 
@@ -72,7 +72,7 @@ def build(
         log("BUILDX_BUILDER is set and is not used: the engine's own BuildKit builds")
     with connection(engine) as connected:
         described = connected.describe()
-        need_machine(wanted.platform, described)
+        need_machine(model.PLATFORMS.get(wanted.platform or ""), described)
         reached = build_network(wanted.network, os.environ, Surroundings(folder=_here(), engine=described))
         for name in dict.fromkeys(reached.left_out):
             log(f"{name}, which a build of this engine cannot reach, is left out; {_REACHABLE}")
@@ -93,34 +93,19 @@ def build(
             origin=origin_labels(os.environ, _here() if wanted.context else None),
         )
         known = catalogue or facts.load()
-        uv = _uv(known, order, described.architecture, detail)
+        watching = watch(order, connected, known, wanted.network, log)
+
+        def step(one: "BuildStep") -> None:
+            on_step(one)
+            watching(one)
+
         try:
-            return build_stack_image(connected, known, replace(order, uv=uv), log, on_step)
+            uv = _uv(known, order, described.architecture, detail, watching.begin)
+            return build_stack_image(connected, known, replace(order, uv=uv), log, step)
         except BuildError as error:
-            raise _explained(error, known) from error
-
-
-def _explained(error: BuildError, catalogue: facts.Catalogue) -> BuildError:
-    """Return a failed step's or a refused pull's error by the known message in what was said, if there is one."""
-    if error.code not in _EXPLAINED:
-        return error
-    from provision.doctor.messages import recognise  # noqa: PLC0415 - 10 ms, for a build that failed
-
-    said = "\n".join((*error.said, *error.cause.splitlines()))
-    met = next((one for one in recognise(said, catalogue.errors) if one.row.severity == "error"), None)
-    if met is None:
-        return error
-    text = f"{error.text[0].upper()}{error.text[1:]}"
-    found = BuildError(met.code, text, cause=f"{met.text}: {met.line}", fix=met.fix, log=_with_line(error, met.line))
-    found.said = error.said
-    return found
-
-
-def _with_line(error: BuildError, line: str) -> tuple[str, ...]:
-    """Return the log's end, with the line that matters before it where it stands further up."""
-    if not error.log or any(line in one for one in error.log):
-        return error.log
-    return (line, "...", *error.log[2:])
+            raise watching.explained(explained(error, known)) from error
+        finally:
+            watching.end()
 
 
 def _here() -> Path | None:
@@ -130,7 +115,13 @@ def _here() -> Path | None:
         return None
 
 
-def _uv(known: facts.Catalogue, order: "BuildOrder", architecture: str, log: Callable[[str], None]) -> Path | None:
+def _uv(
+    known: facts.Catalogue,
+    order: "BuildOrder",
+    architecture: str,
+    log: Callable[[str], None],
+    on_fetch: Callable[[], None],
+) -> Path | None:
     """Return uv for the engine's machine; None where the base brings the framework, or the build has to fetch it."""
     from provision.lock.uv_program import provide_uv  # noqa: PLC0415 - 8 ms
 
@@ -138,7 +129,8 @@ def _uv(known: facts.Catalogue, order: "BuildOrder", architecture: str, log: Cal
         return None
     version = next(tool.version for tool in known.images.tools if tool.id == "uv")
     pins = order.pins or ()
-    return provide_uv(version, pins, architecture, cache=known.cache, files=order.network.files, log=log)
+    files = order.network.files
+    return provide_uv(version, pins, architecture, cache=known.cache, files=files, log=log, on_fetch=on_fetch)
 
 
 def image_size(image: str, *, engine: "Engine | None" = None) -> "ImageSize":
@@ -179,16 +171,14 @@ def look_up(
         BuildError: KGE-421, the registry does not answer; KGE-422, it refuses or does not
             have the image; KGE-423, its answer is no image's.
     """
-    from provision.engine.certificates import system_bundle  # noqa: PLC0415 - 3 ms
+    from provision.engine.certificates import trusted_bundle  # noqa: PLC0415 - 3 ms
     from provision.engine.connection import config_folder  # noqa: PLC0415 - 14 ms
     from provision.engine.logins import stored_login  # noqa: PLC0415 - 140 ms, with the SDK
     from provision.registry import http, read_image  # noqa: PLC0415 - 4 ms
 
     reached = network or model.Network()
     logins = config_folder(os.environ)
-    variables = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
-    bundle = next(filter(None, (reached.ca_bundle, *variables, system_bundle())), None)
-    transport = http.Http(bundle, seconds or http.SECONDS)
+    transport = http.Http(trusted_bundle(reached.ca_bundle, os.environ), seconds or http.SECONDS)
     try:
         reference = parse_reference(rewrite(image, reached.registries))
         return read_image(reference, machine, transport, lambda name: stored_login(name, logins).basic)

@@ -111,7 +111,7 @@ def attach(
     Raises:
         BuildError: KGE-224, the registry does not answer or refuses.
     """
-    from provision.engine.certificates import system_bundle  # noqa: PLC0415 - 3 ms
+    from provision.engine.certificates import trusted_bundle  # noqa: PLC0415 - 3 ms
     from provision.engine.connection import config_folder  # noqa: PLC0415 - 14 ms
     from provision.engine.logins import stored_login  # noqa: PLC0415 - 140 ms, with the SDK
     from provision.registry import Artifact, http  # noqa: PLC0415 - 4 ms
@@ -125,8 +125,7 @@ def attach(
         Artifact(media_type=MEDIA_TYPES[key], content=one, name=f"{key}.json") for key, one in documents.items()
     )
     reached = network or model.Network()
-    variables = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
-    transport = http.Http(next(filter(None, (reached.ca_bundle, *variables, system_bundle())), None))
+    transport = http.Http(trusted_bundle(reached.ca_bundle, os.environ))
     logins = config_folder(os.environ)
     name = f"{parse_reference(result.tag).name}@{result.manifest}"
     try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from provision.errors import BuildError
+from provision.errors import BuildError, InputError
 from provision.lock import Wheel, WheelFile
 from provision.redaction import redacted
 
@@ -51,6 +51,8 @@ def _fetch(
         try:
             return _write(file, place, stream(file.url))
         except OSError as error:
+            if error.errno is not None:  # of a file of ours: an index that fails has no number
+                raise _unkept(place, error) from error
             if number == _TRIES - 1:
                 raise _failed(file, str(error)) from error
             log(f"{file.file}: {error}; asking again")
@@ -75,6 +77,11 @@ def _write(file: WheelFile, place: Path, chunks: Iterator[bytes]) -> None:
         Path(name).replace(place)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _unkept(place: Path, error: OSError) -> InputError:
+    fix = "free space, or name another folder with XDG_CACHE_HOME"
+    return InputError("KGE-605", f"Wheels cannot be kept in {place.parent}.", cause=error.strerror or "", fix=fix)
 
 
 def _hash(path: Path) -> str:

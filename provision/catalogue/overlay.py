@@ -32,7 +32,18 @@ _FILES = sorted(
 
 def check_folder(overlay: Path) -> None:
     """Raise InputError KGE-205 when a site's folder has no file of the catalogue, or a YAML file that is none."""
-    found = {path.name for path in overlay.glob("*.y*ml")} if overlay.is_dir() else set()
+    try:
+        # Listed by name: a glob passes over a folder that may not be read, and says that nothing is in it.
+        listed = [path for path in overlay.iterdir() if path.suffix in {".yaml", ".yml"}]
+        for path in listed:
+            path.lstat()  # which needs the right to enter it
+        found = {path.name for path in listed}
+    except (FileNotFoundError, NotADirectoryError):
+        found = set()
+    except (OSError, ValueError) as error:  # ValueError: a null character in its name
+        why = getattr(error, "strerror", None) or str(error)
+        fix = "let this user read and enter the folder, or name another"
+        raise InputError("KGE-205", f"The catalogue folder {overlay} cannot be read.", cause=why, fix=fix) from error
     if found and found <= set(_FILES):
         return
     strange = ", ".join(sorted(found - set(_FILES))) or "no YAML file"

@@ -17,7 +17,7 @@ from provision.cli import options as o
 from provision.cli.commands import Command, requested
 from provision.cli.completion import ASKED, whole_words
 from provision.cli.help import HelpCommand, HelpGroup
-from provision.cli.output import detail, print_error, print_result, settle_talk, unwritten, warn
+from provision.cli.output import detail, print_error, print_result, settle_talk, unforeseen, unwritten, warn
 from provision.cli.spread import Spread, spread
 from provision.cli.streams import GONE, drop, flushed, is_gone, open_streams
 from provision.errors import Exit, InterruptError, KgpuError, UsageError
@@ -119,9 +119,7 @@ def _catching(function: Callable[..., None], shape: Spread, *, variables: bool) 
         except (typer.Exit, typer.Abort, _WRONG_USE):
             raise
         except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user without --debug
-            what = f"Unexpected error: {type(error).__name__}: {error}"
-            fix = "run it again with kgpu-env --debug to see where, and report it"
-            _end(KgpuError("KGE-999", what, fix=fix), as_json=as_json)
+            _end(unforeseen(error), as_json=as_json)
         finally:
             detail(f"Took      {time.monotonic() - begun:.2f} s")
 

@@ -1,5 +1,6 @@
 """stdout is the answer, stderr is the talk."""
 
+import errno
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from provision.model import encode
 Progress: TypeAlias = Literal["auto", "plain", "json", "quiet"]
 PROGRESS: Final[tuple[Progress, ...]] = get_args(Progress)
 _ONCE = re.compile(r"(?:[A-Z]\w* +)?(warning|note)[: ] *(.*)", re.DOTALL)  # behind "Verify" and its like, too
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _BELOW = " " * 10  # where the text begins behind "Verify" and its like
 
 
@@ -49,6 +51,16 @@ def _write(text: str) -> None:
 def unwritten(error: OSError) -> InputError:
     """Return the error for an answer that stdout did not take (a full disk)."""
     return InputError("KGE-605", "The answer cannot be written to stdout.", cause=error.strerror or "")
+
+
+def unforeseen(error: Exception) -> KgpuError:
+    """Return the error for an exception that nobody turned into one: of a disk without room, or a fault of ours."""
+    if isinstance(error, OSError) and (error.errno in _NO_ROOM or "No usable temporary directory" in str(error)):
+        why = f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
+        fix = "free space, or name another folder: TMPDIR for temporary files, XDG_CACHE_HOME for what is kept"
+        return InputError("KGE-605", "A file cannot be written.", cause=why, fix=fix)
+    what = f"Unexpected error: {type(error).__name__}: {error}"
+    return KgpuError("KGE-999", what, fix="run it again with kgpu-env --debug to see where, and report it")
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -163,7 +163,6 @@ MEANINGS: Final = {
     "KGE-224": "The image was pushed, but its bill of materials or provenance cannot be attached to it there.",
     "KGE-225": "SOURCE_DATE_EPOCH is no time.",
     "KGE-930": "The environment is for another processor than the engine's machine has.",
-    "KGE-227": "The bundle is for another processor than the engine's machine has.",
     "KGE-616": "A requirements file cannot be read, or is of a tool whose format is not read here.",
     "KGE-617": "A line of a requirements file cannot be used.",
     "KGE-618": "A requirements file changes the package index: the network settings do that.",

@@ -77,3 +77,12 @@ def machine_sources(suite: str, apt: Path = Path("/etc/apt")) -> tuple[list[str]
         else:
             stanzas += stanza_sources(text, suite)
     return lines, stanzas
+
+
+def first_mirror(suite: str, apt: Path = Path("/etc/apt")) -> str:
+    """Return the address of the mirror that this machine gets `suite` from, or "" where it is none of the network."""
+    lines, stanzas = machine_sources(suite, apt)
+    matches = (ONE_LINE.fullmatch(line) for line in lines)
+    found = [match["uri"] for match in matches if match and match["suite"] == suite]
+    found += [uri for one in map(_fields, stanzas) if suite in one["suites"].split() for uri in one["uris"].split()]
+    return next((uri for uri in found if uri.startswith(("http://", "https://"))), "")

@@ -4,19 +4,19 @@ import json
 import re
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import requests
 from docker import APIClient
 
 from provision.engine import images
+from provision.engine.build_request import messages, needed, network_mode, start, tagged, unreadable
 from provision.engine.build_steps import step_words
 from provision.engine.buildkit_progress import TAIL_LINES, Progress, ProgressError, Status, decode
 from provision.engine.context import write_tar
 from provision.engine.protocol import BuildStep, Built, Context
-from provision.errors import BuildError, EngineError
-from provision.model.base import parse_json
+from provision.errors import BuildError
 from provision.model.reference import parse_reference
 
 CANCEL_SECONDS = 10
@@ -40,7 +40,7 @@ def run_build(
     Raises:
         BuildError: KGE-401 a step failed, KGE-402 a base image cannot be pulled, KGE-403 disk full.
     """
-    named = parse_reference(tag)
+    parse_reference(tag)
     ident = uuid.uuid4().hex
     progress = Progress()
     finished = False
@@ -48,20 +48,14 @@ def run_build(
         write_tar(context, body)
         body.seek(0)
         try:
-            image_id = _follow(_start(api, body, _query(context, ident, arguments)), progress, on_step)
+            image_id = _follow(start(api, _query(context, ident, arguments), body), progress, on_step)
             finished = True
         finally:
             if not finished:
                 _cancel(api, ident)
-    api.tag(image_id, named.name, named.version)
-    found = images.inspect(api, image_id)
     steps = progress.dockerfile_steps
-    return Built(
-        image_id=image_id,
-        size_bytes=found.size_bytes if found else 0,
-        steps_total=len(steps),
-        steps_cached=sum(step.state == "cached" for step in steps),
-    )
+    cached = sum(step.state == "cached" for step in steps)
+    return tagged(api, image_id, tag, total=len(steps), cached=cached)
 
 
 def _query(context: Context, ident: str, arguments: Mapping[str, str]) -> dict[str, str]:
@@ -72,40 +66,11 @@ def _query(context: Context, ident: str, arguments: Mapping[str, str]) -> dict[s
     return found | ({"cachefrom": json.dumps(context.cache_from)} if context.cache_from else {})
 
 
-def network_mode(context: Context) -> dict[str, str]:
-    """Return what a build's query says of the network of its steps."""
-    mode = "none" if context.offline else "host" if context.host_network else ""
-    return {"networkmode": mode} if mode else {}
-
-
-def _start(api: APIClient, body: IO[bytes], query: Mapping[str, str]) -> requests.Response:
-    answer = api.post(
-        f"{api.base_url}/v{api.api_version}/build",
-        params=dict(query),
-        data=body,
-        headers={"Content-Type": "application/x-tar"},
-        stream=True,
-        timeout=None,  # a step may be silent for long, and the user can always press Ctrl-C
-    )
-    if answer.ok:
-        return answer
-    with answer:
-        raise BuildError("KGE-401", "the engine did not start the build", cause=words_of(answer.text))
-
-
-def words_of(text: str) -> str:
-    """Return the message of an engine's answer that is an error."""
-    try:
-        return str(parse_json(text)["message"])  # type: ignore[index] # another shape is a TypeError
-    except (ValueError, KeyError, TypeError):
-        return text.strip()
-
-
 def _follow(answer: requests.Response, progress: Progress, on_step: Callable[[BuildStep], None]) -> str:
     """Report every message; return the image's id."""
     image_id = ""
     with answer:
-        for message in _messages(answer):
+        for message in messages(answer):
             ident, aux = message.get("id"), message.get("aux")
             if ident == "moby.buildkit.trace" and isinstance(aux, str):
                 for step in progress.update(_decode(aux)):
@@ -114,34 +79,14 @@ def _follow(answer: requests.Response, progress: Progress, on_step: Callable[[Bu
                 image_id = str(aux.get("ID") or "")
             if message.get("errorDetail") or message.get("error"):
                 raise failure(progress, message)
-    if not image_id:
-        raise EngineError("KGE-305", "the engine ended the build without an image", fix="look at its log")
-    return image_id
-
-
-def _messages(answer: requests.Response) -> Iterator[Mapping[str, Any]]:
-    for line in answer.iter_lines(chunk_size=None):
-        if line:
-            yield _object(line)
-
-
-def _object(line: bytes) -> Mapping[str, Any]:
-    try:
-        message = parse_json(line)
-    except ValueError as error:
-        raise _unreadable(error) from error
-    return message if isinstance(message, dict) else {}
+    return needed(image_id)
 
 
 def _decode(aux: str) -> Status:
     try:
         return decode(aux)
     except ProgressError as error:
-        raise _unreadable(error) from error
-
-
-def _unreadable(error: Exception) -> EngineError:
-    return EngineError("KGE-305", "the engine's build progress cannot be read", cause=str(error))
+        raise unreadable(error) from error
 
 
 def _cancel(api: APIClient, ident: str) -> None:

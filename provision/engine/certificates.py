@@ -71,6 +71,12 @@ def host_certificates(environment: Mapping[str, str], root: Path, configured: st
     return _joined([*dict.fromkeys([*system, *added])])
 
 
+def trusted_bundle(asked: str | None, environment: Mapping[str, str]) -> str | None:
+    """Return the file of the authorities that this process's own requests trust; None: those of its libraries."""
+    variables = (environment.get(name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
+    return next(filter(None, (asked, *variables, system_bundle())), None)
+
+
 def system_bundle(root: Path = Path("/")) -> str | None:
     """Return the path of all that this system trusts: the libraries' own list lacks what was added."""
     return next((str(root / name) for name in SYSTEM_BUNDLES if (root / name).is_file()), None)

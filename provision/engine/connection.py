@@ -127,15 +127,18 @@ def find_engine(address: str | None, environment: Mapping[str, str]) -> Endpoint
     raise nothing_answers(", ".join(tried), endpoints[0].origin)
 
 
-def shares_network(address: str) -> bool:
-    """Tell whether the engine behind a socket is in this process's network, so that loopback means the same to both.
+def shares(address: str, kind: str) -> bool:
+    """Tell whether the engine behind a socket shares a namespace with this process.
 
-    Whose namespace may not be looked at is taken to be ours, unless this process is in a container: its own loopback
-    is then another than the engine's.
+    Args:
+        address: of the engine.
+        kind: "net", so that loopback means the same to both; "mnt", so that a path does.
+
+    Whose namespace may not be looked at is taken to be ours, unless this process is in a container.
     """
     try:
         pid = _peer(address)
-        return bool(pid) and os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")  # noqa: PTH115 - no file
+        return bool(pid) and os.readlink(f"/proc/{pid}/ns/{kind}") == os.readlink(f"/proc/self/ns/{kind}")  # noqa: PTH115 - no file
     except PermissionError:
         return not any(map(os.path.exists, _IN_A_CONTAINER))
     except OSError:

@@ -21,16 +21,20 @@ def need_builder(engine: model.Engine) -> None:
         )
 
 
-def need_machine(platform: str | None, engine: model.Engine) -> None:
+def need_machine(wanted: str | None, engine: model.Engine) -> None:
     """Refuse what another machine has to build: wheels and base are of its processor.
+
+    Args:
+        wanted: the processor, as the kernel names it; None: unknown.
+        engine: what is to build it.
 
     Raises:
         BuildError: KGE-930, as above; what is not known is not refused.
     """
     machine = model.MACHINES.get(engine.architecture, engine.architecture)
-    if not platform or not machine or model.PLATFORMS[platform] == machine:
+    if not wanted or not machine or wanted == machine:
         return
-    what = f"The environment is for {platform}, and the engine's machine is {machine}."
+    what = f"The environment is for {wanted}, and the engine's machine is {machine}."
     fix = "with an engine of such a machine: `DOCKER_HOST=ssh://NODE kgpu-env build`; for this one another --platform"
     raise BuildError("KGE-930", what, cause="an engine builds for its own processor alone", fix=fix)
 
@@ -49,7 +53,7 @@ def describe(version: Mapping[str, Any], info: Mapping[str, Any], address: str) 
         version=_version(version),
         api_version=api,
         storage=str(info.get("Driver") or ""),
-        architecture=str(info.get("Architecture") or ""),
+        architecture=_kernels_name(str(info.get("Architecture") or "")),
         cdi=_cdi_devices(info.get("DiscoveredDevices")),
         cdi_dirs=tuple(str(path) for path in _list(info.get("CDISpecDirs"))),
         runtimes=tuple(sorted(_mapping(info.get("Runtimes")))),
@@ -87,6 +91,11 @@ def _cdi_devices(devices: object) -> tuple[str, ...]:
 def _rootless(info: Mapping[str, Any]) -> bool:
     options = [str(option) for option in _list(info.get("SecurityOptions"))]
     return any("name=rootless" in option.split(",") for option in options) or info.get("Rootless") is True
+
+
+def _kernels_name(machine: str) -> str:
+    """Return a processor's name as Docker and the kernel write it; Podman writes it as Go does."""
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

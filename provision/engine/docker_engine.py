@@ -9,7 +9,7 @@ from docker import APIClient
 from msgspec.structs import replace
 
 from provision import model
-from provision.engine import archives, buildkit_build, container, images, interactive, own_images, podman_build
+from provision.engine import archives, buildkit_build, container, disk, images, interactive, own_images, podman_build
 from provision.engine.connection import Endpoint, config_folder, has_own_files
 from provision.engine.describe import describe, need_builder
 from provision.engine.logins import Login, stored_login
@@ -58,6 +58,11 @@ class DockerEngine:
     def describe(self) -> model.Engine:
         """Return name, version and abilities of the engine."""
         return self._description
+
+    def free_bytes(self) -> int | None:
+        """Return what is free of the disk that images go to, or None where that cannot be seen from here."""
+        with answering(self._address):
+            return disk.free_bytes(self._api.info(), self._address)
 
     def image(self, reference: str) -> Image | None:
         """Return what the engine knows of a local image, or None when it has none of that name."""

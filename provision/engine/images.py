@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 import requests
 from docker import APIClient
+from docker.auth import encode_header
 from docker.errors import APIError, ImageNotFound
 
 from provision.engine.logins import Login
 from provision.engine.protocol import Image, Transfer
-from provision.engine.sdk import explanation
+from provision.engine.sdk import ANSWER_SECONDS, explanation, words_of
 from provision.engine.step_bytes import Parts
 from provision.errors import BuildError, EngineError
 from provision.model.base import parse_json
@@ -22,6 +23,7 @@ from provision.model.size import LayerSize
 from provision.render.quoting import quoted
 
 NO_SPACE = "no space left on device"
+SILENCE = 600.0  # seconds; the engine tells of each layer that moves or is unpacked, and of a large one's end late
 _MOVED = frozenset({"Downloading", "Pushing"})  # of a layer's states those that tell bytes on the wire
 
 
@@ -61,9 +63,9 @@ def described(found: Any) -> Image:  # noqa: ANN401 - whatever the engine answer
 def pull(api: APIClient, reference: str, login: Login, on_progress: Callable[[Transfer], None]) -> Image:
     """Fetch an image. Raises BuildError KGE-402 with the registry's answer, KGE-403 when the disk is full."""
     named = parse_reference(reference)
+    query = {"fromImage": named.name, "tag": named.version}
     with _registry("KGE-402", f"the image {reference} cannot be pulled", login):
-        progress = api.pull(named.name, named.version, stream=True, decode=True, auth_config=login.settings)
-        for one in _statuses(progress):
+        for one in _statuses(_asked(api, "images/create", query, login)):
             on_progress(one)
     image = inspect(api, reference)
     if image is None:
@@ -75,9 +77,29 @@ def push(api: APIClient, reference: str, login: Login, on_progress: Callable[[Tr
     """Send a tagged image to its registry. Raises BuildError KGE-404 with the registry's answer."""
     named = parse_reference(reference)
     with _registry("KGE-404", f"the image {reference} cannot be pushed", login):
-        progress = api.push(named.name, named.version, stream=True, decode=True, auth_config=login.settings)
-        for one in _statuses(progress):
+        for one in _statuses(_asked(api, f"images/{named.name}/push", {"tag": named.version}, login)):
             on_progress(one)
+
+
+def _asked(api: APIClient, path: str, query: Mapping[str, str], login: Login) -> Iterator[Mapping[str, Any]]:
+    """Yield what the engine tells of a pull or a push, which has no end where a registry takes a request and is silent.
+
+    Raises:
+        _RegistryAnswer: the engine refuses, or has nothing to tell for too long.
+    """
+    headers = {"X-Registry-Auth": encode_header(login.settings)}
+    url = f"{api.base_url}/v{api.api_version}/{path}"
+    try:
+        with api.post(url, params=query, headers=headers, stream=True, timeout=(ANSWER_SECONDS, SILENCE)) as answer:
+            if not answer.ok:
+                raise _RegistryAnswer(words_of(answer.text))
+            for line in answer.iter_lines():
+                if line:
+                    yield _message(line)
+    except (requests.Timeout, requests.ConnectionError) as error:
+        if "timed out" not in str(error).lower():
+            raise
+        raise _RegistryAnswer(f"nothing has moved for {SILENCE:g} s: operation timed out") from error
 
 
 def import_archive(api: APIClient, archive: Path, tag: str, labels: Mapping[str, str]) -> Image:
@@ -123,7 +145,7 @@ def _message(line: bytes) -> Mapping[str, Any]:
     try:
         found = parse_json(line)
     except ValueError as error:
-        raise EngineError("KGE-305", "the engine's answer to an import is not understood", cause=str(error)) from error
+        raise EngineError("KGE-305", "the engine's answer is not understood", cause=str(error)) from error
     return found if isinstance(found, dict) else {}
 
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from provision import model
 from provision.engine import pip_config, uv_config
 from provision.engine.certificates import certificates, host_certificates
-from provision.engine.connection import config_folder, shares_network
+from provision.engine.connection import config_folder, shares
 from provision.engine.index_logins import found_login, netrc_of, without_login
 from provision.engine.index_settings import IndexSettings, merged
 from provision.engine.proxies import apt_proxies, apt_settings, host_proxies
@@ -36,6 +36,7 @@ class BuildNetwork(Value):
     arguments: dict[str, str] = msgspec.field(default_factory=dict)  # proxies
     left_out: tuple[str, ...] = ()  # settings a container cannot use, by name and without their values
     host_network: bool = False  # the build has to share this host's loopback
+    indexes: tuple[str, ...] = ()  # addresses of package indexes, with their logins; none: the installer's own default
 
 
 class Surroundings(Value):
@@ -85,7 +86,13 @@ def build_network(network: model.Network, environment: Mapping[str, str], around
     apt = {name: url for name, url in apt_proxies(around.root) if url == "DIRECT" or check.proxy(f"apt's {name}", url)}
     if bundle or apt:
         files["network/apt.conf"] = apt_settings(f"{NETWORK}/ca.crt" if bundle else None, apt).encode()
-    return BuildNetwork(files=files, arguments=arguments, left_out=tuple(check.left_out), host_network=check.used)
+    return BuildNetwork(
+        files=files,
+        arguments=arguments,
+        left_out=tuple(check.left_out),
+        host_network=check.used,
+        indexes=tuple(filter(None, (indexes.index_url, *indexes.extra_index_urls))),
+    )
 
 
 def asked_network(network: model.Network) -> BuildNetwork:
@@ -133,7 +140,7 @@ def written_proxies(network: model.Network, environment: Mapping[str, str], engi
 def shares_loopback(engine: model.Engine) -> bool:
     """Tell whether a build of an engine can be given this process's loopback."""
     apart = engine.rootless or "Docker Desktop" in engine.system  # behind a network of their own
-    return not apart and shares_network(engine.address)
+    return not apart and shares(engine.address, "net")
 
 
 def _asked(proxy: str | None) -> dict[str, str]:

@@ -4,20 +4,18 @@ import json
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import requests
 from docker import APIClient
 
-from provision.engine import images
-from provision.engine.buildkit_build import network_mode, step_error, words_of
+from provision.engine.build_request import messages, needed, network_mode, start, tagged
+from provision.engine.buildkit_build import step_error
 from provision.engine.buildkit_progress import KEPT_LINES, TAIL_LINES
 from provision.engine.context import tarball
 from provision.engine.protocol import BuildStep, Built, Context
 from provision.engine.step_bytes import Parts
-from provision.errors import BuildError, EngineError
-from provision.model.base import parse_json
+from provision.errors import BuildError
 from provision.model.reference import parse_reference
 
 _STEP = re.compile(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<mark>\d+/\d+): (?P<command>.*)", re.DOTALL)
@@ -37,37 +35,20 @@ def run_build(
         BuildError: KGE-401 a step failed, KGE-403 disk full.
         EngineError: KGE-305, the engine answers something else.
     """
-    named = parse_reference(tag)
+    parse_reference(tag)
     # Podman 4.3 was seen to mount nothing from a stage that its cache has. The installers' caches hold as elsewhere.
     query = {"buildargs": json.dumps(dict(arguments)), "rm": "1", "forcerm": "1", "nocache": "1"}
     query |= network_mode(context)
     steps = _Steps(on_step)
-    answer = api.post(
-        f"{api.base_url}/v{api.api_version}/build",
-        params=query,
-        data=tarball(context),
-        headers={"Content-Type": "application/x-tar"},
-        stream=True,
-        timeout=None,  # as for BuildKit; a connection that is closed ends the build
-    )
-    with answer:
-        if not answer.ok:
-            raise BuildError("KGE-401", "the engine did not start the build", cause=words_of(answer.text))
+    with start(api, query, tarball(context)) as answer:  # a connection that is closed ends the build
         image_id = _follow(answer, steps)
-    api.tag(image_id, named.name, named.version)
-    found = images.inspect(api, image_id)
-    return Built(
-        image_id=image_id,
-        size_bytes=found.size_bytes if found else 0,
-        steps_total=steps.total,
-        steps_cached=steps.cached,
-    )
+    return tagged(api, image_id, tag, total=steps.total, cached=steps.cached)
 
 
 def _follow(answer: requests.Response, steps: "_Steps") -> str:
     """Report every message; return the image's id."""
     image_id = ""
-    for message in _messages(answer):
+    for message in messages(answer):
         if isinstance(message.get("stream"), str):
             steps.hear(message["stream"])
         problem = message.get("error")
@@ -76,21 +57,9 @@ def _follow(answer: requests.Response, steps: "_Steps") -> str:
         aux = message.get("aux")
         if isinstance(aux, dict) and aux.get("ID"):
             image_id = str(aux["ID"])
-    if not image_id:
-        raise EngineError("KGE-305", "the engine ended the build without an image", fix="look at its log")
+    found = needed(image_id)
     steps.end("done")
-    return image_id
-
-
-def _messages(answer: requests.Response) -> Iterator[Mapping[str, Any]]:
-    for line in answer.iter_lines(chunk_size=None):
-        try:
-            found = parse_json(line) if line else None
-        except ValueError as error:
-            what = "the engine's build progress cannot be read"
-            raise EngineError("KGE-305", what, cause=str(error)) from error
-        if isinstance(found, dict):
-            yield found
+    return found
 
 
 class _Steps:

@@ -144,6 +144,9 @@ class Engine(Protocol):
     def describe(self) -> model.Engine:
         """Return name, version and abilities of the engine."""
 
+    def free_bytes(self) -> int | None:
+        """Return what is free of the disk that images go to, or None where that cannot be seen from here."""
+
     def image(self, reference: str) -> Image | None:
         """Return what the engine knows of a local image, or None when it has none of that name."""
 

@@ -64,6 +64,13 @@ def apt_proxies(root: Path) -> Iterator[tuple[str, str]]:
             yield kept["name"], value
 
 
+def apt_variables(root: Path) -> dict[str, str]:
+    """Return apt's proxies by the variables of other programs; an empty value means that none is used."""
+    kept = {"http::Proxy": "HTTP_PROXY", "https::Proxy": "HTTPS_PROXY"}
+    found = ((kept.get(name), url) for name, url in apt_proxies(root))
+    return {name: "" if url == "DIRECT" else url for name, url in found if name}
+
+
 def _apt_values(text: str) -> Iterator[tuple[str, str]]:
     """Yield the settings of a file: the line `A::B "c";` and the block `A { B "c"; };` say the same."""
     scopes: list[str] = []

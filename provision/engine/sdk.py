@@ -13,6 +13,7 @@ from docker.utils import kwargs_from_env
 
 from provision.engine.connection import Endpoint, nothing_answers
 from provision.errors import EngineError
+from provision.model.base import parse_json
 
 ANSWER_SECONDS = 60  # for one request; builds, pulls and runs set their own
 FIRST_SECONDS = 10  # for the very first answer
@@ -104,3 +105,11 @@ def refused(why: str) -> EngineError:
 def explanation(error: Exception) -> str:
     """Return the engine's own words from an APIError, or the error's text."""
     return str(getattr(error, "explanation", None) or error).strip()
+
+
+def words_of(text: str) -> str:
+    """Return the message of an engine's answer that is an error."""
+    try:
+        return str(parse_json(text)["message"])  # type: ignore[index] # another shape is a TypeError
+    except (ValueError, KeyError, TypeError):
+        return text.strip()

@@ -89,4 +89,5 @@ def pins(found: Wheels) -> tuple[Pin, ...]:
 def _pins(wheels: tuple[Wheel, ...]) -> Iterator[Pin]:
     for one in wheels:
         hashes = tuple(file.hash for file in one.files)
-        yield Pin(name=one.name, version=one.version, hashes=hashes, origin=one.origin, use=one.use)
+        size = min((file.size_bytes or 0 for file in one.files), default=0) or None
+        yield Pin(name=one.name, version=one.version, hashes=hashes, origin=one.origin, use=one.use, size_bytes=size)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from provision.errors import BuildError, InputError
+from provision.files import is_others
 from provision.lock.uv import find_uv, network_environment
 from provision.model import Pin
 from provision.model.pins import requirement
@@ -29,6 +30,7 @@ def provide_uv(  # noqa: PLR0913 - what is fetched, for whom, where it is kept, 
     cache: Path | None,
     files: Mapping[str, bytes],
     log: Callable[[str], None],
+    on_fetch: Callable[[], None] = lambda: None,
     run: Run | None = None,
 ) -> Path | None:
     """Return the program, or None where the Dockerfile has to fetch it itself: no uv here, or no index answers.
@@ -40,6 +42,7 @@ def provide_uv(  # noqa: PLR0913 - what is fetched, for whom, where it is kept, 
         cache: a folder in which it is kept; it need not exist. None: this user's.
         files: the network settings of the build.
         log: gets a line of text about why it is not fetched here.
+        on_fetch: is called before an index is asked.
         run: how uv is started; a test gives its own.
 
     Raises:
@@ -52,13 +55,20 @@ def provide_uv(  # noqa: PLR0913 - what is fetched, for whom, where it is kept, 
     line = requirement(wanted) if wanted else f"uv=={version}"
     mark = wanted.hashes[0].removeprefix("sha256:")[:16] if wanted else "newest"
     place = (cache or cache_folder(os.environ)) / "tools" / f"uv-{version}-{platform}-{mark}"
-    if not (place / "bin" / "uv").exists():
-        try:
+    program = place / "bin" / "uv"
+    try:
+        if not program.exists():
+            on_fetch()
             _fetch(line, place, platform, files, run or _run)
-        except InputError as error:
-            log(f"uv is fetched in the build: {error.text}")
-            return None
-    return place / "bin" / "uv"
+        if not is_others(program):
+            return program
+        why = f"{program} belongs to another user, or others may change it"
+    except InputError as error:
+        why = error.text
+    except OSError as error:  # a cache that cannot be written only saves no time
+        why = f"{error.filename}: {error.strerror}"
+    log(f"uv is fetched in the build: {why}")
+    return None
 
 
 def _fetch(line: str, place: Path, platform: str, files: Mapping[str, bytes], run: Run) -> None:

@@ -17,6 +17,7 @@ class Pin(Value):
     hashes: tuple[str, ...]  # "sha256:..." of each file that may be installed, one of which is
     origin: str = INDEX  # or the file's own address, or its path in the build context
     use: Use = "framework"
+    size_bytes: int | None = None  # of the smallest of those files; None: the index does not tell
 
 
 def requirement(pin: Pin) -> str:

@@ -269,6 +269,7 @@ class BuildOptions(Value):
     no_cache: bool = False  # every step runs, whatever was built before
     pull: bool = False  # the base is fetched again
     pins: tuple[Pin, ...] | None = None  # all that is installed, and uv; None: the Dockerfile itself resolves, once
+    machine: str = ""  # the processor that the pins are for, as the kernel names it: "x86_64"; empty: not known
     context: dict[str, bytes] = msgspec.field(
         default_factory=dict
     )  # files that pins lie in, by their path in the context

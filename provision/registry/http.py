@@ -10,6 +10,7 @@ from provision.registry.client import Response
 SECONDS = (5.0, 20.0)  # to connect, and between two bytes
 TOTAL = 60.0  # for the whole of an answer, redirects included: one byte in 19 s would go on for ever
 _CHUNK = 65536
+_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY"})
 
 
 class Http:
@@ -72,6 +73,30 @@ class Http:
         self._session.close()
 
 
+def asked(url: str, proxies: Mapping[str, str], ca_bundle: str | None, seconds: tuple[float, float]) -> int:
+    """Return the status with which an address answers; of its body nothing is read.
+
+    Args:
+        url: with its login, where it needs one.
+        proxies: by the names of their variables, NO_PROXY among them; those of the process play no part.
+        ca_bundle: a file; None: the authorities that requests brings along.
+        seconds: to connect, and between two bytes.
+
+    Raises:
+        OSError: nothing answers; its text begins with the name of the last error, as installers write it.
+    """
+    ways = {name[:-6].lower(): proxy for name, proxy in proxies.items() if proxy and name in _PROXIES}
+    if ways and requests.utils.should_bypass_proxies(url, proxies.get("NO_PROXY", "")):
+        ways = {}
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            with session.get(url, stream=True, timeout=seconds, verify=ca_bundle or True, proxies=ways) as answer:
+                return answer.status_code
+        except (requests.RequestException, ValueError) as error:
+            raise OSError(_named(error)) from error
+
+
 class Download:
     """Streams files over HTTP and HTTPS; `provision.bundle.fetch.Stream` has the contract."""
 
@@ -93,6 +118,14 @@ def _plainly(error: Exception) -> str:
     inner = error.args[0] if error.args else error
     text = str(getattr(inner, "reason", None) or inner)
     return text.partition("): ")[2] or text
+
+
+def _named(error: Exception) -> str:
+    """Return the last cause that urllib3 tells, with the name of its kind."""
+    inner = error.args[0] if error.args else error
+    last = getattr(inner, "reason", None) or inner
+    kind = type(last if isinstance(last, Exception) else error).__name__
+    return f"{kind}: {_plainly(error)}"
 
 
 def _body(response: requests.Response, limit: int) -> bytes:

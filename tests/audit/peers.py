@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from packaging.version import Version
 
-from provision.api.catalogue import _help_of_uv
+from provision.api.catalogue import help_of_uv
 from provision.index import indexes_of, listing
 from provision.model import Network
 from provision.registry.http import Http
@@ -99,7 +99,7 @@ def fetched(project: str, version: str, member: str) -> tuple[str, str]:
     """Return the version of a source distribution (the newest where none is asked for) and one file of it."""
     get = Http(os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE"))
     try:
-        files = listing(project, indexes_of(Network(), os.environ, _help_of_uv).urls, get).files
+        files = listing(project, indexes_of(Network(), os.environ, help_of_uv).urls, get).files
         sources = [one for one in files if one.name.endswith(".tar.gz") and version in ("", one.version)]
         newest = max(sources, key=lambda one: Version(one.version))
         body = get(newest.url, {}, _LIMIT).body

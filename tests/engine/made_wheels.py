@@ -7,6 +7,7 @@ import os
 import tarfile
 import time
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from provision.engine.docker_engine import DockerEngine
 from provision.engine.image_build import BuildOrder, build_stack_image
 from provision.engine.network import build_network
 from provision.engine.protocol import Context
+from provision.lock import Pinned, Wheel, WheelFile, files_of, make_lock, read_lock
 from provision.lock.uv_program import provide_uv
 from provision.model import Base, BuildResult, Framework, Network, Pin, Request, Route, Stack, Vendor
 from provision.model.pins import Use
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 MADE = "kgpu-test/layers"
+REFERENCE = read_lock(Path(__file__).parents[2] / "images" / "locks" / "cuda.lock")  # for its uv
 NAMES = ("nvidia-demo-cu12", "nvidia-nccl-demo", "demo")
 
 
@@ -104,6 +107,24 @@ STACK = Stack(
     python_in_base=True,
     summary="made-up wheels",
 )
+
+
+def write_lock(
+    folder: Path, address: str, base: str, *, apt: tuple[str, ...] = (), names: tuple[str, ...] = NAMES
+) -> None:
+    """Write a lock of made-up wheels, whose files are at an address, to a project's folder."""
+    wheels = []
+    for name in names:
+        pin, files = pin_of(name, wheel(name))
+        [(path, content)] = files.items()
+        file = path.rpartition("/")[2]
+        row = WheelFile(file=file, hash=pin.hashes[0], size_bytes=len(content), url=f"{address}/{file}")
+        wheels.append(Wheel(name=name, version="1", files=(row,)))
+    found = Pinned(tuple(wheels), REFERENCE.tools, REFERENCE.platform, None)
+    request = Request(vendor=Vendor.ROCM, apt=apt)
+    lock = make_lock(load(), replace(STACK, base=Base(image=base)), request, found)
+    for place, written in files_of(lock, folder / "kgpu.lock").items():
+        place.write_bytes(written)
 
 
 def layers(api: "APIClient", built: BuildResult) -> list[str]:

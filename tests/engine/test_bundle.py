@@ -19,18 +19,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from provision.bundle import Bundle, pack
-from provision.catalogue import load
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Context, Run
-from provision.lock import Pinned, Wheel, WheelFile, files_of, make_lock, read_lock
-from provision.model import Base, Request, Vendor
 
 KgpuEnv = Any  # the class of conftest.py
 pytestmark = pytest.mark.engine
-REFERENCE = read_lock(Path(__file__).parents[2] / "images" / "locks" / "cuda.lock")
 ALONE = ("unshare", "--net")  # needs root, as the tests of other networks do
 
 
@@ -57,19 +52,8 @@ def index(tmp_path: Path, made_wheels: ModuleType) -> Iterator[str]:
 @pytest.fixture
 def locked_folder(kgpu_env: KgpuEnv, index: str, base: str, made_wheels: ModuleType) -> Path:
     """The command's folder, with a lock of the made-up wheels in it."""
-    wheels = []
-    for name in made_wheels.NAMES:
-        pin, files = made_wheels.pin_of(name, made_wheels.wheel(name))
-        [(path, content)] = files.items()
-        file = path.rpartition("/")[2]
-        row = WheelFile(file=file, hash=pin.hashes[0], size_bytes=len(content), url=f"{index}/{file}")
-        wheels.append(Wheel(name=name, version="1", files=(row,)))
-    stack = replace(made_wheels.STACK, base=Base(image=base))
-    found = Pinned(tuple(wheels), REFERENCE.tools, REFERENCE.platform, None)
-    lock = make_lock(load(), stack, Request(vendor=Vendor.ROCM), found)
     folder: Path = kgpu_env.folder
-    for path, content in files_of(lock, folder / "kgpu.lock").items():
-        path.write_bytes(content)
+    made_wheels.write_lock(folder, index, base)
     return folder
 
 
@@ -160,12 +144,7 @@ def test_an_index_with_another_file_is_refused(kgpu_env: KgpuEnv, locked_folder:
 def test_a_debian_package_that_the_base_lacks_is_named(
     kgpu_env: KgpuEnv, locked_folder: Path, made_wheels: ModuleType, base: str
 ) -> None:
-    old = read_lock(locked_folder / "kgpu.lock")
-    stack = replace(made_wheels.STACK, base=Base(image=base))
-    found = Pinned(old.wheels, old.tools, old.platform, None)
-    lock = make_lock(load(), stack, Request(vendor=Vendor.ROCM, apt=("python3", "cowsay")), found)
-    for path, content in files_of(lock, locked_folder / "kgpu.lock").items():
-        path.write_bytes(content)
+    made_wheels.write_lock(locked_folder, "http://nowhere.invalid", base, apt=("python3", "cowsay"))
     ended = kgpu_env("bundle", env=cache(locked_folder))
     assert (ended.returncode, "KGE-222" in ended.stderr) == (3, True), ended.stderr
     assert "the Debian package cowsay is not in the base" in ended.stderr
@@ -201,7 +180,7 @@ def test_a_lock_of_another_processor_is_refused(kgpu_env: KgpuEnv, locked_folder
     parts = {name: (locked_folder / name).read_bytes() for name in ("kgpu.lock", "pylock.toml")}
     pack(locked_folder / "other.tar", head, parts)
     ended = kgpu_env("build", "--bundle", "other.tar")
-    assert (ended.returncode, "KGE-227" in ended.stderr) == (3, True), ended.stderr
+    assert (ended.returncode, "KGE-930" in ended.stderr) == (6, True), ended.stderr
 
 
 def test_the_layout_names_what_it_holds(bundled: Path) -> None:

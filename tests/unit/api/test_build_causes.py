@@ -2,7 +2,7 @@
 
 import pytest
 
-from provision.api.images import _explained
+from provision.api.build_causes import explained
 from provision.catalogue import load
 from provision.errors import BuildError
 
@@ -38,7 +38,7 @@ REFUSED = "  cause: Connection refused (os error 111)"
     ],
 )
 def test_each_cause_has_its_code(code: str, said: list[str]) -> None:
-    found = _explained(failed(*said), load())
+    found = explained(failed(*said), load())
     assert found.code == code
     assert found.fix != "" or code == "KGE-401"
     assert found.text.lower().startswith("installing python packages failed")
@@ -47,17 +47,17 @@ def test_each_cause_has_its_code(code: str, said: list[str]) -> None:
 
 def test_the_engines_own_words_count_as_well() -> None:
     cause = 'Get "https://registry.example/v2/": x509: certificate signed by unknown authority'
-    assert _explained(failed(cause=cause, code="KGE-402"), load()).code == "KGE-440"
+    assert explained(failed(cause=cause, code="KGE-402"), load()).code == "KGE-440"
     missing = "process /bin/sh did not complete successfully: network bridge not found"
-    assert _explained(failed(cause=missing), load()).code == "KGE-443"
+    assert explained(failed(cause=missing), load()).code == "KGE-443"
 
 
 def test_the_line_that_matters_is_shown_where_it_stands_further_up() -> None:
     said = ("  cause: operation timed out", *map(str, range(30)))
-    found = _explained(failed(*said), load())
+    found = explained(failed(*said), load())
     assert found.log == ("cause: operation timed out", "...", "29")
 
 
 def test_a_full_disk_is_no_message_of_others() -> None:
     error = failed("  cause: operation timed out", code="KGE-403")
-    assert _explained(error, load()) is error
+    assert explained(error, load()) is error

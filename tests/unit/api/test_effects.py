@@ -21,6 +21,12 @@ CPU = BuildOptions(request=Request(vendor=Vendor.CPU))
 NO_GPU = Host(looked_at=("/sys/bus/pci/devices",))
 
 
+@pytest.fixture(autouse=True)
+def _nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom a build needs is asked in test_preflight.py."""
+    monkeypatch.setattr("provision.api.preflight.Watch.begin", lambda *_: None)
+
+
 class Words:
     """Says yes to everything, and remembers it."""
 
@@ -34,6 +40,9 @@ class Words:
 
     def describe(self) -> model.Engine:
         return model.Engine(name="docker", version="28.5.2")
+
+    def free_bytes(self) -> int | None:
+        return None
 
     def image(self, _: str) -> Image | None:
         return self.found

@@ -1,10 +1,12 @@
 """A site's own rows and rules: added, replacing, schema-checked, and told in the explanation."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from provision.catalogue import load
+from provision.catalogue.overlay import check_folder
 from provision.errors import InputError, NoStackError
 from provision.model import Driver, Gpu, Host, Request, Vendor
 from provision.resolve import resolve
@@ -132,6 +134,20 @@ def test_a_broken_folder_is_an_input_error(site: Path, name: str, text: str, cod
     with pytest.raises(InputError) as caught:
         pick(site)
     assert caught.value.code == code
+
+
+def test_a_folder_that_may_not_be_entered(site: Path) -> None:
+    (site / "bases.yaml").write_text(BASE)
+    site.chmod(0o600)
+    user = os.geteuid()
+    os.seteuid(65534 if user == 0 else user)  # root enters every folder
+    try:
+        with pytest.raises(InputError) as caught:
+            check_folder(site)
+    finally:
+        os.seteuid(user)
+        site.chmod(0o700)
+    assert (caught.value.code, caught.value.cause) == ("KGE-205", "Permission denied")
 
 
 MESSAGE = (

@@ -83,6 +83,9 @@ class FakeEngine:
     def describe(self) -> model.Engine:
         return model.Engine(name="docker", version="28.5.2", address="unix:///made/up.sock")
 
+    def free_bytes(self) -> int | None:
+        return None
+
     def image(self, reference: str) -> Image | None:
         return self.images.get(reference, Image(image_id="sha256:ba5e", architecture="amd64", size_bytes=1))
 

@@ -54,7 +54,7 @@ def test_an_engine_builds_for_its_own_processor(
     monkeypatch.setattr("provision.lock.uv_program.provide_uv", lambda *_, **__: None)  # no process
     ended = kgpu_env("build", "--vendor", "cpu", "--platform", "linux/arm64", "--tag", "site/x:1", "--json")
     assert (ended.code, ended.document()["code"], engine.built) == (6, "KGE-930", [])
-    assert "linux/arm64, and the engine's machine is x86_64" in ended.err
+    assert "for aarch64, and the engine's machine is x86_64" in ended.err
     assert kgpu_env("build", "--vendor", "cpu", "--platform", "linux/amd64", "--tag", "site/x:1").code == 0
 
 

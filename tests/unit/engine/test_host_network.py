@@ -207,7 +207,7 @@ def test_with_its_own_loopback_a_build_reaches_what_the_host_reaches(tmp_path: P
 def test_whose_loopback_a_build_can_share(
     monkeypatch: pytest.MonkeyPatch, address: str, system: str, *, rootless: bool, wanted: bool
 ) -> None:
-    monkeypatch.setattr("provision.engine.network.shares_network", lambda found: found.startswith("unix://"))
+    monkeypatch.setattr("provision.engine.network.shares", lambda found, _: found.startswith("unix://"))
     engine = model.Engine(name="docker", version="28", api_version="1.50", address=address)
     engine = msgspec.structs.replace(engine, system=system, rootless=rootless)
     assert shares_loopback(engine) is wanted

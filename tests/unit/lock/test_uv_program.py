@@ -94,3 +94,17 @@ def test_an_index_that_does_not_answer_leaves_it_to_the_build(provide: Given, to
 
 def test_a_machine_without_a_wheel_leaves_it_to_the_build(provide: Given) -> None:
     assert provide(Fake(), machine="riscv64") is None
+
+
+def test_a_program_that_others_may_change_is_not_used(provide: Given, told: list[str]) -> None:
+    found = provide(Fake())
+    assert found is not None
+    found.chmod(0o777)
+    assert provide(Fake()) is None
+    assert "belongs to another user, or others may change it" in told[0]
+
+
+def test_a_cache_that_cannot_be_written_leaves_it_to_the_build(provide: Given, told: list[str], tmp_path: Path) -> None:
+    (tmp_path / "tools").write_text("no folder")
+    assert provide(Fake()) is None
+    assert told == [f"uv is fetched in the build: {tmp_path}/tools: File exists"]

@@ -4,9 +4,11 @@ python tests/unit/readers/fuzz.py 2000 prints the table of docs/robustness.md.
 """
 
 import http.client
+import io
 import json
 import random
 import sys
+import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +25,9 @@ from outside import (  # type: ignore[import-not-found] # as below
     from_apt,
     from_build,
     from_bundle,
+    from_capture,
     from_cdi,
+    from_certificates,
     from_challenge,
     from_cluster,
     from_engine,
@@ -215,7 +219,9 @@ def readers() -> dict[str, Reader]:
         "pylock.toml of a project": Reader(_PYLOCK, from_locked),
         "pip.conf": Reader(b"[global]\nindex-url = https://packages.example/simple\n", from_pip),
         "apt's sources": Reader(_APT, from_apt),
-        "CA bundle": Reader(_PEM, from_bundle),
+        "CA bundle": Reader(_PEM, from_certificates),
+        "bundle": Reader(_a_bundle(), from_bundle),
+        "capture of a host": Reader(_a_capture(), from_capture),
     }
 
 
@@ -226,6 +232,27 @@ def _a_lock() -> bytes:
     catalogue, wish = load(DATA / "catalogue"), Request(vendor=Vendor.CPU)
     stack = resolve(catalogue, Host(), wish)
     return encode(make_lock(catalogue, stack, wish, Pinned((), (), "x86_64-manylinux_2_36", DIGEST))).encode()
+
+
+def _a_bundle() -> bytes:
+    from provision.bundle import Bundle, pack  # noqa: PLC0415 - here alone
+
+    head = Bundle(version="1", platform="x86_64-manylinux_2_36", tag="i:1", base="b:1", base_id=DIGEST, parts=())
+    with tempfile.TemporaryDirectory() as name:
+        pack(Path(name) / "b.tar", head, {"kgpu.lock": b"{}", "wheels/a-1-py3-none-any.whl": b"wheel"})
+        return (Path(name) / "b.tar").read_bytes()
+
+
+def _a_capture() -> bytes:
+    """A host with a processor, a kernel and no GPU."""
+    files = {"proc/version": b"Linux version 6.1.0\n", "proc/cpuinfo": b"processor : 0\n", "etc/os-release": b"ID=x\n"}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
 
 
 def tried(reader: Reader, body: bytes, folder: Path) -> str:

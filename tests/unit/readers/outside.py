@@ -1,8 +1,10 @@
 """The readers of outside data, each as a function of bytes and of a folder to put them into."""
 
+import gzip
 import hashlib
 import json
 import random
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from spoilt import spoil  # type: ignore[import-not-found] # it lies beside this file, and no package holds them
 from trees import make
 
-from provision.api import read_host
+from provision.api import probe_capture, read_host
+from provision.bundle import unpack as unpack_bundle
 from provision.catalogue import load
 from provision.cli.sanitize import plain_json
 from provision.compat import Self
@@ -317,8 +320,19 @@ def from_pylock(body: bytes, _: Path) -> object:
     return parse_pylock(body.decode(errors="replace"))
 
 
-def from_bundle(body: bytes, folder: Path) -> object:
+def from_certificates(body: bytes, folder: Path) -> object:
     return certificates(put(folder, body))
+
+
+def from_bundle(body: bytes, folder: Path) -> object:
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        return shown(unpack_bundle(put(folder, body), Path(place)))
+
+
+def from_capture(body: bytes, folder: Path) -> object:
+    """Probe a packed host; the body is its archive unpacked, or what is no archive at all."""
+    packed = body if len(body) % 9 == 0 else gzip.compress(body, compresslevel=1, mtime=0)
+    return shown(probe_capture(put(folder, packed)))
 
 
 def from_cdi(body: bytes, _: Path) -> object:
