@@ -57,6 +57,7 @@ def plan(
     return FleetPlan(
         version=__version__,
         catalogue=catalogue_digest(catalogue),
+        request=served.request,
         images=built,
         nodes=_nodes(classes, given),
         unserved=tuple(sorted((*unserved, *left), key=lambda one: one.name)),

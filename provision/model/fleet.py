@@ -6,6 +6,7 @@ import msgspec
 
 from provision.model.base import Value
 from provision.model.host import Severity
+from provision.model.request import Request
 from provision.model.stack import Stack
 
 
@@ -17,6 +18,10 @@ class FleetImage(Value):
     platform: str  # the processor, as the kernel names it: "x86_64"
     stack: Stack  # for the GPUs of all of its nodes
     nodes: tuple[str, ...]  # by name, sorted
+    # What `fleet build` adds.
+    image_id: str = ""  # of its configuration: "sha256:..."
+    reference: str = ""  # by digest, in the registry that it was pushed to
+    bundle: str = ""  # the file with it, from the plan's folder
 
 
 class FleetNode(Value):
@@ -59,6 +64,7 @@ class FleetPlan(Value):
     schema: Literal["kgpu-env/fleet-plan/1"] = "kgpu-env/fleet-plan/1"
     version: str = ""  # of this tool
     catalogue: str = ""  # the digest of the facts that it was made with
+    request: Request = Request()  # that holds for every node
     images: tuple[FleetImage, ...] = ()  # the one of the most nodes first
     nodes: tuple[FleetNode, ...] = ()  # by name
     unserved: tuple[Unserved, ...] = ()  # by name
@@ -98,3 +104,20 @@ class FleetExamination(Value):
     healthy: tuple[str, ...] = ()
     broken: tuple[Unserved, ...] = ()  # nodes whose file cannot be read: nothing is known of them
     warnings: tuple[str, ...] = ()
+
+
+class FleetBuild(Value):
+    """What `fleet build` prints."""
+
+    schema: Literal["kgpu-env/fleet-build/1"] = "kgpu-env/fleet-build/1"
+    plan: str  # the file, which tells now where each image is
+    images: tuple[FleetImage, ...] = ()  # that were built
+
+
+class BuildWishes(Value):
+    """Where the images of a plan go, and which of them are built."""
+
+    push: str = ""  # a registry, with a folder in it where that is wanted: "registry.example/team"
+    bundles: str = ""  # a folder
+    images: tuple[str, ...] = ()  # ids; none: all
+    force: bool = False  # replace bundles that are there

@@ -3,11 +3,12 @@
 import typer
 
 from provision.cli.app import catching
+from provision.cli.commands.fleet.build import build
 from provision.cli.commands.fleet.doctor import doctor
 from provision.cli.commands.fleet.plan import plan
 from provision.cli.commands.fleet.probe import probe
 from provision.cli.commands.fleet.status import status
 
 group = typer.Typer(help="Plan, build and prove the images of many nodes.", no_args_is_help=True, rich_markup_mode=None)
-for command in (probe, doctor, plan, status):
+for command in (probe, doctor, plan, build, status):
     group.command(command.__name__)(catching(command))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from provision.cli import options as o
 from provision.cli.commands.fleet.arguments import Hosts, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
-from provision.cli.context import load_catalogue
+from provision.cli.planning import project_catalogue
 from provision.errors import Exit
 from provision.fleet.examination import examine_fleet
 from provision.fleet.hosts import read_fleet
@@ -24,7 +24,7 @@ def doctor(hosts: Hosts, strict: Strict = False, catalogue: o.Catalogue = None, 
 
     Exit code 3: some node has an error, with --strict a warning, or cannot be read.
     """
-    facts = load_catalogue(catalogue)
+    facts = project_catalogue(catalogue)
     fleet = read_fleet(hosts, facts)
     found = replace(examine_fleet(fleet.hosts, facts), broken=fleet.broken, warnings=fleet.warnings)
     print_answer(found, _lines(found), as_json=as_json)

@@ -51,8 +51,12 @@ def plan(
     """
     if stack.host:
         raise UsageError("KGE-902", "--host names one machine; the nodes are those of HOSTS.", fix="leave --host out")
-    request = check_request(settings(stack, as_json=as_json).request)
-    catalogue = load_catalogue(stack.catalogue)
+    settled = settings(stack, as_json=as_json)
+    request = check_request(settled.request)
+    if request.requirements:
+        what = f"{request.requirements[0]} is a file of packages, which the images of a fleet do not take."
+        raise UsageError("KGE-229", what, fix="name each package: --package")
+    catalogue = load_catalogue(settled.catalogue)
     wishes = PlanWishes(
         max_images=max_images, image_price=image_price, same_tensorflow=same_tensorflow, pins=_pins(pin or [])
     )
