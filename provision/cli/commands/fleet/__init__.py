@@ -3,6 +3,7 @@
 import typer
 
 from provision.cli.app import catching
+from provision.cli.commands.fleet.apply import apply
 from provision.cli.commands.fleet.build import build
 from provision.cli.commands.fleet.doctor import doctor
 from provision.cli.commands.fleet.plan import plan
@@ -10,5 +11,5 @@ from provision.cli.commands.fleet.probe import probe
 from provision.cli.commands.fleet.status import status
 
 group = typer.Typer(help="Plan, build and prove the images of many nodes.", no_args_is_help=True, rich_markup_mode=None)
-for command in (probe, doctor, plan, build, status):
+for command in (probe, doctor, plan, build, apply, status):
     group.command(command.__name__)(catching(command))
