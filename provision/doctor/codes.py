@@ -196,5 +196,6 @@ MEANINGS: Final = {
     "KGE-958": "The plan is being applied by another run.",
     "KGE-959": "Ansible lacks its docker modules, which reach the engines of nodes.",
     "KGE-961": "A node's engine has another image under the plan's name than the one that was built.",
+    "KGE-962": "The inventory has no node that the plan has an image for: they are named differently.",
     "KGE-999": "An error nobody foresaw: run it again with kgpu-env --debug and report it.",
 }

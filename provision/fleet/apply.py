@@ -55,17 +55,21 @@ def apply_plan(order: Application, heard: Listener, wishes: ApplyWishes) -> Flee
         wishes: which nodes, in what order, and when it stops.
 
     Raises:
-        InputError: KGE-943, no usable inventory; KGE-944, KGE-959, no Ansible, or not its docker modules; KGE-957, an
-            image was not built; KGE-221, a bundle cannot be used; KGE-958, the plan is being applied; KGE-605, the
-            records cannot be written.
+        InputError: KGE-943, no usable inventory; KGE-962, no node of the plan is in it; KGE-944, KGE-959, no Ansible,
+            or not its docker modules; KGE-957, an image was not built; KGE-221, a bundle cannot be used; KGE-958, the
+            plan is being applied; KGE-605, the records cannot be written.
         KeyboardInterrupt: what was proved until then is on the nodes, and is found there by the next run.
     """
     images = {name: image for image in order.plan.images for name in image.nodes}
     listed = nodes_of(order.inventory, wishes.limit)
     asked = [name for name in listed if name in images]
+    if not asked:
+        cause = f"it has {', '.join(listed[:4])}, the plan {', '.join(sorted(images)[:4]) or 'none'}"
+        fix = "name nodes in the inventory as in HOSTS, whose plan it is"
+        raise InputError("KGE-962", "The inventory has no node that the plan has an image for.", cause=cause, fix=fix)
     with _alone(order.place):
-        _need_modules()
         shipping = _sources(order, [images[name] for name in asked], check=wishes.check)
+        _need_modules()
         _make(order.records)
         batch = Batch(images, heard, wishes, order)
         for node in _aside(order.plan, listed, images, whole=not wishes.limit):

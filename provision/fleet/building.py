@@ -33,7 +33,7 @@ def chosen(plan: FleetPlan, catalogue: Catalogue, wishes: BuildWishes, machine: 
 
     Raises:
         InputError: KGE-956, the plan is of another catalogue; KGE-228, an image is for another processor.
-        UsageError: KGE-902, there is no such image, or the registry's name is none.
+        UsageError: KGE-902, there is no such image; KGE-411, the registry's name is none.
     """
     if plan.catalogue != catalogue_digest(catalogue):
         raise InputError("KGE-956", "The plan was made with another catalogue than this one.", fix=_AGAIN)
