@@ -295,3 +295,23 @@ def test_a_node_killed_in_mid_run_has_no_answer(fleet: Fleet) -> None:
     fleet.nodes.wait("plain", "sh", "-c", "rm -rf /var/tmp/*; docker info")
     code, found, said = fleet.apply("--limit", "plain")
     assert (code, outcomes(found)) == (7, {"plain": "not proved"}), said
+
+
+def test_an_image_is_pulled_by_its_digest(fleet: Fleet, registry: str) -> None:
+    fleet.forget("proved")
+    ended = fleet.kgpu_env("fleet", "build", fleet.plan, "--push", registry)
+    assert ended.returncode == 0, ended.stderr
+    assert fleet.image.reference.startswith(f"{registry}/{TAG.partition(':')[0]}@sha256:")
+    fleet.prove("proved")
+    with fleet.nodes.reaching("proved", int(registry.partition(":")[2])):
+        code, found, said = fleet.apply("--limit", "proved")
+    assert (code, outcomes(found), found["nodes"][0]["shipped"]) == (0, {"proved": "proved before"}, True), said
+    names = fleet.nodes.run("proved", "docker", "inspect", "--format", "{{.RepoDigests}}", TAG)[1]
+    assert fleet.image.reference in names
+    # Without the registry: what the node has is left, and what it has not cannot be had.
+    assert fleet.apply("--limit", "proved")[0] == 0
+    fleet.forget("proved")
+    fleet.nodes.run("proved", "docker", "image", "rm", fleet.image.reference)
+    code, found, _ = fleet.apply("--limit", "proved")
+    assert (code, outcomes(found)) == (8, {"proved": "broken"})
+    assert "Pull the image by its digest" in found["nodes"][0]["cause"]

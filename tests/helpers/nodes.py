@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import requests
 from trees import build
 
 import provision
@@ -63,6 +66,22 @@ def image(client: "APIClient", base: str, packages: tuple[str, ...], name: str) 
     finally:
         client.remove_container(made, force=True)
     return found
+
+
+# Lets a port of one machine be reached as another's: python3 -c FORWARD HOST PORT TARGET PORT.
+FORWARD: Final = """
+import socket, sys, threading
+def copy(one, other):
+    while data := one.recv(65536):
+        other.sendall(data)
+    other.shutdown(socket.SHUT_WR)
+listening = socket.create_server((sys.argv[1], int(sys.argv[2])))
+while True:
+    one = listening.accept()[0]
+    other = socket.create_connection((sys.argv[3], int(sys.argv[4])))
+    for pair in ((one, other), (other, one)):
+        threading.Thread(target=copy, args=pair, daemon=True).start()
+"""
 
 
 class Nodes:
@@ -137,6 +156,20 @@ class Nodes:
             assert time.monotonic() < end, (name, words, found, self.run(name, "tail", "/var/log/dockerd"))
             time.sleep(0.2)
 
+    @contextmanager
+    def reaching(self, name: str, port: int) -> Iterator[None]:
+        """Let a node reach a port of this machine's loopback as its own."""
+        [network] = self.client.inspect_network(self.network)["IPAM"]["Config"]
+        gateway = network["Gateway"]
+        inside = ["timeout", "300", "python3", "-c", FORWARD, "127.0.0.1", str(port), gateway, str(port)]
+        self.client.exec_start(self.client.exec_create(self.ids[name], inside)["Id"], detach=True)
+        here = [sys.executable, "-c", FORWARD, gateway, str(port), "127.0.0.1", str(port)]
+        with subprocess.Popen(here) as process:
+            try:
+                yield
+            finally:
+                process.terminate()
+
     @property
     def inventory(self) -> Path:
         """The inventory of all nodes."""
@@ -148,9 +181,13 @@ class Nodes:
         return path
 
     def close(self) -> None:
-        """Remove all of them."""
+        """Remove all of them; a busy machine may need longer than the client waits, to take an engine's data away."""
         for container in self.ids.values():
-            self.client.remove_container(container, force=True, v=True)
+            with suppress(requests.Timeout):
+                self.client.remove_container(container, force=True, v=True)
+        end = time.monotonic() + 120
+        while self.client.inspect_network(self.network)["Containers"] and time.monotonic() < end:
+            time.sleep(1)
         self.client.remove_network(self.network)
 
 
