@@ -245,6 +245,19 @@ def test_a_flipped_byte_is_told_before_a_node_is_touched(fleet: Fleet) -> None:
     assert (code, found["code"]) == (3, "KGE-221")
 
 
+def test_a_full_disk_is_named_and_nothing_of_the_archive_stays(fleet: Fleet) -> None:
+    fleet.forget("proved")
+    full = f"mkdir -p {IMAGES} && mount -t tmpfs -o size=1m none {IMAGES}"
+    assert fleet.nodes.run("proved", "sh", "-c", full)[0] == 0
+    try:
+        code, found, _ = fleet.apply("--limit", "proved")
+        assert fleet.nodes.run("proved", "ls", "-A", IMAGES) == (0, "")
+    finally:
+        fleet.nodes.run("proved", "umount", IMAGES)
+    assert (code, outcomes(found)) == (8, {"proved": "broken"})
+    assert "No space left" in found["nodes"][0]["cause"]
+
+
 def test_a_failed_batch_ends_the_run_and_the_others_were_not_begun(fleet: Fleet) -> None:
     fleet.prove("proved")
     code, found, said = fleet.apply("--serial", 1)  # by name: bare is the first

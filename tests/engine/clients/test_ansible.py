@@ -46,7 +46,7 @@ def test_check_mode_asks_and_changes_nothing(exported: Path, base: str) -> None:
     more = ("-e", f"kgpu_env_command={script}")
     ended = ansible(exported, "ansible-playbook", *words, *more, "prove.yml", "--check")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "changed=0" in ended.stdout or "changed=1" in ended.stdout
+    assert "changed=0" in ended.stdout
     assert "failed=0" in ended.stdout
     assert base.partition(":")[0] in (exported / "prove.yml").read_text()
     asked = ansible(exported, "ansible-playbook", *words, *more, "gate.yml")
