@@ -70,7 +70,8 @@ def apply_plan(order: Application, heard: Listener, wishes: ApplyWishes) -> Flee
     with _alone(order.place):
         shipping = _sources(order, [images[name] for name in asked], check=wishes.check)
         _need_modules()
-        _make(order.records)
+        if not wishes.check:
+            _make(order.records)
         batch = Batch(images, heard, wishes, order)
         for node in _aside(order.plan, listed, images, whole=not wishes.limit):
             batch.add(node)
