@@ -10,7 +10,7 @@ import typer
 from provision.cli import options as o
 from provision.cli.commands.fleet.arguments import Forks, Inventory, Keys, Limit, Plan
 from provision.cli.commands.fleet.names import count_of
-from provision.cli.output import log, print_json, print_lines
+from provision.cli.output import log, print_json, print_lines, warn
 from provision.cli.parsers import one_of
 from provision.cli.planning import project_catalogue
 from provision.cli.proving import records as own_records
@@ -66,6 +66,10 @@ def apply(
 
     A node whose record still holds is left as it is. Exit code 8: some node gave no answer; else 7: some node was not
     proved.
+
+    Examples:
+        kgpu-env fleet apply plan.json -i inventory.yaml --check
+        kgpu-env fleet apply plan.json -i inventory.yaml --serial 20
     """
     from provision.fleet.apply import Application, apply_plan  # noqa: PLC0415 - 80 ms
     from provision.records.keys import read_public  # noqa: PLC0415 - 40 ms: cryptography
@@ -94,7 +98,7 @@ def apply(
     else:
         print_lines(_lines(found))
     for warning in found.warnings:
-        log(f"warning   {warning}")
+        warn(f"warning   {warning}")
     outcomes = {one.outcome for one in found.nodes}
     if outcomes - ANSWERED:
         raise typer.Exit(int(Exit.FLEET))

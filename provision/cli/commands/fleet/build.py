@@ -44,6 +44,10 @@ def build(
     """Build each image of a plan once, and push it or write it as a bundle.
 
     Where each image is goes into the plan, after each build: fleet apply reads it there.
+
+    Examples:
+        kgpu-env fleet build plan.json --push registry.example/team
+        kgpu-env fleet build plan.json --bundle bundles/
     """
     catalogue, found = catalogue_of(network), read_plan(plan)
     wishes = BuildWishes(push=push, bundles=str(bundle or ""), images=tuple(image or ()), force=force)
