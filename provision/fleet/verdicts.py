@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,7 @@ _FAILURES: Final = {
     Failure.FAILED: Applied.BROKEN,
 }
 _CODE: Final = "KGE-"
+_ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
 _NO_SDK: Final = "Failed to import the required Python library (requests)"
 
 
@@ -49,9 +51,8 @@ def failed(name: str, image: FleetImage, event: Mapping[str, Any]) -> AppliedNod
         told = told[at + 7 :].lstrip(": ")
     task = str(data.get("task", "")).rpartition(" : ")[2]
     where = f" ({task})" if task and kind is Failure.FAILED else ""
-    return AppliedNode(
-        name=name, image=image.id, outcome=_FAILURES[kind], cause=brief(f"{told}{where}"), code=code, fix=fix
-    )
+    cause = brief(_ADDRESS.sub("", told)) + where
+    return AppliedNode(name=name, image=image.id, outcome=_FAILURES[kind], cause=cause, code=code, fix=fix)
 
 
 def judged(

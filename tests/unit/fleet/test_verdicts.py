@@ -133,6 +133,14 @@ def event(kind: str, task: str = "kgpu_env : Load it", **result: object) -> dict
             "",
             "lacks requests",
         ),
+        (
+            event(
+                "failed", msg='Error pulling x: 500 Server Error for http+docker://localhost/v1/images: Bad ("refused")'
+            ),
+            Applied.BROKEN,
+            "",
+            'Error pulling x: Bad ("refused") (Load it)',
+        ),
         (event("failed"), Applied.BROKEN, "", "(Load it)"),
     ],
 )
