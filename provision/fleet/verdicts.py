@@ -27,6 +27,8 @@ _FAILURES: Final = {
 }
 _CODE: Final = "KGE-"
 _ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
+# Of the role's own codes.
+_FIXES: Final = {"KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply"}
 _NO_SDK: Final = "Failed to import the required Python library (requests)"
 
 
@@ -44,7 +46,7 @@ def failed(name: str, image: FleetImage, event: Mapping[str, Any]) -> AppliedNod
     told = f"{message} {said(result)}".strip() if kind is Failure.FAILED else message
     at = told.find(_CODE)
     code = told[at : at + 7] if at >= 0 else ""
-    fix = ""
+    fix = _FIXES.get(code, "")
     if _NO_SDK in told:
         told, fix = "its Python lacks requests, which Ansible's docker modules need", "apt-get install python3-requests"
     elif code:
