@@ -44,17 +44,25 @@ def failed(name: str, image: FleetImage, event: Mapping[str, Any]) -> AppliedNod
     result = data.get("res") or {}
     kind, message = failure(result, reached=event.get("event") == "runner_on_failed")
     told = f"{message} {said(result)}".strip() if kind is Failure.FAILED else message
-    at = told.find(_CODE)
-    code = told[at : at + 7] if at >= 0 else ""
-    fix = _FIXES.get(code, "")
-    if _NO_SDK in told:
-        told, fix = "its Python lacks requests, which Ansible's docker modules need", "apt-get install python3-requests"
-    elif code:
-        told = told[at + 7 :].lstrip(": ")
+    code, told, fix = _error(document(result.get("stdout")), told)
     task = str(data.get("task", "")).rpartition(" : ")[2]
     where = f" ({task})" if task and kind is Failure.FAILED else ""
     cause = brief(_ADDRESS.sub("", told)) + where
     return AppliedNode(name=name, image=image.id, outcome=_FAILURES[kind], cause=cause, code=code, fix=fix)
+
+
+def _error(own: Mapping[str, Any], told: str) -> tuple[str, str, str]:
+    """Return code, text and fix of a failure: kgpu-env's own document of it, else the role's words, else the module's."""
+    if str(own.get("schema")).startswith("kgpu-env/error/"):
+        return _text(own, "code"), f"{_text(own, 'text')} {_text(own, 'cause')}".strip(), _text(own, "fix")
+    if _NO_SDK in told:
+        text = "its Python lacks requests, which Ansible's docker modules need"
+        return "", text, "apt-get install python3-requests"
+    at = told.find(_CODE)
+    if at < 0:
+        return "", told, ""
+    code = told[at : at + 7]
+    return code, told[at + 7 :].lstrip(": "), _FIXES.get(code, "")
 
 
 def judged(

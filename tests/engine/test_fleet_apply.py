@@ -29,7 +29,7 @@ from provision.model import Base, Framework, Host, Request, Route, Stack, Vendor
 from provision.model.fleet import FleetImage, FleetNode, FleetPlan
 from provision.prove import Evidence, Expectation
 from provision.prove.judge import judge
-from provision.records import HostKey
+from provision.records import HostKey, host_key
 from provision.records.store import place
 
 if TYPE_CHECKING:
@@ -83,13 +83,16 @@ class Fleet:
         ended = self.kgpu_env("fleet", "apply", self.plan, "-i", self.nodes.inventory, "--json", *words)
         return ended.returncode, json.loads(ended.stdout), ended.stderr
 
-    def prove(self, name: str) -> str:
-        """Put the record of an H100's evidence on a node; return its name."""
-        path = max(HARDWARE.glob("*-h100-*-tensorflow-standard.evidence.json"))
-        evidence = msgspec.convert(json.loads(path.read_text()), Evidence)
+    def prove(self, name: str) -> None:
+        """Put the record of an H100's evidence on a node that has kgpu-env."""
         code, text = self.nodes.run(name, "kgpu-env", "probe", "--json", "--root", "/")
         assert code == 0, text
-        host = decode(text, Host)
+        self.put(name, decode(text, Host), self.key_of(name))
+
+    def put(self, name: str, host: Host, key_of_host: HostKey) -> None:
+        """Judge an H100's evidence against a node, and put its record there."""
+        path = max(HARDWARE.glob("*-h100-*-tensorflow-standard.evidence.json"))
+        evidence = msgspec.convert(json.loads(path.read_text()), Evidence)
         [gpu], [seen] = host.gpus, evidence.driver
         gpu = replace(gpu, pci=seen.pci, uuid=f"GPU-{seen.uuid}")  # the tree's, by the names of the evidence
         asked = Expectation(vendor=Vendor.CUDA, indices=(0,), gpus=(gpu,), host=host)
@@ -100,11 +103,11 @@ class Fleet:
             api.key_pair(key)
         records = api.Records(folder=self.folder / "none", key=key)
         proof = replace(proof, image=TAG, image_id=self.image.image_id)
-        kept = sealed(proof, records, self.key_of(name))
+        kept = sealed(proof, records, key_of_host)
         file = place(Path(PROOFS), name, TAG)
         self.write_on(name, str(file), encode(kept.envelope))
         self.write_on(name, "/root/signer.pub", api.key_pair(key, make=False).public)
-        return str(file)
+        (self.folder / "signer.pub").write_text(api.key_pair(key, make=False).public)
 
     def key_of(self, name: str) -> HostKey:
         code = (
@@ -155,6 +158,7 @@ def fleet(
             nodes.wait(name, "docker", "info")
         ended = made.kgpu_env("fleet", "build", made.plan, "--bundle", folder / "bundles", "--json")
         assert ended.returncode == 0, ended.stderr
+        made.prove("proved")  # its key is there from now on
         nodes.lines["proved"] += ' kgpu_env_trusted=\'["--trusted-key", "/root/signer.pub"]\''
         yield made
     finally:
@@ -234,6 +238,17 @@ def test_a_node_with_kgpu_env_proves_itself(fleet: Fleet) -> None:
     assert (code, outcomes(found)) == (7, {"proved": "not proved"}), said
     assert found["nodes"][0]["code"].startswith("KGE-")
     assert found["nodes"][0]["fix"]
+
+
+def test_a_node_without_kgpu_env_whose_record_holds_is_left(fleet: Fleet) -> None:
+    host = api.probe_host(fleet.nodes.tree)
+    fleet.put("plain", host, host_key(host, "plain"))
+    words = ("--limit", "plain", "--trusted-key", fleet.folder / "signer.pub")
+    code, found, said = fleet.apply(*words)
+    assert (code, outcomes(found)) == (0, {"plain": "proved before"}), said
+    fleet.put("plain", host, replace(host_key(host, "plain"), kernel="5.0"))
+    code, found, said = fleet.apply(*words, "--check")
+    assert (code, outcomes(found)) == (7, {"plain": "due"}), said
 
 
 def test_a_flipped_byte_is_told_before_a_node_is_touched(fleet: Fleet) -> None:

@@ -122,7 +122,12 @@ def event(kind: str, task: str = "kgpu_env : Load it", **result: object) -> dict
         (event("unreachable", msg="Timeout, server n1 not responding."), Applied.TIMED_OUT, "", "Timeout"),
         (event("failed", msg="KGE-961: the engine has x"), Applied.BROKEN, "KGE-961", "the engine has x (Load it)"),
         (
-            event("failed", msg="non-zero return code", rc=5, stderr="KGE-590: The gate cannot see the image"),
+            event(
+                "failed",
+                msg="non-zero return code",
+                stderr="KGE-590: The gate cannot see the image",
+                stdout='{"schema": "kgpu-env/error/1", "code": "KGE-590", "text": "The gate cannot see", "cause": "x"}',
+            ),
             Applied.BROKEN,
             "KGE-590",
             "The gate cannot see",
