@@ -52,7 +52,7 @@ def failed(name: str, image: FleetImage, event: Mapping[str, Any]) -> AppliedNod
 
 
 def _error(own: Mapping[str, Any], told: str) -> tuple[str, str, str]:
-    """Return code, text and fix of a failure: kgpu-env's own document of it, else the role's words, else the module's."""
+    """Return code, text and fix of a failure: of kgpu-env's own document, else the role's words, else the module's."""
     if str(own.get("schema")).startswith("kgpu-env/error/"):
         return _text(own, "code"), f"{_text(own, 'text')} {_text(own, 'cause')}".strip(), _text(own, "fix")
     if _NO_SDK in told:
