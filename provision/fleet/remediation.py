@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from provision.model.fleet_apply import Applied, AppliedNode, ApplyWishes
+from provision.model.labels import OWN
 from provision.probe import command
 
 MARK: Final = "kgpu-env"  # how a reason of ours begins
-TAINT: Final = "kgpu-env/not-proved"
+TAINT: Final = f"{OWN}not-proved"  # as the fleet's Kubernetes objects have it
 _SECONDS: Final = 20.0
 
 

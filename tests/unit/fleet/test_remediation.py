@@ -88,14 +88,14 @@ def test_a_name_of_the_inventory_may_have_a_domain(cluster: Cluster) -> None:
 def test_kubernetes_gets_a_taint_of_ours(cluster: Cluster) -> None:
     text = (
         '{"items": [{"metadata": {"name": "a"}, "spec": {}}, {"metadata": {"name": "b"}, '
-        '"spec": {"taints": [{"key": "kgpu-env/not-proved", "effect": "NoSchedule"}]}}]}'
+        '"spec": {"taints": [{"key": "io.kgpu-env.not-proved", "effect": "NoSchedule"}]}}]}'
     )
     cluster.program("kubectl", f"[ \"$1\" = get ] && echo '{text}' || true")
     found = remedy(nodes(a=Applied.NOT_PROVED, b=Applied.PROVED), ApplyWishes(drain="kubernetes"), 10)
     assert found == Remedied(("a",), ("b",), ())
     assert cluster.calls == [
-        "kubectl taint nodes a kgpu-env/not-proved=KGE-031:NoSchedule --overwrite",
-        "kubectl taint nodes b kgpu-env/not-proved-",
+        "kubectl taint nodes a io.kgpu-env.not-proved=KGE-031:NoSchedule --overwrite",
+        "kubectl taint nodes b io.kgpu-env.not-proved-",
     ]
 
 
