@@ -163,7 +163,8 @@ def fleet(
         yield made
     finally:
         nodes.close()
-        for name in (TAG, hollow):
+        names = [name for one in client.images() for name in one["RepoTags"] or ()]
+        for name in (hollow, *(name for name in names if name.endswith(TAG))):  # pushed as well
             engine.remove(name)
 
 
