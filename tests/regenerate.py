@@ -32,7 +32,8 @@ from provision.engine.access import device_access
 from provision.errors import NoStackError
 from provision.lock import Lock, Pinned, files_of, locked_plan, make_lock, read_lock
 from provision.model import Request, Vendor
-from provision.model.fleet import FleetExamination, FleetPlan
+from provision.model.fleet import FleetBuild, FleetExamination, FleetPlan
+from provision.model.fleet_apply import FleetApply
 from provision.model.fleet_probe import FleetProbe
 from provision.model.fleet_status import FleetStatus
 from provision.model.inventory import Inspection
@@ -342,6 +343,8 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "gate-1": records.Answer,
     "key-1": KeyPair,
     "record-2": records.Record,
+    "fleet-apply-1": FleetApply,
+    "fleet-build-1": FleetBuild,
     "fleet-doctor-1": FleetExamination,
     "fleet-plan-1": FleetPlan,
     "fleet-probe-1": FleetProbe,

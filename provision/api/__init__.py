@@ -6,7 +6,7 @@ is read, the functions say. A function imports the room that does its work when 
 does not pay for proving.
 """
 
-from provision.api.bundle import build_bundle, bundle, bundled_image, copy_lock
+from provision.api.bundle import build_bundle, bundle, bundle_image, bundled_image, check_bundled_image, copy_lock
 from provision.api.candidates import Choice
 from provision.api.catalogue import check_published, draft_rows
 from provision.api.doctor import examine_host
@@ -34,8 +34,10 @@ __all__ = [
     "build",
     "build_bundle",
     "bundle",
+    "bundle_image",
     "bundled_image",
     "capture",
+    "check_bundled_image",
     "check_published",
     "choose",
     "copy_lock",

@@ -1,5 +1,6 @@
 """Bundles: a lock with all that it needs in one archive, and a build from that without a network."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from provision.lock import Lock
 
 _WHEELS: Final = "wheels"
+_SMALL: Final = 8 << 20  # bytes; manifests and configurations have less
 # What the build is told of the network: there is none, and the wheels lie beside it.
 _SETTINGS: Final = {"network/uv.toml": b'no-index = true\nfind-links = ["/dev/network/wheels"]\n'}
 
@@ -100,6 +102,81 @@ def bundle(
         )
         pack(place, head, parts, force=force)
     return BundleResult(bundle=str(place), bytes=place.stat().st_size, tag=tag, wheels=len(wheels), image_id=image_id)
+
+
+def bundle_image(
+    image: str,
+    place: Path,
+    *,
+    platform: str,
+    base: model.BuildResult,
+    force: bool = False,
+    engine: "Engine | None" = None,
+) -> str:
+    """Write a bundle with a finished image alone, and return the image's id; one that has it already is kept.
+
+    Such a bundle is also what `docker load` takes.
+
+    Args:
+        image: its name, as the engine has it, which is its name in the bundle, too.
+        place: the archive; its folder is made.
+        platform: the image's processor.
+        base: how it was built, which tells its base.
+        force: replace another file that is there.
+        engine: by default the first that answers.
+
+    Raises:
+        InputError: KGE-634, KGE-605, the file.
+        BuildError: KGE-408, no such image.
+        EngineError: no engine answers.
+    """
+    from provision.bundle import LOADING, Bundle, loading_list, pack, read_head, refuse_existing  # noqa: PLC0415 - 30 ms
+    from provision.writer import check_writable  # noqa: PLC0415 - 3 ms
+
+    if place.is_file():
+        with contextlib.suppress(InputError):
+            head = read_head(place)
+            if (head.tag, head.image_id) == (image, base.image_id):
+                return base.image_id
+    refuse_existing(place, force=force)
+    check_writable(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with connection(engine) as connected, tempfile.TemporaryDirectory(dir=place.parent, prefix=".bundle.") as name:
+        found, parts = _saved(connected, image, Path(name), "image")
+        parts[LOADING] = loading_list(Path(name) / "image", found, image, "image/")
+        head = Bundle(
+            version=__version__,
+            platform=platform,
+            tag=image,
+            base=base.base,
+            base_id=base.base_id or found,
+            image_id=found,
+            parts=(),
+        )
+        pack(place, head, parts, force=force)
+    return found
+
+
+def check_bundled_image(path: Path, image: str, image_id: str) -> None:
+    """Check each byte of a bundle, and that its loading gives this one image, under this one name.
+
+    Raises:
+        InputError: KGE-221, it cannot be used, or holds another image.
+    """
+    from provision.bundle import LOADING, loading_list, unpack  # noqa: PLC0415 - 30 ms
+
+    head = unpack(path, None)
+    wanted = [one.path for one in head.parts if one.path == LOADING or one.path.startswith("image/")]
+    small = [one.path for one in head.parts if one.path in wanted and one.bytes < _SMALL]
+    with tempfile.TemporaryDirectory(prefix="kgpu-env-bundle-") as name:
+        unpack(path, Path(name), only=small)
+        if loading_list(Path(name) / "image", image_id, image, "image/") != _content(Path(name) / LOADING):
+            fix = "build it again: kgpu-env fleet build PLAN --bundle DIR"
+            raise InputError("KGE-221", f"{path} does not load as {image} alone.", fix=fix)
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _saved(engine: "Engine", reference: str, folder: Path, name: str) -> "tuple[str, dict[str, bytes | Path]]":
@@ -279,6 +356,9 @@ def copy_lock(path: Path, folder: Path) -> Path:
     from provision.lock import LOCK_FILE, PYLOCK_FILE  # noqa: PLC0415 - 8 ms
 
     with opened(path, only=(LOCK_FILE, PYLOCK_FILE)) as found:
+        if not (found.folder / LOCK_FILE).is_file():
+            fix = "prove it with kgpu-env verify --bundle, or ship it with kgpu-env fleet apply"
+            raise InputError("KGE-221", f"{path} holds an image that is built, and no lock to build from.", fix=fix)
         for one in found.folder.iterdir():
             shutil.copy(one, folder)
     return folder / LOCK_FILE

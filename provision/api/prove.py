@@ -40,6 +40,7 @@ def verify(
     catalogue: facts.Catalogue | None = None,
     log: Callable[[str], None] = lambda _: None,
     on_event: OnEvent = unheard,
+    new_nonce: Callable[[], str] | None = None,
 ) -> Proof:
     """Train in a container of `image` and return the proof; `verdict` is "proved" only if the GPU did the work.
 
@@ -52,6 +53,7 @@ def verify(
         catalogue: explains messages and names GPUs; by default the one that ships.
         log: gets a line of text about what is tried, and why a record could not be kept.
         on_event: gets each phase as it begins, from several threads; nothing depends on it.
+        new_nonce: gives the number of each run; by default a random one.
 
     Raises:
         BuildError: KGE-408, the engine has no such image.
@@ -76,7 +78,7 @@ def verify(
             )
         described = connected.describe()
         there = _on(here, described)
-        proof = _train(connected, (image, found), requested, there, known, on_event=on_event)
+        proof = _train(connected, (image, found), requested, there, known, on_event=on_event, new_nonce=new_nonce)
     proof = _with_origin(proof, replace(there, engine=described), requested, contained=True)
     if records and now and not of_this_machine(proof, described.address):
         log(f"warning: no record is kept, for it is not seen that this machine's engine ran it: {described.place}")
@@ -243,6 +245,7 @@ def _train(
     known: facts.Catalogue,
     *,
     on_event: OnEvent,
+    new_nonce: Callable[[], str] | None,
 ) -> Proof:
     from provision.prove import mig_runs  # noqa: PLC0415 - 27 ms
     from provision.prove.runner import verify as run  # noqa: PLC0415 - as above
@@ -256,7 +259,7 @@ def _train(
                 host,
                 device_access(host, request.vendor, gpus),
                 known.errors,
-                new_nonce=_nonce,
+                new_nonce=new_nonce or _nonce,
                 clock=time.monotonic,
                 on_event=on_event,
             )

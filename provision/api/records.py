@@ -18,7 +18,7 @@ from provision.redaction import redacted
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    from provision.records import Answer, Environment, HostKey, Record
+    from provision.records import Answer, Environment, HostKey, Kept, Record
     from provision.records.gate import Subject
 
 
@@ -102,12 +102,14 @@ def gate(image: str | None, records: Records, *, catalogue: facts.Catalogue | No
         InputError: KGE-591, a key cannot be used.
     """
     from provision.records import Kept, answer, load, load_last  # noqa: PLC0415 - 5 ms
+    from provision.records.store import place  # noqa: PLC0415 - 5 ms
 
     node, keys = platform.node(), trusted_keys(records)
     kept = load(records.folder, node, image) if image else load_last(records.folder, node)
     name = image or (kept.record.image if isinstance(kept, Kept) else "")
     ident = _image_id(name) if isinstance(kept, Kept) else None
-    return answer(kept, name, host_now(catalogue), ident, __version__, keys=keys)
+    found = answer(kept, name, host_now(catalogue), ident, __version__, keys=keys)
+    return replace(found, record=str(place(records.folder, node, name))) if isinstance(kept, Kept) else found
 
 
 def gate_here(python: Path, records: Records, *, catalogue: facts.Catalogue | None = None) -> "Answer":
@@ -184,15 +186,30 @@ def keep(
     Raises:
         InputError: KGE-589, the folder cannot be written; KGE-591, the key cannot be used.
     """
-    from provision.records import keys, save, seal  # noqa: PLC0415 - 5 ms
+    from provision.records import save  # noqa: PLC0415 - 5 ms
 
-    signer = keys.read_private(records.key) if records.key else keys.read_or_make(own_key(records))
     if proof.verdict is Verdict.CPU:
         earlier = _own_record(records, host.node, proof.image)
         if earlier and earlier.verdict == Verdict.PROVED:
             return None
+    return save(records.folder, sealed(proof, records, host, plan=plan, known=known, environment=environment))
+
+
+def sealed(
+    proof: Proof,
+    records: Records,
+    host: "HostKey",
+    *,
+    plan: str = "",
+    known: str = "",
+    environment: "Environment | None" = None,
+) -> "Kept":
+    """Return the record of a proof, signed; arguments and errors are those of `keep`, which writes it."""
+    from provision.records import keys, seal  # noqa: PLC0415 - 5 ms
+
+    signer = keys.read_private(records.key) if records.key else keys.read_or_make(own_key(records))
     record = replace(_record(proof, host, plan, known), environment=environment)
-    return save(records.folder, seal(record, signer, proof.checks))
+    return seal(record, signer, proof.checks)
 
 
 def _record(proof: Proof, host: "HostKey", plan: str, known: str) -> "Record":

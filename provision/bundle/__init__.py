@@ -3,16 +3,18 @@
 from provision.bundle.archive import pack, read_head, refuse_existing, unpack
 from provision.bundle.document import BUNDLE_FILE, Bundle, Part
 from provision.bundle.fetch import fetch
-from provision.bundle.layout import image_archive, to_layout
+from provision.bundle.layout import LOADING, image_archive, loading_list, to_layout
 from provision.bundle.possible import installed_apt, refuse_fetched
 
 __all__ = [
     "BUNDLE_FILE",
+    "LOADING",
     "Bundle",
     "Part",
     "fetch",
     "image_archive",
     "installed_apt",
+    "loading_list",
     "pack",
     "read_head",
     "refuse_existing",

@@ -20,6 +20,7 @@ _OCI: Final = "application/vnd.oci.image"
 _CHUNK: Final = 1 << 20
 _LIMIT: Final = 8 << 20  # of a manifest or configuration
 _BLOBS: Final = "blobs/sha256"
+LOADING: Final = "manifest.json"  # https://github.com/moby/moby/blob/master/image/spec/v1.2.md
 
 
 def to_layout(archive: Path, folder: Path) -> tuple[str, dict[str, Path]]:
@@ -96,22 +97,49 @@ def image_archive(layout: Path, image_id: str, name: str, into: IO[bytes]) -> No
         InputError: KGE-221, the layout does not hold that image.
     """
     try:
-        [described] = _object(layout / "index.json")["manifests"]
-        manifest = _object(_blob(layout, described["digest"]))
-        if manifest["config"]["digest"] != image_id:
-            raise ValueError(f"it has {manifest['config']['digest']}, and {image_id} is listed")  # noqa: TRY301 - as the rest
-        blobs = [_blob(layout, one["digest"]) for one in (manifest["config"], *manifest["layers"])]
-        names = [f"{_BLOBS}/{one.name}" for one in blobs]
-        listed = [{"Config": names[0], "RepoTags": [name], "Layers": names[1:]}]
+        blobs = _blobs_of(layout, image_id)
+        listed = loading_list(layout, image_id, name)
         with tarfile.open(fileobj=into, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for path, blob in dict(zip(names, blobs, strict=True)).items():
-                tar.add(blob, path, recursive=False)
-            member = tarfile.TarInfo("manifest.json")
-            member.size = len(_bytes(listed))
-            tar.addfile(member, io.BytesIO(_bytes(listed)))
+            for blob in dict.fromkeys(blobs):
+                tar.add(blob, f"{_BLOBS}/{blob.name}", recursive=False)
+            member = tarfile.TarInfo(LOADING)
+            member.size = len(listed)
+            tar.addfile(member, io.BytesIO(listed))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        what = f"The bundle's {layout.name} is no image that can be loaded."
-        raise InputError("KGE-221", what, cause=str(error), fix="make the bundle anew: kgpu-env bundle") from error
+        raise _unloadable(layout, error) from error
+
+
+def loading_list(layout: Path, image_id: str, name: str, below: str = "") -> bytes:
+    """Return the file by which an archive with a layout is what `docker load` takes, whatever else is in it.
+
+    Args:
+        layout: a folder; of its blobs the manifest alone is read.
+        image_id: of the image that is expected in it.
+        name: the only name that it gets.
+        below: the layout's folder in the archive: "image/".
+
+    Raises:
+        InputError: KGE-221, the layout does not hold that image.
+    """
+    try:
+        names = [f"{below}{_BLOBS}/{blob.name}" for blob in _blobs_of(layout, image_id)]
+        return _bytes([{"Config": names[0], "RepoTags": [name], "Layers": names[1:]}])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unloadable(layout, error) from error
+
+
+def _blobs_of(layout: Path, image_id: str) -> list[Path]:
+    """Return an image's configuration and layers in a layout."""
+    [described] = _object(layout / "index.json")["manifests"]
+    manifest = _object(_blob(layout, described["digest"]))
+    if manifest["config"]["digest"] != image_id:
+        raise ValueError(f"it has {manifest['config']['digest']}, and {image_id} is listed")
+    return [_blob(layout, one["digest"]) for one in (manifest["config"], *manifest["layers"])]
+
+
+def _unloadable(layout: Path, error: Exception) -> InputError:
+    what = f"The bundle's {layout.name} is no image that can be loaded."
+    return InputError("KGE-221", what, cause=str(error), fix="make the bundle anew: kgpu-env bundle")
 
 
 def _blob(layout: Path, digest: str) -> Path:

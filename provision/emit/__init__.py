@@ -87,6 +87,7 @@ OUTPUTS: Final = {
         Output(name="shell"),
         Output(name="slurm", lacks=_NO_CONTAINER),
         Output(name="systemd", lacks=_NO_CONTAINER),
+        Output(name="ansible", lacks=_NO_CONTAINER),
     )
 }
 _WRITERS: Final = {name: writer_of(name) for name in OUTPUTS}

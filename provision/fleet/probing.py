@@ -3,27 +3,19 @@
 import base64
 import binascii
 import os
-import re
-import shutil
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from provision.errors import InputError
 from provision.fleet.hosts import NAME
-from provision.fleet.inventory import environment, nodes_of, runner
+from provision.fleet.inventory import nodes_of
+from provision.fleet.playbook import NO_PROGRAM, Failure, Play, brief, failure, play, said
 from provision.model.fleet_probe import FleetProbe, NodeAnswer, Outcome, ProbeWishes
 from provision.probe import collector
 from provision.resources import folder
 
-_SILENT = re.compile(r"timed? ?out|not responding", re.IGNORECASE)
-_SSH: Final = "Failed to connect to the host via ssh: "  # before what ssh says
-_WORDS: Final = 300  # characters of a cause
-_NO_PYTHON: Final = 127  # of the shell: there is no such program
 Listener = Callable[[NodeAnswer], None]
 
 
@@ -97,7 +89,7 @@ class Answers:
         elif kind in {"runner_on_failed", "runner_on_unreachable"} and name:
             self.add(_failed(name, result, reached=kind == "runner_on_failed"))
         elif kind == "error":
-            self.cause = _brief(str(event.get("stdout", "")))
+            self.cause = brief(str(event.get("stdout", "")))
         return False
 
     def _captured(self, name: str, result: Mapping[str, Any]) -> NodeAnswer:
@@ -110,7 +102,7 @@ class Answers:
         except (binascii.Error, ValueError):
             data = b""
         if start < 0 or not data or len(data) > collector.TOTAL_BYTES:
-            cause = _brief(f"it gave no capture: {text}")
+            cause = brief(f"it gave no capture: {text}")
             return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=cause)
         try:
             _write(self.place(name), data)
@@ -120,19 +112,13 @@ class Answers:
 
 
 def _failed(name: str, result: Mapping[str, Any], *, reached: bool) -> NodeAnswer:
-    message = _brief(str(result.get("msg", "")).replace("Task failed: ", "").replace(_SSH, ""))
-    if "timedout" in result or _SILENT.search(message):
-        return NodeAnswer(name=name, outcome=Outcome.TIMED_OUT, cause=message)
-    if not reached:
-        return NodeAnswer(name=name, outcome=Outcome.UNREACHABLE, cause=message)
-    said = _brief(f"{result.get('stderr', '')} {result.get('stdout', '')}")
-    if result.get("rc") == _NO_PYTHON:
-        return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=f"Python is missing, or not on PATH: {said}")
-    return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=_brief(f"{message} {said}"))
-
-
-def _brief(text: str) -> str:
-    return " ".join(text.split())[:_WORDS]
+    kind, message = failure(result, reached=reached)
+    if kind is not Failure.FAILED:
+        return NodeAnswer(name=name, outcome=Outcome(kind.value), cause=message)
+    if result.get("rc") == NO_PROGRAM:
+        cause = f"Python is missing, or not on PATH: {said(result)}"
+        return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=cause)
+    return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=brief(f"{message} {said(result)}"))
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -148,38 +134,8 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _run(inventory: Path, names: list[str], forks: int, answers: Answers) -> None:
-    ansible = runner()
-    with tempfile.TemporaryDirectory(prefix="kgpu-env.") as place, _stoppable() as stopped:
-        project = Path(place) / "project"
-        project.mkdir()
-        for file in (Path(collector.__file__), folder("templates") / "fleet" / "probe.yml"):
-            shutil.copy(file, project)
-        (Path(place) / "nodes").write_text("\n".join(names) + "\n")
-        ansible.run(
-            private_data_dir=place,
-            playbook="probe.yml",
-            inventory=str(inventory.resolve()),
-            limit=f"@{place}/nodes",
-            forks=forks,
-            extravars={"kgpu_env_collector": str(project / "collector.py")},
-            envvars=environment(),
-            event_handler=answers.hear,
-            cancel_callback=stopped.is_set,
-            quiet=True,
-        )
-    if stopped.is_set():
-        raise KeyboardInterrupt
-
-
-@contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event, so that Ansible is ended before this program."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
+    files = (Path(collector.__file__), folder("templates") / "fleet" / "probe.yml")
+    play(
+        Play(name="probe.yml", inventory=inventory, nodes=tuple(names), files=files, variables={}, forks=forks),
+        answers.hear,
+    )

@@ -104,3 +104,20 @@ class FleetExamination(Value):
     healthy: tuple[str, ...] = ()
     broken: tuple[Unserved, ...] = ()  # nodes whose file cannot be read: nothing is known of them
     warnings: tuple[str, ...] = ()
+
+
+class FleetBuild(Value):
+    """What `fleet build` prints."""
+
+    schema: Literal["kgpu-env/fleet-build/1"] = "kgpu-env/fleet-build/1"
+    plan: str  # the file, which tells now where each image is
+    images: tuple[FleetImage, ...] = ()  # that were built
+
+
+class BuildWishes(Value):
+    """Where the images of a plan go, and which of them are built."""
+
+    push: str = ""  # a registry, with a folder in it where that is wanted: "registry.example/team"
+    bundles: str = ""  # a folder
+    images: tuple[str, ...] = ()  # ids; none: all
+    force: bool = False  # replace bundles that are there

@@ -55,6 +55,7 @@ class VerifyRequest(Value):
     lanes: dict[str, int] = msgspec.field(default_factory=dict)  # the catalogue's, by architecture: `Expectation`
     anonymous: bool = False  # the proof names the host by a name that does not tell which it is
     python: str = ""  # the interpreter inside; empty: the one that has the framework
+    boot_id: str = ""  # of the kernel where the container runs, where that is another machine's; empty: this one's
     known_control: str = ""  # when this image was seen not to be proved without its GPU; empty: it is tried
 
 
@@ -258,7 +259,7 @@ def _expect(image: Image, request: VerifyRequest, host: Host, access: Access) ->
         lanes=request.lanes,
         handed_in=access != Access(),
         engine=_engine_words(host),
-        boot_id=boot_id(),
+        boot_id=request.boot_id or boot_id(),
         **_measures(request),
     )
 

@@ -38,6 +38,7 @@ class Answer(Value):
     fix: str = ""
     at: str = ""  # when it was proved
     backend: str = ""
+    record: str = ""  # the file that it was read from
 
 
 def answer(  # noqa: PLR0913 - the record's case against the present; every argument is one value of it

@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from trees import build
+from nodes import SSH, Nodes, image, network_name
 
 from provision.api.hosts import probe_host
 from provision.catalogue import load
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
-NAME = f"kgpu-test-nodes-{os.getpid()}"
-SSHD = "mkdir -p /run/sshd; exec /usr/sbin/sshd -D -e"
-INSTALL = (
-    "apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server && rm -rf /var/lib/apt/lists"
-)
 KgpuEnv = Any  # of the conftest beside this file
 
 
@@ -35,66 +29,8 @@ def client(engine: Any) -> "APIClient":  # noqa: ANN401 - of the conftest
 
 
 @pytest.fixture(scope="module")
-def image(client: "APIClient", base: str) -> str:
-    """The base with sshd, by the machine's own apt sources; kept as the base is."""
-    name = base.replace("/base:", "/sshd:")
-    if client.images(name):
-        return name
-    binds: Any = {"/etc/apt": {"bind": "/etc/apt", "mode": "ro"}}
-    settings = client.create_host_config(network_mode="host", binds=binds)
-    made = client.create_container(base, ["sh", "-c", INSTALL], host_config=settings, user="root")
-    try:
-        client.start(made)
-        code = client.wait(made, timeout=200)["StatusCode"]
-        assert code == 0, client.logs(made).decode()
-        repository, _, tag = name.partition(":")
-        client.commit(made, repository, tag)
-    finally:
-        client.remove_container(made, force=True)
-    return name
-
-
-class Nodes:
-    """Containers by the name of the node, and the inventory of them."""
-
-    def __init__(self, client: "APIClient", image: str, folder: Path) -> None:
-        self.client, self.image, self.folder = client, image, folder
-        self.ids: dict[str, str] = {}
-        self.lines: list[str] = []
-        self.tree = build(folder / "tree", "h100")
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True)
-        client.create_network(NAME, driver="bridge", labels={"kgpu-env.test": "nodes"})
-
-    def add(self, name: str, before: str = "true", port: int = 22) -> None:
-        text = (self.folder / "key.pub").read_text().strip()
-        script = f"mkdir -p -m 700 /root/.ssh; echo '{text}' > /root/.ssh/authorized_keys; {before}; {SSHD}"
-        binds: Any = {str(self.tree): {"bind": "/tree", "mode": "ro"}}
-        settings = self.client.create_host_config(binds=binds, network_mode=NAME, init=True)
-        words = ["sh", "-c", script]
-        made = self.client.create_container(self.image, words, host_config=settings, user="root", name=f"{NAME}-{name}")
-        self.ids[name] = made["Id"]
-        self.client.start(made)
-        address = self.client.inspect_container(made)["NetworkSettings"]["Networks"][NAME]["IPAddress"]
-        self.lines.append(f"{name} ansible_host={address} ansible_port={port}")
-
-    @property
-    def inventory(self) -> Path:
-        path = self.folder / "inventory"
-        known = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-        shared = f"ansible_user=root ansible_ssh_private_key_file={self.folder}/key kgpu_env_root=/tree"
-        lines = [*self.lines, "[all:vars]", *shared.split(), f"ansible_ssh_common_args='{known}'"]
-        path.write_text("\n".join(lines) + "\n")
-        return path
-
-    def close(self) -> None:
-        for container in self.ids.values():
-            self.client.remove_container(container, force=True)
-        self.client.remove_network(NAME)
-
-
-@pytest.fixture(scope="module")
-def nodes(client: "APIClient", image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    made = Nodes(client, image, tmp_path_factory.mktemp("nodes"))
+def nodes(client: "APIClient", base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    made = Nodes(client, image(client, base, SSH, "sshd"), tmp_path_factory.mktemp("nodes"), network_name("nodes"))
     try:
         made.add("good1")
         made.add("good2")

@@ -46,3 +46,15 @@ def test_a_node_that_cannot_be_read_is_neither_healthy_nor_ill(kgpu_env: KgpuEnv
     assert ended.code == 3
     assert (found["healthy"], found["complaints"]) == ([], [])
     assert [(one["name"], one["rule"]) for one in found["broken"]] == [("x", "KGE-607")]
+
+
+@pytest.mark.parametrize("command", ["plan", "doctor", "status"])
+def test_the_projects_catalogue_is_heeded(
+    kgpu_env: KgpuEnv, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kgpu-env.yaml").write_text("catalogue: facts\n")
+    (tmp_path / "facts").mkdir()
+    (tmp_path / "facts" / "bases.yaml").write_text("bases: 3\n")
+    ended = kgpu_env("fleet", command, folder)
+    assert (ended.code, "bases.yaml" in ended.err) == (3, True)

@@ -12,7 +12,7 @@ from provision.cli.commands import SECTIONS
 from provision.cli.help import Entry, Help, as_text, help_of
 
 Call = Callable[..., Any]
-LONG_WORK = {"build", "up", "verify", "base"}
+LONG_WORK = {"build", "up", "verify", "base", "fleet build"}
 
 
 KNOWN = {words: context for words, context in parsed_commands().items() if words}

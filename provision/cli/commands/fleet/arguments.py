@@ -18,6 +18,15 @@ Hosts = Annotated[
         "kubectl get nodes -o json prints, in a file.",
     ),
 ]
+Plan = Annotated[Path, typer.Argument(metavar="PLAN", help="As kgpu-env fleet plan -o PLAN writes it.")]
+
+Inventory = Annotated[Path, typer.Option("-i", "--inventory", metavar="INVENTORY", help="Of Ansible: file or folder.")]
+Limit = Annotated[str, typer.Option(metavar="PATTERN", help="Only these nodes, by Ansible's pattern.")]
+Forks = Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="So many nodes at a time.")]
+Keys = Annotated[
+    list[Path] | None,
+    typer.Option("--trusted-key", metavar="FILE", help="A public key (PEM); only records that one has signed count."),
+]
 
 
 def print_answer(found: FleetExamination | FleetPlan | FleetStatus, lines: Iterable[str], *, as_json: bool) -> None:

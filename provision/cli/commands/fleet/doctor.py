@@ -8,7 +8,7 @@ import typer
 from provision.cli import options as o
 from provision.cli.commands.fleet.arguments import Hosts, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
-from provision.cli.context import load_catalogue
+from provision.cli.planning import project_catalogue
 from provision.errors import Exit
 from provision.fleet.examination import examine_fleet
 from provision.fleet.hosts import read_fleet
@@ -26,7 +26,7 @@ def doctor(hosts: Hosts, strict: Strict = False, catalogue: o.Catalogue = None, 
     Examples:
         kgpu-env fleet doctor hosts/
     """
-    facts = load_catalogue(catalogue)
+    facts = project_catalogue(catalogue)
     fleet = read_fleet(hosts, facts)
     found = examine_fleet(fleet, facts)
     print_answer(found, _lines(found), as_json=as_json)

@@ -56,8 +56,12 @@ def plan(
     one = "--host" if stack.host else "--platform" if stack.settings.get("platform") else ""
     if one:
         raise UsageError("KGE-902", f"{one} is for one machine; the nodes are those of HOSTS.", fix=f"leave {one} out")
-    request = check_request(settings(stack, as_json=as_json).request)
-    catalogue = load_catalogue(stack.catalogue)
+    settled = settings(stack, as_json=as_json)
+    request = check_request(settled.request)
+    if request.requirements:
+        what = f"{request.requirements[0]} is a file of packages, which the images of a fleet do not take."
+        raise UsageError("KGE-229", what, fix="name each package: --package")
+    catalogue = load_catalogue(settled.catalogue)
     wishes = PlanWishes(
         max_images=max_images, image_price=image_price, same_tensorflow=same_tensorflow, pins=_pins(pin or [])
     )

@@ -7,16 +7,14 @@ from typing import Annotated
 import typer
 
 from provision.cli import options as o
+from provision.cli.commands.fleet.arguments import Forks, Inventory, Limit
 from provision.cli.commands.fleet.names import count_of
 from provision.cli.output import log, print_json, print_lines
 from provision.errors import Exit
 from provision.fleet.probing import probe_fleet
 from provision.model.fleet_probe import FORKS, NodeAnswer, Outcome, ProbeWishes
 
-Inventory = Annotated[Path, typer.Option("-i", "--inventory", metavar="INVENTORY", help="Of Ansible: file or folder.")]
 Hosts = Annotated[Path, typer.Option("-o", "--output", metavar="HOSTS", help="The folder of the captures.")]
-Limit = Annotated[str, typer.Option(metavar="PATTERN", help="Only these nodes, by Ansible's pattern.")]
-Forks = Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="So many nodes at a time.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Leave nodes with a capture in HOSTS as they are.")]
 
 

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from provision.cli import options as o
-from provision.cli.commands.fleet.arguments import Hosts, print_answer
+from provision.cli.commands.fleet.arguments import Hosts, Keys, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
-from provision.cli.context import load_catalogue
 from provision.cli.output import write_files
+from provision.cli.planning import project_catalogue
 from provision.errors import Exit
 from provision.fleet.hosts import read_fleet
 from provision.fleet.plan import read_plan
@@ -22,10 +22,6 @@ _SHOWN = 20  # nodes of each state; --json has all
 
 Plan = Annotated[Path | None, typer.Option(metavar="PLAN", help="The approved plan: who drifts from it is told.")]
 Records = Annotated[Path | None, typer.Option(metavar="DIR", help="The nodes' signed records, gathered in one folder.")]
-Keys = Annotated[
-    list[Path] | None,
-    typer.Option("--trusted-key", metavar="FILE", help="A public key (PEM); only records that one has signed count."),
-]
 MaxAge = Annotated[int, typer.Option(metavar="DAYS", min=1, help="An older proof is a warning.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the status as one page.")]
 Prometheus = Annotated[Path | None, typer.Option(metavar="FILE.prom", help="Write it as metrics of Prometheus.")]
@@ -55,7 +51,7 @@ def status(
     from provision.fleet.proofs import read_proofs  # noqa: PLC0415 - 40 ms: cryptography
     from provision.records.keys import read_public  # noqa: PLC0415 - as above
 
-    facts = load_catalogue(catalogue)
+    facts = project_catalogue(catalogue)
     watch = Watch(
         catalogue=facts,
         now=datetime.now(timezone.utc),

@@ -1,0 +1,111 @@
+"""The images of a plan, each built once; pushed to a registry, or written as a bundle for nodes that reach none."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from provision import api
+from provision.catalogue import Catalogue
+from provision.errors import BuildError, InputError, UsageError, nearest
+from provision.lock.make import catalogue_digest
+from provision.model import BuildOptions, BuildResult, Stack
+from provision.model.fleet import BuildWishes, FleetImage, FleetPlan
+from provision.model.reference import parse_reference
+
+if TYPE_CHECKING:
+    from provision.engine.protocol import Engine
+
+Build = Callable[[Stack, BuildOptions], BuildResult]
+_AGAIN: Final = "make the plan again with kgpu-env fleet plan, or name its catalogue with --catalogue"
+
+
+def chosen(plan: FleetPlan, catalogue: Catalogue, wishes: BuildWishes, machine: str) -> tuple[FleetImage, ...]:
+    """Return the images that are to be built, all of them possible: nothing is built before that is known.
+
+    Args:
+        plan: as `fleet plan` wrote it.
+        catalogue: has to be the plan's.
+        wishes: which images, and where they go.
+        machine: the processor of the engine's machine; empty: not known.
+
+    Raises:
+        InputError: KGE-956, the plan is of another catalogue; KGE-228, an image is for another processor.
+        UsageError: KGE-902, there is no such image; KGE-411, the registry's name is none.
+    """
+    if plan.catalogue != catalogue_digest(catalogue):
+        raise InputError("KGE-956", "The plan was made with another catalogue than this one.", fix=_AGAIN)
+    known = {image.id: image for image in plan.images}
+    for name in wishes.images:
+        if name not in known:
+            fix = nearest(name, list(known)) or f"one of {', '.join(known)}"
+            raise UsageError("KGE-902", f"The plan has no image {name}.", fix=fix)
+    found = tuple(image for image in plan.images if not wishes.images or image.id in wishes.images)
+    for image in found:
+        if wishes.push:
+            parse_reference(name_of(image, wishes.push))
+        if machine and image.platform and image.platform != machine:
+            others = " ".join(f"--image {one.id}" for one in found if one.platform == image.platform)
+            what = f"The image {image.id} is for {image.platform}, and the engine's machine is {machine}."
+            raise InputError("KGE-228", what, fix=f"build it on such a machine: kgpu-env fleet build PLAN {others}")
+    return found
+
+
+def name_of(image: FleetImage, registry: str) -> str:
+    """Return the name of an image in a registry; without one the plan's own."""
+    return f"{registry.rstrip('/')}/{image.tag}" if registry else image.tag
+
+
+class Order(NamedTuple):
+    """What holds for each image of a plan.
+
+    Attributes:
+        plan: tells what was asked for.
+        folder: the plan's, from which bundles are named.
+        wishes: where the images go.
+        options: network and caches of the builds.
+    """
+
+    plan: FleetPlan
+    folder: Path
+    wishes: BuildWishes
+    options: BuildOptions
+
+
+def build_image(image: FleetImage, order: Order, engine: "Engine", build: Build) -> FleetImage:
+    """Build an image, bring it to where it is fetched from, and return it with that.
+
+    Args:
+        image: of the plan.
+        order: what holds for each of them.
+        engine: that builds.
+        build: `api.build`, with what it needs beside the stack and its options.
+
+    Raises:
+        BuildError, EngineError: as of `api.build`; KGE-404, the registry tells no digest.
+        InputError: as of `api.bundle_image`.
+    """
+    wishes = order.wishes
+    tag = name_of(image, wishes.push)
+    made = build(image.stack, replace(order.options, request=order.plan.request, tag=tag, push=bool(wishes.push)))
+    if tag != image.tag:
+        engine.tag(made.image_id, image.tag)
+    built = replace(image, image_id=made.image_id)
+    if wishes.push:
+        if not made.manifest:
+            raise BuildError(
+                "KGE-404", f"the registry tells no digest of {tag}", fix="see whether it has it: docker pull"
+            )
+        built = replace(built, reference=f"{parse_reference(tag).name}@{made.manifest}")
+    if wishes.bundles:
+        place = Path(wishes.bundles) / f"{image.id}.tar"
+        api.bundle_image(image.tag, place, platform=image.platform, base=made, engine=engine, force=wishes.force)
+        built = replace(built, bundle=os.path.relpath(place, order.folder))
+    return built
+
+
+def with_image(plan: FleetPlan, built: FleetImage) -> FleetPlan:
+    """Return the plan with an image that was built."""
+    return replace(plan, images=tuple(built if one.id == built.id else one for one in plan.images))

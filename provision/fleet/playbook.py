@@ -1,0 +1,122 @@
+"""A playbook on nodes of an inventory, by ansible-runner: its events are heard, and nothing of the run is kept."""
+
+import re
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from provision.compat import StrEnum
+from provision.fleet.inventory import environment, runner
+from provision.model import Value
+
+Hear = Callable[[Mapping[str, Any]], bool]
+_SILENT: Final = re.compile(r"timed? ?out|not responding", re.IGNORECASE)
+_SSH: Final = "Failed to connect to the host via ssh: "  # before what ssh says
+_WORDS: Final = 300  # characters of a cause
+NO_PROGRAM: Final = 127  # of the shell: there is no such program
+
+
+class Play(Value):
+    """What is run, and where.
+
+    Attributes:
+        name: of the playbook, one of `files`.
+        inventory: of Ansible.
+        nodes: by name.
+        files: what is beside the playbook: files and folders.
+        variables: of all nodes, before those of the inventory.
+        forks: so many nodes at a time.
+        check: whether nothing is changed.
+    """
+
+    name: str
+    inventory: Path
+    nodes: tuple[str, ...]
+    files: tuple[Path, ...]
+    variables: dict[str, Any]
+    forks: int
+    check: bool = False
+
+
+class Failure(StrEnum):
+    """How a task can fail on a node."""
+
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed out"
+    FAILED = "failed"
+
+
+def play(wanted: Play, hear: Hear) -> None:
+    """Run a playbook, and tell its events while it runs. Its own folder is gone afterwards, whatever happens.
+
+    Raises:
+        InputError: KGE-944, no Ansible.
+        KeyboardInterrupt: Ctrl-C; Ansible was ended before.
+    """
+    ansible = runner()
+    with tempfile.TemporaryDirectory(prefix="kgpu-env.") as place, _stoppable() as stopped:
+        project = Path(place) / "project"
+        project.mkdir()
+        for file in wanted.files:
+            if file.is_dir():
+                shutil.copytree(file, project / file.name)
+            else:
+                shutil.copy(file, project)
+        (Path(place) / "nodes").write_text("\n".join(wanted.nodes) + "\n")
+        ansible.run(
+            private_data_dir=place,
+            playbook=wanted.name,
+            inventory=str(wanted.inventory.resolve()),
+            limit=f"@{place}/nodes",
+            forks=wanted.forks,
+            extravars={"kgpu_env_project": str(project), **wanted.variables},
+            envvars=environment(),
+            cmdline="--check" if wanted.check else None,
+            event_handler=hear,
+            cancel_callback=stopped.is_set,
+            quiet=True,
+        )
+    if stopped.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Turn Ctrl-C into an event, so that Ansible is ended before this program."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def failure(result: Mapping[str, Any], *, reached: bool) -> tuple[Failure, str]:
+    """Return how a task failed, and what was said.
+
+    Args:
+        result: of the event.
+        reached: whether the node answered at all.
+    """
+    message = brief(str(result.get("msg", "")).replace("Task failed: ", "").replace(_SSH, ""))
+    if "timedout" in result or _SILENT.search(message):
+        return Failure.TIMED_OUT, message
+    return (Failure.FAILED if reached else Failure.UNREACHABLE), message
+
+
+def said(result: Mapping[str, Any]) -> str:
+    """Return what a command of a task said."""
+    return brief(f"{result.get('stderr', '')} {result.get('stdout', '')}")
+
+
+def brief(text: str) -> str:
+    """Return a text in one line that is not too long."""
+    return " ".join(text.split())[:_WORDS]

@@ -1,0 +1,148 @@
+"""From what a node answered to what became of it. A proof counts only by its record: signed, and of the very image."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from provision.fleet.playbook import Failure, brief, failure, said
+from provision.model import Vendor, Verdict, decode
+from provision.model.fleet import FleetImage
+from provision.model.fleet_apply import Applied, AppliedNode
+from provision.records import attest, statement
+from provision.records.gate import State
+from provision.records.record import Record
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+_FAILURES: Final = {
+    Failure.UNREACHABLE: Applied.UNREACHABLE,
+    Failure.TIMED_OUT: Applied.TIMED_OUT,
+    Failure.FAILED: Applied.BROKEN,
+}
+_CODE: Final = "KGE-"
+_ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
+# Of the role's own codes.
+_FIXES: Final = {"KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply"}
+_NO_SDK: Final = "Failed to import the required Python library (requests)"
+
+
+def failed(name: str, image: FleetImage, event: Mapping[str, Any]) -> AppliedNode:
+    """Return what a failed task says of a node.
+
+    Args:
+        name: of the node.
+        image: its own of the plan.
+        event: "runner_on_failed" or "runner_on_unreachable".
+    """
+    data = event["event_data"]
+    result = data.get("res") or {}
+    kind, message = failure(result, reached=event.get("event") == "runner_on_failed")
+    told = f"{message} {said(result)}".strip() if kind is Failure.FAILED else message
+    code, told, fix = _error(document(result.get("stdout")), told)
+    task = str(data.get("task", "")).rpartition(" : ")[2]
+    where = f" ({task})" if task and kind is Failure.FAILED else ""
+    cause = brief(_ADDRESS.sub("", told)) + where
+    return AppliedNode(name=name, image=image.id, outcome=_FAILURES[kind], cause=cause, code=code, fix=fix)
+
+
+def _error(own: Mapping[str, Any], told: str) -> tuple[str, str, str]:
+    """Return code, text and fix of a failure: of kgpu-env's own document, else the role's words, else the module's."""
+    if str(own.get("schema")).startswith("kgpu-env/error/"):
+        return _text(own, "code"), f"{_text(own, 'text')} {_text(own, 'cause')}".strip(), _text(own, "fix")
+    if _NO_SDK in told:
+        text = "its Python lacks requests, which Ansible's docker modules need"
+        return "", text, "apt-get install python3-requests"
+    at = told.find(_CODE)
+    if at < 0:
+        return "", told, ""
+    code = told[at : at + 7]
+    return code, told[at + 7 :].lstrip(": "), _FIXES.get(code, "")
+
+
+def judged(
+    name: str, image: FleetImage, answer: Mapping[str, Any], keys: "Iterable[Ed25519PublicKey]", *, check: bool
+) -> tuple[AppliedNode, bytes]:
+    """Return what became of a node that has kgpu-env, and its record; empty where there is none to be kept.
+
+    Args:
+        name: of the node.
+        image: its own of the plan.
+        answer: what its gate and its verification said.
+        keys: where there are any, one of them must have signed the record.
+        check: whether nothing was to be done.
+    """
+    gate, verified = document(answer.get("gate")), document(answer.get("verified"))
+    node = AppliedNode(name=name, image=image.id, outcome=Applied.NOT_PROVED, shipped=flag(answer.get("shipped")))
+    content = decoded(answer.get("record"))
+    if gate.get("state") == State.PROVED:
+        why = doubt(content, image, tuple(keys))
+        if why:
+            fix = f"kgpu-env verify {image.tag}, on the node"
+            return replace(node, cause=f"its record is refused: {why}", code="KGE-588", fix=fix), b""
+        return replace(
+            node, outcome=Applied.PROVED if verified else Applied.KEPT, cause=brief(_text(gate, "reason"))
+        ), content
+    if verified.get("verdict") == Verdict.CPU and image.stack.vendor is Vendor.CPU:
+        return replace(node, outcome=Applied.CPU, cause="its image is the CPU's, and no GPU was proved"), content
+    told = verified or gate
+    node = replace(node, **{name: brief(_text(told, key)) for name, key in _WORDS.items()})
+    return (replace(node, outcome=Applied.DUE) if check else node), content
+
+
+_WORDS: Final = {"cause": "reason", "code": "code", "fix": "fix"}
+
+
+def doubt(content: bytes, image: FleetImage, keys: "tuple[Ed25519PublicKey, ...]") -> str:
+    """Return why a record does not prove an image; empty where it does."""
+    if not content:
+        return "the node gave none: its kgpu-env is older than this one"
+    try:
+        envelope = decode(content, attest.Envelope)
+        payload = attest.verify(envelope, attest.IN_TOTO, keys) if keys else attest.contents(envelope)
+        record = statement.read(payload)
+    except ValueError as error:  # UntrustedError is one
+        return str(error)
+    return _other(record, image)
+
+
+def _other(record: Record, image: FleetImage) -> str:
+    if record.verdict != Verdict.PROVED:
+        return f"it says {record.verdict}"
+    if record.image != image.tag:
+        return f"it is about {record.image}"
+    if record.image_id not in {image.image_id, image.reference.rpartition("@")[2]}:
+        return f"it is of the image {record.image_id}, and the plan has {image.image_id}"
+    return ""
+
+
+def flag(value: object) -> bool:
+    """Return a truth value, which older versions of Ansible give as text."""
+    return str(value) == "True"
+
+
+def document(value: object) -> Mapping[str, Any]:
+    """Return a document that Ansible gives as text, or has read already; empty where it is none."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+def decoded(value: object) -> bytes:
+    """Return what is in base64; empty where it is not."""
+    try:
+        return base64.b64decode(str(value or ""), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _text(told: Mapping[str, Any], key: str) -> str:
+    return str(told.get(key) or "")

@@ -1,0 +1,349 @@
+"""`fleet build` and `fleet apply` on nodes with an engine of their own, over real SSH and Ansible's docker modules.
+
+No GPU is here. What opens a gate is recorded H100 evidence, judged against the node's fake tree and signed by a test's
+key: a record file on the node. The image has no framework, so that whatever trains in it is not proved.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from nodes import ENGINE, MASKED, ROOT, Nodes, image, network_name
+
+from provision import api
+from provision.api.records import sealed
+from provision.catalogue import load
+from provision.engine.docker_engine import DockerEngine
+from provision.engine.protocol import Context, Ran
+from provision.fleet.images import id_of
+from provision.fleet.plan import read_plan
+from provision.lock.make import catalogue_digest
+from provision.model import Base, Framework, Host, Request, Route, Stack, Vendor, Verdict, decode, encode
+from provision.model.fleet import FleetImage, FleetNode, FleetPlan
+from provision.prove import Evidence, Expectation
+from provision.prove.judge import judge
+from provision.records import HostKey, host_key
+from provision.records.store import place
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+KgpuEnv = Any  # of the conftest beside this file
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+TAG = f"kgpu-test/fleet{os.getpid()}:1"
+HARDWARE = Path(__file__).parents[2] / "docs" / "hardware"
+PROOFS = "/root/.local/state/kgpu-env/proofs"
+IMAGES = "/root/.cache/kgpu-env/images"
+BASE = ("RUN mkdir -p /opt/none/tensorflow && touch /opt/none/tensorflow/__init__.py", "ENV PYTHONPATH=/opt/none")
+
+
+def stack(base: str) -> Stack:
+    return Stack(
+        vendor=Vendor.CUDA,
+        route=Route.WHEELS,
+        framework=Framework(name="tensorflow", version="2.18.1"),
+        runtime=Framework(name="cuda", version="12.5.1"),
+        python="3.11",
+        base=Base(image=base),
+        python_in_base=True,
+        gpus=("sm_90",),
+        summary="a made-up stack",
+    )
+
+
+class Fleet:
+    """A plan, built into bundles, and the nodes of it."""
+
+    def __init__(self, nodes: Nodes, folder: Path, kgpu_env: KgpuEnv) -> None:
+        self.nodes, self.folder, self.kgpu_env = nodes, folder, kgpu_env
+        self.plan = folder / "plan.json"
+
+    def write(self, base: str, names: tuple[str, ...]) -> None:
+        made = FleetImage(id=id_of(TAG), tag=TAG, platform=os.uname().machine, stack=stack(base), nodes=names)
+        nodes = tuple(FleetNode(name=name, image=made.id, why="the newest") for name in names)
+        plan = FleetPlan(
+            catalogue=catalogue_digest(load()), request=Request(vendor=Vendor.CUDA), images=(made,), nodes=nodes
+        )
+        self.plan.write_text(encode(plan))
+
+    @property
+    def image(self) -> FleetImage:
+        [found] = read_plan(self.plan).images
+        return found
+
+    def apply(self, *words: object) -> tuple[int, dict[str, Any], str]:
+        """Return exit code, document and talk."""
+        ended = self.kgpu_env("fleet", "apply", self.plan, "-i", self.nodes.inventory, "--json", *words)
+        return ended.returncode, json.loads(ended.stdout), ended.stderr
+
+    def prove(self, name: str) -> None:
+        """Put the record of an H100's evidence on a node that has kgpu-env."""
+        code, text = self.nodes.run(name, "kgpu-env", "probe", "--json", "--root", "/")
+        assert code == 0, text
+        self.put(name, decode(text, Host), self.key_of(name))
+
+    def put(self, name: str, host: Host, key_of_host: HostKey) -> None:
+        """Judge an H100's evidence against a node, and put its record there."""
+        path = max(HARDWARE.glob("*-h100-*-tensorflow-standard.evidence.json"))
+        evidence = msgspec.convert(json.loads(path.read_text()), Evidence)
+        [gpu], [seen] = host.gpus, evidence.driver
+        gpu = replace(gpu, pci=seen.pci, uuid=f"GPU-{seen.uuid}")  # the tree's, by the names of the evidence
+        asked = Expectation(vendor=Vendor.CUDA, indices=(0,), gpus=(gpu,), host=host)
+        proof = judge(asked, Ran(exit_code=0, stdout="", stderr="", seconds=60.0), evidence)
+        assert proof.verdict is Verdict.PROVED, proof.reason
+        key = self.folder / "signer.pem"
+        if not key.exists():
+            api.key_pair(key)
+        records = api.Records(folder=self.folder / "none", key=key)
+        proof = replace(proof, image=TAG, image_id=self.image.image_id)
+        kept = sealed(proof, records, key_of_host)
+        file = place(Path(PROOFS), name, TAG)
+        self.write_on(name, str(file), encode(kept.envelope))
+        self.write_on(name, "/root/signer.pub", api.key_pair(key, make=False).public)
+        (self.folder / "signer.pub").write_text(api.key_pair(key, make=False).public)
+
+    def key_of(self, name: str) -> HostKey:
+        code = (
+            "from provision.api.records import host_now; from provision.model import encode; print(encode(host_now()))"
+        )
+        ended, text = self.nodes.run(name, "env", f"PYTHONPATH={ROOT}", self.python, "-c", code)
+        assert ended == 0, text
+        return decode(text, HostKey)
+
+    @property
+    def python(self) -> str:
+        import sys  # noqa: PLC0415 - for this one word
+
+        return sys.executable
+
+    def write_on(self, name: str, path: str, text: str) -> None:
+        words = f"mkdir -p -m 700 {Path(path).parent} && printf %s '{text}' > {path}"
+        assert self.nodes.run(name, "sh", "-c", words) == (0, "")
+
+    def forget(self, name: str) -> None:
+        """Take image and records from a node."""
+        words = f"rm -rf {PROOFS}; docker image rm -f {TAG} >/dev/null 2>&1; true"
+        assert self.nodes.run(name, "sh", "-c", words)[0] == 0
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    engine: DockerEngine,
+    base: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    kgpu_env_in: Any,  # noqa: ANN401 - of the conftest
+) -> Iterator[Fleet]:
+    client: APIClient = engine._api  # noqa: SLF001 - as there
+    folder = tmp_path_factory.mktemp("fleet")
+    nodes = Nodes(client, image(client, base, ENGINE, "docker-node"), folder, network_name("apply"))
+    hollow = TAG.replace("/fleet", "/hollow")
+    text = "\n".join((f"FROM {base}", *BASE, ""))
+    engine.build(Context(files={"Dockerfile": text.encode()}), hollow, lambda _: None, {})
+    try:
+        nodes.add("proved", MASKED, engine=True, installed=True)
+        nodes.add("plain", engine=True)
+        nodes.lines["plain"] += " ansible_become_password=hunter2"
+        nodes.add("bare", "rm -f /usr/bin/python3* /usr/local/bin/python3*")
+        nodes.add("refused", port=2222)
+        made = Fleet(nodes, folder, kgpu_env_in(folder))
+        made.write(hollow, ("bare", "plain", "proved", "refused"))
+        for name in ("proved", "plain"):
+            nodes.wait(name, "docker", "info")
+        ended = made.kgpu_env("fleet", "build", made.plan, "--bundle", folder / "bundles", "--json")
+        assert ended.returncode == 0, ended.stderr
+        made.prove("proved")  # its key is there from now on
+        nodes.lines["proved"] += ' kgpu_env_trusted=\'["--trusted-key", "/root/signer.pub"]\''
+        yield made
+    finally:
+        nodes.close()
+        names = [name for one in client.images() for name in one["RepoTags"] or ()]
+        for name in (hollow, *(name for name in names if name.endswith(TAG))):  # pushed as well
+            engine.remove(name)
+
+
+def outcomes(found: dict[str, Any]) -> dict[str, str]:
+    return {one["name"]: one["outcome"] for one in found["nodes"]}
+
+
+def test_each_image_is_built_once_and_a_bundle_is_what_docker_loads(fleet: Fleet) -> None:
+    assert fleet.image.bundle == f"bundles/{fleet.image.id}.tar"
+    assert fleet.image.image_id.startswith("sha256:")
+    written = (fleet.folder / fleet.image.bundle).stat().st_mtime_ns
+    again = fleet.kgpu_env("fleet", "build", fleet.plan, "--bundle", fleet.folder / "bundles")
+    assert again.returncode == 0, again.stderr
+    assert (fleet.folder / fleet.image.bundle).stat().st_mtime_ns == written
+    assert fleet.image.image_id in again.stdout
+
+
+def test_a_fleet_is_applied_and_each_node_has_its_cause(fleet: Fleet) -> None:
+    fleet.prove("proved")
+    code, found, said = fleet.apply("--check")
+    assert (code, outcomes(found)["plain"]) == (8, "due"), said
+    assert fleet.nodes.run("plain", "docker", "images", "--quiet")[1] == ""
+    assert not (fleet.folder / "records").exists()
+
+    code, found, said = fleet.apply()
+    nodes = {one["name"]: one for one in found["nodes"]}
+    assert code == 8, said
+    assert outcomes(found) == {
+        "bare": "broken",
+        "plain": "not proved",
+        "proved": "proved before",
+        "refused": "unreachable",
+    }, said
+    assert "Connection refused" in nodes["refused"]["cause"]
+    assert nodes["bare"]["cause"]
+    assert nodes["proved"]["shipped"]
+    assert nodes["plain"]["shipped"]
+    assert nodes["plain"]["code"].startswith("KGE-")
+    assert "hunter2" not in said + json.dumps(found)
+    records = {path.name for path in (fleet.folder / "records").iterdir()}
+    assert records == {"plain.json", "proved.json"}
+    for name in ("proved", "plain"):
+        assert fleet.nodes.run(name, "docker", "inspect", "--format", "{{.Id}}", TAG)[1].strip() == fleet.image.image_id
+        assert fleet.nodes.run(name, "ls", IMAGES)[1] == ""
+    # The record is on the node, where its gate reads it.
+    assert fleet.nodes.run("plain", "ls", PROOFS)[1].strip() == place(Path(), "plain", TAG).name
+    assert fleet.nodes.run("proved", "kgpu-env", "gate", TAG, "--trusted-key", "/root/signer.pub")[0] == 0
+
+
+def test_a_second_run_does_nothing_to_a_node_that_is_proved(fleet: Fleet) -> None:
+    fleet.prove("proved")
+    assert fleet.apply("--limit", "proved")[0] == 0
+    before = fleet.nodes.run("proved", "stat", "-c", "%Y", PROOFS)
+    code, found, _ = fleet.apply("--limit", "proved")
+    assert (code, outcomes(found)) == (0, {"proved": "proved before"})
+    assert not found["nodes"][0]["shipped"]
+    assert fleet.nodes.run("proved", "stat", "-c", "%Y", PROOFS) == before
+
+
+def test_a_node_whose_record_another_key_signed_is_not_proved(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.prove("proved")
+    other = tmp_path / "other.pub"
+    other.write_text(api.key_pair(tmp_path / "other.pem").public)
+    code, found, _ = fleet.apply("--limit", "proved", "--trusted-key", other)
+    assert (code, outcomes(found)) == (7, {"proved": "not proved"})
+    assert "signed by another key" in found["nodes"][0]["cause"]
+
+
+def test_a_node_with_kgpu_env_proves_itself(fleet: Fleet) -> None:
+    fleet.forget("proved")
+    code, found, said = fleet.apply("--limit", "proved")
+    assert (code, outcomes(found)) == (7, {"proved": "not proved"}), said
+    assert found["nodes"][0]["code"].startswith("KGE-")
+    assert found["nodes"][0]["fix"]
+
+
+def test_a_node_without_kgpu_env_whose_record_holds_is_left(fleet: Fleet) -> None:
+    host = api.probe_host(fleet.nodes.tree)
+    fleet.put("plain", host, host_key(host, "plain"))
+    words = ("--limit", "plain", "--trusted-key", fleet.folder / "signer.pub")
+    code, found, said = fleet.apply(*words)
+    assert (code, outcomes(found)) == (0, {"plain": "proved before"}), said
+    fleet.put("plain", host, replace(host_key(host, "plain"), kernel="5.0"))
+    code, found, said = fleet.apply(*words, "--check")
+    assert (code, outcomes(found)) == (7, {"plain": "due"}), said
+
+
+def test_a_flipped_byte_is_told_before_a_node_is_touched(fleet: Fleet) -> None:
+    path = fleet.folder / fleet.image.bundle
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + b"\xff\x00\xff" + content[len(content) // 2 + 3 :])
+    try:
+        code, found, _ = fleet.apply()
+    finally:
+        path.write_bytes(content)
+    assert (code, found["code"]) == (3, "KGE-221")
+
+
+def test_a_full_disk_is_named_and_nothing_of_the_archive_stays(fleet: Fleet) -> None:
+    fleet.forget("proved")
+    full = f"mkdir -p {IMAGES} && mount -t tmpfs -o size=1m none {IMAGES}"
+    assert fleet.nodes.run("proved", "sh", "-c", full)[0] == 0
+    try:
+        code, found, _ = fleet.apply("--limit", "proved")
+        assert fleet.nodes.run("proved", "ls", "-A", IMAGES) == (0, "")
+    finally:
+        fleet.nodes.run("proved", "umount", IMAGES)
+    assert (code, outcomes(found)) == (8, {"proved": "broken"})
+    assert "No space left" in found["nodes"][0]["cause"]
+
+
+def test_a_failed_batch_ends_the_run_and_the_others_were_not_begun(fleet: Fleet) -> None:
+    fleet.prove("proved")
+    code, found, said = fleet.apply("--serial", 1)  # by name: bare is the first
+    assert code == 8, said
+    assert set(outcomes(found).values()) == {"broken", "skipped"}
+    assert "3 further nodes were not begun" in found["stopped"]
+    code, found, said = fleet.apply("--serial", 1, "--stop-share", 100)
+    assert "skipped" not in outcomes(found).values()
+
+
+def test_two_runs_at_once_are_refused(fleet: Fleet) -> None:
+    with fleet.kgpu_env.start("fleet", "apply", fleet.plan, "-i", fleet.nodes.inventory) as first:
+        time.sleep(6)
+        assert first.poll() is None
+        code, found, _ = fleet.apply()
+        first.communicate(timeout=200)
+    assert (code, found["code"]) == (3, "KGE-958")
+
+
+def test_ctrl_c_keeps_what_was_done_and_the_next_run_takes_it_up(fleet: Fleet) -> None:
+    fleet.forget("plain")
+    fleet.prove("proved")
+    words = ("fleet", "apply", fleet.plan, "-i", fleet.nodes.inventory, "--limit", "proved,plain")
+    (fleet.folder / "records" / "proved.json").unlink(missing_ok=True)
+    process = fleet.kgpu_env.start(*words)
+    end = time.monotonic() + 200
+    while not (fleet.folder / "records" / "proved.json").exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    code, found, _ = fleet.apply("--limit", "proved,plain")
+    assert (code, outcomes(found)) == (7, {"plain": "not proved", "proved": "proved before"})
+
+
+def test_a_node_killed_in_mid_run_has_no_answer(fleet: Fleet) -> None:
+    fleet.forget("plain")
+    process = fleet.kgpu_env.start(
+        "fleet", "apply", fleet.plan, "-i", fleet.nodes.inventory, "--limit", "plain", "--json"
+    )
+    fleet.nodes.wait("plain", "sh", "-c", f"ls {IMAGES}/*.tar", seconds=200)
+    fleet.nodes.client.kill(fleet.nodes.ids["plain"])
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 8
+    assert outcomes(json.loads(output))["plain"] in {"unreachable", "timed out", "unknown"}
+    fleet.nodes.client.start(fleet.nodes.ids["plain"])
+    fleet.nodes.wait("plain", "docker", "info", seconds=100)
+    code, found, said = fleet.apply("--limit", "plain")
+    assert (code, outcomes(found)) == (7, {"plain": "not proved"}), said
+
+
+def test_an_image_is_pulled_by_its_digest(fleet: Fleet, registry: str) -> None:
+    fleet.forget("proved")
+    ended = fleet.kgpu_env("fleet", "build", fleet.plan, "--push", registry)
+    assert ended.returncode == 0, ended.stderr
+    assert fleet.image.reference.startswith(f"{registry}/{TAG.partition(':')[0]}@sha256:")
+    fleet.prove("proved")
+    with fleet.nodes.reaching("proved", int(registry.partition(":")[2])):
+        code, found, said = fleet.apply("--limit", "proved")
+    assert (code, outcomes(found), found["nodes"][0]["shipped"]) == (0, {"proved": "proved before"}, True), said
+    names = fleet.nodes.run("proved", "docker", "inspect", "--format", "{{.RepoDigests}}", TAG)[1]
+    assert fleet.image.reference in names
+    # Without the registry: what the node has is left, and what it has not cannot be had.
+    assert fleet.apply("--limit", "proved")[0] == 0
+    fleet.forget("proved")
+    fleet.nodes.run("proved", "docker", "image", "rm", fleet.image.reference)
+    code, found, _ = fleet.apply("--limit", "proved")
+    assert (code, outcomes(found)) == (8, {"proved": "broken"})
+    assert "Pull the image by its digest" in found["nodes"][0]["cause"]
