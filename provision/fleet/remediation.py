@@ -67,7 +67,9 @@ class Kubernetes:
         """Return of each node whether it has our taint."""
         items = json.loads(_asked("kubectl", "get", "nodes", "-o", "json"))["items"]
         return {
-            one["metadata"]["name"]: any(taint.get("key") == UNPROVED for taint in one.get("spec", {}).get("taints") or ())
+            one["metadata"]["name"]: any(
+                taint.get("key") == UNPROVED for taint in one.get("spec", {}).get("taints") or ()
+            )
             for one in items
         }
 
