@@ -106,7 +106,7 @@ def others() -> Rows:
         "bases.yaml bases": [base, {**base, "image": "debian:older-slim", "python": "3.11", "suite": "older"}],
         "bases.yaml cuda_bases": [cuda],
         "bases.yaml requirements": [{"image_cuda": "13.9.0", "branches": [], "brands": []}],
-        "errors/engine.yaml errors": [{"id": "KGE-539", "vendor": "any", **message}],
+        "errors/engine.yaml errors": [{"id": "KGE-985", "vendor": "any", **message}],
     }
 
 
