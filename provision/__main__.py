@@ -1,6 +1,6 @@
 """`python -m provision`: the command line, where its program is not on the PATH."""
 
-from provision.cli.app import main
+from provision.cli import main
 
 if __name__ == "__main__":
     main()

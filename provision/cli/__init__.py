@@ -8,6 +8,6 @@ gc.set_threshold(50_000)
 # Nor is it looked for once more when the process ends: 16 of 100 ms. What must be undone at the end is no garbage.
 atexit.register(gc.freeze)
 
-from provision.cli.app import main  # noqa: E402 - the lines above are for this import
+from provision.cli.process import main  # noqa: E402 - the lines above are for this import
 
 __all__ = ["main"]

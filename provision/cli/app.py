@@ -175,7 +175,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line; the entry point of the package."""
+    """Run the command line."""
     open_streams()
     signal.signal(signal.SIGTERM, _terminate)  # stopped by a service manager, it cleans up as on Ctrl-C
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish

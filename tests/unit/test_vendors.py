@@ -191,7 +191,7 @@ def test_a_vendor_has_a_matrix(
     for word in (vendor.value, vendor.row.maker):
         monkeypatch.setattr(sys, "argv", ["kgpu-env", "catalogue", "matrix", "--vendor", word, "--json"])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            cli.app.main()
         cells = json.loads(capfd.readouterr().out)["cells"]
         assert (ended.value.code or 0, {cell["vendor"] for cell in cells}) == (0, {vendor.value})
 

@@ -56,7 +56,7 @@ def kgpu_env(
         monkeypatch.setattr(sys, "argv", ["kgpu-env", *map(str, words)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            cli.app.main()
         return Ended(int(ended.value.code or 0), *capfd.readouterr())
 
     yield call
