@@ -30,10 +30,10 @@ XIDS: Final = {
     79: ("KGE-133", "it has fallen off the bus", ""),
     140: ("KGE-134", "an uncorrectable memory error that it could not handle", _RESET),
     # NVLink 5; the kernel's line tells Fatal or Nonfatal.
-    **{
-        n: ("KGE-137", "an NVLink error", f"Look at nvidia-smi nvlink -s and fabric manager's log; {_RESET}")
-        for n in range(144, 151)
-    },
+    **dict.fromkeys(
+        range(144, 151),
+        ("KGE-137", "an NVLink error", f"Look at nvidia-smi nvlink -s and fabric manager's log; {_RESET}"),
+    ),
     94: ("KGE-134", "a contained uncorrectable memory error", _RESET),
     95: ("KGE-134", "an uncontained uncorrectable memory error", _RESET),
     109: ("KGE-137", "a context switch timed out", _RESET),
