@@ -245,7 +245,7 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         wsl_library="/opt/rocm/lib/librocdxg.so",
         wsl_fix=(
             "AMD: a current Adrenalin driver in Windows; in this distribution (Ubuntu, Debian) librocdxg: the package "
-            "rocdxg-roct of your ROCm from github.com/ROCm/librocdxg/releases, its SHA-256 compared with the one there, "
+            "rocdxg-roct of your ROCm from github.com/ROCm/librocdxg/releases, its SHA-256 compared with that page, "
             "then apt-get install ./FILE.deb and ldconfig as root"
         ),
         wsl_store=r"u\d+\.inf_amd64_\w+",
