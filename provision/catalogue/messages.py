@@ -30,6 +30,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     geforce: bool | None = None
     laptop: bool | None = None
     sxm: bool | None = None
+    pcie: bool | None = None  # a card, as its name says
     nvswitch: bool | None = None
     nvlink5: bool | None = None
     vgpu: bool | None = None

@@ -236,6 +236,7 @@ CONDITIONS: Final[Mapping[str, Test]] = {
     "geforce": _named(facts.GEFORCE),
     "laptop": _named(facts.LAPTOP),
     "sxm": _named(facts.SXM),
+    "pcie": _named(facts.PCIE),
     "nvswitch": _nvswitch,
     "nvlink5": _named(facts.NVLINK5),
     "vgpu": _named(facts.VGPU),

@@ -7,7 +7,9 @@ from typing import Final, NamedTuple
 from provision.model import GPU_VENDORS, Driver, Engine, Gpu, GpuVendor, Host, Vendor
 
 # The marketing names tell the board: NVIDIA writes the form factor or the memory of the SXM one into them.
-SXM: Final = re.compile(r"\bSXM\d?\b|\bHBM3e?\b|\b(GB|B)[23]00\b|\bH[12]00$|\bH20$")
+# A GH200 has HBM3e on a board of its own, and no NVSwitch in a single machine.
+SXM: Final = re.compile(r"^(?!.*\bGH200\b).*(\bSXM\d?\b|\bHBM3e?\b|\b(GB|B)[23]00\b|\bH(100|200|800|20(-3e)?)$)")
+PCIE: Final = re.compile(r"\bPCIe\b|\bNVL\b|\bRTX\b", re.IGNORECASE)
 NVLINK5: Final = re.compile(r"\b(GB|B)[23]00\b")
 VGPU: Final = re.compile(r"^GRID\b|-\d+[ABCQ]$")
 GEFORCE: Final = re.compile(r"\bGeForce\b|\bTITAN\b")

@@ -22,6 +22,7 @@ _WORDS: Final[Mapping[str, str | tuple[str, str]]] = {
     "geforce": ("with a GeForce", "without a GeForce"),
     "laptop": ("on a laptop", "not on a laptop"),
     "sxm": ("with SXM GPUs", "without SXM GPUs"),
+    "pcie": ("with PCIe cards", "without PCIe cards"),
     "nvswitch": ("with NVSwitch", "without NVSwitch"),
     "nvlink5": ("with B200, B300 and the like", "with GPUs before B200"),
     "vgpu": ("with a vGPU", "without a vGPU"),

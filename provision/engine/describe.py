@@ -95,7 +95,7 @@ def _rootless(info: Mapping[str, Any]) -> bool:
 
 def _kernels_name(machine: str) -> str:
     """Return a processor's name as Docker and the kernel write it; Podman writes it as Go does."""
-    return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
+    return model.MACHINES.get(machine, machine)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

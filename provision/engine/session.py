@@ -3,11 +3,14 @@
 It is put into the container's own layer and goes with it, what may hold a login into a mount; the image stays as it is.
 """
 
+import fcntl
 import io
+import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path as HostPath
 from pathlib import PurePosixPath as Path
 
@@ -19,6 +22,7 @@ from provision.engine.protocol import Job
 from provision.model import Mount
 from provision.model.inside import CONSTRAINTS, NETWORK
 
+_PARENT = "kgpu-env-inside"  # of the folders that jobs get, in the user's folder of caches
 _USERS = "etc/passwd"
 # `python -m pip` and `%pip` of a notebook, where an image has no pip of its own.
 # Versions that the image's framework was resolved with stay: their folders are root's, and the proof is theirs.
@@ -39,16 +43,61 @@ def handed_in(job: Job) -> Iterator[Job]:
     if not job.network:
         yield job
         return
-    # Below the home: an engine of a snap sees no folder of /tmp.
-    place = HostPath.home() / ".cache"
-    with tempfile.TemporaryDirectory(prefix="kgpu-env-", dir=place if place.is_dir() else None) as closed:
-        folder = HostPath(closed, "network")
+    with _closed() as closed:
+        folder = closed / "network"
         folder.mkdir()
         folder.chmod(0o755)
         for name, content in job.network.items():
             (folder / name).write_bytes(content)
             (folder / name).chmod(0o644)
         yield replace(job, folders=(*job.folders, Mount(source=str(folder), target=NETWORK, read_only=True)))
+
+
+@contextmanager
+def _closed() -> Iterator[HostPath]:
+    """Yield a folder that this user alone can open; those of commands that were killed are removed first."""
+    # Below the home: an engine of a snap sees no folder of /tmp.
+    parent = HostPath.home() / ".cache" / _PARENT
+    try:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:  # no home that can be written
+        with tempfile.TemporaryDirectory(prefix="kgpu-env-") as name:
+            yield HostPath(name)
+        return
+    with ExitStack() as held:
+        with _locked(parent, fcntl.LOCK_EX):  # nobody takes the new folder for one that was left
+            _remove_left(parent)
+            folder = HostPath(tempfile.mkdtemp(dir=parent))
+            held.enter_context(_locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            held.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
+
+
+def _remove_left(parent: HostPath) -> None:
+    """Remove what is below `parent` and not in use: a lock ends with its process, however that ends."""
+    for one in parent.iterdir():
+        with _locked(one, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_free:
+            if is_free:
+                shutil.rmtree(one, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: HostPath, how: int) -> Iterator[bool]:
+    """Lock a folder; yields False where another process has it, or the file system has no locks."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, how)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
 
 
 def furnish(api: APIClient, ident: str, job: Job) -> None:

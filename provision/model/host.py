@@ -72,7 +72,8 @@ class Driver(Value):
     release: Version | None = None  # AMD: the release that the version stands for, "30.30"
     flavour: Literal["open", "proprietary", "dkms", "inbox", "wsl"] | None = None
     cuda: Version | None = None  # the newest CUDA that the driver itself reports
-    store: tuple[str, ...] = ()  # WSL2: its folders in Windows' driver store, of which each version has one of its own
+    # WSL2: its folders in Windows' driver store, of which each version has one of its own, and its library's digest
+    store: tuple[str, ...] = ()
 
 
 class Toolkit(Value):

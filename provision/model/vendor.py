@@ -244,9 +244,9 @@ GPU_VENDORS: Final[Mapping[Vendor, GpuVendor]] = {
         ),
         wsl_library="/opt/rocm/lib/librocdxg.so",
         wsl_fix=(
-            "AMD: Adrenalin 26.2.2 or newer in Windows; in this distribution (Ubuntu, Debian) "
-            "`curl -LO https://github.com/ROCm/librocdxg/releases/download/v1.2.2/rocdxg-roct_1.2.2_amd64.deb`, "
-            "`sudo apt-get install ./rocdxg-roct_1.2.2_amd64.deb`, `sudo ldconfig`"
+            "AMD: a current Adrenalin driver in Windows; in this distribution (Ubuntu, Debian) librocdxg: the package "
+            "rocdxg-roct of your ROCm from github.com/ROCm/librocdxg/releases, its SHA-256 compared with that page, "
+            "then apt-get install ./FILE.deb and ldconfig as root"
         ),
         wsl_store=r"u\d+\.inf_amd64_\w+",
         cdi_kind="amd.com/gpu",

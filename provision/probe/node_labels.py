@@ -8,7 +8,7 @@ https://nfd.sigs.k8s.io/usage/features (checked 2026-11-30).
 import re
 from typing import Final
 
-from provision.model import GPU_VENDORS, GpuVendor, Host
+from provision.model import GPU_VENDORS, MACHINES, GpuVendor, Host
 from provision.probe.lookups import Lookups
 from provision.probe.vendor_probe import NodeTold, UntoldError, VendorPart
 from provision.probe.vendors import PROBES
@@ -16,7 +16,6 @@ from provision.probe.vendors import PROBES
 _FEATURE: Final = "feature.node.kubernetes.io/"
 _PCI: Final = re.compile(rf"{re.escape(_FEATURE)}pci-([0-9a-f_]+)\.present")
 _DISPLAYS: Final = ("03", "0b40", "12")  # classes that NFD labels from the start: displays, co-processors, accelerators
-_MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}  # as Go names them: as the kernel does
 
 
 def host_of(node: NodeTold, lookups: Lookups, *, silent: str = "") -> Host:
@@ -35,13 +34,13 @@ def host_of(node: NodeTold, lookups: Lookups, *, silent: str = "") -> Host:
     parts = [part for row in GPU_VENDORS.values() if (part := _part(node, row, lookups))]
     if not parts and not _has_no_gpu(node):
         raise UntoldError("no label tells whether it has a GPU")
-    if node.machine not in _MACHINES or not node.kernel:
+    if node.machine not in MACHINES or not node.kernel:
         raise UntoldError("its status does not tell architecture and kernel")
     names = (node.labels.get(f"{_FEATURE}system-os_release.{key}", "") for key in ("ID", "VERSION_ID"))
     return Host(
         gpus=tuple(gpu for part in parts for gpu in part.gpus),
         drivers=tuple(part.driver for part in parts if part.driver),
-        architecture=_MACHINES[node.machine],
+        architecture=MACHINES[node.machine],
         kernel=node.kernel,
         distribution=" ".join(filter(None, names)) or None,
         looked_at=("labels of the Kubernetes node",),

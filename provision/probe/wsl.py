@@ -1,11 +1,14 @@
 """WSL2: the PCI bus shows no GPU, Windows owns the driver, and its libraries lie in one directory."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath as Path
 from typing import Final
 
 from provision.model import VENDORS, Driver, Gpu, Maker
 from provision.probe import findings
+from provision.probe.collector import FILE_BYTES
 from provision.probe.reader import Reader
 from provision.probe.system import DXG
 from provision.probe.vendor_probe import VendorPart
@@ -37,6 +40,15 @@ def probe_wsl(reader: Reader, serves: Mapping[Maker, Callable[[Reader], bool]]) 
 
 
 def _store(reader: Reader, maker: Maker) -> tuple[str, ...]:
-    """Return the folders of a maker's drivers: no file here tells their version, and a new one is a folder more."""
-    pattern = VENDORS[maker].row.wsl_store
-    return tuple(name for name in reader.names(_STORE) if re.fullmatch(pattern, name))
+    """Return what changes with a maker's driver, of which no file here tells the version.
+
+    A new driver is a folder more in the store. After a way back to an older one the folders are the same: the library
+    is that of the active driver.
+    """
+    row = VENDORS[maker].row
+    folders = tuple(name for name in reader.names(_STORE) if re.fullmatch(row.wsl_store, name))
+    # As much as a capture holds of it, which GNU tar may have filled up.
+    library = (reader.data(row.wsl_library, FILE_BYTES) or b"").rstrip(b"\0")
+    if not library:
+        return folders
+    return (*folders, f"{Path(row.wsl_library).name} {hashlib.sha256(library).hexdigest()[:16]}")

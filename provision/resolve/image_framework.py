@@ -97,7 +97,13 @@ def _guesses(
     for name, framework in _TOLD.items():
         if name in environment:
             version, _, local = environment[name].partition("+")
-            yield Inside(framework=framework, version=version, told_by="own variables", cuda=_local(local))
+            yield Inside(
+                framework=framework,
+                version=version,
+                told_by="own variables",
+                vendor=_vendor_of(local, environment),
+                cuda=_local(local),
+            )
     texts = {"labels": " ".join(labels.get(name, "") for name in _TEXTS)}
     if reference:
         texts["name"] = f"{reference.repository.rpartition('/')[2]}:{reference.tag}"
@@ -114,6 +120,18 @@ def _local(text: str) -> str:
     """Return the CUDA of torch's local version, cu124 as 12.4; empty where it is of none."""
     found = re.fullmatch(r"cu([0-9]{2})([0-9])", text)
     return f"{found[1]}.{found[2]}" if found else ""
+
+
+def _vendor_of(local: str, environment: Mapping[str, str]) -> Vendor:
+    """Return what a version was built for by its local part ("rocm6.3", "cpu"), else by an image's variables."""
+    if re.match("cpu|cu[0-9]", local) or any(vendor.value in local for vendor in GPU_VENDORS):
+        return _vendor(local)
+    names = [
+        vendor
+        for vendor, row in GPU_VENDORS.items()
+        if any(re.fullmatch(row.image_variables, name) for name in environment)
+    ]
+    return names[0] if names else Vendor.CUDA
 
 
 def _vendor(text: str) -> Vendor:

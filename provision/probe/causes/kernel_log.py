@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from provision.model import Finding, Severity
-from provision.probe.causes.kernel_signs import BEARABLE, LOST, SIGNS, XIDS, Sign
+from provision.probe.causes.kernel_signs import BEARABLE, LOST, RECOVERED, SIGNS, XIDS, Sign
 from provision.probe.causes.scene import Scene
 
 # /var/log/dmesg first: it is of this start alone, also in a capture.
@@ -60,7 +60,7 @@ def has(scene: Scene, pattern: str) -> bool:
 
 def _matches(scene: Scene, lines: list[str], number: int, line: str) -> Iterator[tuple[Finding, str, bool]]:
     """Yield what a line tells, of which GPU, and whether that is general."""
-    xid = re.search(r"Xid \(PCI:([0-9a-f:.]+)\): (\d+)", line)
+    xid = re.search(rf"Xid \(PCI:([0-9a-f:.]+)\): (\d+)(?!.*{RECOVERED})", line)
     sign = next(((sign, found) for sign in SIGNS if (found := re.search(sign.pattern, line))), None)
     if not xid and not sign:
         return

@@ -29,7 +29,11 @@ XIDS: Final = {
     74: ("KGE-137", "an NVLink error", "Look at nvidia-smi nvlink -s, reseat or replace the bridge; " + _RESET),
     79: ("KGE-133", "it has fallen off the bus", ""),
     140: ("KGE-134", "an uncorrectable memory error that it could not handle", _RESET),
-    149: ("KGE-137", "an NVLink error", "Look at nvidia-smi nvlink -s and the fabric manager's log; " + _RESET),
+    # NVLink 5; the kernel's line tells Fatal or Nonfatal.
+    **dict.fromkeys(
+        range(144, 151),
+        ("KGE-137", "an NVLink error", f"Look at nvidia-smi nvlink -s and fabric manager's log; {_RESET}"),
+    ),
     94: ("KGE-134", "a contained uncorrectable memory error", _RESET),
     95: ("KGE-134", "an uncontained uncorrectable memory error", _RESET),
     109: ("KGE-137", "a context switch timed out", _RESET),
@@ -43,6 +47,7 @@ XIDS: Final = {
     ),
 }
 BEARABLE: Final = {63, 94}  # the GPU goes on: a reset is due, or one program was ended
+RECOVERED: Final = r"\bNon-?fatal\b"  # behind an Xid: the link goes on by itself
 LOST: Final = "Switch the machine off and on (a reboot is not enough); look at power, riser and seat; then replace it"
 SIGNS: Final = (
     Sign(

@@ -10,6 +10,7 @@ from provision.doctor.commands import check, commands
 from provision.model import Gpu, Host
 from provision.probe import amd_wsl, probe_files
 from provision.probe.lookups import Lookups
+from provision.records.record import host_key
 
 LOOKUPS: Lookups = script(Path(__file__).parents[2] / "data" / "hosts" / "print_hosts.py").lookups()
 AGENTS = """\
@@ -90,6 +91,18 @@ def test_nothing_told_is_not_known(text: str, tmp_path: Path) -> None:
     assert host.drivers[0].store == ("u0420081.inf_amd64_3f1c",)
 
 
+def test_a_way_back_to_an_older_driver_is_another_driver(tmp_path: Path) -> None:
+    """Windows keeps the newer one's folder, so that the folders are the same as before."""
+    trees.make(tmp_path, ["wsl2"])
+    library = tmp_path / "wsl2/usr/lib/wsl/lib/libcuda.so"
+    keys = []
+    for content in (b"\x7fELF 580", b"\x7fELF 576", b"\x7fELF 580"):
+        library.write_bytes(content)
+        keys.append(host_key(probe_files(tmp_path / "wsl2", LOOKUPS), "node"))
+    assert keys[0] != keys[1]
+    assert keys[0] == keys[2]
+
+
 def test_without_librocdxg_its_installation_is_told(tmp_path: Path) -> None:
     bare = wsl2(tmp_path, library="")
     general = next(one for one in bare.findings if one.code == "KGE-118")
@@ -98,7 +111,8 @@ def test_without_librocdxg_its_installation_is_told(tmp_path: Path) -> None:
     host = amd_wsl.merge(bare, LOOKUPS, "", LISTED)
     (found,) = (one for one in host.findings if one.code == "KGE-118")
     assert "Windows has AMD Radeon(TM) Graphics, AMD Radeon RX 7900 XTX, but" in found.text
-    assert [one.split()[0] for one in commands(found, host)] == ["curl", "sudo", "sudo"]
+    assert commands(found, host) == ()  # nothing is fetched unchecked and installed as root
+    assert "SHA-256" in found.fix
     assert check(found) == "ls /opt/rocm/lib/librocdxg.so"
     assert host.gpus == ()
 

@@ -133,6 +133,25 @@ def test_a_build_for_another_maker_or_the_processor_is_not_held_against_cuda() -
         assert "WRONG" not in on("470.256.02", image, CUDA_VERSION="11.8.0")
 
 
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTORCH_VERSION": "2.7.1+rocm6.3"},
+        {"PYTORCH_VERSION": "2.7.1+cpu", "CUDA_VERSION": "12.8.1"},
+        {"PYTORCH_VERSION": "2.7.1", "ROCM_PATH": "/opt/rocm"},
+    ],
+)
+def test_a_version_tells_what_it_was_built_for(environment: dict[str, str]) -> None:
+    assert on("470.256.02", "team.example/x:1", **environment) == "torch 2.7.1, by its own variables"
+
+
+@pytest.mark.parametrize("environment", [{"CUDA_VERSION": "12.8.1", "ROCM_PATH": "/opt/rocm"}, {}])
+@pytest.mark.parametrize("version", ["2.7.1", "2.7.1+cu128"])
+def test_a_build_for_cuda_is_held_against_the_driver(version: str, environment: dict[str, str]) -> None:
+    text = on("470.256.02", "team.example/x:1", PYTORCH_VERSION=version, **environment)
+    assert "WRONG" in text
+
+
 def test_labels_of_this_program_tell_the_stack() -> None:
     stack = resolve(FACTS, Host(), Request(vendor=Vendor.CPU, backend="jax"))
     [said] = contents(FACTS, "x:1", {"CUDA_VERSION": "11.8.0"}, {STACK: encode(stack)})
