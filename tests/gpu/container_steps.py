@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from provision import api, model
 from provision.engine.docker_engine import DockerEngine
-from provision.engine.protocol import Access, Ran, Run
+from provision.engine.protocol import Access, OnOutput, Ran, Run
 from provision.model.inside import PROJECT, SCRATCH
 from provision.prove import VerifyRequest
 
@@ -172,9 +172,9 @@ class Taken:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - everything else is the engine's
         return getattr(self._engine, name)
 
-    def run(self, asked: Run) -> Ran:
+    def run(self, asked: Run, on_stdout: OnOutput | None = None) -> Ran:
         """Run it without its devices."""
-        return self._engine.run(replace(asked, access=Access()))
+        return self._engine.run(replace(asked, access=Access()), on_stdout)
 
 
 def request_lost(scene: Scene) -> dict[str, Any]:
