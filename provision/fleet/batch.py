@@ -169,7 +169,7 @@ class Batch:
         if isinstance(step, Proof):
             proofs[name] = step
             return None
-        return module(step, f"kgpu-env-fleet-{os.urandom(8).hex()}")
+        return module(step, f"kgpu-env-fleet-{os.urandom(8).hex()}", time.time())
 
     def _proved(self, name: str, proof: Proof, record: str) -> None:
         """Tell of a node whose proof was judged here, and whose record is on it now."""

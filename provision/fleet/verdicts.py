@@ -31,8 +31,8 @@ _ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # bef
 _FIXES: Final = {"KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply"}
 # Where a key that nobody here trusts has signed: another verification would be signed by it, too.
 _TRUST: Final = (
-    "trust the node's key with --trusted-key (`kgpu-env key --public`, there, prints it); or sign there with a trusted one: "
-    "`kgpu-env verify {image} --key FILE`"
+    "trust the node's key with --trusted-key (`kgpu-env key --public`, there, prints it); "
+    "or sign there with a trusted one: `kgpu-env verify {image} --key FILE`"
 )
 _NO_SDK: Final = "Failed to import the required Python library (requests)"
 

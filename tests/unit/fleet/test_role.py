@@ -129,3 +129,16 @@ def test_with_check_a_node_is_due_and_nothing_is_verified(node: Node) -> None:
     assert "failed=0" in said, said
     assert "KGE-586" in said
     assert "kgpu-env verify" not in node.calls
+
+
+def test_containers_of_broken_links_are_removed_after_their_deadline(node: Node) -> None:
+    left = [{"Id": ident, "Labels": {"kgpu-env.deadline": time}} for ident, time in (("old", "999"), ("new", "1001"))]
+    node.answers("host_info", containers=left)
+    fields = ("image", "command", "env", "security", "pids", "shm", "requests", "devices", "groups", "mounts")
+    run = {**dict.fromkeys(fields, ""), "name": "mine", "labels": {"kgpu-env.deadline": "2000"}, "now": 1000}
+    said = node.play("train.yml", kgpu_env_runs={"n1": {**run, "seconds": 60}})
+    assert "failed=0" in said, said
+    asked = [line.split(" ", 1) for line in (node.folder / "calls").read_text().splitlines()]
+    words = [json.loads(text) for name, text in asked if name == "container"]
+    assert [(one["name"], one.get("state")) for one in words] == [("old", "absent"), ("mine", None), ("mine", "absent")]
+    assert words[1]["labels"] == {"kgpu-env.deadline": "2000"}
