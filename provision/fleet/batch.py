@@ -13,7 +13,7 @@ from provision.api.records import trusted_keys
 from provision.errors import KgpuError
 from provision.fleet.playbook import Play, brief, play
 from provision.fleet.probing import write
-from provision.fleet.remote import RECORDS, Remote, module
+from provision.fleet.remote import Remote, module
 from provision.fleet.verdicts import doubt, failed, flag, judged
 from provision.model import Proof, Verdict
 from provision.model.fleet import FleetImage
@@ -101,7 +101,7 @@ class Batch:
             inventory=self._order.inventory,
             nodes=tuple(names),
             files=files,
-            variables={"kgpu_env_records": RECORDS, **variables},
+            variables=variables,
             forks=self._wishes.forks,
             check=self._wishes.check,
         )
@@ -147,7 +147,10 @@ class Batch:
             self._unanswered([name for name in runs if not self._remote[name].caught_up])
         kept = {name: self._remote[name].seal(proof, self._order.signer) for name, proof in proofs.items()}
         if kept:
-            records = {name: {"text": text, "file": self._remote[name].file} for name, text in kept.items()}
+            records = {
+                name: {"text": text, "file": self._remote[name].file, "folder": self._remote[name].folder}
+                for name, text in kept.items()
+            }
             self._play(
                 "record.yml",
                 tuple(kept),

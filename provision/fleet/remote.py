@@ -30,7 +30,6 @@ from provision.records.store import place
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-RECORDS: Final = "~/.local/state/kgpu-env/proofs"  # on the node, as of `records.state_folder`
 _REFUSED: Final = ("Error creating container", "Error starting container")
 _LATE: Final = "imed out"  # of the module's own words for a container that did not end
 
@@ -91,6 +90,7 @@ class Remote:
         self.node = str(answer.get("node") or name)
         self.shipped = flag(answer.get("shipped"))
         self.record = decoded(answer.get("record"))
+        self.folder = str(answer.get("proofs") or "")  # of the records there, as of `records.state_folder`
         self._boot = decoded(answer.get("boot")).decode(errors="replace").strip()
         self._host, self.key = self._read(str(answer.get("capture") or ""))
         info = answer.get("engine") or {}

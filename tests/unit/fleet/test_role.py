@@ -32,6 +32,7 @@ class Node:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.environment: dict[str, str] = {}
         shutil.copytree(TEMPLATES / "ansible" / "roles", folder / "roles")
         for path in (TEMPLATES / "fleet").glob("*.yml"):
             shutil.copy(path, folder)
@@ -66,7 +67,7 @@ class Node:
         assert program
         named = ("-i", "n1,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", "-e")
         environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(self.folder), "ANSIBLE_NOCOLOR": "1"}
-        environment |= {"PATH": f"{beside}:{os.environ['PATH']}", "ANSIBLE_LOCALHOST_WARNING": "0"}
+        environment |= self.environment | {"PATH": f"{beside}:{os.environ['PATH']}", "ANSIBLE_LOCALHOST_WARNING": "0"}
         line = [program, *named, json.dumps(told), *words, playbook]
         done = subprocess.run(line, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
@@ -142,3 +143,17 @@ def test_containers_of_broken_links_are_removed_after_their_deadline(node: Node)
     words = [json.loads(text) for name, text in asked if name == "container"]
     assert [(one["name"], one.get("state")) for one in words] == [("old", "absent"), ("mine", None), ("mine", "absent")]
     assert words[1]["labels"] == {"kgpu-env.deadline": "2000"}
+
+
+@pytest.mark.parametrize(("state", "folder"), [("/srv/state", "/srv/state"), ("relative", "~/.local/state")])
+def test_the_records_are_where_the_nodes_own_gate_looks(node: Node, state: str, folder: str) -> None:
+    mine = {"tag": IMAGE, "image_id": DIGEST, "reference": "", "archive": ""}
+    plan = {"kgpu_env_images": {"a": mine}, "kgpu_env_plan": {"n1": "a"}}
+    node.environment = {"XDG_STATE_HOME": state}
+    node.answers("host_info", host_info={})
+    (node.folder / "collector.py").write_text("print('a capture')")
+    said = node.play("apply.yml", **plan, kgpu_env_project=str(node.folder), kgpu_env_python=sys.executable)
+    assert f'"proofs": "{folder}/kgpu-env/proofs"' in said, said
+    kept = {"n1": {"text": "a record", "file": "a.json", "folder": str(node.folder / "proofs")}}
+    assert "failed=0" in node.play("record.yml", kgpu_env_kept=kept)
+    assert (node.folder / "proofs" / "a.json").read_text() == "a record"
