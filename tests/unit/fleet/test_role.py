@@ -21,6 +21,9 @@ words = {{key: value for key, value in json.loads(Path(sys.argv[1]).read_text())
 with Path({calls!r}).open("a") as file:
     file.write({name!r} + " " + json.dumps(words) + "\\n")
 answer = Path({answer!r})
+brought = answer.with_name("brought.json")
+if {name!r} in ("image_tag", "image_load") and brought.exists():
+    brought.replace(answer.with_name("image_info.json"))
 print(answer.read_text() if answer.exists() else "{{}}")
 """
 MODULES = ("image_info", "image_pull", "image_tag", "image_load", "container", "host_info")
@@ -116,10 +119,23 @@ def test_an_older_image_under_the_name_is_replaced_by_the_one_of_the_digest(node
     said = node.play("role.yml", kgpu_env_reference=reference)
     assert "image_pull" in node.calls
     assert "KGE-961" in said  # the engine still has the other, as this one's words never change
+    node.answers("brought", images=[{"Id": f"sha256:{'4' * 64}", "RepoDigests": [reference]}])
+    said = node.play("role.yml", kgpu_env_reference=reference)
+    assert "failed=0" in said, said
     (node.folder / "calls").unlink()
-    node.has(f"sha256:{'2' * 64}", DIGEST)
     assert "failed=0" in node.play("role.yml", kgpu_env_reference=reference)
     assert "image_pull" not in node.calls
+
+
+def test_an_archive_is_loaded_where_the_engine_has_another_image(node: Node) -> None:
+    node.kgpu_env(0, 0)
+    (node.folder / "a.tar").touch()
+    node.has(f"sha256:{'2' * 64}")
+    node.answers("brought", images=[{"Id": DIGEST, "RepoDigests": []}])
+    words = {"kgpu_env_image_id": DIGEST, "kgpu_env_archive": str(node.folder / "a.tar")}
+    said = node.play("role.yml", **words, kgpu_env_folder=str(node.folder / "images"))
+    assert "failed=0" in said, said
+    assert "image_load" in node.calls
 
 
 def test_with_check_a_node_is_due_and_nothing_is_verified(node: Node) -> None:
