@@ -8,6 +8,7 @@ from typing import Any
 
 from provision.emit.order import Order
 from provision.emit.serialize import as_yaml
+from provision.model import Vendor
 from provision.resources import folder
 
 ROLE = "roles/kgpu_env"
@@ -18,7 +19,7 @@ _COLLECTIONS = {"collections": [{"name": "community.docker", "version": ">=3.6.0
 
 def ansible(order: Order) -> dict[str, str]:
     """Return a playbook that brings the image to nodes and proves it there, one that only asks, and the role."""
-    values = _image(order)
+    values = _image(order) | ({"kgpu_env_gpu": False} if order.stack.vendor is Vendor.CPU else {})
     prove: dict[str, Any] = {
         "name": "Bring the image to the nodes and prove it there",
         "hosts": "{{ kgpu_env_hosts | default('all') }}",

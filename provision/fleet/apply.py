@@ -11,6 +11,7 @@ from provision.catalogue import Catalogue
 from provision.errors import InputError
 from provision.fleet.batch import Batch
 from provision.fleet.inventory import environment, nodes_of, runner
+from provision.fleet.probing import make
 from provision.fleet.remediation import remedy
 from provision.model.fleet import FleetImage, FleetPlan
 from provision.model.fleet_apply import GOOD, Applied, AppliedNode, ApplyWishes, FleetApply
@@ -71,7 +72,7 @@ def apply_plan(order: Application, heard: Listener, wishes: ApplyWishes) -> Flee
         shipping = _sources(order, [images[name] for name in asked], check=wishes.check)
         _need_modules()
         if not wishes.check:
-            _make(order.records)
+            make(order.records, "name a folder that you can write to: --records DIR")
         batch = Batch(images, heard, wishes, order)
         for node in _aside(order.plan, listed, images, whole=not wishes.limit):
             batch.add(node)
@@ -151,14 +152,6 @@ def _need_modules() -> None:
     if code or "docker_image_info" not in output:
         fix = "ansible-galaxy collection install community.docker, or pip install ansible"
         raise InputError("KGE-959", f"Ansible has no {_MODULES}, whose modules reach the nodes' engines.", fix=fix)
-
-
-def _make(place: Path) -> None:
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fix = "name a folder that you can write to: --records DIR"
-        raise InputError("KGE-605", f"{place} cannot be written.", cause=error.strerror or "", fix=fix) from error
 
 
 @contextmanager

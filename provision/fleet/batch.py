@@ -1,17 +1,19 @@
 """The nodes of a batch, from Ansible's events to what became of each."""
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
 from provision.api.records import trusted_keys
 from provision.errors import KgpuError
 from provision.fleet.playbook import Play, brief, play
-from provision.fleet.remote import RECORDS, Remote, module
+from provision.fleet.probing import write
+from provision.fleet.remote import Remote, module
 from provision.fleet.verdicts import doubt, failed, flag, judged
 from provision.model import Proof, Verdict
 from provision.model.fleet import FleetImage
@@ -99,7 +101,7 @@ class Batch:
             inventory=self._order.inventory,
             nodes=tuple(names),
             files=files,
-            variables={"kgpu_env_records": RECORDS, **variables},
+            variables=variables,
             forks=self._wishes.forks,
             check=self._wishes.check,
         )
@@ -109,8 +111,7 @@ class Batch:
         image = self._images[name]
         if flag(message.get("installed")):
             node, record = judged(name, image, message, self._order.trusted, check=self._wishes.check)
-            self._keep(name, record)
-            self.add(node)
+            self._keep(node, record)
             return
         try:
             self._remote[name] = Remote(name, image, message, self._order.catalogue)
@@ -123,8 +124,8 @@ class Batch:
         keys = self._order.trusted or trusted_keys(self._order.signer)
         text = remote.gate(keys) if remote.record and not doubt(remote.record, image, keys) else ""
         if text:
-            self._keep(name, remote.record)
-            self.add(AppliedNode(name=name, image=image.id, outcome=Applied.KEPT, cause=text, shipped=remote.shipped))
+            node = AppliedNode(name=name, image=image.id, outcome=Applied.KEPT, cause=text, shipped=remote.shipped)
+            self._keep(node, remote.record)
         elif self._wishes.check:
             why = "kgpu-env is not installed there: the workload would be run by Ansible"
             self.add(AppliedNode(name=name, image=image.id, outcome=Applied.DUE, cause=why))
@@ -146,7 +147,10 @@ class Batch:
             self._unanswered([name for name in runs if not self._remote[name].caught_up])
         kept = {name: self._remote[name].seal(proof, self._order.signer) for name, proof in proofs.items()}
         if kept:
-            records = {name: {"text": text, "file": self._remote[name].file} for name, text in kept.items()}
+            records = {
+                name: {"text": text, "file": self._remote[name].file, "folder": self._remote[name].folder}
+                for name, text in kept.items()
+            }
             self._play(
                 "record.yml",
                 tuple(kept),
@@ -169,7 +173,7 @@ class Batch:
         if isinstance(step, Proof):
             proofs[name] = step
             return None
-        return module(step, f"kgpu-env-fleet-{os.urandom(8).hex()}")
+        return module(step, f"kgpu-env-fleet-{os.urandom(8).hex()}", time.time())
 
     def _proved(self, name: str, proof: Proof, record: str) -> None:
         """Tell of a node whose proof was judged here, and whose record is on it now."""
@@ -183,8 +187,7 @@ class Batch:
             fix=brief(proof.fix),
             shipped=self._remote[name].shipped,
         )
-        self._keep(name, record.encode())
-        self.add(node)
+        self._keep(node, record.encode())
 
     def _broken(self, name: str, error: KgpuError) -> None:
         cause = brief(f"{error.text} {error.cause}")
@@ -193,10 +196,13 @@ class Batch:
             AppliedNode(name=name, image=image, outcome=Applied.BROKEN, cause=cause, code=error.code, fix=error.fix)
         )
 
-    def _keep(self, name: str, record: bytes) -> None:
-        """Write a node's record here, whole or not at all."""
-        if record and not self._wishes.check:
-            handle, beside = tempfile.mkstemp(dir=self._order.records, prefix=".record.")
-            with os.fdopen(handle, "wb") as file:
-                file.write(record)
-            Path(beside).replace(self._order.records / f"{name}.json")
+    def _keep(self, node: AppliedNode, record: bytes) -> None:
+        """Write a node's record here, whole or not at all, and tell of the node; without its record it is not done."""
+        try:
+            if record and not self._wishes.check:
+                write(self._order.records / f"{node.name}.json", record)
+        except OSError as error:
+            cause = f"its record cannot be kept in {self._order.records}: {error.strerror}"
+            fix = "name a folder that you can write to: --records DIR"
+            node = replace(node, outcome=Applied.BROKEN, cause=cause, code="KGE-605", fix=fix)
+        self.add(node)

@@ -40,9 +40,9 @@ class _Status(msgspec.Struct, frozen=True, rename="camel"):
 class ClusterNode(msgspec.Struct, frozen=True):
     """A Node of the Kubernetes API (core/v1), as far as it is read."""
 
-    kind: Literal["Node"]
     metadata: _Metadata
     status: _Status = _Status()
+    kind: Literal["Node"] = "Node"  # the items of the API's own NodeList have none
 
     @property
     def told(self) -> NodeTold:

@@ -36,7 +36,7 @@ def probe_fleet(inventory: Path, hosts: Path, heard: Listener, wishes: ProbeWish
         KeyboardInterrupt: what had come until then is written.
     """
     names = nodes_of(inventory, wishes.limit)
-    _make(hosts)
+    make(hosts, "name a folder that you can write to")
     answers = Answers(hosts, heard)
     for name in names:
         if not NAME.fullmatch(name):
@@ -53,12 +53,18 @@ def probe_fleet(inventory: Path, hosts: Path, heard: Listener, wishes: ProbeWish
     return FleetProbe(hosts=str(hosts), nodes=tuple(sorted(answers.found.values(), key=lambda one: one.name)))
 
 
-def _make(hosts: Path) -> None:
+def make(place: Path, fix: str) -> None:
+    """Make a folder that nodes' files are gathered in, and try to write there.
+
+    Raises:
+        InputError: KGE-605, with this fix.
+    """
     try:
-        hosts.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
     except OSError as error:
-        fix = "name a folder that you can write to"
-        raise InputError("KGE-605", f"{hosts} cannot be written.", cause=error.strerror or "", fix=fix) from error
+        raise InputError("KGE-605", f"{place} cannot be written.", cause=error.strerror or "", fix=fix) from error
 
 
 class Answers:
@@ -105,7 +111,7 @@ class Answers:
             cause = brief(f"it gave no capture: {text}")
             return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=cause)
         try:
-            _write(self.place(name), data)
+            write(self.place(name), data)
         except OSError as error:
             return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=f"it cannot be kept: {error.strerror}")
         return NodeAnswer(name=name, outcome=Outcome.OK)
@@ -121,9 +127,9 @@ def _failed(name: str, result: Mapping[str, Any], *, reached: bool) -> NodeAnswe
     return NodeAnswer(name=name, outcome=Outcome.BROKEN, cause=brief(f"{message} {said(result)}"))
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a capture beside its place, then rename; its owner alone reads it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".capture.")
+def write(path: Path, data: bytes) -> None:
+    """Write a node's file beside its place, then rename; its owner alone reads it. Raises OSError, leaving nothing."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -13,6 +13,7 @@ from provision.model.labels import UNPROVED
 from provision.probe import command
 
 MARK: Final = "kgpu-env"  # how a reason of ours begins
+_NO_REASON: Final = "none"  # as sinfo prints it
 _SECONDS: Final = 20.0
 
 
@@ -29,8 +30,12 @@ class Scheduler(Protocol):
 
     tool: str
 
-    def out(self) -> Mapping[str, bool]:
-        """Return of each node that it knows whether this program took it out. Raises OSError when it does not say."""
+    def out(self) -> Mapping[str, bool | None]:
+        """Return of each node that it knows whether this program took it out; None: somebody else did.
+
+        Raises:
+            OSError: it does not say.
+        """
 
     def drain(self, node: str, why: str) -> Sequence[str]:
         """Return the words that take a node out."""
@@ -44,10 +49,13 @@ class Slurm:
 
     tool = "scontrol"
 
-    def out(self) -> Mapping[str, bool]:
-        """Return of each node whether its reason is ours."""
+    def out(self) -> Mapping[str, bool | None]:
+        """Return of each node whether its reason is ours; None: it is another's."""
         lines = _asked("sinfo", "--noheader", "--Node", "--format=%N %E").splitlines()
-        return {name: reason.startswith(MARK) for name, _, reason in (line.strip().partition(" ") for line in lines)}
+        return {
+            name: True if reason.startswith(MARK) else False if reason == _NO_REASON else None
+            for name, _, reason in (line.strip().partition(" ") for line in lines)
+        }
 
     def drain(self, node: str, why: str) -> Sequence[str]:
         """Return the words that drain a node."""
@@ -63,8 +71,8 @@ class Kubernetes:
 
     tool = "kubectl"
 
-    def out(self) -> Mapping[str, bool]:
-        """Return of each node whether it has our taint."""
+    def out(self) -> Mapping[str, bool | None]:
+        """Return of each node whether it has our taint; others' taints do not hinder it."""
         items = json.loads(_asked("kubectl", "get", "nodes", "-o", "json"))["items"]
         return {
             one["metadata"]["name"]: any(
@@ -102,9 +110,11 @@ def remedy(nodes: Sequence[AppliedNode], wishes: ApplyWishes, total: int) -> Rem
         return Remedied(warnings=(f"nothing was told to {wishes.drain}: {error}",))
     bad = {_name(one.name, out): one for one in nodes if one.outcome is Applied.NOT_PROVED}
     good = [_name(one.name, out) for one in nodes if one.outcome is Applied.PROVED]
-    left = sum(out.values()) - sum(out.get(name, False) for name in good)
-    new = [name for name in bad if name in out and not out[name]]
+    left = sum(map(bool, out.values())) - sum(bool(out.get(name)) for name in good)
+    new = [name for name in bad if out.get(name) is False]
     warnings = [f"{wishes.drain} has no node {name}" for name in bad if name not in out]
+    theirs = [name for name in bad if name in out and out[name] is None]
+    warnings += [f"{name} was not proved, and is left to whoever gave its reason to {wishes.drain}" for name in theirs]
     if 100 * (left + len(new)) > wishes.drain_share * total and new:
         told = f"{len(new)} nodes were not proved and stay in: with {left} of {total} out already, more than "
         warnings.append(f"{told}{wishes.drain_share:g} % would be. Something else may be wrong than the nodes.")
@@ -114,7 +124,7 @@ def remedy(nodes: Sequence[AppliedNode], wishes: ApplyWishes, total: int) -> Rem
     return Remedied(tuple(drained), tuple(released), tuple(warnings))
 
 
-def _name(node: str, known: Mapping[str, bool]) -> str:
+def _name(node: str, known: Mapping[str, bool | None]) -> str:
     """Return a node as the scheduler calls it: by its name, or the name before the dot."""
     return node if node in known else node.partition(".")[0]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from provision import __version__, api
 from provision.api.records import sealed
 from provision.catalogue import Catalogue
-from provision.engine.container import devices, security
+from provision.engine.container import DEADLINE, LABEL, PATIENCE_SECONDS, devices, security
 from provision.engine.describe import describe
 from provision.engine.protocol import Engine, Image, OnOutput, Ran, Run
 from provision.fleet.verdicts import decoded, flag
@@ -30,7 +30,6 @@ from provision.records.store import place
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-RECORDS: Final = "~/.local/state/kgpu-env/proofs"  # on the node, as of `records.state_folder`
 _REFUSED: Final = ("Error creating container", "Error starting container")
 _LATE: Final = "imed out"  # of the module's own words for a container that did not end
 
@@ -91,6 +90,7 @@ class Remote:
         self.node = str(answer.get("node") or name)
         self.shipped = flag(answer.get("shipped"))
         self.record = decoded(answer.get("record"))
+        self.folder = str(answer.get("proofs") or "")  # of the records there, as of `records.state_folder`
         self._boot = decoded(answer.get("boot")).decode(errors="replace").strip()
         self._host, self.key = self._read(str(answer.get("capture") or ""))
         info = answer.get("engine") or {}
@@ -203,12 +203,13 @@ def _image(told: Mapping[str, Any]) -> Image:
     )
 
 
-def module(run: Run, name: str) -> dict[str, Any]:
+def module(run: Run, name: str, now: float) -> dict[str, Any]:
     """Return a run in the words of community.docker.docker_container, as narrow as `engine.container` makes it.
 
     Args:
         run: the command and its devices.
         name: of the container.
+        now: in seconds of Unix time. Past its deadline, as of `engine.container.body`, the container is nobody's.
     """
     host = devices(run.access)
     return {
@@ -216,6 +217,8 @@ def module(run: Run, name: str) -> dict[str, Any]:
         "image": run.image,
         "command": list(run.command),
         "env": {"HOME": "/tmp", **run.access.env, **run.env},  # noqa: S108 - a path in the container
+        "labels": {LABEL: name, DEADLINE: str(int(now + run.seconds + PATIENCE_SECONDS))},
+        "now": int(now),
         "security": security(run.access),
         "pids": PIDS,
         "shm": f"{SHARED_MEMORY_GIB}g",

@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -29,6 +29,11 @@ _CODE: Final = "KGE-"
 _ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
 # Of the role's own codes.
 _FIXES: Final = {"KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply"}
+# Where a key that nobody here trusts has signed: another verification would be signed by it, too.
+_TRUST: Final = (
+    "trust the node's key with --trusted-key (`kgpu-env key --public`, there, prints it); "
+    "or sign there with a trusted one: `kgpu-env verify {image} --key FILE`"
+)
 _NO_SDK: Final = "Failed to import the required Python library (requests)"
 
 
@@ -81,10 +86,10 @@ def judged(
     node = AppliedNode(name=name, image=image.id, outcome=Applied.NOT_PROVED, shipped=flag(answer.get("shipped")))
     content = decoded(answer.get("record"))
     if gate.get("state") == State.PROVED:
-        why = doubt(content, image, tuple(keys))
-        if why:
-            fix = f"kgpu-env verify {image.tag}, on the node"
-            return replace(node, cause=f"its record is refused: {why}", code="KGE-588", fix=fix), b""
+        refused = doubt(content, image, tuple(keys))
+        if refused:
+            cause = f"its record is refused: {refused.why}"
+            return replace(node, cause=cause, code="KGE-588", fix=refused.fix), b""
         return replace(
             node, outcome=Applied.PROVED if verified else Applied.KEPT, cause=brief(_text(gate, "reason"))
         ), content
@@ -98,17 +103,27 @@ def judged(
 _WORDS: Final = {"cause": "reason", "code": "code", "fix": "fix"}
 
 
-def doubt(content: bytes, image: FleetImage, keys: "tuple[Ed25519PublicKey, ...]") -> str:
-    """Return why a record does not prove an image; empty where it does."""
+class Doubt(NamedTuple):
+    """Why a record does not prove an image, and what helps."""
+
+    why: str
+    fix: str
+
+
+def doubt(content: bytes, image: FleetImage, keys: "tuple[Ed25519PublicKey, ...]") -> Doubt | None:
+    """Return why a record does not prove an image; None where it does."""
+    again = f"`kgpu-env verify {image.tag}`, on the node"
     if not content:
-        return "the node gave none: its kgpu-env is older than this one"
+        return Doubt("the node gave none: its kgpu-env is older than this one", again)
     try:
         envelope = decode(content, attest.Envelope)
+        if keys and not {one.keyid for one in envelope.signatures} & set(map(attest.key_id, keys)):
+            again = _TRUST.format(image=image.tag)
         payload = attest.verify(envelope, attest.IN_TOTO, keys) if keys else attest.contents(envelope)
-        record = statement.read(payload)
+        why = _other(statement.read(payload), image)
     except ValueError as error:  # UntrustedError is one
-        return str(error)
-    return _other(record, image)
+        return Doubt(str(error), again)
+    return Doubt(why, again) if why else None
 
 
 def _other(record: Record, image: FleetImage) -> str:

@@ -1,9 +1,10 @@
 """Proves the node that this pod runs on, and writes the answer on the node, with the standard library alone.
 
-The label KEYproof is "pending" while the check runs, then "proved" or "not-proved"; annotations tell when, by which
-image and in which words. With --taint=yes a node that failed is also tainted (KEYnot-proved, NoSchedule), unless SHARE
-per cent of the cluster's nodes would be: then something else is wrong than the nodes. A check that succeeds takes that
-taint away.
+The label KEYproof is "pending" while the check runs, then "proved" or "not-proved"; annotations tell when, at which
+boot, by which image and in which words. With --taint=yes a node that failed is also tainted (KEYnot-proved,
+NoSchedule), unless SHARE per cent of the cluster's nodes would be: then something else is wrong than the nodes. A check
+that succeeds takes that taint away. One with a value is of kgpu-env fleet apply, whose proof is of all GPUs: it stays,
+and fleet apply takes it.
 Exit 0: proved. 1: not proved. 2: the answer could not be written.
 """
 
@@ -26,6 +27,7 @@ from typing import Any
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 READY = Path(tempfile.gettempdir(), "kgpu-env-proved")
 TRIES = 6  # where somebody else changes the node at the same time
+BOOT = Path("/proc/sys/kernel/random/boot_id")  # of the node: containers see the same
 LONGEST = 500  # characters of an answer
 CONFLICT = 409
 
@@ -69,8 +71,7 @@ class Node:
             }
             patch: dict[str, Any] = {"metadata": meta}
             if tainted is not None:
-                kept = [one for one in found["spec"].get("taints") or () if one["key"] != self.taint]
-                patch["spec"] = {"taints": [*kept, {"key": self.taint, "effect": "NoSchedule"}] if tainted else kept}
+                patch["spec"] = {"taints": self._taints(found, tainted=tainted)}
             try:
                 self.api("PATCH", self.name, patch)
             except urllib.error.HTTPError as error:
@@ -80,14 +81,24 @@ class Node:
             else:
                 return
 
+    def _taints(self, found: "dict[str, Any]", *, tainted: bool) -> "list[dict[str, Any]]":
+        """Return a node's taints with this script's own, or without; any of the same key does for its own."""
+        taints = list(found["spec"].get("taints") or ())
+        if not tainted:
+            return [one for one in taints if one["key"] != self.taint or one.get("value")]
+        return taints if self._out(found) else [*taints, {"key": self.taint, "effect": "NoSchedule"}]
+
+    def _out(self, found: "dict[str, Any]") -> bool:
+        return any(one["key"] == self.taint for one in found["spec"].get("taints") or ())
+
+    def out(self) -> bool:
+        """Tell whether this node has our taint, whoever set it."""
+        return self._out(self.api("GET", self.name))
+
     def others(self) -> "tuple[int, int]":
         """Return how many other nodes have our taint, and how many nodes there are."""
         items = self.api("GET")["items"]
-        ours = [
-            one["metadata"]["name"]
-            for one in items
-            if any(taint["key"] == self.taint for taint in one["spec"].get("taints") or ())
-        ]
+        ours = [one["metadata"]["name"] for one in items if self._out(one)]
         return len([name for name in ours if name != self.name]), len(items)
 
     def may_be_tainted(self, share: int) -> bool:
@@ -104,6 +115,9 @@ def answer(node: Node, share: "int | None", proved: bool, notes: "dict[str, str]
     if share is None:
         node.write("not-proved", notes)
         return "not tainted: --taint is off"
+    if node.out():
+        node.write("not-proved", notes)
+        return f"tainted before: {node.taint}"
     if node.may_be_tainted(share):
         node.write("not-proved", notes, tainted=True)
         # Many nodes may fail at the same moment, and none of them has seen the others' taints before its own.
@@ -126,11 +140,12 @@ def main() -> int:
     READY.unlink(missing_ok=True)
     try:
         node = Node(Api(), os.environ["NODE_NAME"], asked.key)
-        node.write("pending", {"image": asked.image})
+        about = {"image": asked.image, "boot": BOOT.read_text().strip()}
+        node.write("pending", about)
         done = subprocess.run(asked.check, stdout=subprocess.PIPE, text=True, check=False)
         words = (done.stdout.strip().splitlines() or [f"ended with {done.returncode}"])[-1][:LONGEST]
         proved = done.returncode == 0
-        notes = {"at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), "answer": words, "image": asked.image}
+        notes = {"at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), "answer": words, **about}
         note = answer(node, asked.share if asked.taint == "yes" else None, proved, notes)
     except (OSError, KeyError, ValueError) as error:
         sys.stdout.write(f"FAILED: the answer cannot be written on the node: {error}\n")

@@ -235,6 +235,8 @@ def test_a_node_whose_record_another_key_signed_is_not_proved(fleet: Fleet, tmp_
 
 def test_a_node_with_kgpu_env_proves_itself(fleet: Fleet) -> None:
     fleet.forget("proved")
+    code, found, said = fleet.apply("--limit", "proved", "--check")
+    assert (code, outcomes(found)) == (7, {"proved": "due"}), said
     code, found, said = fleet.apply("--limit", "proved")
     assert (code, outcomes(found)) == (7, {"proved": "not proved"}), said
     assert found["nodes"][0]["code"].startswith("KGE-")

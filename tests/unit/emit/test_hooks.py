@@ -63,14 +63,21 @@ class Node:
         self.command("kgpu-env", f"cat <<'E'\n{answer}\nE\nexit {code}")
 
     def cluster(self, nodes: int, drained: int, reason: str = "kgpu-env KGE-587 stale") -> None:
-        """State how many nodes there are, and how many of them have a reason; node0 is this one's."""
+        """State how many nodes there are, and how many of them have a reason; node1 is this one."""
         lines = "\n".join(f"node{n} {reason if n < drained else 'none'}" for n in range(nodes))
         names = "\n".join(f"node{n}" for n in range(nodes))
         (self.folder / "reasons").write_text(f"{lines}\n")
         (self.folder / "names").write_text(f"{names}\n")
-        asked = f"*nodes=*) echo '{reason}' ;; *%E*) cat {self.folder}/reasons ;; *) cat {self.folder}/names ;;"
+        own = f"sed -n 's/^node1 //p' {self.folder}/reasons"
+        asked = f"*nodes=*) {own} ;; *%E*) cat {self.folder}/reasons ;; *) cat {self.folder}/names ;;"
         self.command("sinfo", f'case "$*" in {asked} esac')
         self.command("scontrol", "")
+
+    def reason(self, words: str) -> None:
+        """State this node's own reason."""
+        path = self.folder / "reasons"
+        others = [line for line in path.read_text().splitlines() if not line.startswith("node1 ")]
+        path.write_text("\n".join((*others, f"node1 {words}", "")))
 
     def run(self, script: str, **variables: str) -> Called:
         (self.folder / "calls").write_text("")
@@ -116,6 +123,7 @@ def test_a_gate_without_an_answer_drains_nothing(node: Node, code: int) -> None:
 def test_no_more_than_the_share_is_drained(node: Node, drained: int, more: bool) -> None:  # noqa: FBT001 - a parameter
     node.gate(7, STALE)
     node.cluster(10, drained)
+    node.reason("none")
     assert (DRAIN in node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes").calls) is more
     assert node.state.exists() is more
 
@@ -131,12 +139,30 @@ def test_nodes_that_fail_at_the_same_moment_are_not_all_drained(node: Node) -> N
 def test_nodes_that_others_drained_do_not_count(node: Node) -> None:
     node.gate(7, STALE)
     node.cluster(10, 5, reason="bad fan")
+    node.reason("none")
     assert DRAIN in node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes").calls
+
+
+@pytest.mark.parametrize("reason", ["a bad PSU", "Prolog error", ""])
+def test_a_node_that_others_drained_is_left_to_them(node: Node, reason: str) -> None:
+    node.gate(7, STALE)
+    node.reason(reason)
+    assert node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes") == Called(0, [GATE])
+    assert not node.state.exists()
+
+
+def test_a_node_that_fleet_apply_drained_is_taken_over(node: Node) -> None:
+    node.gate(7, STALE)
+    node.reason("kgpu-env KGE-586 not proved")
+    assert node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes") == Called(0, [GATE])
+    node.gate(0, PROVED % "2199-01-01T00:00:00Z")
+    assert node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes") == Called(0, [GATE, RESUME])
 
 
 def test_only_a_newer_proof_resumes(node: Node) -> None:
     node.gate(7, STALE)
     node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes")
+    node.reason("kgpu-env KGE-587 stale")
     node.gate(0, PROVED % "2020-01-01T00:00:00Z")  # the old driver is back, and so is the old record
     assert node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes") == Called(0, [GATE])
     node.gate(0, PROVED % "2199-01-01T00:00:00Z")
@@ -148,7 +174,7 @@ def test_a_node_that_somebody_else_took_over_is_not_resumed(node: Node) -> None:
     node.gate(7, STALE)
     node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes")
     node.gate(0, PROVED % "2199-01-01T00:00:00Z")
-    node.cluster(10, 1, reason="maintenance")
+    node.reason("maintenance")
     assert node.run("health.sh", KGPU_ENV_SLURM_DRAIN="yes") == Called(0, [GATE])
 
 

@@ -79,6 +79,23 @@ def test_a_proof_is_a_label_and_takes_our_taint_alone() -> None:
     assert cluster.nodes["gpu0"]["metadata"]["annotations"] == {f"{KEY}answer": "trained"}
 
 
+def test_a_taint_with_a_value_is_of_another_proof_and_stays() -> None:
+    valued = {**TAINT, "value": "KGE-586"}
+    cluster = Cluster(20)
+    cluster.nodes["gpu0"]["spec"]["taints"].append(valued)
+    answer(cluster, proved=True)
+    assert (cluster.label(), cluster.taints()) == ("proved", [OTHERS, valued])
+    assert answer(cluster, proved=False, share=10).startswith("tainted before")
+    assert cluster.taints() == [OTHERS, valued]  # one of each key and effect: the API refuses a second
+
+
+def test_a_failed_proof_takes_no_taint_of_before() -> None:
+    cluster = Cluster(10, 5)  # the share is full
+    cluster.nodes["gpu0"]["spec"]["taints"].append(TAINT)
+    assert answer(cluster, proved=False, share=10).startswith("tainted before")
+    assert (cluster.label(), cluster.taints()) == ("not-proved", [OTHERS, TAINT])
+
+
 def test_nothing_is_tainted_by_default() -> None:
     cluster = Cluster(3)
     assert "off" in answer(cluster, proved=False)
@@ -215,6 +232,7 @@ def test_over_tls_with_the_account_of_the_pod(
     notes = cluster.nodes["gpu0"]["metadata"]["annotations"]
     assert notes[f"{KEY}answer"] == "trained on the GPU --expect=x"
     assert (notes[f"{KEY}image"], len(notes[f"{KEY}at"])) == ("kgpu-env/cuda:x", 20)
+    assert notes[f"{KEY}boot"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert capsys.readouterr().out.startswith("trained on the GPU")
     assert cluster.calls[:2] == ["GET gpu0", "PATCH gpu0"]
 

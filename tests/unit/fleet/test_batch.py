@@ -1,5 +1,6 @@
 """Batches of nodes, with Ansible's events made of words: what is done, what is not known, and when it stops."""
 
+import base64
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 
 from provision import api
 from provision.catalogue import load
+from provision.errors import InputError
 from provision.fleet.apply import Application, _batches
 from provision.fleet.batch import Batch
 from provision.fleet.playbook import Hear, Play
+from provision.fleet.probing import make
 from provision.model import Base, Framework, Route, Stack, Vendor
 from provision.model.fleet import FleetImage, FleetPlan
 from provision.model.fleet_apply import Applied, AppliedNode, ApplyWishes
@@ -23,6 +26,7 @@ STACK = Stack(
     python="3.11",
     base=Base(image="debian"),
 )
+WISHES = ApplyWishes()
 NAMES = tuple(f"n{number}" for number in range(6))
 IMAGE = FleetImage(id="cpu-1", tag="kgpu-env/cpu:1", platform="x86_64", stack=STACK, nodes=NAMES)
 CPU = {"kgpu_env": 1, "installed": True, "shipped": False, "gate": {"state": "never"}, "verified": {"verdict": "cpu"}}
@@ -100,6 +104,25 @@ def test_with_check_what_is_due_stops_nothing(run: Any) -> None:  # noqa: ANN401
     found, stopped, _ = run(dict.fromkeys(NAMES, due), ApplyWishes(serial=1, check=True))
     assert {one.outcome for one in found.values()} == {Applied.DUE}
     assert stopped == ""
+
+
+def test_a_record_that_cannot_be_kept_is_told_of_its_node_and_costs_no_other(
+    run: Any,  # noqa: ANN401 - as above
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "n1.json").mkdir()  # no file can be put there
+    content = base64.b64encode(b"{}").decode()
+    found, _, _ = run(dict.fromkeys(NAMES, lambda name: [event("ok", name, msg={**CPU, "record": content})]), WISHES)
+    assert (found["n1"].outcome, found["n1"].code) == (Applied.BROKEN, "KGE-605")
+    assert "cannot be kept" in found["n1"].cause
+    assert {found[name].outcome for name in NAMES if name != "n1"} == {Applied.CPU}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_node_is_asked() -> None:
+    with pytest.raises(InputError) as caught:
+        make(Path("/proc/self"), "name another")  # it is there, and takes no file, even of root
+    assert (caught.value.code, caught.value.fix) == ("KGE-605", "name another")
 
 
 def test_the_first_answer_of_a_node_counts(run: Any) -> None:  # noqa: ANN401 - as above

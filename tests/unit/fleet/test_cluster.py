@@ -60,6 +60,11 @@ def test_a_list_as_kubectl_prints_it() -> None:
     assert not found.broken
 
 
+def test_the_items_of_a_nodelist_of_the_api_have_no_kind(tmp_path: Path) -> None:
+    one = {name: value for name, value in node("gpu1", H100, TWO).items() if name in {"metadata", "status"}}
+    assert list(fleet(tmp_path, one, kind="NodeList").hosts) == ["gpu1"]
+
+
 def test_one_node_is_a_cluster_too(tmp_path: Path) -> None:
     (tmp_path / "one.json").write_text(json.dumps(node("gpu1", H100, TWO)))
     found = read_fleet(tmp_path / "one.json", MINIATURE)

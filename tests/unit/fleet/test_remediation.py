@@ -78,6 +78,13 @@ def test_only_what_we_took_out_is_let_in_and_only_by_a_proof_of_now(cluster: Clu
     assert cluster.calls == ["scontrol update nodename=a state=resume"]
 
 
+def test_a_node_that_an_admin_drained_is_left_to_them(cluster: Cluster) -> None:
+    cluster.slurm("a a bad PSU", "b none")
+    found = remedy(nodes(a=Applied.NOT_PROVED), SLURM, 10)
+    assert (found.drained, cluster.calls) == ((), [])
+    assert found.warnings == ("a was not proved, and is left to whoever gave its reason to slurm",)
+
+
 def test_a_name_of_the_inventory_may_have_a_domain(cluster: Cluster) -> None:
     cluster.slurm("a none")
     found = remedy(nodes(**{"a.example": Applied.NOT_PROVED, "z": Applied.NOT_PROVED}), SLURM, 100)

@@ -112,7 +112,8 @@ def test_the_run_is_the_one_of_verify_in_ansibles_words(answer: dict[str, Any]) 
     again = remote.prove()
     assert isinstance(again, Run)
     assert again.command == run.command  # of the same number, so that its answer is known again
-    words = module(run, "x")
+    words = module(run, "x", 1000.0)
+    assert words["labels"] == {"kgpu-env.run": "x", "kgpu-env.deadline": str(int(1600 + run.seconds))}
     assert words["command"][0] == "python3"
     assert words["security"] == ["no-new-privileges"]
     assert words["requests"]

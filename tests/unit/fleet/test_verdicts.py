@@ -86,7 +86,11 @@ def test_an_open_gate_without_a_record_of_this_image_proves_nothing(
 def test_no_record_another_key_and_a_forged_one_are_refused(key: Key, tmp_path: Path) -> None:
     assert "older" in judged("n1", IMAGE, answered(key, None), (), check=False)[0].cause
     other = make(tmp_path / "other.pem").public_key()
-    assert "another key" in judged("n1", IMAGE, answered(key), [other], check=False)[0].cause
+    node, _ = judged("n1", IMAGE, answered(key), [other], check=False)
+    assert "another key" in node.cause
+    assert "--trusted-key" in node.fix  # another verification there would be signed by the same key
+    assert "kgpu-env verify kgpu-env/cuda:1 --key FILE" in node.fix
+    assert "--trusted-key" not in judged("n1", IMAGE, answered(key, None), [other], check=False)[0].fix
     assert doubt(b"{}", IMAGE, ())
     assert doubt(b"\xff", IMAGE, ())
 

@@ -3,7 +3,8 @@
 # Slurm's HealthCheckProgram: is this node's proof still true? It trains nothing, and answers in a second.
 # It reports and changes nothing, until you set DRAIN=yes. Then a node whose proof does not hold is drained with our code
 # as the reason, unless SHARE per cent of the cluster's nodes would be: then something else is wrong than the nodes.
-# Only a node that this script drained is resumed, and only by a proof that is newer than the drain:
+# A node with a reason of somebody else is left to them. Only a node that kgpu-env drained is resumed, and only by a proof
+# that is newer than the drain:
 #   sudo kgpu-env verify kgpu-env/cuda:tf2.21.0-cuda12.5.1-py3.11
 DRAIN=${KGPU_ENV_SLURM_DRAIN:-no}
 SHARE=${KGPU_ENV_SLURM_SHARE:-10}
@@ -14,6 +15,7 @@ unset KGPU_ENV_SLURM_DRAIN KGPU_ENV_SLURM_SHARE KGPU_ENV_SLURM_STATE
 
 node=${SLURMD_NODENAME:-$(hostname -s)}
 tell() { logger -t kgpu-env -- "$1" 2>/dev/null || echo "kgpu-env: $1" >&2; }
+why() { sinfo --noheader --Node --nodes="$node" --format=%E | head -n 1; } # none: nobody has taken it out
 field() { printf '%s\n' "$answer" | sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
 
 answer=$(timeout 45 kgpu-env gate --json "$IMAGE" 2>/dev/null)
@@ -25,7 +27,7 @@ if [ "$status" -eq 0 ]; then
   newest=$(printf '%s\n%s\n' "$drained" "$(field at)" | LC_ALL=C sort | tail -n 1)
   [ "$newest" != "$drained" ] || { tell "$node stays drained: its proof is older than the drain"; exit 0; }
   [ "$DRAIN" = yes ] || { tell "$node is proved again; DRAIN is off, so it is not resumed"; exit 0; }
-  case $(sinfo --noheader --Node --nodes="$node" --format=%E | head -n 1) in
+  case $(why) in
     kgpu-env*) scontrol update nodename="$node" state=resume && rm -f "$STATE" && tell "$node is proved again: resumed" ;;
     *) rm -f "$STATE" ;; # somebody else has taken it over
   esac
@@ -37,6 +39,12 @@ fi
 reason="kgpu-env $(field code) $(field state)"
 [ "$DRAIN" = yes ] || { tell "$node: $reason (reported only: DRAIN is off)"; exit 0; }
 [ ! -e "$STATE" ] || exit 0 # drained already
+theirs=$(why)
+case $theirs in
+  none) ;;
+  kgpu-env*) mkdir -p "${STATE%/*}" && : >"$STATE"; exit 0 ;; # out already, by kgpu-env fleet apply
+  *) tell "$node: $reason; left to whoever gave it the reason '$theirs'"; exit 0 ;;
+esac
 
 too_many() { # would more than SHARE per cent of the nodes be drained by this script, this one among them?
   all=$(sinfo --noheader --Node --format=%N | sort -u | wc -l)
