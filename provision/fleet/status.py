@@ -44,6 +44,7 @@ class Watch(Struct, frozen=True):
         plan: which node gets which image; None: nothing in particular.
         proofs: the nodes' records; None: nobody asked for them.
         max_age: of a proof.
+        listed: names of the inventory's nodes.
     """
 
     catalogue: Catalogue
@@ -51,6 +52,7 @@ class Watch(Struct, frozen=True):
     plan: FleetPlan | None = None
     proofs: Proofs | None = None
     max_age: timedelta = MAX_AGE
+    listed: tuple[str, ...] = ()
 
     @property
     def planned(self) -> Mapping[str, str]:
@@ -64,7 +66,7 @@ class Watch(Struct, frozen=True):
 
 
 def status_of(fleet: Fleet, watch: Watch) -> FleetStatus:
-    """Return how a fleet is; nodes that the plan has and no file tells of are UNKNOWN."""
+    """Return how a fleet is; nodes of plan or inventory that no file tells of are UNKNOWN."""
     planned, unserved = watch.planned, watch.unserved
     nodes = [_node(name, host, watch, planned.get(name, ""), unserved.get(name)) for name, host in fleet.hosts.items()]
     if fleet.by_labels:
@@ -74,8 +76,9 @@ def status_of(fleet: Fleet, watch: Watch) -> FleetStatus:
         for one in fleet.broken
     ]
     known = {node.name for node in nodes}
-    for name in sorted({*planned, *unserved} - known):
-        why = "the plan has it, and no file tells of it: it did not answer, or was taken away"
+    for name in sorted({*planned, *unserved, *watch.listed} - known):
+        who = "inventory" if name in watch.listed else "plan"
+        why = f"the {who} has it, and no file tells of it: it did not answer, or was taken away"
         nodes.append(NodeStatus(name=name, state=NodeState.UNKNOWN, why=(why,), planned=planned.get(name, "")))
     nodes.sort(key=lambda node: (_ORDER.index(node.state), node.name))
     return FleetStatus(

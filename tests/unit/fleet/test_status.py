@@ -136,6 +136,14 @@ def test_drift_from_the_plan(hosts: Path) -> None:
     assert found[HOSTILE].state == "UNKNOWN"
 
 
+def test_a_node_of_the_inventory_that_gave_no_file_is_unknown(hosts: Path) -> None:
+    fleet = read_fleet(hosts, load())
+    nodes = status_of(fleet, Watch(catalogue=load(), now=NOW, listed=("a", "never"))).nodes
+    [never] = [node for node in nodes if node.name not in {*fleet.hosts, "e"}]
+    assert (never.name, never.state.value) == ("never", "UNKNOWN")
+    assert never.why[0].startswith("the inventory has it, and no file tells of it")
+
+
 def test_majority_and_outliers(hosts: Path) -> None:
     shutil.copy(DATA / "mi210.json", hosts / "m.json")
     found = status_of(read_fleet(hosts, load()), Watch(catalogue=load(), now=NOW))

@@ -21,6 +21,12 @@ from provision.model.fleet_status import Common, FleetStatus, NodeState
 _SHOWN = 20  # nodes of each state; --json has all
 
 Plan = Annotated[Path | None, typer.Option(metavar="PLAN", help="The approved plan: who drifts from it is told.")]
+Inventory = Annotated[
+    Path | None,
+    typer.Option(
+        "-i", "--inventory", metavar="INVENTORY", help="Of Ansible: its nodes that HOSTS does not have are UNKNOWN."
+    ),
+]
 Records = Annotated[Path | None, typer.Option(metavar="DIR", help="The nodes' signed records, gathered in one folder.")]
 MaxAge = Annotated[int, typer.Option(metavar="DAYS", min=1, help="An older proof is a warning.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the status as one page.")]
@@ -29,6 +35,7 @@ Prometheus = Annotated[Path | None, typer.Option(metavar="FILE.prom", help="Writ
 
 def status(
     hosts: Hosts,
+    inventory: Inventory = None,
     plan: Plan = None,
     records: Records = None,
     trusted_key: Keys = None,
@@ -45,7 +52,9 @@ def status(
 
     Examples:
         kgpu-env fleet status hosts/
+        kgpu-env fleet status hosts/ -i inventory.yaml --plan plan.json --records records --html fleet.html
     """
+    from provision.fleet.inventory import nodes_of  # noqa: PLC0415 - beside the page's
     from provision.fleet.metrics import metrics  # noqa: PLC0415 - 2 ms, beside the page's
     from provision.fleet.page import page  # noqa: PLC0415 - 30 ms
     from provision.fleet.proofs import read_proofs  # noqa: PLC0415 - 40 ms: cryptography
@@ -58,6 +67,7 @@ def status(
         plan=read_plan(plan) if plan else None,
         proofs=read_proofs(records, [read_public(key) for key in trusted_key or ()]) if records else None,
         max_age=timedelta(days=max_age),
+        listed=nodes_of(inventory) if inventory else (),
     )
     found = status_of(read_fleet(hosts, facts), watch)
     files = {html: page, prometheus: metrics}
