@@ -24,6 +24,7 @@ _CLOCKS: Final = timedelta(hours=1)  # by which clocks may differ
 _KEYS: Final[tuple[Literal["driver", "kernel", "toolkit", "image"], ...]] = ("driver", "kernel", "toolkit", "image")
 _ORDER: Final = tuple(NodeState)
 _SEVERITIES: Final = {Severity.ERROR: NodeState.DRAIN, Severity.WARNING: NodeState.WARNING}
+_TRUST: Final = "--trusted-key FILE, where you know who signed it (kgpu-env key, there)"
 
 
 class Reason(NamedTuple):
@@ -118,7 +119,7 @@ def _node(name: str, host: Host, watch: Watch, planned: str, unserved: Unserved 
     reasons = [*_ill(host, watch)]
     if watch.proofs:
         node, found = _proved(node, host, watch, watch.proofs)
-        reasons += found
+        reasons += [] if unserved and node.proof == "never" else found  # it has no image to be proved with
     if watch.plan:
         reasons += _drift(node, unserved)
     if not reasons:
@@ -149,11 +150,12 @@ def _proved(node: NodeStatus, host: Host, watch: Watch, proofs: Proofs) -> tuple
     if record is None:
         again = "kgpu-env verify IMAGE, on the node"
         why = f"its record is refused: {refused}" if refused else "it was never proved, or its record was not gathered"
-        reason = Reason(NodeState.WARNING, why, "KGE-588" if refused else "KGE-586", again)
+        fix = f"{_TRUST}; otherwise {again}" if refused else again
+        reason = Reason(NodeState.WARNING, why, "KGE-588" if refused else "KGE-586", fix)
         return replace(node, proof="refused" if refused else "never"), [reason]
     again = f"kgpu-env verify {record.image}, on the node"
     if not is_proof(record):
-        text = f"the last verification ended {record.verdict}: {record.reason}"
+        text = f"the last verification ended {record.verdict.replace('-', ' ')}: {record.reason}"
         reason = Reason(NodeState.DRAIN, text, record.code or "KGE-586", again)
         return replace(node, proof="failed", image=record.image), [reason]
     age = watch.now - _time(record.at, watch.now)

@@ -54,18 +54,13 @@ def nodes(engine: DockerEngine, base: str, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def environment(tutorial_environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    return {**tutorial_environment, "KGPU_ENV_KEY": str(tmp_path / "signer.pem")}
-
-
-@pytest.fixture
 def built(
-    nodes: Nodes, engine: DockerEngine, kgpu_env: KgpuEnv, environment: dict[str, str], tmp_path: Path
+    nodes: Nodes, engine: DockerEngine, kgpu_env: KgpuEnv, tutorial_environment: dict[str, str], tmp_path: Path
 ) -> Iterator[FleetImage]:
     """The image that the tutorial's plan has, built before, since the record of gpu01 names its id."""
 
     def fleet(*words: object) -> FleetImage:
-        ended = kgpu_env("fleet", *words, env=environment)
+        ended = kgpu_env("fleet", *words, env=tutorial_environment)
         assert ended.returncode == 0, ended.stderr
         [found] = read_plan(plan).images
         return found
@@ -77,7 +72,7 @@ def built(
     others = engine.image(planned.tag)
     try:
         with private_index(stand_ins(planned.stack.packages), LOGIN) as port:
-            environment["UV_INDEX"] = f"http://{LOGIN}@127.0.0.1:{port}/simple"
+            tutorial_environment["UV_INDEX"] = f"http://{LOGIN}@127.0.0.1:{port}/simple"
             yield fleet("build", plan)
     finally:
         engine.remove(planned.tag)
@@ -95,10 +90,11 @@ def stand_ins(packages: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def test_from_an_inventory_to_a_status_page(
-    nodes: Nodes, built: FleetImage, environment: dict[str, str], tmp_path: Path
+    nodes: Nodes, built: FleetImage, kgpu_env: KgpuEnv, tutorial_environment: dict[str, str], tmp_path: Path
 ) -> None:
     host = api.probe_host(nodes.tree)
-    record = recorded(built, host, host_key(host, "gpu01"), tmp_path / "signer.pem")
+    key = json.loads(kgpu_env("key", "--json", env=tutorial_environment).stdout)["path"]
+    record = recorded(built, host, host_key(host, "gpu01"), Path(key))
     nodes.write("gpu01", file_of("gpu01", built), record)
     for name in ("gpu01", "gpu02"):
         nodes.wait(name, "docker", "info")
@@ -107,7 +103,7 @@ def test_from_an_inventory_to_a_status_page(
     variables.write_text(json.dumps(nodes.variables))
     addresses = {f"10.0.0.1{number}": nodes.addresses[name] for number, name in enumerate(sorted(nodes.ids), start=1)}
     start = START.format(gone=nodes.ids["gpu05"])
-    printed = follow("fleet", tmp_path / "here", environment, start=start, replaced=addresses)
+    printed = follow("fleet", tmp_path / "here", tutorial_environment, start=start, replaced=addresses)
     assert "s3cret" not in printed
     page = (tmp_path / "here" / "fleet.html").read_text()
     assert all(f'"name":"{name}"' in page for name in nodes.ids)

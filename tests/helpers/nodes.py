@@ -30,7 +30,7 @@ _CAPABILITIES: Final = (
 _UNCONFINED: Final = ["seccomp=unconfined", "apparmor=unconfined"]
 _CGROUPS: Final = "for one in /sys/fs/cgroup/*; do mountpoint -q $one && mount -o remount,bind,rw $one; done"
 # Its network has no bridge, which would replace the machine's.
-_OPTIONS: Final = "--storage-driver=vfs --bridge=none --iptables=false --ip-forward=false --oom-score-adjust=0"
+_OPTIONS: Final = "--bridge=none --iptables=false --ip-forward=false --oom-score-adjust=0"
 DOCKERD: Final = f"mount -o remount,rw /sys; {_CGROUPS}; (dockerd {_OPTIONS} >/var/log/dockerd 2>&1 &)"
 # The fake tree in place of the machine's own: a gate reads nothing else.
 MASKED: Final = (

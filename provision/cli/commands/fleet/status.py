@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from provision.api.records import trusted_keys
 from provision.cli import options as o
 from provision.cli.commands.fleet.arguments import Hosts, Keys, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
 from provision.cli.output import write_files
 from provision.cli.planning import project_catalogue
+from provision.cli.proving import records as own_records
 from provision.errors import Exit
 from provision.fleet.hosts import read_fleet
 from provision.fleet.plan import read_plan
@@ -58,14 +60,14 @@ def status(
     from provision.fleet.metrics import metrics  # noqa: PLC0415 - 2 ms, beside the page's
     from provision.fleet.page import page  # noqa: PLC0415 - 30 ms
     from provision.fleet.proofs import read_proofs  # noqa: PLC0415 - 40 ms: cryptography
-    from provision.records.keys import read_public  # noqa: PLC0415 - as above
 
+    keys = trusted_keys(own_records(None, trusted_key or ())) if records else ()
     facts = project_catalogue(catalogue)
     watch = Watch(
         catalogue=facts,
         now=datetime.now(timezone.utc),
         plan=read_plan(plan) if plan else None,
-        proofs=read_proofs(records, [read_public(key) for key in trusted_key or ()]) if records else None,
+        proofs=read_proofs(records, keys) if records else None,
         max_age=timedelta(days=max_age),
         listed=nodes_of(inventory) if inventory else (),
     )
