@@ -16,6 +16,7 @@ from provision.cli.planning import project_catalogue
 from provision.cli.proving import records as own_records
 from provision.errors import Exit
 from provision.fleet.hosts import read_fleet
+from provision.fleet.inventory import nodes_of
 from provision.fleet.plan import read_plan
 from provision.fleet.status import MAX_AGE, Watch, status_of
 from provision.model.fleet_status import Common, FleetStatus, NodeState
@@ -56,7 +57,6 @@ def status(
         kgpu-env fleet status hosts/
         kgpu-env fleet status hosts/ -i inventory.yaml --plan plan.json --records records --html fleet.html
     """
-    from provision.fleet.inventory import nodes_of  # noqa: PLC0415 - beside the page's
     from provision.fleet.metrics import metrics  # noqa: PLC0415 - 2 ms, beside the page's
     from provision.fleet.page import page  # noqa: PLC0415 - 30 ms
     from provision.fleet.proofs import read_proofs  # noqa: PLC0415 - 40 ms: cryptography
