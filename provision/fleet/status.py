@@ -24,6 +24,7 @@ _CLOCKS: Final = timedelta(hours=1)  # by which clocks may differ
 _KEYS: Final[tuple[Literal["driver", "kernel", "toolkit", "image"], ...]] = ("driver", "kernel", "toolkit", "image")
 _ORDER: Final = tuple(NodeState)
 _SEVERITIES: Final = {Severity.ERROR: NodeState.DRAIN, Severity.WARNING: NodeState.WARNING}
+_TRUST: Final = "--trusted-key FILE, where you know who signed it (kgpu-env key, there)"
 
 
 class Reason(NamedTuple):
@@ -44,6 +45,7 @@ class Watch(Struct, frozen=True):
         plan: which node gets which image; None: nothing in particular.
         proofs: the nodes' records; None: nobody asked for them.
         max_age: of a proof.
+        listed: names of the inventory's nodes.
     """
 
     catalogue: Catalogue
@@ -51,6 +53,7 @@ class Watch(Struct, frozen=True):
     plan: FleetPlan | None = None
     proofs: Proofs | None = None
     max_age: timedelta = MAX_AGE
+    listed: tuple[str, ...] = ()
 
     @property
     def planned(self) -> Mapping[str, str]:
@@ -64,7 +67,7 @@ class Watch(Struct, frozen=True):
 
 
 def status_of(fleet: Fleet, watch: Watch) -> FleetStatus:
-    """Return how a fleet is; nodes that the plan has and no file tells of are UNKNOWN."""
+    """Return how a fleet is; nodes of plan or inventory that no file tells of are UNKNOWN."""
     planned, unserved = watch.planned, watch.unserved
     nodes = [_node(name, host, watch, planned.get(name, ""), unserved.get(name)) for name, host in fleet.hosts.items()]
     if fleet.by_labels:
@@ -74,8 +77,9 @@ def status_of(fleet: Fleet, watch: Watch) -> FleetStatus:
         for one in fleet.broken
     ]
     known = {node.name for node in nodes}
-    for name in sorted({*planned, *unserved} - known):
-        why = "the plan has it, and no file tells of it: it did not answer, or was taken away"
+    for name in sorted({*planned, *unserved, *watch.listed} - known):
+        who = "inventory" if name in watch.listed else "plan"
+        why = f"the {who} has it, and no file tells of it: it did not answer, or was taken away"
         nodes.append(NodeStatus(name=name, state=NodeState.UNKNOWN, why=(why,), planned=planned.get(name, "")))
     nodes.sort(key=lambda node: (_ORDER.index(node.state), node.name))
     return FleetStatus(
@@ -115,7 +119,7 @@ def _node(name: str, host: Host, watch: Watch, planned: str, unserved: Unserved 
     reasons = [*_ill(host, watch)]
     if watch.proofs:
         node, found = _proved(node, host, watch, watch.proofs)
-        reasons += found
+        reasons += [] if unserved and node.proof == "never" else found  # it has no image to be proved with
     if watch.plan:
         reasons += _drift(node, unserved)
     if not reasons:
@@ -146,11 +150,12 @@ def _proved(node: NodeStatus, host: Host, watch: Watch, proofs: Proofs) -> tuple
     if record is None:
         again = "kgpu-env verify IMAGE, on the node"
         why = f"its record is refused: {refused}" if refused else "it was never proved, or its record was not gathered"
-        reason = Reason(NodeState.WARNING, why, "KGE-588" if refused else "KGE-586", again)
+        fix = f"{_TRUST}; otherwise {again}" if refused else again
+        reason = Reason(NodeState.WARNING, why, "KGE-588" if refused else "KGE-586", fix)
         return replace(node, proof="refused" if refused else "never"), [reason]
     again = f"kgpu-env verify {record.image}, on the node"
     if not is_proof(record):
-        text = f"the last verification ended {record.verdict}: {record.reason}"
+        text = f"the last verification ended {record.verdict.replace('-', ' ')}: {record.reason}"
         reason = Reason(NodeState.DRAIN, text, record.code or "KGE-586", again)
         return replace(node, proof="failed", image=record.image), [reason]
     age = watch.now - _time(record.at, watch.now)

@@ -10,11 +10,11 @@
   const age = (node) => node.age_hours === null ? node.proof : node.proof + ", " +
     (node.age_hours < 48 ? node.age_hours + " h" : Math.floor(node.age_hours / 24) + " d");
   const texts = nodes.map((node) => columns.map(([key]) => {
-    if (key === "why") return node.why.join("\n") + (node.fix ? "\nfix: " + node.fix : "");
+    if (key === "why") return (node.code ? node.code + " " : "") + node.why.join("\n") + (node.fix ? "\nfix: " + node.fix : "");
     if (key === "image") return node.image || (node.planned ? "planned: " + node.planned : "");
     return key === "age_hours" ? age(node) : String(node[key]);
   }));
-  const haystacks = texts.map((cells, place) => (cells.join("\n") + "\n" + nodes[place].code).toLowerCase());
+  const haystacks = texts.map((cells) => cells.join("\n").toLowerCase());
   const key = (place, column) => {
     if (columns[column][0] === "state") return order.indexOf(nodes[place].state);
     if (columns[column][0] === "age_hours") return nodes[place].age_hours === null ? Infinity : nodes[place].age_hours;

@@ -12,23 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
-from nodes import ENGINE, MASKED, ROOT, Nodes, image, network_name
+from nodes import ENGINE, MASKED, REFUSING, ROOT, Nodes, image, network_name
+from recorded import PROOFS, file_of, recorded
 
 from provision import api
-from provision.api.records import sealed
 from provision.catalogue import load
 from provision.engine.docker_engine import DockerEngine
-from provision.engine.protocol import Context, Ran
+from provision.engine.protocol import Context
 from provision.fleet.images import id_of
 from provision.fleet.plan import read_plan
 from provision.lock.make import catalogue_digest
-from provision.model import Base, Framework, Host, Request, Route, Stack, Vendor, Verdict, decode, encode
+from provision.model import Base, Framework, Host, Request, Route, Stack, Vendor, decode, encode
 from provision.model.fleet import FleetImage, FleetNode, FleetPlan
-from provision.prove import Evidence, Expectation
-from provision.prove.judge import judge
 from provision.records import HostKey, host_key
 from provision.records.store import place
 
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
 KgpuEnv = Any  # of the conftest beside this file
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 TAG = f"kgpu-test/fleet{os.getpid()}:1"
-HARDWARE = Path(__file__).parents[2] / "docs" / "hardware"
-PROOFS = "/root/.local/state/kgpu-env/proofs"
 IMAGES = "/root/.cache/kgpu-env/images"
 BASE = ("RUN mkdir -p /opt/none/tensorflow && touch /opt/none/tensorflow/__init__.py", "ENV PYTHONPATH=/opt/none")
 
@@ -91,22 +86,9 @@ class Fleet:
 
     def put(self, name: str, host: Host, key_of_host: HostKey) -> None:
         """Judge an H100's evidence against a node, and put its record there."""
-        path = max(HARDWARE.glob("*-h100-*-tensorflow-standard.evidence.json"))
-        evidence = msgspec.convert(json.loads(path.read_text()), Evidence)
-        [gpu], [seen] = host.gpus, evidence.driver
-        gpu = replace(gpu, pci=seen.pci, uuid=f"GPU-{seen.uuid}")  # the tree's, by the names of the evidence
-        asked = Expectation(vendor=Vendor.CUDA, indices=(0,), gpus=(gpu,), host=host)
-        proof = judge(asked, Ran(exit_code=0, stdout="", stderr="", seconds=60.0), evidence)
-        assert proof.verdict is Verdict.PROVED, proof.reason
         key = self.folder / "signer.pem"
-        if not key.exists():
-            api.key_pair(key)
-        records = api.Records(folder=self.folder / "none", key=key)
-        proof = replace(proof, image=TAG, image_id=self.image.image_id)
-        kept = sealed(proof, records, key_of_host)
-        file = place(Path(PROOFS), name, TAG)
-        self.write_on(name, str(file), encode(kept.envelope))
-        self.write_on(name, "/root/signer.pub", api.key_pair(key, make=False).public)
+        self.nodes.write(name, file_of(name, self.image), recorded(self.image, host, key_of_host, key))
+        self.nodes.write(name, "/root/signer.pub", api.key_pair(key, make=False).public)
         (self.folder / "signer.pub").write_text(api.key_pair(key, make=False).public)
 
     def key_of(self, name: str) -> HostKey:
@@ -122,10 +104,6 @@ class Fleet:
         import sys  # noqa: PLC0415 - for this one word
 
         return sys.executable
-
-    def write_on(self, name: str, path: str, text: str) -> None:
-        words = f"mkdir -p -m 700 {Path(path).parent} && printf %s '{text}' > {path}"
-        assert self.nodes.run(name, "sh", "-c", words) == (0, "")
 
     def forget(self, name: str) -> None:
         """Take image and records from a node."""
@@ -151,7 +129,7 @@ def fleet(
         nodes.add("plain", engine=True)
         nodes.lines["plain"] += " ansible_become_password=hunter2"
         nodes.add("bare", "rm -f /usr/bin/python3* /usr/local/bin/python3*")
-        nodes.add("refused", port=2222)
+        nodes.add("refused", REFUSING)
         made = Fleet(nodes, folder, kgpu_env_in(folder))
         made.write(hollow, ("bare", "plain", "proved", "refused"))
         for name in ("proved", "plain"):

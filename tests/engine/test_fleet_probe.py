@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from nodes import SSH, Nodes, image, network_name
+from nodes import REFUSING, SSH, Nodes, image, network_name
 
 from provision.api.hosts import probe_host
 from provision.catalogue import load
@@ -35,7 +35,7 @@ def nodes(client: "APIClient", base: str, tmp_path_factory: pytest.TempPathFacto
         made.add("good1")
         made.add("good2")
         made.add("bare", "rm -f /usr/bin/python3* /usr/local/bin/python3*")
-        made.add("refused", port=2222)
+        made.add("refused", REFUSING)
         time.sleep(1)
         yield made
     finally:

@@ -1,6 +1,7 @@
 """The tutorials of docs/tutorials do what they say, from their first line to their last.
 
-That of bare metal is in `test_prepare.py`, that of devcontainers in `clients`, beside what stands for their machines.
+Those of bare metal and of a fleet are in `test_prepare.py` and `test_fleet_walk.py`, that of devcontainers is in
+`clients`: beside what stands for their machines.
 """
 
 import re

@@ -30,7 +30,7 @@ _CAPABILITIES: Final = (
 _UNCONFINED: Final = ["seccomp=unconfined", "apparmor=unconfined"]
 _CGROUPS: Final = "for one in /sys/fs/cgroup/*; do mountpoint -q $one && mount -o remount,bind,rw $one; done"
 # Its network has no bridge, which would replace the machine's.
-_OPTIONS: Final = "--storage-driver=vfs --bridge=none --iptables=false --ip-forward=false --oom-score-adjust=0"
+_OPTIONS: Final = "--bridge=none --iptables=false --ip-forward=false --oom-score-adjust=0"
 DOCKERD: Final = f"mount -o remount,rw /sys; {_CGROUPS}; (dockerd {_OPTIONS} >/var/log/dockerd 2>&1 &)"
 # The fake tree in place of the machine's own: a gate reads nothing else.
 MASKED: Final = (
@@ -84,33 +84,55 @@ while True:
 """
 
 
+# What makes sshd listen at another port than the inventory has, as shell words before it starts.
+REFUSING: Final = "echo Port 2222 >> /etc/ssh/sshd_config"
+# An sshd that can end without its node.
+STOPPABLE: Final = "mkdir -p /run/sshd; /usr/sbin/sshd; exec sleep infinity"
+
+
 class Nodes:
     """Containers by the name of the node, and the inventory of them."""
 
     def __init__(self, client: "APIClient", image: str, folder: Path, network: str) -> None:
         self.client, self.image, self.folder, self.network = client, image, folder, network
         self.ids: dict[str, str] = {}
+        self.addresses: dict[str, str] = {}
         self.lines: dict[str, str] = {}
-        self.tree = build(folder / "tree", "h100")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True)
         client.create_network(network, driver="bridge", labels={"kgpu-env.test": "nodes"})
 
+    @property
+    def tree(self) -> Path:
+        """The tree that a node has where nothing else is said."""
+        return self.tree_of("h100")
+
+    def tree_of(self, kind: str) -> Path:
+        """The tree of a kind of host."""
+        path = self.folder / "trees" / kind
+        return path if path.exists() else build(path, kind)
+
     def add(
-        self, name: str, before: str = "true", port: int = 22, *, engine: bool = False, installed: bool = False
+        self,
+        name: str,
+        before: str = "true",
+        *,
+        kind: str = "h100",
+        engine: bool = False,
+        installed: bool = False,
     ) -> None:
         """Start a node.
 
         Args:
             name: of the node.
             before: shell words that are run before sshd starts.
-            port: that the inventory names.
+            kind: of host, whose tree it has.
             engine: whether it has a Docker of its own.
             installed: whether it has this kgpu-env.
         """
         text = (self.folder / "key.pub").read_text().strip()
         keys = f"mkdir -p -m 700 /root/.ssh; echo '{text}' > /root/.ssh/authorized_keys"
         words = [keys, before, *([DOCKERD] if engine else []), *([self._program()] if installed else []), SSHD]
-        binds: Any = {str(self.tree): {"bind": "/tree", "mode": "ro"}}
+        binds: Any = {str(self.tree_of(kind)): {"bind": "/tree", "mode": "ro"}}
         for path in {sys.prefix, sys.base_prefix, str(ROOT)} if installed else ():
             binds[path] = {"bind": path, "mode": "ro"}
         rights: Any = {
@@ -136,7 +158,8 @@ class Nodes:
         self.ids[name] = made["Id"]
         self.client.start(made)
         address = self.client.inspect_container(made)["NetworkSettings"]["Networks"][self.network]["IPAddress"]
-        self.lines[name] = f"{name} ansible_host={address} ansible_port={port}"
+        self.addresses[name] = address
+        self.lines[name] = f"{name} ansible_host={address}"
 
     @staticmethod
     def _program() -> str:
@@ -148,6 +171,11 @@ class Nodes:
         made = self.client.exec_create(self.ids[name], list(words))["Id"]
         output: bytes = self.client.exec_start(made)
         return int(self.client.exec_inspect(made)["ExitCode"]), output.decode(errors="replace")
+
+    def write(self, name: str, path: str, text: str) -> None:
+        """Write a file on a node, in a folder for its owner alone."""
+        words = f"mkdir -p -m 700 {Path(path).parent} && printf %s '{text}' > {path}"
+        assert self.run(name, "sh", "-c", words) == (0, "")
 
     def wait(self, name: str, *words: str, seconds: float = 40) -> None:
         """Wait until a command on a node succeeds."""
@@ -171,13 +199,21 @@ class Nodes:
                 process.terminate()
 
     @property
+    def variables(self) -> dict[str, str]:
+        """What Ansible has to know of every node."""
+        return {
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": f"{self.folder}/key",
+            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+            "kgpu_env_root": "/tree",
+        }
+
+    @property
     def inventory(self) -> Path:
         """The inventory of all nodes."""
         path = self.folder / "inventory"
-        known = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-        shared = f"ansible_user=root ansible_ssh_private_key_file={self.folder}/key kgpu_env_root=/tree"
-        lines = [*self.lines.values(), "[all:vars]", *shared.split(), f"ansible_ssh_common_args='{known}'"]
-        path.write_text("\n".join(lines) + "\n")
+        shared = [f"{key}={value!r}" for key, value in self.variables.items()]
+        path.write_text("\n".join([*self.lines.values(), "[all:vars]", *shared]) + "\n")
         return path
 
     def close(self) -> None:

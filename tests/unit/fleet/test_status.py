@@ -20,7 +20,7 @@ from provision.fleet.plan import plan, read_plan
 from provision.fleet.proofs import read_proofs
 from provision.fleet.status import Watch, status_of
 from provision.model import encode
-from provision.model.fleet import FleetNode, FleetPlan
+from provision.model.fleet import FleetNode, FleetPlan, Unserved
 from provision.model.fleet_status import FleetStatus, NodeState, NodeStatus
 from provision.records import HostKey, Record, host_key, save, seal
 
@@ -92,7 +92,12 @@ def test_without_records_and_plan_the_cause_alone_makes_the_state(hosts: Path) -
         ({"at": "2026-10-01T10:00:00Z"}, "WARNING", "proved", "59 days old"),
         ({"at": "2027-10-01T10:00:00Z"}, "WARNING", "proved", "a clock is wrong"),
         ({"at": "hello"}, "WARNING", "proved", "days old"),
-        ({"verdict": "not proved", "code": "KGE-511", "reason": "it was slow"}, "DRAIN", "failed", "it was slow"),
+        (
+            {"verdict": "not-proved", "code": "KGE-511", "reason": "it was slow"},
+            "DRAIN",
+            "failed",
+            "ended not proved: it was slow",
+        ),
         ({"host": "kernel"}, "DRAIN", "stale", "kernel: 5.1 -> "),
         ({"host": "gpus"}, "DRAIN", "stale", "GPUs: 0 -> "),
     ],
@@ -134,6 +139,22 @@ def test_drift_from_the_plan(hosts: Path) -> None:
     assert "the plan does not know it" in found["b"].why
     assert any("kgpu-env/cuda:x was proved" in text for text in found["c"].why)
     assert found[HOSTILE].state == "UNKNOWN"
+
+
+def test_a_node_without_an_image_in_the_plan_is_not_asked_for_a_proof(hosts: Path) -> None:
+    left = Unserved(name="b", rule="KGE-210", cause="The host has no GPU.")
+    made = msgspec.structs.replace(plan(load(), {}), unserved=(left,))
+    found = status(hosts, record("a"), made=made)
+    assert found["b"].why == ("the plan has no image for it: The host has no GPU.",)
+    assert (found["b"].state, found["b"].proof) == ("WARNING", "never")
+
+
+def test_a_node_of_the_inventory_that_gave_no_file_is_unknown(hosts: Path) -> None:
+    fleet = read_fleet(hosts, load())
+    nodes = status_of(fleet, Watch(catalogue=load(), now=NOW, listed=("a", "never"))).nodes
+    [never] = [node for node in nodes if node.name not in {*fleet.hosts, "e"}]
+    assert (never.name, never.state.value) == ("never", "UNKNOWN")
+    assert never.why[0].startswith("the inventory has it, and no file tells of it")
 
 
 def test_majority_and_outliers(hosts: Path) -> None:

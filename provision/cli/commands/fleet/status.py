@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from provision.api.records import trusted_keys
 from provision.cli import options as o
 from provision.cli.commands.fleet.arguments import Hosts, Keys, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
 from provision.cli.output import write_files
 from provision.cli.planning import project_catalogue
+from provision.cli.proving import records as own_records
 from provision.errors import Exit
 from provision.fleet.hosts import read_fleet
+from provision.fleet.inventory import nodes_of
 from provision.fleet.plan import read_plan
 from provision.fleet.status import MAX_AGE, Watch, status_of
 from provision.model.fleet_status import Common, FleetStatus, NodeState
@@ -21,6 +24,12 @@ from provision.model.fleet_status import Common, FleetStatus, NodeState
 _SHOWN = 20  # nodes of each state; --json has all
 
 Plan = Annotated[Path | None, typer.Option(metavar="PLAN", help="The approved plan: who drifts from it is told.")]
+Inventory = Annotated[
+    Path | None,
+    typer.Option(
+        "-i", "--inventory", metavar="INVENTORY", help="Of Ansible: its nodes that HOSTS does not have are UNKNOWN."
+    ),
+]
 Records = Annotated[Path | None, typer.Option(metavar="DIR", help="The nodes' signed records, gathered in one folder.")]
 MaxAge = Annotated[int, typer.Option(metavar="DAYS", min=1, help="An older proof is a warning.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the status as one page.")]
@@ -29,6 +38,7 @@ Prometheus = Annotated[Path | None, typer.Option(metavar="FILE.prom", help="Writ
 
 def status(
     hosts: Hosts,
+    inventory: Inventory = None,
     plan: Plan = None,
     records: Records = None,
     trusted_key: Keys = None,
@@ -45,19 +55,21 @@ def status(
 
     Examples:
         kgpu-env fleet status hosts/
+        kgpu-env fleet status hosts/ -i inventory.yaml --plan plan.json --records records --html fleet.html
     """
     from provision.fleet.metrics import metrics  # noqa: PLC0415 - 2 ms, beside the page's
     from provision.fleet.page import page  # noqa: PLC0415 - 30 ms
     from provision.fleet.proofs import read_proofs  # noqa: PLC0415 - 40 ms: cryptography
-    from provision.records.keys import read_public  # noqa: PLC0415 - as above
 
+    keys = trusted_keys(own_records(None, trusted_key or ())) if records else ()
     facts = project_catalogue(catalogue)
     watch = Watch(
         catalogue=facts,
         now=datetime.now(timezone.utc),
         plan=read_plan(plan) if plan else None,
-        proofs=read_proofs(records, [read_public(key) for key in trusted_key or ()]) if records else None,
+        proofs=read_proofs(records, keys) if records else None,
         max_age=timedelta(days=max_age),
+        listed=nodes_of(inventory) if inventory else (),
     )
     found = status_of(read_fleet(hosts, facts), watch)
     files = {html: page, prometheus: metrics}
