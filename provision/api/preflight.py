@@ -7,6 +7,7 @@ the build fails it is told again. What is certain is a disk that has less room t
 
 import os
 import re
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -121,6 +122,7 @@ class Watch:
         if not self._begun:
             for module in _LATER:
                 import_module(module)
+            sysconfig.get_config_vars()  # Python fills them without a lock: uv's own look-up was seen to get a part
             self._room.tell(self._log)
         self._begun.add(name)
         _beside(self._all, name)
