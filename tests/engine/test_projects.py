@@ -6,6 +6,7 @@ there once.
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,5 +158,17 @@ def _lock(folder: Path) -> None:
 
 def _compile(folder: Path, needs: str) -> None:
     (folder / "in").write_text(f"{needs}\n")
-    words = ["uv", "pip", "compile", "--quiet", "--format", "pylock.toml", "in", "-o", "pylock.toml"]
+    words = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--format",
+        "pylock.toml",
+        "in",
+        "-o",
+        "pylock.toml",
+    ]
     subprocess.run(words, cwd=folder, check=True)

@@ -19,11 +19,13 @@ def test_uv_installs_the_same_environment(kgpu_env: Callable[..., Any], tmp_path
     ended = kgpu_env("lock", "--vendor", "cpu", "--package", "tabulate", "--package", "promise")
     assert ended.returncode == 0, ended.stderr
     lock = read_lock(tmp_path / "kgpu.lock")
-    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, "env"], cwd=tmp_path, check=True)
-    words = ["uv", "pip", "sync", "--quiet", "--python", "env/bin/python", "pylock.toml"]
+    subprocess.run(
+        [sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, "env"], cwd=tmp_path, check=True
+    )
+    words = [sys.executable, "-m", "uv", "pip", "sync", "--quiet", "--python", "env/bin/python", "pylock.toml"]
     subprocess.run(words, cwd=tmp_path, check=True)
     seen = subprocess.run(
-        ["uv", "pip", "list", "--python", "env/bin/python", "--format", "json"],
+        [sys.executable, "-m", "uv", "pip", "list", "--python", "env/bin/python", "--format", "json"],
         cwd=tmp_path,
         check=True,
         capture_output=True,
