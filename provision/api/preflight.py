@@ -76,7 +76,7 @@ Ask = Callable[[Need], int]  # raises OSError where nothing answers
 
 
 class Watch:
-    """Takes a build's steps and passes them on; with the first that fetches something it begins to ask."""
+    """Looks at a build's steps; with the first that fetches something it begins to ask."""
 
     def __init__(
         self,
