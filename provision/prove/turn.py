@@ -102,9 +102,9 @@ def _holder(path: Path) -> str:
         found = _HOLDER.fullmatch(read_file(path, 64))
     except OSError:
         found = None
-    return f"process {int(found[1])}, since {found[2].decode()}" if found else "it does not say which"
+    return f"process {int(found[1])}, since {found[2].decode()}" if found else "a process that does not say which"
 
 
 def _busy(name: str, path: Path) -> EngineError:
     fix = "wait for its end, and run the same again; a verification that was killed holds nothing"
-    return EngineError("KGE-920", f"Another verification runs on GPU {name}.", cause=_holder(path), fix=fix)
+    return EngineError("KGE-920", f"Another verification runs on GPU {name}.", cause=f"it is {_holder(path)}", fix=fix)

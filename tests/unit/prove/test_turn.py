@@ -32,8 +32,10 @@ def test_the_second_on_a_gpu_is_told_of_the_first(locks: Path) -> None:
         pass
     assert (caught.value.code, caught.value.exit_code) == ("KGE-920", Exit.ENGINE)
     assert OTHER in caught.value.text
-    assert re.fullmatch(rf"process {os.getpid()}, since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ", caught.value.cause)
-    assert told == [f"waiting for the end of another verification on GPU {OTHER} ({caught.value.cause})"]
+    assert re.fullmatch(rf"it is process {os.getpid()}, since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ", caught.value.cause)
+    assert told == [
+        f"waiting for the end of another verification on GPU {OTHER} ({caught.value.cause.removeprefix('it is ')})"
+    ]
     assert list(locks.iterdir()) == []  # nothing stays, also not of who was refused
     with turn([GPU, OTHER], told.append, patience=0):
         pass
@@ -73,7 +75,7 @@ def test_words_of_others_in_the_file_are_not_told(locks: Path) -> None:
         (locks / f"kgpu-env.{GPU}.lock").write_text("\x1b[31m rm -rf /")
         with pytest.raises(EngineError) as caught, turn([GPU], print, patience=0):
             pass
-    assert caught.value.cause == "it does not say which"
+    assert caught.value.cause == "it is a process that does not say which"
 
 
 def test_without_a_place_for_locks_it_goes_on(locks: Path) -> None:
