@@ -10,6 +10,7 @@ from provision import api
 from provision.catalogue import Catalogue
 from provision.errors import InputError
 from provision.fleet.batch import Batch
+from provision.fleet.hosts import NAME
 from provision.fleet.inventory import asked, nodes_of
 from provision.fleet.probing import make
 from provision.fleet.remediation import remedy
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 Listener = Callable[[AppliedNode], None]
+_PLAN: Final = "make the plan again: kgpu-env fleet plan HOSTS -o PLAN"
 _MODULES: Final = "community.docker"
 
 
@@ -56,14 +58,18 @@ def apply_plan(order: Application, heard: Listener, wishes: ApplyWishes) -> Flee
         wishes: which nodes, in what order, and when it stops.
 
     Raises:
-        InputError: KGE-943, no usable inventory; KGE-962, no node of the plan is in it; KGE-944, KGE-959, no Ansible,
-            or not its docker modules; KGE-957, an image was not built; KGE-221, a bundle cannot be used; KGE-958, the
-            plan is being applied; KGE-605, the records cannot be written.
+        InputError: KGE-942, a node's name is none; KGE-943, no usable inventory; KGE-962, no node of the plan is in it;
+            KGE-944, KGE-959, no Ansible, or not its docker modules; KGE-957, an image was not built; KGE-221, a bundle
+            cannot be used; KGE-958, the plan is being applied; KGE-605, the records cannot be written.
         KeyboardInterrupt: what was proved until then is on the nodes, and is found there by the next run.
     """
     images = {name: image for image in order.plan.images for name in image.nodes}
     listed = nodes_of(order.inventory, wishes.limit)
     meant = [name for name in listed if name in images]
+    strange = [name for name in meant if not NAME.fullmatch(name)]
+    if strange:
+        cause = "a record of it would be written elsewhere than in the folder of the records"
+        raise InputError("KGE-942", f"The plan has {strange[0]!a}, which is no name of a node.", cause=cause, fix=_PLAN)
     if not meant:
         cause = f"it has {', '.join(listed[:4])}, the plan {', '.join(sorted(images)[:4]) or 'none'}"
         fix = "name nodes in the inventory as in HOSTS, whose plan it is"
