@@ -16,7 +16,7 @@ from provision.model import Value
 
 Hear = Callable[[Mapping[str, Any]], bool]
 _SILENT: Final = re.compile(r"timed? ?out|not responding", re.IGNORECASE)
-_SSH: Final = "Failed to connect to the host via ssh: "  # before what ssh says
+_SSH: Final = re.compile(r"Failed to connect to the host via \w+: (?=\S)")  # before what ssh, sftp or scp says
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service manager, a closed terminal
 _WORDS: Final = 300  # characters of a cause
 NO_PROGRAM: Final = 127  # of the shell: there is no such program
@@ -112,7 +112,7 @@ def failure(result: Mapping[str, Any], *, reached: bool) -> tuple[Failure, str]:
         result: of the event.
         reached: whether the node answered at all.
     """
-    message = brief(str(result.get("msg", "")).replace("Task failed: ", "").replace(_SSH, ""))
+    message = brief(_SSH.sub("", str(result.get("msg", "")).replace("Task failed: ", "")))
     if "timedout" in result or _SILENT.search(message):
         return Failure.TIMED_OUT, message
     return (Failure.FAILED if reached else Failure.UNREACHABLE), message

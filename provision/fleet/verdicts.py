@@ -27,8 +27,12 @@ _FAILURES: Final = {
 }
 _CODE: Final = "KGE-"
 _ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
-# Of the role's own codes.
-_FIXES: Final = {"KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply"}
+BUSY: Final = "KGE-920"  # of `provision.prove.turn`, and of train.yml
+# Of the codes that Ansible's tasks say by themselves.
+_FIXES: Final = {
+    "KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply",
+    BUSY: "wait for its end, and run the same again",
+}
 # Where a key that nobody here trusts has signed: another verification would be signed by it, too.
 _TRUST: Final = (
     "trust the node's key with --trusted-key (`kgpu-env key --public`, there, prints it); "
@@ -51,9 +55,11 @@ def failed(name: str, image: FleetImage, event: Mapping[str, Any]) -> AppliedNod
     told = f"{message} {said(result)}".strip() if kind is Failure.FAILED else message
     code, told, fix = _error(document(result.get("stdout")), told)
     task = str(data.get("task", "")).rpartition(" : ")[2]
-    where = f" ({task})" if task and kind is Failure.FAILED else ""
+    said_where = (kind is Failure.FAILED and code != BUSY) or "timedout" in result
+    where = f" ({task})" if task and said_where else ""
     cause = brief(_ADDRESS.sub("", told)) + where
-    return AppliedNode(name=name, image=image.id, outcome=_FAILURES[kind], cause=cause, code=code, fix=fix)
+    outcome = Applied.BUSY if code == BUSY else _FAILURES[kind]
+    return AppliedNode(name=name, image=image.id, outcome=outcome, cause=cause, code=code, fix=fix)
 
 
 def _error(own: Mapping[str, Any], told: str) -> tuple[str, str, str]:

@@ -150,6 +150,28 @@ def event(kind: str, task: str = "kgpu_env : Load it", **result: object) -> dict
             "",
             'Error pulling x: Bad ("refused") (Load it)',
         ),
+        (
+            event(
+                "failed",
+                msg="non-zero return code",
+                stdout='{"schema": "kgpu-env/error/1", "code": "KGE-920", "text": "Another verification runs on x."}',
+            ),
+            Applied.BUSY,
+            "KGE-920",
+            "Another verification runs on x.",
+        ),
+        (
+            event("failed", task="Refuse to train beside it", msg="KGE-920: another verification runs there, in y"),
+            Applied.BUSY,
+            "KGE-920",
+            "another verification runs there, in y",
+        ),
+        (
+            event("failed", msg="Timed out after 120 second(s).", timedout={"period": 120}),
+            Applied.TIMED_OUT,
+            "",
+            "Timed out after 120 second(s). (Load it)",
+        ),
         (event("failed"), Applied.BROKEN, "", "(Load it)"),
     ],
 )
