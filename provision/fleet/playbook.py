@@ -18,6 +18,12 @@ Hear = Callable[[Mapping[str, Any]], bool]
 _SILENT: Final = re.compile(r"timed? ?out|not responding", re.IGNORECASE)
 _SSH: Final = re.compile(r"Failed to connect to the host via \w+: (?=\S)")  # before what ssh, sftp or scp says
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service manager, a closed terminal
+# Ansible calls a node unreachable that it has reached, and that has no place for what it sends.
+_FULL: Final = "No space left on device"
+_CLOSED: Final = "Failed to create temporary directory"
+_NO_PLACE: Final = (
+    f"{_CLOSED}: it may not write to Ansible's remote_tmp there (by default ~/.ansible/tmp), or the disk is read-only"
+)
 _WORDS: Final = 300  # characters of a cause
 NO_PROGRAM: Final = 127  # of the shell: there is no such program
 
@@ -113,6 +119,10 @@ def failure(result: Mapping[str, Any], *, reached: bool) -> tuple[Failure, str]:
         reached: whether the node answered at all.
     """
     message = brief(_SSH.sub("", str(result.get("msg", "")).replace("Task failed: ", "")))
+    if message.startswith(_CLOSED):
+        return Failure.FAILED, _NO_PLACE
+    if _FULL in message:
+        return Failure.FAILED, message
     if "timedout" in result or _SILENT.search(message):
         return Failure.TIMED_OUT, message
     return (Failure.FAILED if reached else Failure.UNREACHABLE), message
