@@ -177,7 +177,7 @@ def test_a_fleet_is_applied_and_each_node_has_its_cause(fleet: Fleet) -> None:
         "refused": "unreachable",
     }, said
     assert "Connection refused" in nodes["refused"]["cause"]
-    assert nodes["bare"]["cause"]
+    assert "install Python 3" in nodes["bare"]["fix"], nodes["bare"]
     assert nodes["proved"]["shipped"]
     assert nodes["plain"]["shipped"]
     assert nodes["plain"]["code"].startswith("KGE-")
