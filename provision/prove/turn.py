@@ -36,7 +36,7 @@ def turn(gpus: Iterable[str], log: Callable[[str], None], *, patience: float = P
     """
     until = time.monotonic() + patience
     with ExitStack() as held:
-        for name in sorted({name for name in gpus if (DEVICES / name).exists()}):
+        for name in sorted({name for name in gpus if "/" not in name and (DEVICES / name).exists()}):
             with suppress(OSError):
                 held.enter_context(_held(name, until, log))
         yield
