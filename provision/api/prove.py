@@ -17,7 +17,7 @@ from provision.api.hosts import probe_host
 from provision.api.records import Records, host_now, keep, known_control
 from provision.engine.access import device_access
 from provision.errors import InputError, NoStackError
-from provision.model import GPU_VENDORS, Host, Proof, Status, Vendor
+from provision.model import GPU_VENDORS, Host, Proof, Status, Vendor, selection
 from provision.model.events import OnEvent, unheard
 from provision.model.labels import plan_of, stack_of
 
@@ -57,11 +57,12 @@ def verify(
 
     Raises:
         BuildError: KGE-408, the engine has no such image.
-        EngineError: no engine answers, or it stopped to.
+        EngineError: no engine answers, or it stopped to; KGE-920, another verification has one of the GPUs.
         UsageError: KGE-306, the host has no such GPU.
         NoStackError: KGE-214, neither the image nor the host tells what there is to prove.
     """
     from provision.prove import VerifyRequest  # noqa: PLC0415 - 27 ms
+    from provision.prove.turn import turn  # noqa: PLC0415 - as above
 
     requested, known = request or VerifyRequest(), catalogue or facts.load()
     requested = replace(requested, lanes=_lanes(known))
@@ -78,7 +79,9 @@ def verify(
             )
         described = connected.describe()
         there = _on(here, described)
-        proof = _train(connected, (image, found), requested, there, known, on_event=on_event, new_nonce=new_nonce)
+        held = _gpus(here, requested) if not described.address or described.address.startswith(LOCAL) else ()
+        with turn(held, log):
+            proof = _train(connected, (image, found), requested, there, known, on_event=on_event, new_nonce=new_nonce)
     proof = _with_origin(proof, replace(there, engine=described), requested, contained=True)
     if records and now and not of_this_machine(proof, described.address):
         log(f"warning: no record is kept, for it is not seen that this machine's engine ran it: {described.place}")
@@ -109,11 +112,13 @@ def verify_here(
         on_event: gets each phase as it begins, from several threads; nothing depends on it.
 
     Raises:
+        EngineError: KGE-920, another verification has one of the GPUs.
         UsageError: KGE-306, the host has no such GPU.
         NoStackError: KGE-214, this host has no GPU, and nothing says that the CPU is meant.
     """
     from provision.prove import VerifyRequest, mig_runs  # noqa: PLC0415 - 27 ms
     from provision.prove.runner import verify_here as run  # noqa: PLC0415 - as above
+    from provision.prove.turn import turn  # noqa: PLC0415 - as above
     from provision.records import title  # noqa: PLC0415 - 5 ms
 
     requested, known = request or VerifyRequest(), catalogue or facts.load()
@@ -131,16 +136,24 @@ def verify_here(
         )
     log(f"training with {python} on {requested.vendor}")
     runs = [replace(requested, gpus=gpus) for gpus in mig_runs.batches(here, vendor, requested.gpus)]
-    proof = mig_runs.merged(
-        [
-            run(python, one, here, known.errors, new_nonce=_nonce, clock=time.monotonic, on_event=on_event)
-            for one in runs
-        ]
-    )
+    with turn(_gpus(here, requested), log):
+        proof = mig_runs.merged(
+            [
+                run(python, one, here, known.errors, new_nonce=_nonce, clock=time.monotonic, on_event=on_event)
+                for one in runs
+            ]
+        )
     proof = _with_origin(proof, here, requested, contained=False)
     if records and subject:
         _keep(proof, records, now, log=log, known=requested.known_control, environment=subject)
     return proof
+
+
+def _gpus(host: Host, request: "VerifyRequest") -> tuple[str, ...]:
+    """Return the PCI addresses of the GPUs that are to be trained on."""
+    maker = request.vendor.gpu
+    chosen = selection.select(host, maker, request.gpus) if maker and host.gpus_of(maker) else ()
+    return tuple(gpu.pci for _, gpu in chosen if gpu.pci)
 
 
 def _with_origin(proof: Proof, host: Host, request: "VerifyRequest", *, contained: bool) -> Proof:

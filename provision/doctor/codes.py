@@ -183,6 +183,7 @@ MEANINGS: Final = {
     "KGE-908": "A locked build takes no other wishes: the lock has decided.",
     "KGE-910": "There is no terminal to work or to ask at.",
     "KGE-911": "A file is where a folder is needed.",
+    "KGE-920": "Another verification has the GPU: two at once would judge each other's speed.",
     "KGE-940": "The file is no capture of a machine, as probe --capture writes it.",
     "KGE-941": "There is no such folder of records.",
     "KGE-942": "The file is no plan of a fleet.",

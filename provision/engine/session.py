@@ -5,7 +5,6 @@ It is put into the container's own layer and goes with it, what may hold a login
 
 import fcntl
 import io
-import os
 import shutil
 import tarfile
 import tempfile
@@ -19,6 +18,7 @@ from docker.errors import APIError, NotFound
 from msgspec.structs import replace
 
 from provision.engine.protocol import Job
+from provision.locks import locked, remove_unlocked
 from provision.model import Mount
 from provision.model.inside import CONSTRAINTS, NETWORK
 
@@ -65,39 +65,13 @@ def _closed() -> Iterator[HostPath]:
             yield HostPath(name)
         return
     with ExitStack() as held:
-        with _locked(parent, fcntl.LOCK_EX):  # nobody takes the new folder for one that was left
-            _remove_left(parent)
+        with locked(parent, fcntl.LOCK_EX):  # nobody takes the new folder for one that was left
+            for left in parent.iterdir():
+                remove_unlocked(left)
             folder = HostPath(tempfile.mkdtemp(dir=parent))
-            held.enter_context(_locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            held.enter_context(locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
             held.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-
-
-def _remove_left(parent: HostPath) -> None:
-    """Remove what is below `parent` and not in use: a lock ends with its process, however that ends."""
-    for one in parent.iterdir():
-        with _locked(one, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_free:
-            if is_free:
-                shutil.rmtree(one, ignore_errors=True)
-
-
-@contextmanager
-def _locked(folder: HostPath, how: int) -> Iterator[bool]:
-    """Lock a folder; yields False where another process has it, or the file system has no locks."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(descriptor, how)
-        except OSError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
 
 
 def furnish(api: APIClient, ident: str, job: Job) -> None:

@@ -10,7 +10,8 @@ from provision import api
 from provision.catalogue import Catalogue
 from provision.errors import InputError
 from provision.fleet.batch import Batch
-from provision.fleet.inventory import environment, nodes_of, runner
+from provision.fleet.hosts import NAME
+from provision.fleet.inventory import asked, nodes_of
 from provision.fleet.probing import make
 from provision.fleet.remediation import remedy
 from provision.model.fleet import FleetImage, FleetPlan
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 Listener = Callable[[AppliedNode], None]
+_PLAN: Final = "make the plan again: kgpu-env fleet plan HOSTS -o PLAN"
 _MODULES: Final = "community.docker"
 
 
@@ -56,27 +58,31 @@ def apply_plan(order: Application, heard: Listener, wishes: ApplyWishes) -> Flee
         wishes: which nodes, in what order, and when it stops.
 
     Raises:
-        InputError: KGE-943, no usable inventory; KGE-962, no node of the plan is in it; KGE-944, KGE-959, no Ansible,
-            or not its docker modules; KGE-957, an image was not built; KGE-221, a bundle cannot be used; KGE-958, the
-            plan is being applied; KGE-605, the records cannot be written.
+        InputError: KGE-942, a node's name is none; KGE-943, no usable inventory; KGE-962, no node of the plan is in it;
+            KGE-944, KGE-959, no Ansible, or not its docker modules; KGE-957, an image was not built; KGE-221, a bundle
+            cannot be used; KGE-958, the plan is being applied; KGE-605, the records cannot be written.
         KeyboardInterrupt: what was proved until then is on the nodes, and is found there by the next run.
     """
     images = {name: image for image in order.plan.images for name in image.nodes}
     listed = nodes_of(order.inventory, wishes.limit)
-    asked = [name for name in listed if name in images]
-    if not asked:
+    meant = [name for name in listed if name in images]
+    strange = [name for name in meant if not NAME.fullmatch(name)]
+    if strange:
+        cause = "a record of it would be written elsewhere than in the folder of the records"
+        raise InputError("KGE-942", f"The plan has {strange[0]!a}, which is no name of a node.", cause=cause, fix=_PLAN)
+    if not meant:
         cause = f"it has {', '.join(listed[:4])}, the plan {', '.join(sorted(images)[:4]) or 'none'}"
         fix = "name nodes in the inventory as in HOSTS, whose plan it is"
         raise InputError("KGE-962", "The inventory has no node that the plan has an image for.", cause=cause, fix=fix)
     with _alone(order.place):
-        shipping = _sources(order, [images[name] for name in asked], check=wishes.check)
+        shipping = _sources(order, [images[name] for name in meant], check=wishes.check)
         _need_modules()
         if not wishes.check:
             make(order.records, "name a folder that you can write to: --records DIR")
         batch = Batch(images, heard, wishes, order)
         for node in _aside(order.plan, listed, images, whole=not wishes.limit):
             batch.add(node)
-        stopped = _batches(batch, asked, shipping, wishes)
+        stopped = _batches(batch, meant, shipping, wishes)
         nodes = tuple(sorted(batch.found.values(), key=lambda one: one.name))
         remedied = remedy(nodes, wishes, total=len(images) + len(order.plan.unserved))
     others = [name for name in listed if name not in batch.found]
@@ -142,13 +148,7 @@ def _sources(order: Application, images: Sequence[FleetImage], *, check: bool) -
 
 def _need_modules() -> None:
     """Raise InputError KGE-959 where Ansible does not find its docker modules."""
-    output, _, code = runner().run_command(
-        executable_cmd="ansible-doc",
-        cmdline_args=["--list", "--json", "--type", "module", _MODULES],
-        envvars=environment(),
-        quiet=True,
-        runner_mode="subprocess",
-    )
+    output, _, code = asked("ansible-doc", "--list", "--json", "--type", "module", _MODULES)
     if code or "docker_image_info" not in output:
         fix = "ansible-galaxy collection install community.docker, or pip install ansible"
         raise InputError("KGE-959", f"Ansible has no {_MODULES}, whose modules reach the nodes' engines.", fix=fix)

@@ -15,6 +15,7 @@ from provision.resolve import feasible, resolve
 from provision.resolve.facts import class_of
 from provision.resolve.suggestions import with_newer_drivers
 
+_NO_GPU: Final = "nothing, where it is meant to have none; --fallback cpu gives it an image without GPU"
 _DEMANDS_GPU: Final = "gpu-unserved"  # a node with a usable GPU that only a CPU stack would serve
 
 
@@ -131,6 +132,7 @@ def _refused(served: Served, name: str, host: Host) -> Unserved:
     except KgpuError as error:
         rules = error.conflict if isinstance(error, NoStackError) else ()
         cause = f"{error.text} {error.cause}".strip()
-        return Unserved(name=name, rule=" + ".join(rules) or error.code, cause=cause, fix=error.fix)
+        fix = _NO_GPU if "--host FILE" in error.fix else error.fix  # which is for one machine
+        return Unserved(name=name, rule=" + ".join(rules) or error.code, cause=cause, fix=fix)
     cause = f"it has a usable GPU, and only a stack without one is left: {found.summary}"
     return Unserved(name=name, rule=_DEMANDS_GPU, cause=cause, fix="kgpu-env resolve --explain tells why, on the node")

@@ -9,6 +9,8 @@ from types import ModuleType
 from typing import Any, Final
 
 from provision.errors import InputError
+from provision.files import writable_by_all
+from provision.locks import own_folder
 
 # A frozen node ends its connection after 10 s; over a kept connection it would hold the whole run for minutes.
 ENVIRONMENT: Final[Mapping[str, str]] = {
@@ -17,6 +19,8 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "ANSIBLE_DEPRECATION_WARNINGS": "0",
     "ANSIBLE_NOCOLOR": "1",
 }
+RUNS: Final = "kgpu-env-fleet."  # how the folders of Ansible's runs begin
+_CONFIGURATION: Final = "ANSIBLE_CONFIG"
 _WORDS: Final = 600  # characters of what Ansible says
 
 
@@ -36,9 +40,37 @@ def runner() -> ModuleType:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables for Ansible's programs, which lie beside this Python."""
-    beside = str(Path(sys.executable).parent)
-    return {**ENVIRONMENT, "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])}
+    """Return the variables for Ansible's programs, which lie beside this Python.
+
+    They run in a folder of their own, and yet with the ansible.cfg of this one, under Ansible's own conditions.
+    """
+    beside, here = str(Path(sys.executable).parent), Path.cwd()
+    found = {**ENVIRONMENT, "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])}
+    if _CONFIGURATION not in os.environ and (here / "ansible.cfg").is_file() and not writable_by_all(here):
+        found[_CONFIGURATION] = str(here / "ansible.cfg")
+    return found
+
+
+def asked(program: str, *words: str) -> tuple[str, str, int]:
+    """Return what a program of Ansible prints on stdout and on stderr, and its exit code.
+
+    ansible-runner writes answer and environment into a folder, passwords of the inventory with them: it is gone
+    afterwards.
+
+    Raises:
+        InputError: KGE-944, Ansible is not installed.
+    """
+    ansible = runner()
+    with own_folder(RUNS) as place:
+        output, errors, code = ansible.run_command(
+            executable_cmd=program,
+            cmdline_args=list(words),
+            envvars=environment(),
+            private_data_dir=str(place),
+            quiet=True,
+            runner_mode="subprocess",
+        )
+    return str(output), str(errors), int(code)
 
 
 def nodes_of(inventory: Path, limit: str = "") -> tuple[str, ...]:
@@ -55,13 +87,7 @@ def nodes_of(inventory: Path, limit: str = "") -> tuple[str, ...]:
     if not inventory.exists():
         raise InputError("KGE-943", f"There is no inventory {inventory}.", fix="name a file or folder with -i")
     words = ["-i", str(inventory.resolve()), "--list", *(["--limit", limit] if limit else [])]
-    output, errors, code = runner().run_command(
-        executable_cmd="ansible-inventory",
-        cmdline_args=words,
-        envvars=environment(),
-        quiet=True,
-        runner_mode="subprocess",
-    )
+    output, errors, code = asked("ansible-inventory", *words)
     if code:
         cause = " ".join(f"{errors} {output}".split())[:_WORDS]
         raise InputError("KGE-943", f"The inventory {inventory} cannot be read.", cause=cause, fix=fix)

@@ -3,7 +3,6 @@
 import re
 import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +10,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from provision.compat import StrEnum
-from provision.fleet.inventory import environment, runner
+from provision.fleet.inventory import RUNS, environment, runner
+from provision.locks import own_folder
 from provision.model import Value
 
 Hear = Callable[[Mapping[str, Any]], bool]
 _SILENT: Final = re.compile(r"timed? ?out|not responding", re.IGNORECASE)
-_SSH: Final = "Failed to connect to the host via ssh: "  # before what ssh says
+_SSH: Final = re.compile(r"Failed to connect to the host via \w+: (?=\S)")  # before what ssh, sftp or scp says
+_ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service manager, a closed terminal
+# Ansible calls a node unreachable that it has reached, and that has no place for what it sends.
+_FULL: Final = "No space left on device"
+_CLOSED: Final = "Failed to create temporary directory"
+_NO_PLACE: Final = (
+    f"{_CLOSED}: it may not write to Ansible's remote_tmp there (by default ~/.ansible/tmp), or the disk is read-only"
+)
 _WORDS: Final = 300  # characters of a cause
 NO_PROGRAM: Final = 127  # of the shell: there is no such program
 
@@ -56,20 +64,20 @@ def play(wanted: Play, hear: Hear) -> None:
 
     Raises:
         InputError: KGE-944, no Ansible.
-        KeyboardInterrupt: Ctrl-C; Ansible was ended before.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; Ansible was ended before.
     """
     ansible = runner()
-    with tempfile.TemporaryDirectory(prefix="kgpu-env.") as place, _stoppable() as stopped:
-        project = Path(place) / "project"
+    with own_folder(RUNS) as place, _stoppable() as stopped:
+        project = place / "project"
         project.mkdir()
         for file in wanted.files:
             if file.is_dir():
                 shutil.copytree(file, project / file.name)
             else:
                 shutil.copy(file, project)
-        (Path(place) / "nodes").write_text("\n".join(wanted.nodes) + "\n")
+        (place / "nodes").write_text("\n".join(wanted.nodes) + "\n")
         ansible.run(
-            private_data_dir=place,
+            private_data_dir=str(place),
             playbook=wanted.name,
             inventory=str(wanted.inventory.resolve()),
             limit=f"@{place}/nodes",
@@ -87,16 +95,21 @@ def play(wanted: Play, hear: Hear) -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event, so that Ansible is ended before this program."""
+    """Turn Ctrl-C and its like into an event, so that Ansible is ended before this program."""
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped
         return
-    before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    before = {
+        number: signal.signal(number, lambda *_: stopped.set())
+        for number in _STOPS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield stopped
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def failure(result: Mapping[str, Any], *, reached: bool) -> tuple[Failure, str]:
@@ -106,7 +119,11 @@ def failure(result: Mapping[str, Any], *, reached: bool) -> tuple[Failure, str]:
         result: of the event.
         reached: whether the node answered at all.
     """
-    message = brief(str(result.get("msg", "")).replace("Task failed: ", "").replace(_SSH, ""))
+    message = brief(_ADDRESS.sub("", _SSH.sub("", str(result.get("msg", "")).replace("Task failed: ", ""))))
+    if message.startswith(_CLOSED):
+        return Failure.FAILED, _NO_PLACE
+    if _FULL in message:
+        return Failure.FAILED, message
     if "timedout" in result or _SILENT.search(message):
         return Failure.TIMED_OUT, message
     return (Failure.FAILED if reached else Failure.UNREACHABLE), message

@@ -24,6 +24,8 @@ _CLOCKS: Final = timedelta(hours=1)  # by which clocks may differ
 _KEYS: Final[tuple[Literal["driver", "kernel", "toolkit", "image"], ...]] = ("driver", "kernel", "toolkit", "image")
 _ORDER: Final = tuple(NodeState)
 _SEVERITIES: Final = {Severity.ERROR: NodeState.DRAIN, Severity.WARNING: NodeState.WARNING}
+_ASK: Final = "`kgpu-env fleet probe -i INVENTORY -o HOSTS --resume` asks it again, and says why it gives no answer"
+_APPLY: Final = "`kgpu-env fleet apply PLAN -i INVENTORY` brings it its image and proves it"
 _TRUST: Final = "--trusted-key FILE, where you know who signed it (kgpu-env key, there)"
 
 
@@ -80,7 +82,9 @@ def status_of(fleet: Fleet, watch: Watch) -> FleetStatus:
     for name in sorted({*planned, *unserved, *watch.listed} - known):
         who = "inventory" if name in watch.listed else "plan"
         why = f"the {who} has it, and no file tells of it: it did not answer, or was taken away"
-        nodes.append(NodeStatus(name=name, state=NodeState.UNKNOWN, why=(why,), planned=planned.get(name, "")))
+        nodes.append(
+            NodeStatus(name=name, state=NodeState.UNKNOWN, why=(why,), fix=_ASK, planned=planned.get(name, ""))
+        )
     nodes.sort(key=lambda node: (_ORDER.index(node.state), node.name))
     return FleetStatus(
         at=_iso(watch.now),
@@ -121,7 +125,7 @@ def _node(name: str, host: Host, watch: Watch, planned: str, unserved: Unserved 
         node, found = _proved(node, host, watch, watch.proofs)
         reasons += [] if unserved and node.proof == "never" else found  # it has no image to be proved with
     if watch.plan:
-        reasons += _drift(node, unserved)
+        reasons += _drift(node, unserved, {reason.text for reason in reasons})
     if not reasons:
         return node
     reasons.sort(key=lambda reason: _ORDER.index(reason.state))
@@ -148,12 +152,13 @@ def _proved(node: NodeStatus, host: Host, watch: Watch, proofs: Proofs) -> tuple
     """Return a node with its proof, and what is wrong with that."""
     record, refused = proofs.of(node.name)
     if record is None:
-        again = "kgpu-env verify IMAGE, on the node"
+        again = _APPLY if node.planned else "kgpu-env verify IMAGE, on the node"
         why = f"its record is refused: {refused}" if refused else "it was never proved, or its record was not gathered"
         fix = f"{_TRUST}; otherwise {again}" if refused else again
         reason = Reason(NodeState.WARNING, why, "KGE-588" if refused else "KGE-586", fix)
         return replace(node, proof="refused" if refused else "never"), [reason]
-    again = f"kgpu-env verify {record.image}, on the node"
+    other = node.planned and id_of(record.image) != node.planned
+    again = _APPLY if other else f"kgpu-env verify {record.image}, on the node"
     if not is_proof(record):
         text = f"the last verification ended {record.verdict.replace('-', ' ')}: {record.reason}"
         reason = Reason(NodeState.DRAIN, text, record.code or "KGE-586", again)
@@ -183,14 +188,15 @@ def _aged(
         yield NodeState.WARNING, f"its proof is {age.days} days old, of {record.at}"
 
 
-def _drift(node: NodeStatus, unserved: Unserved | None) -> Iterator[Reason]:
+def _drift(node: NodeStatus, unserved: Unserved | None, told: Iterable[str]) -> Iterator[Reason]:
     if unserved:
-        yield Reason(NodeState.WARNING, f"the plan has no image for it: {unserved.cause}", "", unserved.fix)
+        why = "" if any(text in unserved.cause for text in told) else f": {unserved.cause}"
+        yield Reason(NodeState.WARNING, f"the plan has no image for it{why}", "", unserved.fix)
     elif not node.planned:
         yield Reason(NodeState.WARNING, "the plan does not know it", "", "make the plan again: kgpu-env fleet plan")
     elif node.image and id_of(node.image) != node.planned:
         text = f"the plan gives it {node.planned}, and {node.image} was proved"
-        yield Reason(NodeState.WARNING, text, "", f"kgpu-env verify {node.planned}, on the node")
+        yield Reason(NodeState.WARNING, text, "", _APPLY)
 
 
 def _common(nodes: Iterable[NodeStatus]) -> Iterator[Common]:

@@ -26,14 +26,18 @@ _FAILURES: Final = {
     Failure.FAILED: Applied.BROKEN,
 }
 _CODE: Final = "KGE-"
-_ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
-# Of the role's own codes.
-_FIXES: Final = {"KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply"}
+BUSY: Final = "KGE-920"  # of `provision.prove.turn`, and of train.yml
+# Of the codes that Ansible's tasks say by themselves.
+_FIXES: Final = {
+    "KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply",
+    BUSY: "wait for its end, and run the same again",
+}
 # Where a key that nobody here trusts has signed: another verification would be signed by it, too.
 _TRUST: Final = (
     "trust the node's key with --trusted-key (`kgpu-env key --public`, there, prints it); "
     "or sign there with a trusted one: `kgpu-env verify {image} --key FILE`"
 )
+_NO_PYTHON: Final = re.compile(r"interpreter '?\S+ was not found|python3?: (?:command )?not found", re.IGNORECASE)
 _NO_SDK: Final = "Failed to import the required Python library (requests)"
 
 
@@ -51,15 +55,19 @@ def failed(name: str, image: FleetImage, event: Mapping[str, Any]) -> AppliedNod
     told = f"{message} {said(result)}".strip() if kind is Failure.FAILED else message
     code, told, fix = _error(document(result.get("stdout")), told)
     task = str(data.get("task", "")).rpartition(" : ")[2]
-    where = f" ({task})" if task and kind is Failure.FAILED else ""
-    cause = brief(_ADDRESS.sub("", told)) + where
-    return AppliedNode(name=name, image=image.id, outcome=_FAILURES[kind], cause=cause, code=code, fix=fix)
+    said_where = (kind is Failure.FAILED and code != BUSY) or "timedout" in result
+    where = f" ({task})" if task and said_where else ""
+    cause = brief(told) + where
+    outcome = Applied.BUSY if code == BUSY else _FAILURES[kind]
+    return AppliedNode(name=name, image=image.id, outcome=outcome, cause=cause, code=code, fix=fix)
 
 
 def _error(own: Mapping[str, Any], told: str) -> tuple[str, str, str]:
     """Return code, text and fix of a failure: of kgpu-env's own document, else the role's words, else the module's."""
     if str(own.get("schema")).startswith("kgpu-env/error/"):
         return _text(own, "code"), f"{_text(own, 'text')} {_text(own, 'cause')}".strip(), _text(own, "fix")
+    if _NO_PYTHON.search(told):
+        return "", told, "install Python 3 there, or name it in the inventory: ansible_python_interpreter"
     if _NO_SDK in told:
         text = "its Python lacks requests, which Ansible's docker modules need"
         return "", text, "apt-get install python3-requests"

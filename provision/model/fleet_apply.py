@@ -19,6 +19,7 @@ class Applied(StrEnum):
     UNSERVED = "unserved"  # the plan has no image for it
     UNREACHABLE = "unreachable"
     TIMED_OUT = "timed out"
+    BUSY = "busy"  # another verification has its GPUs
     BROKEN = "broken"  # a step failed before there was a verdict
     UNKNOWN = "unknown"  # the run ended before its last step did
     SKIPPED = "skipped"  # its turn did not come

@@ -177,7 +177,7 @@ def test_a_fleet_is_applied_and_each_node_has_its_cause(fleet: Fleet) -> None:
         "refused": "unreachable",
     }, said
     assert "Connection refused" in nodes["refused"]["cause"]
-    assert nodes["bare"]["cause"]
+    assert "install Python 3" in nodes["bare"]["fix"], nodes["bare"]
     assert nodes["proved"]["shipped"]
     assert nodes["plain"]["shipped"]
     assert nodes["plain"]["code"].startswith("KGE-")
@@ -307,6 +307,88 @@ def test_a_node_killed_in_mid_run_has_no_answer(fleet: Fleet) -> None:
     fleet.nodes.wait("plain", "docker", "info", seconds=100)
     code, found, said = fleet.apply("--limit", "plain")
     assert (code, outcomes(found)) == (7, {"plain": "not proved"}), said
+
+
+def test_a_node_frozen_in_mid_run_holds_nobody_for_long_and_is_taken_up_again(fleet: Fleet) -> None:
+    fleet.forget("plain")
+    fleet.prove("proved")
+    began = time.monotonic()
+    words = ("fleet", "apply", fleet.plan, "-i", fleet.nodes.inventory, "--limit", "plain,proved", "--json")
+    process = fleet.kgpu_env.start(*words)
+    fleet.nodes.wait("plain", "sh", "-c", f"ls {IMAGES}/*.tar", seconds=200)  # by a connection that is kept
+    fleet.nodes.client.pause(fleet.nodes.ids["plain"])
+    frozen = time.monotonic()
+    try:
+        output, said = process.communicate(timeout=150)
+    finally:
+        fleet.nodes.client.unpause(fleet.nodes.ids["plain"])
+    assert time.monotonic() - frozen < 90, time.monotonic() - began
+    assert process.returncode == 8, said
+    found = {one["name"]: one for one in json.loads(output)["nodes"]}
+    assert found["proved"]["outcome"] == "proved before", found
+    assert found["plain"]["outcome"] in {"timed out", "unreachable"}, found
+    assert found["plain"]["cause"].rstrip(" :"), found
+    code, again, said = fleet.apply("--limit", "plain,proved")
+    assert (code, outcomes(again)) == (7, {"plain": "not proved", "proved": "proved before"}), said
+    assert fleet.nodes.run("plain", "ls", IMAGES)[1] == ""
+
+
+# Holds the node's GPU as a verification does, for so many seconds.
+HOLDER = """
+import sys, time
+from provision.prove.turn import turn
+with turn(["0000:17:00.0"], print):
+    print("holds", flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+def hold(fleet: Fleet, seconds: int) -> None:
+    """Let another verification run on both nodes: with kgpu-env by its lock, without it in a container that stays."""
+    client, words = fleet.nodes.client, ["env", f"PYTHONPATH={ROOT}", fleet.python, "-c", HOLDER, str(seconds)]
+    client.exec_start(client.exec_create(fleet.nodes.ids["proved"], words)["Id"], detach=True)
+    label = "kgpu-env.deadline=4000000000"
+    run = f"docker run -d --rm --network none --name kgpu-env-other --label {label} {TAG} sleep 500"
+    code, said = fleet.nodes.run("plain", "sh", "-c", run)
+    assert code == 0, said
+    fleet.nodes.wait("proved", "sh", "-c", "ls /dev/shm/kgpu-env.*.lock")
+
+
+def test_beside_another_verification_nothing_trains(fleet: Fleet) -> None:
+    assert fleet.apply("--limit", "plain,proved")[0] == 7  # the images are there
+    for name in ("plain", "proved"):
+        fleet.nodes.run(name, "rm", "-rf", PROOFS)
+    hold(fleet, 110)
+    code, found, said = fleet.apply("--limit", "plain,proved")
+    nodes = {one["name"]: one for one in found["nodes"]}
+    assert (code, outcomes(found)) == (8, {"plain": "busy", "proved": "busy"}), said
+    assert {one["code"] for one in nodes.values()} == {"KGE-920"}
+    assert "process " in nodes["proved"]["cause"]
+    assert "0000:17:00.0" in nodes["proved"]["cause"]
+    assert "kgpu-env-other since 20" in nodes["plain"]["cause"], nodes["plain"]
+    assert all(one["fix"] for one in nodes.values())
+    names = fleet.nodes.run("plain", "docker", "ps", "--all", "--format", "{{.Names}}")[1].split()
+    assert names == ["kgpu-env-other"]
+    fleet.nodes.run("plain", "docker", "kill", "kgpu-env-other")
+    code, found, said = fleet.apply("--limit", "plain")
+    assert (code, outcomes(found)) == (7, {"plain": "not proved"}), said
+
+
+def test_two_runs_at_once_by_other_plans_train_one_after_the_other(fleet: Fleet) -> None:
+    """Neither knows of the other: their plans are different files, as on two machines that apply."""
+    for name in ("plain", "proved"):
+        fleet.nodes.run(name, "rm", "-rf", PROOFS)
+    other = fleet.folder / "other.json"
+    other.write_bytes(fleet.plan.read_bytes())
+    words = ("-i", fleet.nodes.inventory, "--limit", "plain,proved", "--json")
+    second = fleet.kgpu_env.start("fleet", "apply", other, *words, "--records", fleet.folder / "others")
+    code, found, said = fleet.apply("--limit", "plain,proved")
+    output, more = second.communicate(timeout=300)
+    for told, text in ((outcomes(found), said), (outcomes(json.loads(output)), more)):
+        assert set(told.values()) <= {"not proved", "busy"}, text
+    assert fleet.nodes.run("plain", "docker", "ps", "--all", "--quiet")[1] == ""
+    assert (code, second.returncode) in {(7, 7), (7, 8), (8, 7), (8, 8)}
+    assert fleet.apply("--limit", "plain,proved")[0] == 7
 
 
 def test_an_image_is_pulled_by_its_digest(fleet: Fleet, registry: str) -> None:

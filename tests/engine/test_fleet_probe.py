@@ -101,3 +101,28 @@ def test_ctrl_c_keeps_what_had_come(nodes: Nodes, kgpu_env: KgpuEnv, tmp_path: P
     assert process.returncode == 130, errors
     assert [path.name for path in (tmp_path / "hosts").iterdir()] == ["good2.tar.gz"]
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_stopped_leaves_no_file_of_ansibles(
+    kgpu_env: KgpuEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """This machine as the node: its Python sleeps. What Ansible writes meanwhile has the inventory's passwords."""
+    (place := tmp_path / "place").mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    (slow := tmp_path / "slow").write_text(f"#!/bin/sh\ntouch {tmp_path}/begun\nexec sleep 40\n")
+    slow.chmod(0o755)
+    (tmp_path / "inventory").write_text(
+        f"me ansible_connection=local kgpu_env_python={slow} ansible_password=hunter2\n"
+    )
+    process = kgpu_env.start("fleet", "probe", "-i", tmp_path / "inventory", "-o", tmp_path / "hosts")
+    end = time.monotonic() + 60
+    while not (tmp_path / "begun").exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert list(place.glob("kgpu-env-fleet.*"))
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, "Traceback" in errors) == (130, False), errors
+    assert list(place.iterdir()) == []
+    assert not list(tmp_path.glob("hosts/*"))

@@ -11,6 +11,7 @@ LAYERS = {
     "compat": 0,
     "errors": 0,
     "files": 0,
+    "locks": 0,
     "model": 0,
     "redaction": 0,
     "resources": 0,

@@ -24,6 +24,10 @@ answer = Path({answer!r})
 brought = answer.with_name("brought.json")
 if {name!r} in ("image_tag", "image_load") and brought.exists():
     brought.replace(answer.with_name("image_info.json"))
+# Of host_info three questions: for what earlier runs left, for what runs, and for whose others' containers there are.
+kind = "left" if "name" in (words.get("containers_filters") or {{}}) else "seen" if words.get("containers_all") else ""
+if kind and answer.with_name(kind + ".json").exists():
+    answer = answer.with_name(kind + ".json")
 print(answer.read_text() if answer.exists() else "{{}}")
 """
 MODULES = ("image_info", "image_pull", "image_tag", "image_load", "container", "host_info")
@@ -150,15 +154,47 @@ def test_with_check_a_node_is_due_and_nothing_is_verified(node: Node) -> None:
 
 def test_containers_of_broken_links_are_removed_after_their_deadline(node: Node) -> None:
     left = [{"Id": ident, "Labels": {"kgpu-env.deadline": time}} for ident, time in (("old", "999"), ("new", "1001"))]
-    node.answers("host_info", containers=left)
+    node.answers("left", containers=left)
+    said, words = trained(node)
+    assert "failed=0" in said, said
+    asked = [(one["name"], one["state"]) for one in words]
+    assert asked == [("old", "absent"), ("mine", "present"), ("mine", "started"), ("mine", "absent")]
+    assert words[1]["labels"] == {"kgpu-env.deadline": "2000"}
+    assert words[2].keys() <= {
+        "name",
+        "state",
+        "detach",
+        "cleanup",
+        "image_name_mismatch",
+        "timeout",
+    }
+
+
+def trained(node: Node, *others: tuple[str, int]) -> tuple[str, list[dict[str, Any]]]:
+    """Return what Ansible says of a training, and what was wanted of containers; others' have a state and an age."""
+    made = [{"Names": ["/mine"], "State": "created", "Created": 9000}]
+    made += [{"Names": ["/theirs"], "State": state, "Created": 9000 - age} for state, age in others]
+    node.answers("host_info", containers=[])  # of those that run
+    node.answers("seen", containers=made)
+    node.answers("container", container={"Id": "x", "Output": ""}, status=0)
     fields = ("image", "command", "env", "security", "pids", "shm", "requests", "devices", "groups", "mounts")
     run = {**dict.fromkeys(fields, ""), "name": "mine", "labels": {"kgpu-env.deadline": "2000"}, "now": 1000}
     said = node.play("train.yml", kgpu_env_runs={"n1": {**run, "seconds": 60}})
-    assert "failed=0" in said, said
     asked = [line.split(" ", 1) for line in (node.folder / "calls").read_text().splitlines()]
-    words = [json.loads(text) for name, text in asked if name == "container"]
-    assert [(one["name"], one.get("state")) for one in words] == [("old", "absent"), ("mine", None), ("mine", "absent")]
-    assert words[1]["labels"] == {"kgpu-env.deadline": "2000"}
+    return said, [json.loads(text) for name, text in asked if name == "container"]
+
+
+@pytest.mark.parametrize("other", [("created", 1), ("running", 3), ("paused", 30)])
+def test_of_two_that_begin_at_once_none_trains_beside_the_other(node: Node, other: tuple[str, int]) -> None:
+    said, words = trained(node, other)
+    assert "KGE-920: another verification runs there, in the container /theirs since 1970-01-01T02:" in said, said
+    assert [(one["name"], one["state"]) for one in words] == [("mine", "present"), ("mine", "absent")]
+
+
+def test_what_others_left_hinders_nobody(node: Node) -> None:
+    said, words = trained(node, ("exited", 1), ("created", 900))
+    assert "failed=0" in said, said
+    assert ("mine", "started") in [(one["name"], one["state"]) for one in words]
 
 
 @pytest.mark.parametrize(("state", "folder"), [("/srv/state", "/srv/state"), ("relative", "~/.local/state")])

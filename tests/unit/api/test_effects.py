@@ -213,6 +213,28 @@ def test_a_gpu_that_this_machine_does_not_have(gpus: str, tmp_path: Path) -> Non
     assert caught.value.code == "KGE-306"
 
 
+@pytest.mark.parametrize(("address", "held"), [("", True), ("unix:///run/x.sock", True), ("ssh://node8", False)])
+def test_gpus_of_this_machine_are_held_while_a_container_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, *, held: bool
+) -> None:
+    lock = tmp_path / "kgpu-env.0000:17:00.0.lock"
+    (tmp_path / "0000:17:00.0").mkdir()
+    monkeypatch.setattr("provision.prove.turn.LOCKS", tmp_path)
+    monkeypatch.setattr("provision.prove.turn.DEVICES", tmp_path)
+    told = model.Engine(name="docker", version="28.5.2", address=address)
+    monkeypatch.setattr(Words, "describe", lambda _: told)
+    seen: list[bool] = []
+
+    def run(_: Words, __: Run, ___: OnOutput | None = None) -> Ran:
+        seen.append(lock.exists())
+        return Ran(exit_code=1, stdout="", stderr="No module named 'tensorflow'", seconds=0.1)
+
+    monkeypatch.setattr(Words, "run", run)
+    gpus = (Gpu(vendor="nvidia", pci="0000:17:00.0"), Gpu(vendor="amd", pci="0000:99:00.0"))
+    api.verify("x:1", VerifyRequest(vendor=Vendor.CUDA), host=Host(gpus=gpus, engine=told), engine=words(image()))
+    assert (set(seen), lock.exists()) == ({held}, False)
+
+
 def test_an_image_that_is_not_there() -> None:
     engine, told = words(), list[str]()
     with pytest.raises(BuildError) as caught:

@@ -47,6 +47,17 @@ def test_a_bundle_that_is_none_is_told_before_a_node_is_asked(kgpu_env: KgpuEnv,
     assert (ended.code, ended.document()["code"]) == (3, "KGE-221")
 
 
+def test_a_name_that_leads_out_of_the_records_is_refused(kgpu_env: KgpuEnv, plan: Path) -> None:
+    name = "../../x"
+    made = replace(PLAN, images=(replace(IMAGE, image_id="sha256:1", reference="r/x@sha256:1", nodes=(name,)),))
+    plan.write_text(encode(replace(made, nodes=(FleetNode(name=name, image="cuda-1", why=""),))))
+    (plan.parent / "inventory").write_text(f'{{"all": {{"hosts": {{"{name}": {{}}}}}}}}')
+    (plan.parent / "inventory").rename(plan.parent / "inventory.yaml")
+    ended = kgpu_env("fleet", "apply", plan, "-i", plan.parent / "inventory.yaml", "--json")
+    assert (ended.code, ended.document()["code"]) == (3, "KGE-942")
+    assert not (plan.parent / "records").exists()
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"schema": "kgpu-env/host/1"}'])
 @pytest.mark.parametrize("command", ["build", "apply"])
 def test_no_plan_is_told(kgpu_env: KgpuEnv, plan: Path, command: str, content: str) -> None:

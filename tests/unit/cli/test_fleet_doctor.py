@@ -46,6 +46,7 @@ def test_a_node_that_cannot_be_read_is_neither_healthy_nor_ill(kgpu_env: KgpuEnv
     assert ended.code == 3
     assert (found["healthy"], found["complaints"]) == ([], [])
     assert [(one["name"], one["rule"]) for one in found["broken"]] == [("x", "KGE-607")]
+    assert f"          fix: {found['broken'][0]['fix']}\n" in kgpu_env("fleet", "doctor", folder).out
 
 
 @pytest.mark.parametrize("command", ["plan", "doctor", "status"])

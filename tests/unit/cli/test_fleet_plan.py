@@ -33,6 +33,8 @@ def test_an_unserved_node_is_exit_4_and_the_plan_is_written(folder: Path, tmp_pa
     assert printed == json.loads((tmp_path / "plan.json").read_text())
     assert {"images", "nodes", "unserved", "curve"} <= set(printed)
     assert [node["name"] for node in printed["unserved"]] == ["none"]
+    assert "--host" not in printed["unserved"][0]["fix"]  # which this command refuses
+    assert "--fallback cpu" in printed["unserved"][0]["fix"]
     assert {node["image"] for node in printed["nodes"]} == {image["id"] for image in printed["images"]}
 
 

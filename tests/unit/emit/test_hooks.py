@@ -186,6 +186,14 @@ def test_the_prolog_refuses_jobs_with_a_gpu_alone(node: Node, gate: int, code: i
     assert node.run("prolog.sh") == Called(0, [])
 
 
+@pytest.mark.parametrize(("gate", "code"), [(0, 0), (7, 1), (5, 1), (124, 1)])
+def test_the_prolog_refuses_without_an_answer_where_the_site_wants_it(node: Node, gate: int, code: int) -> None:
+    node.command("kgpu-env", f'[ -z "$KGPU_ENV_SLURM_UNKNOWN" ] || exit 3\nexit {gate}')  # it refuses others' names
+    called = node.run("prolog.sh", SLURM_JOB_GPUS="0", KGPU_ENV_SLURM_UNKNOWN="refuse")
+    assert called.code == code
+    assert node.run("prolog.sh", KGPU_ENV_SLURM_UNKNOWN="refuse") == Called(0, [])
+
+
 def test_systemd_takes_its_units(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

@@ -1,6 +1,8 @@
 """What becomes of Ansible's events; inventories that are none. Real nodes: tests/engine/test_fleet_probe.py."""
 
 import base64
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from provision.api.hosts import capture, probe_host
 from provision.catalogue import load
 from provision.errors import InputError
 from provision.fleet.hosts import read_fleet
-from provision.fleet.inventory import nodes_of
+from provision.fleet.inventory import environment, nodes_of
 from provision.fleet.probing import Answers, probe_fleet
 from provision.model.fleet_probe import NodeAnswer, Outcome, ProbeWishes
 from provision.probe.collector import TEXT
@@ -66,6 +68,19 @@ SSH = "Task failed: Failed to connect to the host via ssh: "
             "broken",
             "Python is",
         ),
+        ("unreachable", {"msg": "mkdir: cannot create directory x: No space left on device"}, "broken", "mkdir: "),
+        (
+            "unreachable",
+            {"msg": "Failed to create temporary directory. In some cases, you may have been able to authenticate"},
+            "broken",
+            "Failed to create temporary directory: it may not write",
+        ),
+        (
+            "unreachable",
+            {"msg": "Failed to connect to the host via scp: Connection closed"},
+            "unreachable",
+            "Connection",
+        ),
         ("failed", {"rc": 1, "stderr": "SyntaxError", "msg": "non-zero return code"}, "broken", "non-zero"),
         ("failed", {}, "broken", ""),
     ],
@@ -108,3 +123,32 @@ def test_the_nodes_of_an_inventory(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         nodes_of(tmp_path / "none")
     assert caught.value.code == "KGE-943"
+
+
+@pytest.mark.process
+def test_what_ansible_said_of_an_inventory_is_in_no_file_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ansible-runner writes answer and environment down, where nobody else names a folder into one that stays."""
+    runner = pytest.importorskip("ansible_runner")
+    (place := tmp_path / "place").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setattr(runner.defaults, "AUTO_CREATE_DIR", str(place))
+    for text in ("a ansible_password=hunter2\n", "["):
+        (tmp_path / "inventory").write_text(text)
+        with suppress(InputError):
+            nodes_of(tmp_path / "inventory")
+        assert list(place.iterdir()) == []
+
+
+def test_ansible_cfg_of_this_folder_is_for_the_run_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ANSIBLE_CONFIG", raising=False)
+    assert "ANSIBLE_CONFIG" not in environment()
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nremote_user = ops\n")
+    assert environment()["ANSIBLE_CONFIG"] == str(tmp_path / "ansible.cfg")
+    tmp_path.chmod(0o777)  # Ansible itself does not take it from a folder where everybody may write
+    assert "ANSIBLE_CONFIG" not in environment()
+    tmp_path.chmod(0o755)
+    monkeypatch.setenv("ANSIBLE_CONFIG", "/etc/ansible/other.cfg")  # Ansible takes it from there
+    assert "ANSIBLE_CONFIG" not in environment()

@@ -138,6 +138,7 @@ def test_drift_from_the_plan(hosts: Path) -> None:
     assert found["a"].state == "HEALTHY"
     assert "the plan does not know it" in found["b"].why
     assert any("kgpu-env/cuda:x was proved" in text for text in found["c"].why)
+    assert "kgpu-env fleet apply PLAN" in found["c"].fix
     assert found[HOSTILE].state == "UNKNOWN"
 
 
@@ -155,6 +156,14 @@ def test_a_node_of_the_inventory_that_gave_no_file_is_unknown(hosts: Path) -> No
     [never] = [node for node in nodes if node.name not in {*fleet.hosts, "e"}]
     assert (never.name, never.state.value) == ("never", "UNKNOWN")
     assert never.why[0].startswith("the inventory has it, and no file tells of it")
+    assert "kgpu-env fleet probe" in never.fix
+
+
+def test_one_cause_is_told_once(hosts: Path) -> None:
+    made = plan(load(), read_fleet(hosts, load()).hosts)
+    node = status(hosts, made=made)["d"]
+    assert node.why[1:] == ("the plan has no image for it",)
+    assert node.fix
 
 
 def test_majority_and_outliers(hosts: Path) -> None:

@@ -81,6 +81,7 @@ def test_an_open_gate_without_a_record_of_this_image_proves_nothing(
     node, record = judged("n1", IMAGE, answered(key, replace(RECORD, **change)), (), check=False)
     assert (node.outcome, node.code, record) == (Applied.NOT_PROVED, "KGE-588", b"")
     assert words in node.cause
+    assert ("install Python 3" in node.fix) == ("python3" in words)
 
 
 def test_no_record_another_key_and_a_forged_one_are_refused(key: Key, tmp_path: Path) -> None:
@@ -149,6 +150,44 @@ def event(kind: str, task: str = "kgpu_env : Load it", **result: object) -> dict
             Applied.BROKEN,
             "",
             'Error pulling x: Bad ("refused") (Load it)',
+        ),
+        (
+            event(
+                "failed",
+                msg="non-zero return code",
+                stdout='{"schema": "kgpu-env/error/1", "code": "KGE-920", "text": "Another verification runs on x."}',
+            ),
+            Applied.BUSY,
+            "KGE-920",
+            "Another verification runs on x.",
+        ),
+        (
+            event("failed", task="Refuse to train beside it", msg="KGE-920: another verification runs there, in y"),
+            Applied.BUSY,
+            "KGE-920",
+            "another verification runs there, in y",
+        ),
+        (
+            event(  # the reason comes last, behind an address that is longer than a cause may be
+                "failed",
+                msg=f"Error pulling x - 500 Server Error for http+docker://localhost/v1.41/x?{'x' * 300}: "
+                'Internal Server Error ("connect: connection refused")',
+            ),
+            Applied.BROKEN,
+            "",
+            'Error pulling x - Internal Server Error ("connect: connection refused") (Load it)',
+        ),
+        (
+            event("failed", msg="The module interpreter '/usr/bin/python3' was not found."),
+            Applied.BROKEN,
+            "",
+            "'/usr/bin/python3' was not found.",
+        ),
+        (
+            event("failed", msg="Timed out after 120 second(s).", timedout={"period": 120}),
+            Applied.TIMED_OUT,
+            "",
+            "Timed out after 120 second(s). (Load it)",
         ),
         (event("failed"), Applied.BROKEN, "", "(Load it)"),
     ],

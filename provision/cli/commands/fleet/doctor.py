@@ -49,3 +49,5 @@ def _lines(found: FleetExamination) -> Iterator[str]:
             yield f"          check: {one.check}"
     for node in found.broken:
         yield f"{node.rule}   not known, {node.name}: {node.cause}"
+        if node.fix:
+            yield f"          fix: {node.fix}"

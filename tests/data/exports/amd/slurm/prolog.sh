@@ -2,6 +2,8 @@
 # ROCm 10.0.0, TensorFlow 2.21, Python 3.12 (rocm/tensorflow:rocm10.0-ubuntu24.04-py3.12-tf2.21). Plan sha256:0000000000000000000000000000000000000000000000000000000000000000.
 # Slurm's Prolog: no job with a GPU starts on a node whose proof does not hold. Where it fails, Slurm itself drains the node
 # and puts the job back into the queue; it calls none of Slurm's own commands, which a prolog must not.
+UNKNOWN=${KGPU_ENV_SLURM_UNKNOWN:-start} # or refuse: where the gate gives no answer (no engine, no kgpu-env, too late)
+unset KGPU_ENV_SLURM_UNKNOWN
 IMAGE=kgpu-env/rocm:tf2.21-rocm10.0.0-py3.12
 export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}" # Slurm gives its scripts none
 
@@ -12,5 +14,6 @@ status=$?
 [ "$status" -ne 0 ] || exit 0
 first=$(printf '%s\n' "$answer" | head -n 1)
 logger -t kgpu-env -- "job ${SLURM_JOB_ID:-?}: $first" 2>/dev/null || echo "kgpu-env: $first" >&2
-[ "$status" -eq 7 ] || exit 0 # the gate itself failed: that tells nothing about the GPU
+# Another status than 7: the gate itself failed, which tells nothing about the GPU.
+[ "$status" -ne 7 ] && [ "$UNKNOWN" != refuse ] && exit 0
 exit 1
