@@ -21,7 +21,7 @@ _COLOURS: Final = re.compile(r"(\x1b|\^\[)\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b
 _PREFIX: Final = re.compile(
     r"\s*(> ?|[\w.-]+ +\| |\[pod/[^\]]+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] |#\d+ [\d.]+ |\d+: )"
 )
-_ESCAPED: Final = re.compile(r'^\s*\{"|\bmsg="')  # JSON, or a program's structured log
+_ESCAPED: Final = re.compile(r'(^\s*|=> )\{"|\bmsg="')  # JSON, or a program's structured log
 _QUOTES: Final = str.maketrans("\u2018\u2019\u201c\u201d\u00a0", "''\"\" ")
 
 
@@ -39,7 +39,7 @@ def lines_of(text: str) -> Iterator[str]:
 
 def _plain(line: str) -> Iterator[str]:
     clean = _COLOURS.sub("", line).translate(_QUOTES)
-    parts = clean.replace('\\"', '"').split("\\n") if _ESCAPED.search(clean) else [clean]
+    parts = re.sub(r'\\+"', '"', clean).split("\\n") if _ESCAPED.search(clean) else [clean]
     for part in parts:
         found = part
         while match := _PREFIX.match(found):
