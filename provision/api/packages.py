@@ -22,12 +22,13 @@ _NO_INDEX: Final = ("KGE-621", "KGE-626", "KGE-226")
 _SOON: Final = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "0"}
 
 
-def read_wanted(request: model.Request, root: Path | None = None) -> Wanted:
+def read_wanted(request: model.Request, root: Path | None = None, catalogue: facts.Catalogue | None = None) -> Wanted:
     """Return what a request's packages and files ask for beside the framework.
 
     Args:
         request: its packages, already checked, and its requirements files.
         root: the folder that paths in the files may not leave; by default the working directory.
+        catalogue: the facts; by default those that ship.
 
     Raises:
         InputError: KGE-616 to KGE-619, a file or a line of it that cannot be used; KGE-615, an address with a
@@ -43,7 +44,8 @@ def read_wanted(request: model.Request, root: Path | None = None) -> Wanted:
     def exported(path: Path, extras: Sequence[str]) -> str:
         return export(path, extras, Uv(find_uv(shutil.which), dict(os.environ)))
 
-    found = wanted(request.packages, request.requirements, root or Path.cwd(), exported)
+    known = (catalogue or facts.load()).packages
+    found = wanted(request.packages, request.requirements, root or Path.cwd(), exported, known)
     for one in (*found.entries, *found.constraints):
         refuse_password(one.source, one.text)
     return found
@@ -82,7 +84,9 @@ def choose(
     from provision.resolve.packages import prepared  # noqa: PLC0415 - 25 ms
 
     known = catalogue or facts.load()
-    asked = prepared(known, read_wanted(request), request) if request.packages or request.requirements else Wanted()
+    asked = Wanted()
+    if request.packages or request.requirements:
+        asked = prepared(known, read_wanted(request, catalogue=known), request)
     for note in asked.notes:
         log(note)
     search = Search(known, host, request, asked, today)

@@ -249,6 +249,23 @@ class RefusedApt(Row, frozen=True):
     instead: Text  # the next step
 
 
+class FrameworkIndex(Row, frozen=True):
+    """A package index of a framework: where a stack brings that, it is not needed."""
+
+    pattern: Text  # of the whole address
+    brings: Text
+    builds: str = ""  # pattern of what it puts behind a version, after the plus sign
+
+
+class CondaName(Row, frozen=True):
+    """A package of conda that has another name on PyPI, or none."""
+
+    pattern: Text  # of the whole name
+    pypi: str = ""  # its name there; empty: it is left out
+    why: str = ""  # it is left out
+    as_python: bool = False  # it is Python itself
+
+
 class TargetDriver(Row, frozen=True):
     """A driver release and the series of the runtime that it runs."""
 

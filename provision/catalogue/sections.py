@@ -96,6 +96,8 @@ class Packages(Section, frozen=True):
     same: tuple[rows.SameThing, ...]
     gpu: tuple[rows.GpuPackage, ...]
     apt: tuple[rows.RefusedApt, ...]
+    indexes: tuple[rows.FrameworkIndex, ...]
+    conda: tuple[rows.CondaName, ...]
 
 
 class Prepare(Section, frozen=True):

@@ -62,6 +62,7 @@ MEANINGS: Final = {
     "KGE-153": "HSA_OVERRIDE_GFX_VERSION is set for the whole machine.",
     "KGE-154": "The NVIDIA driver is loaded, and its compute library libcuda is not installed.",
     "KGE-155": "The virtual GPU (vGPU) is of a series without CUDA.",
+    "KGE-156": "dockerd's settings (daemon.json) are no JSON, or name a runtime whose program is gone.",
     "KGE-201": "A file of the catalogue cannot be read or is not YAML.",
     "KGE-202": "A row of the catalogue has a field that it cannot have; the message names file, row and field.",
     "KGE-203": "An id of the catalogue is given twice.",

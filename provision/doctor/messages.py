@@ -20,14 +20,18 @@ from typing import Final, NamedTuple
 from provision.catalogue.messages import KnownError, When
 from provision.doctor.conditions import chosen, findings_of, holds
 from provision.doctor.facts import Facts
+from provision.doctor.text import WRAPPED, english, lines_of
 from provision.model import VENDORS, Host
 
 GAP: Final = 100  # lines: a traceback is shorter
 LINES: Final = 5000  # of a log's end are read
 POSSIBLE: Final = 3  # causes that are told where none is known; the page of the code has all
 LENGTH: Final = 4000  # characters of a line are read
+JOINED: Final = 200  # lines of a log's end are also read as if a terminal had broken them
 # Work went on after what was said before.
 _PROGRESS: Final = re.compile(r"\bEpoch \d+/\d+|\bloss[:=] ?\d|\bstep[ =:]+\d+.*\bloss\b")
+# What a program's own line begins with: a date, seconds since the start, a level.
+_STAMPED: Final = re.compile(r"\d{4}-\d\d|\d\d:\d\d|\[ *\d+\.|[IWEF]\d{4}|[A-Z][a-z]{2} \d")
 # By speaker, the deepest first; who is not named stands with the frameworks.
 DEPTH: Final = (
     {"kernel", "nvrm", "amdgpu", "kfd", "dkms", "modprobe", "nvswitch", "fabricmanager", "gridd", "nvidia-build"},
@@ -85,8 +89,9 @@ def of_host(text: str, rows: Iterable[KnownError], host: Host) -> tuple[Recognis
     """Return what is known of a log from this host; rows of another vendor only where none of its own is met."""
     every = tuple(rows)
     vendors = {VENDORS[gpu.vendor] for gpu in host.gpus}
-    own = Facts(host, vendors.pop() if len(vendors) == 1 else None)
-    return recognise(text, every, own) or recognise(text, every, Facts(host))
+    vendor = vendors.pop() if len(vendors) == 1 else None
+    found = recognise(text, every, Facts(host, vendor))
+    return found if found or vendor is None else recognise(text, every, Facts(host))
 
 
 class _Hit(NamedTuple):
@@ -106,17 +111,17 @@ def _rank(row: KnownError) -> int:
 
 
 def _lines(text: str, rows: list[KnownError]) -> list[_Hit]:
-    return list(_hits(text.splitlines()[-LINES:], rows))
+    return list(_hits(list(lines_of(text))[-LINES:], rows))
 
 
 def _hits(lines: list[str], rows: list[KnownError]) -> Iterator[_Hit]:
     attempt, last = 0, 0
     for number, whole in enumerate(lines):
-        line = whole.strip()[:LENGTH]
+        line = whole[:LENGTH]
         if _PROGRESS.search(line):
             attempt += 1
             continue
-        row = _row_of(line, rows)
+        row = _row_of(line, rows) or _row_of_wrapped(lines[number : number + 3], rows, len(lines) - number)
         if row is None:
             continue
         attempt += number - last > GAP
@@ -126,7 +131,28 @@ def _hits(lines: list[str], rows: list[KnownError]) -> Iterator[_Hit]:
 
 
 def _row_of(line: str, rows: list[KnownError]) -> KnownError | None:
-    return next((row for row in rows if line and _expression(row.match).search(line)), None)
+    words = english(line)
+    return next((row for row in rows if words and _expression(row.match).search(words)), None)
+
+
+def _row_of_wrapped(lines: list[str], rows: list[KnownError], left: int) -> KnownError | None:
+    """Return the row of a line that a terminal broke: it matches across the break, and its rest by itself does not.
+
+    Args:
+        lines: the line and the two after it.
+        rows: of the catalogue.
+        left: lines to the end of the log.
+    """
+    first, *after = lines
+    if left > JOINED or not after or not WRAPPED <= len(first) <= LENGTH // 10 or _STAMPED.match(after[0]):
+        return None
+    whole = english(" ".join(lines))
+    rest = english(" ".join(after))
+    for row in rows:
+        found = _expression(row.match).search(whole)
+        if found:
+            return row if found.start() < len(first) and not _expression(row.match).search(rest) else None
+    return None
 
 
 @lru_cache(maxsize=1024)  # more than there are rows: Python's own cache of expressions is smaller

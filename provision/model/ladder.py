@@ -60,6 +60,7 @@ LADDER: Final[Mapping[str, Place]] = {
     "KGE-113": Place("nodes"),
     "KGE-142": Place("toolkit"),
     "KGE-140": Place("toolkit"),
+    "KGE-156": Place("toolkit", ("KGE-115", "KGE-141")),
     "KGE-115": Place("toolkit"),
     "KGE-143": Place("engine"),
     "KGE-130": Place("engine"),

@@ -7,15 +7,12 @@ from provision.files import read_file
 
 # In the order in which `init` prefers them: what is exact first.
 FOUND: Final = ("pylock.toml", "uv.lock", "requirements.txt", "pyproject.toml")
-_CONDA: Final = "put what is below pip: into a requirements.txt, and conda's packages by their names on PyPI"
 # Files of tools whose format has no standard: what makes one of it that is read here.
 OTHERS: Final = {
     "poetry.lock": "poetry export -f requirements.txt -o requirements.txt, then -r requirements.txt",
     "pdm.lock": "pdm export -o requirements.txt, then -r requirements.txt",
     "Pipfile": "pipenv requirements > requirements.txt, then -r requirements.txt",
     "Pipfile.lock": "pipenv requirements > requirements.txt, then -r requirements.txt",
-    "environment.yml": _CONDA,
-    "environment.yaml": _CONDA,
     "conda-lock.yml": "put the names that are on PyPI into a requirements.txt",
     "pixi.toml": "put what stands there below pypi-dependencies into a requirements.txt",
     "setup.py": "name its folder: -r . takes what it needs, and the code itself",

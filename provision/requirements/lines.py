@@ -4,13 +4,14 @@ pip documents the format: pip.pypa.io/en/stable/reference/requirements-file-form
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Final, Literal, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from provision.catalogue.rows import FrameworkIndex
 from provision.model.wanted import Entry
 from provision.requirements.problems import other_index, unusable
 
@@ -24,7 +25,7 @@ _PATH = re.compile(r"^\.{0,2}/|^\.{1,2}$|^~|^file:|\.(?:whl|tar\.gz|zip)$|^\.{1,
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
 ARCHIVES: Final = (".whl", ".tar.gz", ".zip")
 
-Kind = Literal["requirement", "include", "constraint", "path", "prereleases", "ignored"]
+Kind = Literal["requirement", "include", "constraint", "path", "prereleases", "ignored", "note"]
 # What each option is to us, by its names. A line with another option is refused.
 _OPTIONS: Final[dict[str, Kind]] = {
     **dict.fromkeys(("-r", "--requirement"), "include"),
@@ -55,12 +56,13 @@ class Line(NamedTuple):
         return Entry(text=self.text, source=self.source, hashes=self.hashes)
 
 
-def lines(text: str, name: str) -> Iterator[Line]:
+def lines(text: str, name: str, indexes: Sequence[FrameworkIndex] = ()) -> Iterator[Line]:
     """Yield what the lines of a requirements file ask for.
 
     Args:
         text: of the file.
         name: of the file, for messages.
+        indexes: those of frameworks, which a stack brings: a line that names one is left out, with a note.
 
     Raises:
         InputError: KGE-617, a line that cannot be used; KGE-618, one that changes the index.
@@ -77,7 +79,7 @@ def lines(text: str, name: str) -> Iterator[Line]:
             )
         if not line.isprintable():
             raise unusable(source, line, "it has characters that cannot be printed", "write the line anew")
-        yield from _option(line, source) if line.startswith("-") else (_requirement(line, source),)
+        yield from _option(line, source, indexes) if line.startswith("-") else (_requirement(line, source),)
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
@@ -96,11 +98,10 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
         yield first, held.strip()
 
 
-def _option(line: str, source: str) -> Iterator[Line]:
+def _option(line: str, source: str, indexes: Sequence[FrameworkIndex]) -> Iterator[Line]:
     option, value = _split(line)
     if option in _INDEX_OPTIONS:
-        if not re.fullmatch(_PYPI, value.rstrip("/")):
-            raise other_index(source, option)
+        yield from _index(option, value, source, indexes)
         return
     kind = _OPTIONS.get(option)
     if kind is None:
@@ -111,6 +112,16 @@ def _option(line: str, source: str) -> Iterator[Line]:
         yield _requirement(value, source)  # a checkout of its own has no place in an image: it is installed
         return
     yield Line(kind, value.strip("\"'") if kind != "ignored" else option, source)
+
+
+def _index(option: str, value: str, source: str, indexes: Sequence[FrameworkIndex]) -> Iterator[Line]:
+    address = value.strip("\"'").rstrip("/")
+    if re.fullmatch(_PYPI, address):
+        return
+    row = next((one for one in indexes if re.fullmatch(one.pattern, address)), None)
+    if row is None:
+        raise other_index(source, option)
+    yield Line("note", f"{option} is left out: the stack brings {row.brings} for this host's GPU", source)
 
 
 def _split(line: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """What a pyproject.toml says that its project needs: `[project]`, its extras, and dependency groups (PEP 735)."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,6 +12,7 @@ from packaging.errors import ExceptionGroup  # on Python 3.10, too
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from provision.catalogue.rows import FrameworkIndex
 from provision.errors import nearest
 from provision.files import read_file
 from provision.requirements.problems import other_index, unreadable, unusable
@@ -35,7 +37,9 @@ def table(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def requirements(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, str]]:
+def requirements(
+    path: Path, wanted: Sequence[str], indexes: Sequence[FrameworkIndex] = ()
+) -> Iterator[tuple[str, str]]:
     """Yield the requirements of a project with where each stands: "pyproject.toml, dependencies".
 
     Paths stay relative to the file's folder: "demo @ ./demo".
@@ -43,6 +47,7 @@ def requirements(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, str]]
     Args:
         path: of the pyproject.toml.
         wanted: extras and groups: "train", and "group:train" where both have the name.
+        indexes: those of frameworks, which a stack brings: a source that names one is left out.
 
     Raises:
         InputError: KGE-616, it tells no dependencies; KGE-617, one of them, or a name, cannot be used; KGE-618, a
@@ -63,7 +68,8 @@ def requirements(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, str]]
     for name in wanted:
         places.append((name, _chosen(path, name, extras, groups)))
     sources = {_normal(name): one for name, one in _mapping(_tool(read, "uv").get("sources")).items()}
-    own = _Project(path, _normal(str(project.get("name", ""))), extras, sources)
+    left = _left_out(_tool(read, "uv").get("index"), indexes)
+    own = _Project(path, _normal(str(project.get("name", ""))), extras, sources, left)
     for place, texts in places:
         for text in texts:
             yield from own.spelt(text, f"{path.name}, {place}")
@@ -101,6 +107,7 @@ class _Project(NamedTuple):
     name: str
     extras: Mapping[str, Any]
     sources: Mapping[str, Any]
+    left: frozenset[str]  # indexes of frameworks, by their names in the file
 
     def spelt(self, text: str, where: str) -> Iterator[tuple[str, str]]:
         """Yield a requirement as the table of sources redirects it; of the project's own extras what they hold."""
@@ -114,7 +121,10 @@ class _Project(NamedTuple):
                 for one in _strings(self.path, extra, self.extras.get(_normal(extra), [])):
                     yield from self._replace(extras={}).spelt(one, where)  # an extra of an extra is not followed
             return
-        source = _mapping(self.sources.get(_normal(found.name)))
+        told = self.sources.get(_normal(found.name))
+        source = _mapping(next(iter(told), None) if isinstance(told, list) else told)
+        if source.get("index") in self.left:
+            source = {}
         yield (self._redirected(found, source, where) if source else text), where
 
     def _redirected(self, found: Requirement, source: Mapping[str, Any], where: str) -> str:
@@ -127,6 +137,14 @@ class _Project(NamedTuple):
         extra = f"[{','.join(sorted(found.extras))}]" if found.extras else ""
         marker = f" ; {found.marker}" if found.marker else ""
         return f"{found.name}{extra} @ {address}{marker}"
+
+
+def _left_out(listed: object, indexes: Sequence[FrameworkIndex]) -> frozenset[str]:
+    """Return the names of a uv table's indexes that are those of frameworks."""
+    known = [one.pattern for one in indexes]
+    named = [_mapping(one) for one in listed] if isinstance(listed, list) else []
+    found = ((str(one.get("name")), str(one.get("url")).rstrip("/")) for one in named)
+    return frozenset(name for name, url in found if any(re.fullmatch(pattern, url) for pattern in known))
 
 
 def _address(source: Mapping[str, Any]) -> str | None:

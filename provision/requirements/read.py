@@ -8,9 +8,10 @@ from typing import Final
 from msgspec.structs import replace
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
+from provision.catalogue.sections import Packages
 from provision.files import MIB, read_file
 from provision.model.wanted import Entry, LocalCode, Wanted
-from provision.requirements import pylock, pyproject
+from provision.requirements import conda, pylock, pyproject
 from provision.requirements.found import OTHERS
 from provision.requirements.lines import ARCHIVES, Line, lines
 from provision.requirements.problems import outside, unreadable, unusable
@@ -22,7 +23,9 @@ Export = Callable[[Path, Sequence[str]], str]  # a uv.lock with extras and group
 _NAME_END: Final = r"[^A-Za-z0-9._-]"
 
 
-def wanted(packages: Sequence[str], files: Sequence[str], root: Path, export: Export) -> Wanted:
+def wanted(
+    packages: Sequence[str], files: Sequence[str], root: Path, export: Export, known: Packages | None = None
+) -> Wanted:
     """Return all that is asked for: single requirements, and files.
 
     Args:
@@ -30,30 +33,31 @@ def wanted(packages: Sequence[str], files: Sequence[str], root: Path, export: Ex
         files: as they are written: "requirements.txt", "pyproject.toml[train]", ".".
         root: the folder that paths may not leave; files of other folders stay in their own.
         export: asks uv for what is in a uv.lock.
+        known: indexes of frameworks and names of conda; without it a conda environment is refused.
 
     Raises:
         InputError: KGE-616 to KGE-619, a file or a line of it that cannot be used.
     """
     found = Wanted(entries=tuple(Entry(text=text, source=f"--package {text}") for text in packages))
     for word in files:
-        found += read(word, root, export)
+        found += read(word, root, export, known)
     return found
 
 
-def read(word: str, root: Path, export: Export) -> Wanted:
+def read(word: str, root: Path, export: Export, known: Packages | None = None) -> Wanted:
     """Return what one file asks for; the arguments are those of `wanted`."""
     path, extras = _split(word)
     inside = root.resolve()
     if not path.resolve().is_relative_to(inside):
         inside = path.resolve() if path.is_dir() else path.resolve().parent
-    return Reading(inside, export).file(path, extras, word)
+    return Reading(inside, export, known).file(path, extras, word)
 
 
 class Reading:
     """One file with all that it includes."""
 
-    def __init__(self, root: Path, export: Export) -> None:
-        self._root, self._export = root, export
+    def __init__(self, root: Path, export: Export, known: Packages | None = None) -> None:
+        self._root, self._export, self._known = root, export, known
         self._open: list[Path] = []  # the files that are being read, the outermost first
 
     def file(self, path: Path, extras: Sequence[str], source: str) -> Wanted:
@@ -61,6 +65,8 @@ class Reading:
         real = self._inside(path, source)
         if real.is_dir() or real.name.endswith(ARCHIVES):
             return self._local(real, extras, source)
+        if self._known and path.suffix in {".yml", ".yaml"} and not extras:
+            return self._conda(real, self._known)
         if path.name in OTHERS:
             raise unreadable(f"{path} is not read.", "its format belongs to one tool", OTHERS[path.name])
         if path.name == "pyproject.toml":
@@ -94,7 +100,7 @@ class Reading:
             raise unusable(self._open[-1].name, path.name, cause, "take one of the includes out")
         self._open.append(path)
         found = Wanted()
-        for line in lines(text, path.name):
+        for line in lines(text, path.name, self._known.indexes if self._known else ()):
             found += self._line(line, path.parent, constraint=constraint)
         self._open.pop()
         return found
@@ -110,6 +116,8 @@ class Reading:
                 return self.file(folder / path, extras, line.source)
             case "prereleases":
                 return Wanted(prereleases=True)
+            case "note":
+                return Wanted(notes=(f"{line.source}: {line.text}",))
             case _:
                 return Wanted(notes=(f"{line.source}: {line.text} is for an installer and changes nothing here",))
 
@@ -127,9 +135,21 @@ class Reading:
         python = pyproject.requires_python(path)
         source = f"{path.name}, requires-python"
         found = Wanted(python=(Entry(text=python, source=source),) if python else ())
-        for text, where in pyproject.requirements(path, extras):
-            for line in lines(text, where):
+        indexes = self._known.indexes if self._known else ()
+        for text, where in pyproject.requirements(path, extras, indexes):
+            for line in lines(text, where, indexes):
                 found += self._line(line._replace(source=where), path.parent, constraint=False)
+        return found
+
+    def _conda(self, path: Path, known: Packages) -> Wanted:
+        found = Wanted()
+        for one in conda.parts(_content(path), path.name, known.conda):
+            if one.pip is None:
+                found += one.wanted
+                continue
+            for line in lines(one.pip, path.name, known.indexes):
+                source = f"{path.name}, pip"
+                found += self._line(line._replace(source=source), path.parent, constraint=False)
         return found
 
     def _pylock(self, path: Path) -> Wanted:

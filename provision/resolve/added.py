@@ -1,12 +1,14 @@
 """What added packages bring along is judged like what is chosen: GPU libraries, and Debian packages with drivers."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import get_args
 
 from packaging.utils import canonicalize_name
 
 from provision.catalogue import Catalogue, rows
 from provision.model import Stack, Vendor
+from provision.model.request import Backend
 
 
 def misfit(catalogue: Catalogue, stack: Stack, found: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
@@ -18,7 +20,8 @@ def misfit(catalogue: Catalogue, stack: Stack, found: Iterable[tuple[str, str]])
         found: name and version of what is added beside the stack's own packages.
     """
     own = {canonicalize_name(re.split(r"[\[=<>!~ ;]", text)[0]) for text in stack.packages}
-    strange = list(_strange(catalogue, stack, ((name, version) for name, version in found if name not in own)))
+    added = [(name, version) for name, version in found if name not in own]
+    strange = list(_strange(catalogue, stack, added))
     if not strange:
         return None
     name, version, row, major = strange[0]
@@ -34,7 +37,18 @@ def misfit(catalogue: Catalogue, stack: Stack, found: Iterable[tuple[str, str]])
         fix = f"ask for its build for the CPU (torch==2.13.0+cpu of PyTorch's own index), or for --vendor {row.vendor}"
     else:
         fix = f"ask for a release or build of it for {_title(stack.vendor.value)} {stack.runtime.version}"
-    return f"{name} {version}{more} brings libraries of {is_for}, and this is {have}", f"{fix}; or leave it out"
+    other = _alternative(catalogue, stack, {name for name, _ in added})
+    own_stack = f"; or --backend {other}, whose stacks are made for it" if other else ""
+    return (
+        f"{name} {version}{more} brings libraries of {is_for}, and this is {have}",
+        f"{fix}{own_stack}; or leave it out",
+    )
+
+
+def _alternative(catalogue: Catalogue, stack: Stack, names: Collection[str]) -> str | None:
+    """Return the framework among packages of which a stack could be made in the place of this one."""
+    frameworks = (row.id for row in catalogue.packages.same if row.framework and row.names[0] in names)
+    return next((name for name in frameworks if name in get_args(Backend) and name != stack.backend), None)
 
 
 def about_gpu(catalogue: Catalogue, text: str) -> bool:

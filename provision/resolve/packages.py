@@ -47,9 +47,11 @@ def prepared(catalogue: Catalogue, wanted: Wanted, request: Request) -> Wanted:
     notes: list[str] = []
     own = request.backend or _TENSORFLOW
     bare = {row.id for row in catalogue.packages.same if row.id == own or request.vendor is Vendor.CPU}
-    asked = _undecided(catalogue, wanted.entries, notes)
+    asked = [_public(catalogue, one, notes) for one in _undecided(catalogue, wanted.entries, notes)]
     entries = tuple(_framework(catalogue, one, bare, notes) for one in asked)
-    constraints = tuple(_framework(catalogue, one, bare, notes) for one in wanted.constraints)
+    constraints = tuple(
+        _framework(catalogue, _public(catalogue, one, notes), bare, notes) for one in wanted.constraints
+    )
     return replace(wanted, entries=entries, constraints=constraints, notes=(*wanted.notes, *dict.fromkeys(notes)))
 
 
@@ -71,6 +73,17 @@ def _undecided(catalogue: Catalogue, entries: Iterable[Entry], notes: list[str])
         more = f" and {len(left) - 1} more such packages" if len(left) > 1 else ""
         notes.append(f"{left[0]}{more} of the lock are left out: the stack decides about GPU libraries")
     return kept
+
+
+def _public(catalogue: Catalogue, entry: Entry, notes: list[str]) -> Entry:
+    """Return an entry without the word for what a release was built, as in 2.3.1+cu121: a stack has its own."""
+    found = parsed(entry.text)
+    builds = "|".join(row.builds for row in catalogue.packages.indexes if row.builds)
+    text = re.sub(rf"(==\s*[\w.!]+)\+({builds})\b", r"\1", entry.text) if builds else entry.text
+    if found is None or found.url or text == entry.text:
+        return entry
+    notes.append(f"{entry.source}: {found.name} is taken as the stack's index has it, not as {found.specifier}")
+    return replace(entry, text=text, hashes=())
 
 
 def _framework(catalogue: Catalogue, entry: Entry, bare: Container[str], notes: list[str]) -> Entry:

@@ -17,6 +17,7 @@ from provision.cli.output import print_json, print_lines, print_result
 from provision.doctor import explain, is_broken
 from provision.doctor.commands import script
 from provision.doctor.telling import told
+from provision.doctor.text import decode
 from provision.errors import Exit, InputError, UsageError
 from provision.model import Finding, Host, Severity
 from provision.model.examination import Examination
@@ -109,7 +110,7 @@ def _read(log: str | None) -> str:
     except OSError as error:
         fix = "give the path of a text file, or - for stdin"
         raise InputError("KGE-614", f"The log {log} cannot be read.", cause=error.strerror or "", fix=fix) from error
-    return data.decode(errors="replace")
+    return decode(data)
 
 
 def _print(wrong: tuple[Finding, ...], found: Examination, host: Host, *, as_json: bool, fix: bool) -> None:

@@ -67,6 +67,7 @@ CAUSES: Final = (
     Cause("runtime not registered", cdi_spec.READS, cdi_spec.not_registered, ("KGE-141",)),
     Cause("snap", engines.READS, engines.snap, ("KGE-143",)),
     Cause("Docker Desktop", engines.READS, engines.desktop, ("KGE-143",)),
+    Cause("dockerd's settings", engines.READS, engines.settings, ("KGE-156",)),
     Cause("engine's bridge", engines.READS, engines.bridge, ("KGE-152",)),
     Cause("reload of systemd", engines.READS, engines.reload, ("KGE-144",)),
     Cause("SELinux", engines.READS, engines.selinux, ("KGE-145",)),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from provision.model import GPU_VENDORS, Finding
-from provision.probe.causes.scene import Scene, info, warning
+from provision.probe.causes.scene import Scene, error, info, warning
 from provision.probe.cdi import read_cdi
 from provision.probe.engine_place import leave_snap
 
@@ -73,6 +73,44 @@ def _homes(scene: Scene) -> tuple[str, ...]:
     if scene.reader.live:
         return (str(Path.home()),)
     return ("/root", *(f"/home/{name}" for name in scene.reader.names("/home")))
+
+
+def settings(scene: Scene) -> Iterator[Finding]:
+    """KGE-156: dockerd's settings are no JSON, or name a runtime whose program is gone."""
+    text = (scene.reader.text(_DAEMON) or "").strip()
+    if not text or not scene.host.gpus:
+        return
+    try:
+        found = json.loads(text)
+    except ValueError as problem:
+        yield _unreadable(str(problem))
+        return
+    runtimes = found.get("runtimes") if isinstance(found, dict) else None
+    for row in GPU_VENDORS.values():
+        programs = {toolkit.name for toolkit in scene.host.toolkits} & set(row.toolkit_programs.values())
+        name = row.container_runtime
+        if isinstance(runtimes, dict) and name in runtimes and not programs and scene.host.gpus_of(row.maker):
+            yield _gone(name, is_default=found.get("default-runtime") == name)
+
+
+def _unreadable(why: str) -> Finding:
+    return error(
+        "KGE-156",
+        f"{_DAEMON} is no JSON ({why}): dockerd does not start with it.",
+        "Mend the place that the message names: `sudo dockerd --validate --config-file=/etc/docker/daemon.json`, then "
+        "`sudo systemctl restart docker`. Check: docker info",
+    )
+
+
+def _gone(name: str, *, is_default: bool) -> Finding:
+    which = "no container starts" if is_default else f"containers with --runtime={name} do not start"
+    return (error if is_default else warning)(
+        "KGE-156",
+        f"{_DAEMON} names the runtime {name}{', as the default' if is_default else ''}, and its toolkit is not "
+        f"installed any more: {which}.",
+        f"Install the container toolkit again, or take {name} out of runtimes and default-runtime; then "
+        "`sudo systemctl restart docker`. Check: docker info",
+    )
 
 
 def reload(scene: Scene) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import replace
 
 from provision import api
 from provision.catalogue import Catalogue, load
@@ -144,6 +145,9 @@ def test_an_older_python_is_taken_where_the_project_asks_for_it(index: Index, tm
         ("jax[cuda12]", "jax"),
         ("tensorflow==2.15.1", "tensorflow==2.15.1"),
         ("pandas[excel]==2", "pandas[excel]==2"),
+        ("torch==2.3.1+cu121", "torch==2.3.1"),
+        ("torchvision==0.18.1+rocm6.3", "torchvision==0.18.1"),
+        ("mine==1.0+corp1", "mine==1.0+corp1"),
     ],
 )
 def test_a_framework_goes_by_one_name(facts: Catalogue, text: str, then: str) -> None:
@@ -205,6 +209,7 @@ def test_of_the_same_thing_one_is_kept(facts: Catalogue) -> None:
         (cpu(), HOST, ("nvidia-cudnn-cu12", "9.10.2.21"), "CUDA 12"),
         (Request(vendor=Vendor.CUDA), H100, ("nvidia-cudnn-cu11", "8.6"), "CUDA 11"),
         (Request(vendor=Vendor.CUDA), H100, ("nvidia-cublas", "13.1.0.3"), "CUDA 13"),
+        (Request(vendor=Vendor.CUDA), H100, ("nvidia-cufft", "12.0.0.15"), "CUDA 13"),
         (Request(vendor=Vendor.CUDA), H100, ("rocm-sdk-core", "7.2"), "ROCm"),
         (Request(vendor=Vendor.CUDA), H100, ("cupy-cuda12x", "13"), ""),
         (Request(vendor=Vendor.CUDA), H100, ("nvidia-ml-py", "12"), ""),
@@ -215,6 +220,22 @@ def test_gpu_libraries_that_are_added_have_to_fit(
 ) -> None:
     found = misfit(facts, api.resolve(host, request_, catalogue=facts), [package])
     assert (found is not None and told in found[0]) if told else found is None
+
+
+def test_the_libraries_of_cuda_13_fit_whatever_their_own_numbers_are(facts: Catalogue) -> None:
+    stack = api.resolve(H100, Request(vendor=Vendor.CUDA), catalogue=facts)
+    newer = replace(stack, packages=(), runtime=replace(stack.runtime, version="13.0.2"))
+    names = {"cublas": "13.0.0.19", "cufft": "12.0.0.15", "curand": "10.4.0.35", "cusolver": "12.0.3.29"}
+    names |= {"cusparse": "12.6.2.49", "cufile": "1.15.0.42", "nvjitlink": "13.0.39", "nvtx": "13.0.39"}
+    assert misfit(facts, newer, [(f"nvidia-{name}", version) for name, version in names.items()]) is None
+
+
+def test_a_framework_that_wants_another_cuda_may_be_the_stacks_own(facts: Catalogue) -> None:
+    stack = api.resolve(H100, Request(vendor=Vendor.CUDA), catalogue=facts)
+    found = misfit(facts, stack, [("torch", "2.12.0"), ("nvidia-cublas", "13.1.0.3")])
+    assert found is not None
+    assert "--backend torch" in found[1]
+    assert "--backend" not in (misfit(facts, stack, [("nvidia-cublas", "13.1.0.3")]) or ("", ""))[1]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ MESSAGES: list[dict[str, Any]] = yaml.safe_load((DATA / "messages.yaml").read_te
 FILES = sorted((load().directory / "errors").glob("*.yaml"))
 HEALTHY = (DATA / "healthy.txt").read_text().splitlines()
 LOGS: list[dict[str, Any]] = yaml.safe_load((DATA / "logs.yaml").read_text())["logs"]
+PASTED: list[dict[str, Any]] = yaml.safe_load((DATA / "pasted.yaml").read_text())["pasted"]
 
 
 def vendors(row: KnownError) -> list[Vendor]:
@@ -85,6 +86,12 @@ def test_the_last_real_fault_of_a_log_is_its_cause(given: dict[str, Any]) -> Non
     found = recognise(before + given["log"], ROWS, facts(given))
     assert [one.code for one in found if not one.is_harmless][:1] == ([given["code"]] if given["code"] else [])
     assert {one.code for one in found if one.is_harmless} >= set(given.get("harmless", []))
+
+
+@pytest.mark.parametrize("given", PASTED, ids=[row["name"] for row in PASTED])
+def test_what_people_paste_leads_to_its_cause(given: dict[str, Any]) -> None:
+    found = recognise(given["log"], ROWS, facts(given))
+    assert [one.code for one in found if not one.is_harmless][:1] == ([given["code"]] if given["code"] else [])
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from outside import (  # type: ignore[import-not-found] # as below
     from_certificates,
     from_challenge,
     from_cluster,
+    from_conda,
     from_engine,
     from_evidence,
     from_host,
@@ -148,6 +149,14 @@ six==1.16.0 \\
     --hash=sha256:%s
 b @ git+https://host.example/b.git@v1
 """ % (b"0" * 64)
+_CONDA: Final = b"""\
+dependencies:
+  - python=3.10
+  - conda-forge::numpy=1.26.4=py310_0
+  - cudnn
+  - pip:
+    - six==1.16.0
+"""
 _PYPROJECT: Final = b"""\
 [project]
 name = "demo"
@@ -216,6 +225,7 @@ def readers() -> dict[str, Reader]:
         "uv's answer": Reader(_PYLOCK, from_pylock),
         "requirements file": Reader(_REQUIREMENTS, from_requirements),
         "pyproject.toml of a project": Reader(_PYPROJECT, from_pyproject),
+        "environment.yml of a project": Reader(_CONDA, from_conda),
         "pylock.toml of a project": Reader(_PYLOCK, from_locked),
         "pip.conf": Reader(b"[global]\nindex-url = https://packages.example/simple\n", from_pip),
         "apt's sources": Reader(_APT, from_apt),

@@ -360,5 +360,10 @@ def from_pyproject(body: bytes, folder: Path) -> object:
     return read_wanted(f"{put(folder, body, 'pyproject.toml')}[train]", folder, lambda *_: "")
 
 
+def from_conda(body: bytes, folder: Path) -> object:
+    path = put(folder, body, "environment.yml")
+    return read_wanted(str(path), folder, lambda *_: "", load().packages)
+
+
 def from_locked(body: bytes, folder: Path) -> object:
     return read_wanted(str(put(folder, body, "pylock.toml")), folder, lambda *_: "")

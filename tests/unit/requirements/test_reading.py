@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from provision import api
+from provision.catalogue import load
 from provision.errors import InputError
 from provision.model import Request
 from provision.model.wanted import Wanted
@@ -96,12 +97,13 @@ def test_the_forms_that_real_files_have(tmp_path: Path) -> None:
         ("x --hash=md5:00", "KGE-617", "sha256"),
         ("x\x07y", "KGE-617", "anew"),
         ("-r poetry.lock", "KGE-616", "poetry export"),
-        ("-r environment.yml", "KGE-616", "requirements.txt"),
+        ("-r conda-lock.yml", "KGE-616", "requirements.txt"),
     ],
 )
 def test_what_cannot_be_used_is_told_with_the_next_step(tmp_path: Path, line: str, code: str, told: str) -> None:
+    (tmp_path / "conda-lock.yml").write_text("")
     with pytest.raises(InputError) as caught:
-        reading(tmp_path, f"# first\n{line}\n", poetry__lock="", environment__yml="")
+        reading(tmp_path, f"# first\n{line}\n", poetry__lock="")
     assert caught.value.code == code
     assert told in caught.value.fix
     assert "hidden" not in f"{caught.value.text}{caught.value.cause}{caught.value.fix}"
@@ -251,3 +253,109 @@ def test_a_uv_lock_is_read_by_uv(tmp_path: Path) -> None:
     assert asked == [("uv.lock", "train", "group:dev")]
     assert (found.entries[0].hashes, found.entries[0].locked) == ((ONE,), True)
     assert found.entries[0].source == "uv.lock, six"
+
+
+def known(folder: Path, name: str, text: str) -> Wanted:
+    (folder / name).write_text(text)
+    return read(str(folder / name), folder, no_export, load().packages)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--extra-index-url https://download.pytorch.org/whl/cu121",
+        "--index-url=https://download.pytorch.org/whl/rocm6.3/",
+        "-f https://storage.googleapis.com/jax-releases/jax_cuda_releases.html",
+    ],
+)
+def test_the_index_of_a_framework_is_left_out_with_a_note(tmp_path: Path, line: str) -> None:
+    found = known(tmp_path, "requirements.txt", f"{line}\nsix\n")
+    assert texts(found) == ["six"]
+    assert "the stack brings" in found.notes[0]
+    assert "://" not in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["https://download.pytorch.org.evil.example/whl/cu121", "https://evil.example/download.pytorch.org/whl"],
+)
+def test_an_index_that_only_looks_like_a_frameworks_is_refused(tmp_path: Path, line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        known(tmp_path, "requirements.txt", f"--extra-index-url {line}\n")
+    assert caught.value.code == "KGE-618"
+
+
+@pytest.mark.parametrize("source", ["{ index = 'pt' }", "[{ index = 'pt', marker = \"sys_platform == 'linux'\" }]"])
+@pytest.mark.parametrize(
+    ("url", "code"), [("https://download.pytorch.org/whl/cu128", ""), ("https://x.example", "KGE-618")]
+)
+def test_a_source_of_uv_may_name_the_index_of_a_framework(tmp_path: Path, source: str, url: str, code: str) -> None:
+    text = "[project]\nname='x'\ndependencies=['torch>=2.6']\n"
+    text += f"[[tool.uv.index]]\nname='pt'\nurl='{url}'\nexplicit=true\n[tool.uv.sources]\ntorch={source}\n"
+    if not code:
+        assert texts(known(tmp_path, "pyproject.toml", text)) == ["torch>=2.6"]
+        return
+    with pytest.raises(InputError) as caught:
+        known(tmp_path, "pyproject.toml", text)
+    assert caught.value.code == code
+
+
+CONDA = """
+name: dl
+channels: [conda-forge]
+dependencies:
+  - python=3.10
+  - cudatoolkit=11.8
+  - conda-forge::cudnn=8.9
+  - tensorflow-gpu=2.12
+  - numpy<2
+  - scipy=1.11.4=py310hb13e2d6_0
+  - pandas==2.1.4
+  - matplotlib-base 3.8.*
+  - opencv
+  - ffmpeg
+  - pip
+  - pip:
+    - keras-tuner==1.4.6
+    - -r more.txt
+"""
+
+
+def test_a_conda_environment_is_read_by_the_names_of_pypi(tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("wandb\n")
+    found = known(tmp_path, "environment.yml", CONDA)
+    assert texts(found) == [
+        "tensorflow==2.12.*",
+        "numpy<2",
+        "scipy==1.11.4",
+        "pandas==2.1.4",
+        "matplotlib==3.8.*",
+        "opencv-python-headless",
+        "keras-tuner==1.4.6",
+        "wandb",
+    ]
+    assert [one.text for one in found.python] == ["==3.10.*"]
+    assert found.entries[0].source == "environment.yml, tensorflow-gpu"
+    assert [note.partition(" is left out")[0] for note in found.notes] == [
+        "environment.yml, cudatoolkit",
+        "environment.yml, cudnn",
+        "environment.yml, ffmpeg",
+        "environment.yml, pip",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "told"),
+    [
+        ("services: {}\n", "KGE-616", "requirements file"),
+        ("dependencies: 3\n", "KGE-616", "requirements file"),
+        ("dependencies: [\n", "KGE-616", "mend"),
+        ("dependencies: ['numpy=1.2|1.3']\n", "KGE-617", "below pip:"),
+        ("dependencies: ['a b c ~']\n", "KGE-617", "below pip:"),
+        ("dependencies: [{pip: ['a b']}]\n", "KGE-617", "PEP 508"),
+    ],
+)
+def test_a_conda_environment_that_cannot_be_used(tmp_path: Path, text: str, code: str, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        known(tmp_path, "environment.yml", text)
+    assert (caught.value.code, told in caught.value.fix) == (code, True), caught.value.fix
