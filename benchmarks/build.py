@@ -1,4 +1,4 @@
-"""Building the CUDA image, against plain pip, an expert's Dockerfile, and uv on the host; all of one lock.
+"""Building the CUDA image, against plain pip, two Dockerfiles of experts, and uv on the host; all of one lock.
 
     DOCKER_HOST=unix:///run/bench/docker.sock .venv/bin/python benchmarks/build.py --prune [--runs 3]
 
@@ -42,8 +42,8 @@ RUN apt-get update && apt-get install -y python3 python3-venv
 RUN python3 -m venv /opt/venv
 RUN PIP_CERT=/tmp/ca.crt /opt/venv/bin/pip install 'tensorflow[and-cuda]==2.21.0'
 """
-# One stage, and all that a Dockerfile alone can have: uv bound, wheels unpacked in the layer and linked, a layer for
-# each part so that they are exported at once. Nothing is left out, compiled or imported.
+# One stage, and all of ours that a Dockerfile alone can have: uv bound, wheels unpacked in the layer and linked, and a
+# layer for each part, so that they are exported at once. Nothing is left out, compiled or imported.
 INSTALL = "RUN --mount=type=bind,target=/dev/context SSL_CERT_FILE=/dev/context/ca.crt UV_CACHE_DIR=/opt/venv/.cache"
 EXPERT = f"""FROM {BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
@@ -53,6 +53,15 @@ RUN --mount=type=bind,target=/dev/context /dev/context/uv venv --no-cache --pyth
     f" -r /dev/context/{part} && rm -rf /opt/venv/.cache\n"
     for part in ("cuda", "nccl", "rest")
 )
+# As uv's guide to Docker has it: one installation, wheels in a cache mount, copied, modules compiled.
+GUIDE = f"""FROM {BASE}
+RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
+RUN --mount=type=cache,target=/root/.cache/uv --mount=type=bind,target=/dev/context \\
+    export SSL_CERT_FILE=/dev/context/ca.crt UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 \\
+ && /dev/context/uv venv --python /usr/bin/python3 /opt/venv \\
+ && /dev/context/uv pip install --python /opt/venv/bin/python --no-deps --require-hashes \\
+      -r /dev/context/cuda -r /dev/context/nccl -r /dev/context/rest
+"""
 # A package beside what the lock has, pinned as `kgpu-env build --package` pins it.
 ADDED = """
 import sys
@@ -116,11 +125,11 @@ class Bench:
         """Build with the classic builder, without cache."""
         self._build(PLAIN, {"ca.crt": BUNDLE.read_bytes()}, "plain:1", nocache="1")
 
-    def expert(self) -> None:
-        """Build the expert's Dockerfile with BuildKit on the host's network."""
+    def by_hand(self, name: str, text: str) -> Callable[[], object]:
+        """Build an expert's Dockerfile with BuildKit on the host's network."""
         uv = Path(find_uv(lambda _: None)).read_bytes()
         files = {"uv": uv, "ca.crt": BUNDLE.read_bytes(), **requirements()}
-        self._build(EXPERT, files, "expert:1", version="2", networkmode="host")
+        return lambda: self._build(text, files, f"{name}:1", version="2", networkmode="host")
 
     def _build(self, text: str, files: Mapping[str, bytes], tag: str, **params: str) -> None:
         context = io.BytesIO()
@@ -147,7 +156,13 @@ class Bench:
 
     def once(self) -> None:
         """Measure all in turn."""
-        for what, work in (("plain", self.plain), ("expert", self.expert), ("cold", self.ours("first", "first:1"))):
+        works: dict[str, Callable[[], object]] = {
+            "plain": self.plain,
+            "guide": self.by_hand("guide", GUIDE),
+            "expert": self.by_hand("expert", EXPERT),
+            "cold": self.ours("first", "first:1"),
+        }
+        for what, work in works.items():
             self.empty()
             self.take(what, work)
             self.keep_size(what)
@@ -172,7 +187,7 @@ class Bench:
 
     def keep_size(self, what: str) -> None:
         """Note the size of what was built."""
-        tag = {"plain": "plain:1", "expert": "expert:1", "cold": "first:1"}[what]
+        tag = "first:1" if what == "cold" else f"{what}:1"
         self.seconds[f"{what}, GB"] = [self.api.inspect_image(f"{NAME}/{tag}")["Size"] / 1e9]  # type: ignore[no-untyped-call] # untyped in its stubs
 
     def new_bytes(self, second: str, first: str) -> float:
@@ -202,6 +217,7 @@ def table(bench: Bench, runs: int) -> str:
     plain, cold = median["plain"], median["cold"]
     rows = [
         ("cold against plain pip, classic builder", cold, plain, "0.40"),
+        ("cold against uv's guide to Docker", cold, median["guide"], ""),
         ("cold against an expert's Dockerfile", cold, median["expert"], "0.80"),
         ("cold against uv on the host", cold, median["host"], "3.5"),
         ("warm wheels (--cache mount)", median["warm wheels"], plain, "0.25"),

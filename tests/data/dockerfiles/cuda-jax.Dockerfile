@@ -60,9 +60,11 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.13/site-packages/numpy/tests \
       /opt/venv/lib/python3.13/site-packages/numpy/*/tests \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
- && PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=jax /opt/venv/bin/python -c 'import keras' \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
+ && { sync --file-system /opt/venv & } \
+ && PYTHONDONTWRITEBYTECODE=1 KERAS_BACKEND=jax /opt/venv/bin/python -c 'import keras' \
+ && wait \
  && touch -d 1980-01-01T00:00:00Z / /etc /opt /tmp
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 # Without it Keras looks for TensorFlow, which is not here.
@@ -76,7 +78,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:196dde71922f8915af4f30f1c3ee0a7126b687201516eb7412d09a6261a27c24"
+LABEL io.kgpu-env.plan="sha256:2e40bc0be46bd5bb1d47c8f356ef4a8b7b001593fdbf784d4cada31e44af3c84"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.12.0.1\"},\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"13.0.2\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"
