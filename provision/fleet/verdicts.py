@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
+from provision.catalogue.messages import KnownError
+from provision.doctor.messages import recognise
+from provision.fleet.images import ids_of
 from provision.fleet.playbook import Failure, brief, failure, said
 from provision.model import Vendor, Verdict, decode
 from provision.model.fleet import FleetImage
 from provision.model.fleet_apply import Applied, AppliedNode
+from provision.model.reference import parse_reference
 from provision.records import attest, statement
 from provision.records.gate import State
 from provision.records.record import Record
@@ -26,9 +30,15 @@ _FAILURES: Final = {
     Failure.FAILED: Applied.BROKEN,
 }
 _CODE: Final = "KGE-"
+_ENGINES: Final = ("docker", "podman")
 _ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
-# Of the role's own codes.
-_FIXES: Final = {"KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply"}
+# Of what is a node's affair.
+_FIXES: Final = {
+    "KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply",
+    "KGE-441": "`docker login {registry}` there, as the user that Ansible is; or kgpu_env_registry_user and "
+    "kgpu_env_registry_password in the inventory",
+}
+_REGISTRY: Final = "KGE-441"  # wants a login
 # Where a key that nobody here trusts has signed: another verification would be signed by it, too.
 _TRUST: Final = (
     "trust the node's key with --trusted-key (`kgpu-env key --public`, there, prints it); "
@@ -37,19 +47,25 @@ _TRUST: Final = (
 _NO_SDK: Final = "Failed to import the required Python library (requests)"
 
 
-def failed(name: str, image: FleetImage, event: Mapping[str, Any]) -> AppliedNode:
+def failed(name: str, image: FleetImage, event: Mapping[str, Any], messages: Iterable[KnownError]) -> AppliedNode:
     """Return what a failed task says of a node.
 
     Args:
         name: of the node.
         image: its own of the plan.
         event: "runner_on_failed" or "runner_on_unreachable".
+        messages: of the catalogue, among them those of engines.
     """
     data = event["event_data"]
     result = data.get("res") or {}
     kind, message = failure(result, reached=event.get("event") == "runner_on_failed")
     told = f"{message} {said(result)}".strip() if kind is Failure.FAILED else message
     code, told, fix = _error(document(result.get("stdout")), told)
+    if not code and kind is Failure.FAILED:
+        code, fix = _known(told, messages) or (code, fix)
+    if code == _REGISTRY:
+        registry = parse_reference(image.reference).registry if image.reference else "REGISTRY"
+        told, fix = f"the registry {registry} wants a login: {_ADDRESS.sub('', told)}", fix.format(registry=registry)
     task = str(data.get("task", "")).rpartition(" : ")[2]
     where = f" ({task})" if task and kind is Failure.FAILED else ""
     cause = brief(_ADDRESS.sub("", told)) + where
@@ -68,6 +84,12 @@ def _error(own: Mapping[str, Any], told: str) -> tuple[str, str, str]:
         return "", told, ""
     code = told[at : at + 7]
     return code, told[at + 7 :].lstrip(": "), _FIXES.get(code, "")
+
+
+def _known(told: str, messages: Iterable[KnownError]) -> tuple[str, str] | None:
+    """Return code and fix of what a node's engine said, where it is a known message."""
+    met = recognise(told, (one for one in messages if one.speaker in _ENGINES))
+    return next(((one.code, _FIXES.get(one.code, one.fix)) for one in met), None)
 
 
 def judged(
@@ -131,7 +153,7 @@ def _other(record: Record, image: FleetImage) -> str:
         return f"it says {record.verdict}"
     if record.image != image.tag:
         return f"it is about {record.image}"
-    if record.image_id not in {image.image_id, image.reference.rpartition("@")[2]}:
+    if record.image_id not in ids_of(image):
         return f"it is of the image {record.image_id}, and the plan has {image.image_id}"
     return ""
 
