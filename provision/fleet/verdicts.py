@@ -32,13 +32,13 @@ _FAILURES: Final = {
 _CODE: Final = "KGE-"
 _ENGINES: Final = ("docker", "podman")
 _ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
-# Of what is a node's affair.
-_FIXES: Final = {
-    "KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply",
-    "KGE-441": "`docker login {registry}` there, as the user that Ansible is; or kgpu_env_registry_user and "
-    "kgpu_env_registry_password in the inventory",
-}
+# Of the role's own codes.
+_FIXES: Final = {"KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply"}
 _REGISTRY: Final = "KGE-441"  # wants a login
+_LOGIN: Final = (
+    "`docker login {registry}` there, as the user that Ansible is; or kgpu_env_registry_user and "
+    "kgpu_env_registry_password in the inventory"
+)
 # Where a key that nobody here trusts has signed: another verification would be signed by it, too.
 _TRUST: Final = (
     "trust the node's key with --trusted-key (`kgpu-env key --public`, there, prints it); "
@@ -62,10 +62,7 @@ def failed(name: str, image: FleetImage, event: Mapping[str, Any], messages: Ite
     told = f"{message} {said(result)}".strip() if kind is Failure.FAILED else message
     code, told, fix = _error(document(result.get("stdout")), told)
     if not code and kind is Failure.FAILED:
-        code, fix = _known(told, messages) or (code, fix)
-    if code == _REGISTRY:
-        registry = parse_reference(image.reference).registry if image.reference else "REGISTRY"
-        told, fix = f"the registry {registry} wants a login: {_ADDRESS.sub('', told)}", fix.format(registry=registry)
+        code, told, fix = _known(result, image, messages) or (code, told, fix)
     task = str(data.get("task", "")).rpartition(" : ")[2]
     where = f" ({task})" if task and kind is Failure.FAILED else ""
     cause = brief(_ADDRESS.sub("", told)) + where
@@ -86,10 +83,18 @@ def _error(own: Mapping[str, Any], told: str) -> tuple[str, str, str]:
     return code, told[at + 7 :].lstrip(": "), _FIXES.get(code, "")
 
 
-def _known(told: str, messages: Iterable[KnownError]) -> tuple[str, str] | None:
-    """Return code and fix of what a node's engine said, where it is a known message."""
-    met = recognise(told, (one for one in messages if one.speaker in _ENGINES))
-    return next(((one.code, _FIXES.get(one.code, one.fix)) for one in met), None)
+def _known(result: Mapping[str, Any], image: FleetImage, messages: Iterable[KnownError]) -> tuple[str, str, str] | None:
+    """Return code, text and fix of what a node's engine said, all of it, where it is a known message."""
+    said_all = " ".join(" ".join(str(result.get(key, "")) for key in ("msg", "stderr", "stdout")).split())
+    met = next(iter(recognise(said_all, (one for one in messages if one.speaker in _ENGINES))), None)
+    if met is None:
+        return None
+    if met.code != _REGISTRY:
+        return met.code, _ADDRESS.sub("", said_all), met.fix
+    registry = parse_reference(image.reference).registry if image.reference else "of the image"
+    words = re.search(met.row.match, said_all)
+    text = f"the registry {registry} wants a login, and the node's is missing or wrong: {words[0] if words else ''}"
+    return met.code, text, _LOGIN.format(registry=registry)
 
 
 def judged(

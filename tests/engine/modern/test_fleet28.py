@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from gpu_docker import Daemon
+from hollow import hollow_base, hollow_plan
 from nodes import ENGINE, Nodes, image, network_name
 
-from provision.catalogue import load
 from provision.engine.docker_engine import DockerEngine
-from provision.engine.protocol import Context
-from provision.fleet.images import id_of, ids_of
+from provision.fleet.images import ids_of
 from provision.fleet.plan import read_plan
-from provision.lock.make import catalogue_digest
-from provision.model import Base, Framework, Request, Route, Stack, Vendor, decode, encode
-from provision.model.fleet import FleetImage, FleetNode, FleetPlan
+from provision.model import decode, encode
 from provision.records import attest, statement
 from provision.resources import folder
 
@@ -35,25 +32,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 TAG = f"kgpu-test/stores{os.getpid()}:1"
 HOLLOW = TAG.replace("/stores", "/hollow")
 OTHER = f"sha256:{'1' * 64}"
-
-
-def plan_of(names: tuple[str, ...]) -> FleetPlan:
-    stack = Stack(
-        vendor=Vendor.CUDA,
-        route=Route.WHEELS,
-        framework=Framework(name="tensorflow", version="2.18.1"),
-        runtime=Framework(name="cuda", version="12.5.1"),
-        python="3.11",
-        base=Base(image=HOLLOW),
-        python_in_base=True,
-        gpus=("sm_90",),
-        summary="a made-up stack",
-    )
-    made = FleetImage(id=id_of(TAG), tag=TAG, platform=os.uname().machine, stack=stack, nodes=names)
-    nodes = tuple(FleetNode(name=name, image=made.id, why="the newest") for name in names)
-    return FleetPlan(
-        catalogue=catalogue_digest(load()), request=Request(vendor=Vendor.CUDA), images=(made,), nodes=nodes
-    )
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +57,7 @@ def builder(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, str]]:
     """The environment in which an engine of either store builds, with the base of the plan."""
-    text = f"FROM {base}\nRUN mkdir -p /opt/none/tensorflow && touch /opt/none/tensorflow/__init__.py\n"
-    context = Context(files={"Dockerfile": f"{text}ENV PYTHONPATH=/opt/none\n".encode()})
-    engine.build(context, HOLLOW, lambda _: None, {})
+    hollow_base(engine, base, HOLLOW)
     daemon = Daemon(programs, features={"containerd-snapshotter": True}) if request.param == "new" else None
     try:
         if daemon:
@@ -108,7 +84,7 @@ def test_an_image_of_either_store_is_itself_on_both_and_no_other_is_taken(
     nodes: Nodes, builder: dict[str, str], kgpu_env_in: Callable[[Path], KgpuEnv], tmp_path: Path
 ) -> None:
     kgpu_env, place = kgpu_env_in(tmp_path), tmp_path / "plan.json"
-    place.write_text(encode(plan_of(("new", "old"))))
+    place.write_text(encode(hollow_plan(HOLLOW, TAG, ("new", "old"))))
     written = []
     for _ in range(2):  # the second time all is there
         ended = kgpu_env("fleet", "build", place, "--bundle", tmp_path / "bundles", env=builder)
