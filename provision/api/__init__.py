@@ -15,7 +15,7 @@ from provision.api.images import build, image_size, look_up, pinned, read_config
 from provision.api.jobs import Work, job
 from provision.api.local_code import local_pins
 from provision.api.locks import lock
-from provision.api.packages import choose, pins, read_wanted
+from provision.api.packages import choose, complete, pins, read_wanted
 from provision.api.prepare import preparation, prepare
 from provision.api.prove import verify, verify_here
 from provision.api.prune import remove_unused, unused
@@ -40,6 +40,7 @@ __all__ = [
     "check_bundled_image",
     "check_published",
     "choose",
+    "complete",
     "copy_lock",
     "draft_rows",
     "engine",

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -15,11 +15,12 @@ import provision.catalogue as facts
 from provision import __version__, model
 from provision.api.hosts import engine as connection
 from provision.api.preflight import Room
-from provision.errors import InputError
+from provision.errors import BuildError, InputError
 from provision.model.inventory import Distribution, Inventory, PinnedFile
 
 if TYPE_CHECKING:
     from provision.bundle import Bundle
+    from provision.bundle.layout import Saved
     from provision.engine.protocol import BuildStep, Engine
     from provision.lock import Lock
 
@@ -85,8 +86,9 @@ def bundle(
         base, _ = provide_base(connected, lock.stack, reached.registries, log, lambda _: None)
         debian = debian_packages(connected, base)
         installed_apt(lock, base, debian)
-        base_id, parts = _saved(connected, base, folder, "base")
-        image_id, more = _saved(connected, image, folder, "image") if image else (None, {})
+        saved, parts = _saved(connected, base, folder, "base")
+        finished, more = _saved(connected, image, folder, "image") if image else (None, {})
+        image_id = finished.image_id if finished else None
         wheels = _fetched(lock, reached, log)
         parts |= more | wheels | _lock_parts(lock, lock_file, known, log)
         tag = default_tag(lock.stack)
@@ -96,7 +98,7 @@ def bundle(
             platform=lock.platform,
             tag=tag,
             base=base,
-            base_id=base_id,
+            base_id=saved.image_id,
             image_id=image_id,
             parts=(),
         )
@@ -110,10 +112,11 @@ def bundle_image(
     *,
     platform: str,
     base: model.BuildResult,
+    known: Collection[str] = (),
     force: bool = False,
     engine: "Engine | None" = None,
-) -> str:
-    """Write a bundle with a finished image alone, and return the image's id; one that has it already is kept.
+) -> tuple[str, ...]:
+    """Write a bundle with a finished image alone; one that has it already is kept.
 
     Such a bundle is also what `docker load` takes.
 
@@ -122,71 +125,92 @@ def bundle_image(
         place: the archive; its folder is made.
         platform: the image's processor.
         base: how it was built, which tells its base.
+        known: what this returned for the same image before.
         force: replace another file that is there.
         engine: by default the first that answers.
+
+    Returns:
+        What engines that load it call it: the digest of its configuration, or with containerd's image store that of
+        its manifest.
 
     Raises:
         InputError: KGE-634, KGE-605, the file.
         BuildError: KGE-408, no such image.
         EngineError: no engine answers.
     """
-    from provision.bundle import LOADING, Bundle, loading_list, pack, read_head, refuse_existing  # noqa: PLC0415 - 30 ms
+    from provision.bundle import Bundle, loading_files, pack, refuse_existing  # noqa: PLC0415 - 30 ms
     from provision.writer import check_writable  # noqa: PLC0415 - 3 ms
 
-    if place.is_file():
-        with contextlib.suppress(InputError):
-            head = read_head(place)
-            if (head.tag, head.image_id) == (image, base.image_id):
-                return base.image_id
-    refuse_existing(place, force=force)
+    there = _bundled(place, image)
+    if there and (there[0] == base.image_id or set(there) <= set(known)):
+        return there
+    if not there:
+        refuse_existing(place, force=force)
     check_writable(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     with connection(engine) as connected, tempfile.TemporaryDirectory(dir=place.parent, prefix=".bundle.") as name:
         found, parts = _saved(connected, image, Path(name), "image")
-        parts[LOADING] = loading_list(Path(name) / "image", found, image, "image/")
+        if there and there[0] == found.image_id:
+            return there
+        parts |= loading_files(Path(name) / "image", found.image_id, image, "image/")
         head = Bundle(
             version=__version__,
             platform=platform,
             tag=image,
             base=base.base,
-            base_id=base.base_id or found,
-            image_id=found,
+            base_id=base.base_id or found.image_id,
+            image_id=found.image_id,
             parts=(),
         )
         pack(place, head, parts, force=force)
-    return found
+    return found.image_id, found.manifest
 
 
-def check_bundled_image(path: Path, image: str, image_id: str) -> None:
-    """Check each byte of a bundle, and that its loading gives this one image, under this one name.
+def check_bundled_image(path: Path, image: str, known: Collection[str]) -> None:
+    """Check each byte of a bundle, and that every engine gets this one image of it, under this one name.
+
+    Args:
+        path: the bundle.
+        image: its name.
+        known: what engines that have loaded it may call it, as `bundle_image` returned it.
 
     Raises:
         InputError: KGE-221, it cannot be used, or holds another image.
     """
-    from provision.bundle import LOADING, loading_list, unpack  # noqa: PLC0415 - 30 ms
+    from provision.bundle import unpack  # noqa: PLC0415 - 30 ms
 
-    head = unpack(path, None)
-    wanted = [one.path for one in head.parts if one.path == LOADING or one.path.startswith("image/")]
-    small = [one.path for one in head.parts if one.path in wanted and one.bytes < _SMALL]
-    with tempfile.TemporaryDirectory(prefix="kgpu-env-bundle-") as name:
-        unpack(path, Path(name), only=small)
-        if loading_list(Path(name) / "image", image_id, image, "image/") != _content(Path(name) / LOADING):
-            fix = "build it again: kgpu-env fleet build PLAN --bundle DIR"
-            raise InputError("KGE-221", f"{path} does not load as {image} alone.", fix=fix)
+    unpack(path, None)
+    if not set(_bundled(path, image) or ("",)) <= set(known):
+        fix = "build it again: kgpu-env fleet build PLAN --bundle DIR --force"
+        raise InputError("KGE-221", f"{path} does not load as {image} alone.", fix=fix)
 
 
-def _content(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
+def _bundled(path: Path, image: str) -> tuple[str, ...]:
+    """Return what engines call the image that a bundle loads as, by the name `image` alone; () where it does not."""
+    from provision.bundle import LOADING, ids_of, loading_files, read_head, unpack  # noqa: PLC0415 - 30 ms
+
+    with tempfile.TemporaryDirectory(prefix="kgpu-env-bundle-") as name, contextlib.suppress(InputError):
+        head, folder = read_head(path), Path(name)
+        image_parts = [one for one in head.parts if one.path.startswith("image/") and one.bytes < _SMALL]
+        if not set(LOADING) <= {one.path for one in head.parts}:
+            return ()
+        unpack(path, folder, only=[*LOADING, *(one.path for one in image_parts)])
+        ids = ids_of(folder / "image", head.image_id or "")
+        if loading_files(folder / "image", ids[0], image, "image/") == {
+            one: (folder / one).read_bytes() for one in LOADING
+        }:
+            return ids
+    return ()
 
 
-def _saved(engine: "Engine", reference: str, folder: Path, name: str) -> "tuple[str, dict[str, bytes | Path]]":
+def _saved(engine: "Engine", reference: str, folder: Path, name: str) -> "tuple[Saved, dict[str, bytes | Path]]":
     from provision.bundle import to_layout  # noqa: PLC0415 - 30 ms
 
     archive = folder / f"{name}.tar"
     engine.save(reference, archive)
-    found, files = to_layout(archive, folder / name)
+    found = to_layout(archive, folder / name)
     archive.unlink()
-    return found, {f"{name}/{path}": one for path, one in files.items()}
+    return found, {f"{name}/{path}": one for path, one in found.files.items()}
 
 
 def _fetched(lock: "Lock", network: model.Network, log: Callable[[str], None]) -> "dict[str, bytes | Path]":
@@ -338,16 +362,22 @@ def bundled_image(
 
 def _loaded(engine: "Engine", found: Opened, part: str, number: str, log: Callable[[str], None]) -> str:
     """Return the name of an image of a bundle, which the engine has or gets; it is one that no other program uses."""
-    from provision.bundle import image_archive  # noqa: PLC0415 - 30 ms
+    from provision.bundle import ids_of, image_archive  # noqa: PLC0415 - 30 ms
 
     name = f"kgpu-env/bundle-{part}:{number.removeprefix('sha256:')[:12]}"
-    there = engine.image(name)
-    if there is None or there.image_id != number:
+    known, there = ids_of(found.folder / part, number), engine.image(name)
+    if there is None or there.image_id not in known:
         log(f"loading {part} {found.head.base if part == 'base' else found.head.tag} from the bundle")
         with tempfile.TemporaryFile(dir=found.folder) as file:
             image_archive(found.folder / part, number, name, file)
             file.seek(0)
             engine.load(file)
+        there = engine.image(name)
+        if there is None or there.image_id not in known:
+            cause = (
+                f"the engine calls it {there.image_id if there else 'by no name'}, and {' or '.join(known)} was loaded"
+            )
+            raise BuildError("KGE-410", f"the bundle's {part} was loaded as another image", cause=cause)
     return name
 
 

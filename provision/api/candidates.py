@@ -65,7 +65,7 @@ class Search:
         for _ in range(_MOST):
             stack = self._newest_left(uv)
             try:
-                return self._complete(stack, uv)._replace(tools=self._tools(stack, uv))
+                return self.complete(stack, uv)
             except ConflictError as error:
                 if self._wanted == Wanted():
                     raise  # the stack's own packages: nothing that was asked for is to blame
@@ -84,6 +84,10 @@ class Search:
             cause="; ".join(list(dict.fromkeys(reasons))[:3]),
             fix="loosen what is named there, or name the version: --tensorflow 2.19",
         )
+
+    def complete(self, stack: model.Stack, uv: "Uv") -> Choice:
+        """Return all that a stack installs, or raise ConflictError where it does not go with what is added."""
+        return self._complete(stack, uv)._replace(tools=self._tools(stack, uv))
 
     def _newest_left(self, uv: "Uv") -> model.Stack:
         """Return the newest stack that nothing refuses so far, or tell the nearest one beside what was asked for."""

@@ -105,6 +105,41 @@ def choose(
         return Choice(search.by_names(), None, asked, (note,))
 
 
+def complete(
+    stack: model.Stack,
+    request: model.Request,
+    machine: str,
+    network: model.Network | None = None,
+    *,
+    catalogue: facts.Catalogue | None = None,
+    held: Sequence[str] = (),
+) -> Choice:
+    """Return a stack that is given with all that is installed, as `lock` takes it; an index has to answer.
+
+    Args:
+        stack: what is installed; it is not changed.
+        request: what it was resolved for.
+        machine: the processor, as the kernel names it.
+        network: as of `choose`.
+        catalogue: the facts; by default those that ship.
+        held: exact requirements that stay where everything can: those of a lock.
+
+    Raises:
+        InputError: KGE-622, the packages do not go with the stack; else as of `choose`.
+    """
+    from provision.resolve.packages import prepared  # noqa: PLC0415 - 25 ms
+
+    known = catalogue or facts.load()
+    asked = prepared(known, read_wanted(request), request) if request.packages or request.requirements else Wanted()
+    search = Search(known, model.Host(architecture=machine), request, asked, None)
+    search.held = tuple(held)
+    try:
+        with _uv(network or model.Network(), {}) as uv:
+            return search.complete(stack, uv)
+    except InputError as error:
+        raise _explained(error, known) from error
+
+
 def _explained(error: InputError, catalogue: facts.Catalogue) -> InputError:
     """Return the error of an index that does not answer by the known message in what uv said, if there is one."""
     if error.code != "KGE-626":

@@ -3,7 +3,7 @@
 from provision.bundle.archive import pack, read_head, refuse_existing, unpack
 from provision.bundle.document import BUNDLE_FILE, Bundle, Part
 from provision.bundle.fetch import fetch
-from provision.bundle.layout import LOADING, image_archive, loading_list, to_layout
+from provision.bundle.layout import LOADING, ids_of, image_archive, loading_files, to_layout
 from provision.bundle.possible import installed_apt, refuse_fetched
 
 __all__ = [
@@ -12,9 +12,10 @@ __all__ = [
     "Bundle",
     "Part",
     "fetch",
+    "ids_of",
     "image_archive",
     "installed_apt",
-    "loading_list",
+    "loading_files",
     "pack",
     "read_head",
     "refuse_existing",

@@ -2,6 +2,10 @@
 
 Layout: https://github.com/opencontainers/image-spec/blob/main/image-layout.md. Layers are kept unpacked, so that the
 same image gives the same bytes whichever engine saved it.
+
+An engine calls what it loads by the digest of its configuration; with containerd's image store, Docker 29's default, by
+that of its manifest. So that this is the layout's, a loadable archive is a layout, too: such an engine makes a manifest
+of its own for the older form alone (containerd, core/images/archive/importer.go, checked 2026-11-30).
 """
 
 import gzip
@@ -11,20 +15,40 @@ import json
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 from provision.errors import EngineError, InputError
 from provision.model.base import parse_json
+from provision.model.reference import parse_reference
 
 _OCI: Final = "application/vnd.oci.image"
 _CHUNK: Final = 1 << 20
 _LIMIT: Final = 8 << 20  # of a manifest or configuration
 _BLOBS: Final = "blobs/sha256"
-LOADING: Final = "manifest.json"  # https://github.com/moby/moby/blob/master/image/spec/v1.2.md
+_INDEX: Final = "index.json"
+_VERSION: Final = ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+_NAME: Final = "io.containerd.image.name"  # of an index's entry, as containerd reads it
+# What makes an archive loadable beside its blobs: https://github.com/moby/moby/blob/master/image/spec/v1.2.md for the
+# first, a layout for an engine with containerd's store.
+LOADING: Final = ("manifest.json", _INDEX, _VERSION[0])
 
 
-def to_layout(archive: Path, folder: Path) -> tuple[str, dict[str, Path]]:
-    """Return an image's id, and the files of its layout below `folder` by their path in it.
+class Saved(NamedTuple):
+    """An image as a layout.
+
+    Attributes:
+        image_id: of its configuration.
+        manifest: the digest of its manifest.
+        files: by their path in the layout.
+    """
+
+    image_id: str
+    manifest: str
+    files: dict[str, Path]
+
+
+def to_layout(archive: Path, folder: Path) -> Saved:
+    """Return an image as a layout below `folder`.
 
     Raises:
         EngineError: KGE-305, the archive is not what engines save.
@@ -44,11 +68,14 @@ def to_layout(archive: Path, folder: Path) -> tuple[str, dict[str, Path]]:
     kind = f"{_OCI}.manifest.v1+json"
     manifest = {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers}
     described = _descriptor("manifest.v1+json", _bytes(manifest), blobs)
-    index = {"schemaVersion": 2, "mediaType": f"{_OCI}.index.v1+json", "manifests": [described]}
-    (folder / "index.json").write_bytes(_bytes(index))
-    (folder / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+    (folder / _INDEX).write_bytes(_index(described))
+    (folder / _VERSION[0]).write_bytes(_VERSION[1])
     files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return str(config["digest"]), files
+    return Saved(str(config["digest"]), str(described["digest"]), files)
+
+
+def _index(described: Mapping[str, Any]) -> bytes:
+    return _bytes({"schemaVersion": 2, "mediaType": f"{_OCI}.index.v1+json", "manifests": [described]})
 
 
 def _layer(tar: tarfile.TarFile, name: str, blobs: Path, diff: str) -> dict[str, Any]:
@@ -97,20 +124,20 @@ def image_archive(layout: Path, image_id: str, name: str, into: IO[bytes]) -> No
         InputError: KGE-221, the layout does not hold that image.
     """
     try:
-        blobs = _blobs_of(layout, image_id)
-        listed = loading_list(layout, image_id, name)
+        described, blobs = _described(layout, image_id)
         with tarfile.open(fileobj=into, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for blob in dict.fromkeys(blobs):
+            for blob in dict.fromkeys((*blobs, _blob(layout, described["digest"]))):
                 tar.add(blob, f"{_BLOBS}/{blob.name}", recursive=False)
-            member = tarfile.TarInfo(LOADING)
-            member.size = len(listed)
-            tar.addfile(member, io.BytesIO(listed))
+            for path, content in loading_files(layout, image_id, name).items():
+                member = tarfile.TarInfo(path)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unloadable(layout, error) from error
 
 
-def loading_list(layout: Path, image_id: str, name: str, below: str = "") -> bytes:
-    """Return the file by which an archive with a layout is what `docker load` takes, whatever else is in it.
+def loading_files(layout: Path, image_id: str, name: str, below: str = "") -> dict[str, bytes]:
+    """Return the files by which an archive with a layout's blobs is what `docker load` takes, whatever else is in it.
 
     Args:
         layout: a folder; of its blobs the manifest alone is read.
@@ -122,19 +149,36 @@ def loading_list(layout: Path, image_id: str, name: str, below: str = "") -> byt
         InputError: KGE-221, the layout does not hold that image.
     """
     try:
-        names = [f"{below}{_BLOBS}/{blob.name}" for blob in _blobs_of(layout, image_id)]
-        return _bytes([{"Config": names[0], "RepoTags": [name], "Layers": names[1:]}])
+        described, blobs = _described(layout, image_id)
+        names = [f"{below}{_BLOBS}/{blob.name}" for blob in blobs]
+        listed = _bytes([{"Config": names[0], "RepoTags": [name], "Layers": names[1:]}])
+        found = parse_reference(name)
+        whole = f"{found.registry}/{found.repository}:{found.version}"
+        named = {key: described[key] for key in ("mediaType", "digest", "size")} | {"annotations": {_NAME: whole}}
+        return dict(zip(LOADING, (listed, _index(named), _VERSION[1]), strict=True))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unloadable(layout, error) from error
 
 
-def _blobs_of(layout: Path, image_id: str) -> list[Path]:
-    """Return an image's configuration and layers in a layout."""
-    [described] = _object(layout / "index.json")["manifests"]
+def ids_of(layout: Path, image_id: str) -> tuple[str, str]:
+    """Return what engines may call the image of a layout: the digests of its configuration and of its manifest.
+
+    Raises:
+        InputError: KGE-221, the layout does not hold the image `image_id`.
+    """
+    try:
+        return image_id, str(_described(layout, image_id)[0]["digest"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unloadable(layout, error) from error
+
+
+def _described(layout: Path, image_id: str) -> tuple[Mapping[str, Any], list[Path]]:
+    """Return an image's entry in the index of a layout, and its configuration and layers there."""
+    [described] = _object(layout / _INDEX)["manifests"]
     manifest = _object(_blob(layout, described["digest"]))
     if manifest["config"]["digest"] != image_id:
         raise ValueError(f"it has {manifest['config']['digest']}, and {image_id} is listed")
-    return [_blob(layout, one["digest"]) for one in (manifest["config"], *manifest["layers"])]
+    return described, [_blob(layout, one["digest"]) for one in (manifest["config"], *manifest["layers"])]
 
 
 def _unloadable(layout: Path, error: Exception) -> InputError:

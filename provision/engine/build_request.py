@@ -68,5 +68,6 @@ def tagged(api: APIClient, image_id: str, tag: str, *, total: int, cached: int) 
     named = parse_reference(tag)
     api.tag(image_id, named.name, named.version)
     found = images.inspect(api, image_id)
-    size = found.size_bytes if found else 0
+    # Of an image of its own store containerd tells the packed layers' size.
+    size = max(found.size_bytes if found else 0, sum(one.bytes for one in images.layers(api, image_id)))
     return Built(image_id=image_id, size_bytes=size, steps_total=total, steps_cached=cached)

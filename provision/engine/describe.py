@@ -7,6 +7,9 @@ from provision import model
 from provision.errors import BuildError, EngineError
 
 BUILDKIT_API = (1, 39)  # Docker 18.09, the first whose /build takes version=2
+_OTHER_MACHINE = (
+    "with an engine of such a machine: `DOCKER_HOST=ssh://NODE kgpu-env build`; for this one another --platform"
+)
 
 
 def need_builder(engine: model.Engine) -> None:
@@ -21,12 +24,16 @@ def need_builder(engine: model.Engine) -> None:
         )
 
 
-def need_machine(wanted: str | None, engine: model.Engine) -> None:
+def need_machine(
+    wanted: str | None, engine: model.Engine, *, subject: str = "The environment", fix: str = _OTHER_MACHINE
+) -> None:
     """Refuse what another machine has to build: wheels and base are of its processor.
 
     Args:
         wanted: the processor, as the kernel names it; None: unknown.
         engine: what is to build it.
+        subject: how the message begins.
+        fix: what helps.
 
     Raises:
         BuildError: KGE-930, as above; what is not known is not refused.
@@ -34,8 +41,7 @@ def need_machine(wanted: str | None, engine: model.Engine) -> None:
     machine = model.MACHINES.get(engine.architecture, engine.architecture)
     if not wanted or not machine or wanted == machine:
         return
-    what = f"The environment is for {wanted}, and the engine's machine is {machine}."
-    fix = "with an engine of such a machine: `DOCKER_HOST=ssh://NODE kgpu-env build`; for this one another --platform"
+    what = f"{subject} is for {wanted}, and the engine's machine is {machine}."
     raise BuildError("KGE-930", what, cause="an engine builds for its own processor alone", fix=fix)
 
 

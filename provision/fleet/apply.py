@@ -11,6 +11,7 @@ from provision.catalogue import Catalogue
 from provision.errors import InputError
 from provision.fleet.batch import Batch
 from provision.fleet.hosts import NAME
+from provision.fleet.images import ids_of
 from provision.fleet.inventory import asked, nodes_of
 from provision.fleet.probing import make
 from provision.fleet.remediation import remedy
@@ -136,10 +137,10 @@ def _sources(order: Application, images: Sequence[FleetImage], *, check: bool) -
             fix = f"kgpu-env fleet build {order.place} --push REGISTRY, or --bundle DIR"
             raise InputError("KGE-957", f"The image {image.id} was not built for shipping.", fix=fix)
         if bundle and not image.reference and not check:
-            api.check_bundled_image(bundle, image.tag, image.image_id)
+            api.check_bundled_image(bundle, image.tag, ids_of(image))
         found[image.id] = {
             "tag": image.tag,
-            "image_id": image.image_id,
+            "ids": list(ids_of(image)),
             "reference": image.reference,
             "archive": str(bundle.resolve()) if bundle else "",
         }

@@ -83,7 +83,7 @@ class Batch:
             message = (data.get("res") or {}).get("msg")
             if name in self._images and kind in {"runner_on_failed", "runner_on_unreachable"}:
                 if not data.get("ignore_errors"):
-                    self.add(failed(name, self._images[name], event))
+                    self.add(failed(name, self._images[name], event, self._order.catalogue.errors))
             elif name in self._images and kind == "runner_on_ok" and isinstance(message, dict) and MARK in message:
                 take(name, message)
             elif kind == "error":

@@ -9,9 +9,12 @@ from msgspec.structs import replace
 
 from provision import api
 from provision.catalogue import Catalogue
+from provision.engine.describe import need_machine
 from provision.errors import BuildError, InputError, UsageError, nearest
+from provision.lock import LOCK_FILE, Lock, pins
 from provision.lock.make import catalogue_digest
 from provision.model import BuildOptions, BuildResult, Stack
+from provision.model import Engine as Described
 from provision.model.fleet import BuildWishes, FleetImage, FleetPlan
 from provision.model.reference import parse_reference
 
@@ -19,20 +22,22 @@ if TYPE_CHECKING:
     from provision.engine.protocol import Engine
 
 Build = Callable[[Stack, BuildOptions], BuildResult]
+LOCKS: Final = "locks"  # the folder beside a plan
 _AGAIN: Final = "make the plan again with kgpu-env fleet plan, or name its catalogue with --catalogue"
 
 
-def chosen(plan: FleetPlan, catalogue: Catalogue, wishes: BuildWishes, machine: str) -> tuple[FleetImage, ...]:
+def chosen(plan: FleetPlan, catalogue: Catalogue, wishes: BuildWishes, builder: Described) -> tuple[FleetImage, ...]:
     """Return the images that are to be built, all of them possible: nothing is built before that is known.
 
     Args:
         plan: as `fleet plan` wrote it.
         catalogue: has to be the plan's.
         wishes: which images, and where they go.
-        machine: the processor of the engine's machine; empty: not known.
+        builder: the engine.
 
     Raises:
-        InputError: KGE-956, the plan is of another catalogue; KGE-228, an image is for another processor.
+        InputError: KGE-956, the plan is of another catalogue.
+        BuildError: KGE-930, an image is for another processor.
         UsageError: KGE-902, there is no such image; KGE-411, the registry's name is none.
     """
     if plan.catalogue != catalogue_digest(catalogue):
@@ -46,16 +51,20 @@ def chosen(plan: FleetPlan, catalogue: Catalogue, wishes: BuildWishes, machine: 
     for image in found:
         if wishes.push:
             parse_reference(name_of(image, wishes.push))
-        if machine and image.platform and image.platform != machine:
-            others = " ".join(f"--image {one.id}" for one in found if one.platform == image.platform)
-            what = f"The image {image.id} is for {image.platform}, and the engine's machine is {machine}."
-            raise InputError("KGE-228", what, fix=f"build it on such a machine: kgpu-env fleet build PLAN {others}")
+        others = " ".join(f"--image {one.id}" for one in found if one.platform == image.platform)
+        fix = f"with an engine of such a machine: `DOCKER_HOST=ssh://NODE kgpu-env fleet build PLAN {others}`"
+        need_machine(image.platform, builder, subject=f"The image {image.id}", fix=fix)
     return found
 
 
 def name_of(image: FleetImage, registry: str) -> str:
     """Return the name of an image in a registry; without one the plan's own."""
     return f"{registry.rstrip('/')}/{image.tag}" if registry else image.tag
+
+
+def lock_place(image: FleetImage, folder: Path) -> Path:
+    """Return the file of an image's lock, for a plan in a folder."""
+    return folder / (image.lock or f"{LOCKS}/{image.id}/{LOCK_FILE}")
 
 
 class Order(NamedTuple):
@@ -74,11 +83,12 @@ class Order(NamedTuple):
     options: BuildOptions
 
 
-def build_image(image: FleetImage, order: Order, engine: "Engine", build: Build) -> FleetImage:
+def build_image(image: FleetImage, lock: Lock, order: Order, engine: "Engine", build: Build) -> FleetImage:
     """Build an image, bring it to where it is fetched from, and return it with that.
 
     Args:
         image: of the plan.
+        lock: its own.
         order: what holds for each of them.
         engine: that builds.
         build: `api.build`, with what it needs beside the stack and its options.
@@ -89,21 +99,29 @@ def build_image(image: FleetImage, order: Order, engine: "Engine", build: Build)
     """
     wishes = order.wishes
     tag = name_of(image, wishes.push)
-    made = build(image.stack, replace(order.options, request=order.plan.request, tag=tag, push=bool(wishes.push)))
+    options = replace(order.options, request=lock.request, pins=pins(lock), tag=tag, push=bool(wishes.push))
+    made = build(lock.stack, options)
     if tag != image.tag:
         engine.tag(made.image_id, image.tag)
-    built = replace(image, image_id=made.image_id)
+    same = made.image_id == image.image_id  # else it is elsewhere what it was before
+    built = image if same else replace(image, image_id=made.image_id, ids=(), reference="", bundle="")
+    ids = [made.image_id, *built.ids]
     if wishes.push:
         if not made.manifest:
             raise BuildError(
                 "KGE-404", f"the registry tells no digest of {tag}", fix="see whether it has it: docker pull"
             )
         built = replace(built, reference=f"{parse_reference(tag).name}@{made.manifest}")
+        if made.manifest == made.image_id:  # containerd's store: other engines call it by its configuration
+            ids.append(api.look_up(built.reference, image.platform, order.options.network).config)
     if wishes.bundles:
         place = Path(wishes.bundles) / f"{image.id}.tar"
-        api.bundle_image(image.tag, place, platform=image.platform, base=made, engine=engine, force=wishes.force)
+        ids += api.bundle_image(
+            image.tag, place, platform=image.platform, base=made, known=built.ids, engine=engine, force=wishes.force
+        )
         built = replace(built, bundle=os.path.relpath(place, order.folder))
-    return built
+    locked = os.path.relpath(lock_place(image, order.folder), order.folder)
+    return replace(built, ids=tuple(dict.fromkeys(ids)), lock=locked)
 
 
 def with_image(plan: FleetPlan, built: FleetImage) -> FleetPlan:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from provision.model import Stack, StackWarning
+from provision.model.fleet import FleetImage
 
 # A ROCm wheel names its GPUs by extras: "rocm[libraries,device-gfx90a,device-gfx942]==7.14.1".
 _DEVICES: Final = re.compile(r"device-gfx\w+(?:,device-gfx\w+)*")
@@ -32,6 +33,16 @@ def digest_of(stack: Stack, machine: str) -> str:
 def id_of(tag: str) -> str:
     """Return an image's id: its tag without the repository's folder."""
     return tag.rpartition("/")[2].replace(":", "-")
+
+
+def ids_of(image: FleetImage) -> tuple[str, ...]:
+    """Return what engines may call an image that was built: each is a digest of all that is in it.
+
+    With containerd's image store, the default of Docker 29, that is its manifest's, of which a registry's has packed
+    layers and a bundle's has none; else its configuration's.
+    """
+    digest = image.reference.rpartition("@")[2]
+    return tuple(dict.fromkeys(one for one in (image.image_id, *image.ids, digest) if one))
 
 
 def joined(stacks: Sequence[Stack]) -> Stack:

@@ -17,7 +17,7 @@ from provision.model import Value
 Hear = Callable[[Mapping[str, Any]], bool]
 _SILENT: Final = re.compile(r"timed? ?out|not responding", re.IGNORECASE)
 _SSH: Final = re.compile(r"Failed to connect to the host via \w+: (?=\S)")  # before what ssh, sftp or scp says
-_ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
+ADDRESS: Final = re.compile(r"\d{3} \w+ Error for http\+docker://\S+: ")  # before what the engine says
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service manager, a closed terminal
 # Ansible calls a node unreachable that it has reached, and that has no place for what it sends.
 _FULL: Final = "No space left on device"
@@ -119,7 +119,7 @@ def failure(result: Mapping[str, Any], *, reached: bool) -> tuple[Failure, str]:
         result: of the event.
         reached: whether the node answered at all.
     """
-    message = brief(_ADDRESS.sub("", _SSH.sub("", str(result.get("msg", "")).replace("Task failed: ", ""))))
+    message = brief(ADDRESS.sub("", _SSH.sub("", str(result.get("msg", "")).replace("Task failed: ", ""))))
     if message.startswith(_CLOSED):
         return Failure.FAILED, _NO_PLACE
     if _FULL in message:

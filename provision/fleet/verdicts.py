@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from provision.fleet.playbook import Failure, brief, failure, said
+from provision.catalogue.messages import KnownError
+from provision.doctor.messages import recognise
+from provision.fleet.images import ids_of
+from provision.fleet.playbook import ADDRESS, Failure, brief, failure, said
 from provision.model import Vendor, Verdict, decode
 from provision.model.fleet import FleetImage
 from provision.model.fleet_apply import Applied, AppliedNode
+from provision.model.reference import parse_reference
 from provision.records import attest, statement
 from provision.records.gate import State
 from provision.records.record import Record
@@ -32,6 +36,12 @@ _FIXES: Final = {
     "KGE-961": "build and ship it again: kgpu-env fleet build PLAN, then fleet apply",
     BUSY: "wait for its end, and run the same again",
 }
+_ENGINES: Final = ("docker", "podman")
+_REGISTRY: Final = "KGE-441"  # wants a login
+_LOGIN: Final = (
+    "`docker login {registry}` there, as the user that Ansible is; or kgpu_env_registry_user and "
+    "kgpu_env_registry_password in the inventory"
+)
 # Where a key that nobody here trusts has signed: another verification would be signed by it, too.
 _TRUST: Final = (
     "trust the node's key with --trusted-key (`kgpu-env key --public`, there, prints it); "
@@ -41,19 +51,22 @@ _NO_PYTHON: Final = re.compile(r"interpreter '?\S+ was not found|python3?: (?:co
 _NO_SDK: Final = "Failed to import the required Python library (requests)"
 
 
-def failed(name: str, image: FleetImage, event: Mapping[str, Any]) -> AppliedNode:
+def failed(name: str, image: FleetImage, event: Mapping[str, Any], messages: Iterable[KnownError]) -> AppliedNode:
     """Return what a failed task says of a node.
 
     Args:
         name: of the node.
         image: its own of the plan.
         event: "runner_on_failed" or "runner_on_unreachable".
+        messages: of the catalogue, among them those of engines.
     """
     data = event["event_data"]
     result = data.get("res") or {}
     kind, message = failure(result, reached=event.get("event") == "runner_on_failed")
     told = f"{message} {said(result)}".strip() if kind is Failure.FAILED else message
     code, told, fix = _error(document(result.get("stdout")), told)
+    if not code and kind is Failure.FAILED:
+        code, told, fix = _known(result, image, messages) or (code, told, fix)
     task = str(data.get("task", "")).rpartition(" : ")[2]
     said_where = (kind is Failure.FAILED and code != BUSY) or "timedout" in result
     where = f" ({task})" if task and said_where else ""
@@ -76,6 +89,20 @@ def _error(own: Mapping[str, Any], told: str) -> tuple[str, str, str]:
         return "", told, ""
     code = told[at : at + 7]
     return code, told[at + 7 :].lstrip(": "), _FIXES.get(code, "")
+
+
+def _known(result: Mapping[str, Any], image: FleetImage, messages: Iterable[KnownError]) -> tuple[str, str, str] | None:
+    """Return code, text and fix of what a node's engine said, all of it, where it is a known message."""
+    said_all = " ".join(" ".join(str(result.get(key, "")) for key in ("msg", "stderr", "stdout")).split())
+    met = next(iter(recognise(said_all, (one for one in messages if one.speaker in _ENGINES))), None)
+    if met is None:
+        return None
+    if met.code != _REGISTRY:
+        return met.code, ADDRESS.sub("", said_all), met.fix
+    registry = parse_reference(image.reference).registry if image.reference else "of the image"
+    words = re.search(met.row.match, said_all)
+    text = f"the registry {registry} wants a login, and the node's is missing or wrong: {words[0] if words else ''}"
+    return met.code, text, _LOGIN.format(registry=registry)
 
 
 def judged(
@@ -139,7 +166,7 @@ def _other(record: Record, image: FleetImage) -> str:
         return f"it says {record.verdict}"
     if record.image != image.tag:
         return f"it is about {record.image}"
-    if record.image_id not in {image.image_id, image.reference.rpartition("@")[2]}:
+    if record.image_id not in ids_of(image):
         return f"it is of the image {record.image_id}, and the plan has {image.image_id}"
     return ""
 

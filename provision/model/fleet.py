@@ -19,7 +19,9 @@ class FleetImage(Value):
     stack: Stack  # for the GPUs of all of its nodes
     nodes: tuple[str, ...]  # by name, sorted
     # What `fleet build` adds.
-    image_id: str = ""  # of its configuration: "sha256:..."
+    image_id: str = ""  # as the engine that built it calls it: "sha256:..."
+    ids: tuple[str, ...] = ()  # as nodes' engines do: the digest of its configuration, or of a manifest
+    lock: str = ""  # the file that names its base and wheels, from the plan's folder
     reference: str = ""  # by digest, in the registry that it was pushed to
     bundle: str = ""  # the file with it, from the plan's folder
 

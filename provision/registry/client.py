@@ -45,6 +45,7 @@ class RemoteImage(Value):
     """An image as its registry describes it."""
 
     digest: str  # of the manifest for the machine
+    config: str  # of its configuration, by which an engine without containerd's image store calls it
     architecture: str
     env: dict[str, str] = msgspec.field(default_factory=dict)
     labels: dict[str, str] = msgspec.field(default_factory=dict)
@@ -129,6 +130,7 @@ def read_image(
     labels = _object(reference, inner.get("Labels") or {}, "Labels")
     return RemoteImage(
         digest=digest,
+        config=wanted,
         architecture=str(config.get("architecture") or ""),
         env=dict(_pairs(inner.get("Env"))),
         labels={str(key): str(value) for key, value in labels.items()},

@@ -2,21 +2,20 @@
 
 import json
 import os
-import shutil
-import socket
 import stat
 import subprocess
 import sys
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
 from loopback import Authority, intercepting_proxy, private_index, wheel
+from private_registry import PASSWORD, private_registry
 
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Context
@@ -25,11 +24,9 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 pytestmark = pytest.mark.engine
-REGISTRY, INDEX, PROXY = "registry-s3cret", "index-s3cret", "proxy-s3cret"
+REGISTRY, INDEX, PROXY = PASSWORD, "index-s3cret", "proxy-s3cret"
 TAG = "3.11-slim-bookworm"  # with a Debian of its own in it
 SECRETS = (REGISTRY, INDEX, PROXY)
-# Of REGISTRY, as htpasswd -B makes it.
-HASH = "$2b$04$EWOjUY9V/d1E9FLCLaHuWOZw8a5bP9AAaIpcZ9moonJhyoR/Pmn0."
 HELPER = """#!{python}
 import json, sys
 known = sys.stdin.read().strip() == {host!r}
@@ -56,33 +53,10 @@ class Company(NamedTuple):
 
 
 @pytest.fixture
-def registry(tmp_path: Path, wait_for: Callable[..., None]) -> Iterator[str]:
+def registry(tmp_path: Path) -> Iterator[str]:
     """HOST:PORT of a registry that wants a login."""
-    folder = tmp_path / "registry"
-    folder.mkdir()
-    (folder / "htpasswd").write_text(f"me:{HASH}\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "config.yml").write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
-        f"log: {{level: error}}\nauth: {{htpasswd: {{realm: company, path: {folder}/htpasswd}}}}\n"
-    )
-    program = shutil.which("docker-registry")
-    assert program, "the engine tests need a registry: apt-get install docker-registry"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OTEL")}
-    command = [program, "serve", str(folder / "config.yml")]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_for(lambda: _listens(port), "the registry")
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with private_registry(tmp_path / "registry") as place:
+        yield place
 
 
 @pytest.fixture

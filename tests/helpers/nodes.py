@@ -30,8 +30,15 @@ _CAPABILITIES: Final = (
 _UNCONFINED: Final = ["seccomp=unconfined", "apparmor=unconfined"]
 _CGROUPS: Final = "for one in /sys/fs/cgroup/*; do mountpoint -q $one && mount -o remount,bind,rw $one; done"
 # Its network has no bridge, which would replace the machine's.
-_OPTIONS: Final = "--bridge=none --iptables=false --ip-forward=false --oom-score-adjust=0"
-DOCKERD: Final = f"mount -o remount,rw /sys; {_CGROUPS}; (dockerd {_OPTIONS} >/var/log/dockerd 2>&1 &)"
+_OPTIONS: Final = "--bridge=none --iptables=false --ip-forward=false"
+DOCKERD: Final = f"mount -o remount,rw /sys; {_CGROUPS}; (dockerd {_OPTIONS} $MORE >/var/log/dockerd 2>&1 &)"
+_OLD: Final = "MORE=--oom-score-adjust=0"
+# Has DOCKERD start a current one, with containerd's image store.
+_SETTINGS: Final = '{"features": {"containerd-snapshotter": true}, "userland-proxy": false}'
+_NEW: Final = (
+    "export PATH=/opt/docker/usr/sbin:/opt/docker/usr/bin:$PATH; "
+    f"mkdir -p /etc/docker; echo '{_SETTINGS}' >/etc/docker/daemon.json"
+)
 # The fake tree in place of the machine's own: a gate reads nothing else.
 MASKED: Final = (
     "mount --bind /tree/sys/bus/pci /sys/bus/pci; mount --bind /tree/sys/module /sys/module; "
@@ -117,7 +124,7 @@ class Nodes:
         before: str = "true",
         *,
         kind: str = "h100",
-        engine: bool = False,
+        engine: bool | Path = False,
         installed: bool = False,
     ) -> None:
         """Start a node.
@@ -126,13 +133,17 @@ class Nodes:
             name: of the node.
             before: shell words that are run before sshd starts.
             kind: of host, whose tree it has.
-            engine: whether it has a Docker of its own.
+            engine: whether it has a Docker of its own; or the folder of another one's programs, which has
+                containerd's image store there.
             installed: whether it has this kgpu-env.
         """
         text = (self.folder / "key.pub").read_text().strip()
         keys = f"mkdir -p -m 700 /root/.ssh; echo '{text}' > /root/.ssh/authorized_keys"
-        words = [keys, before, *([DOCKERD] if engine else []), *([self._program()] if installed else []), SSHD]
+        daemon = [_NEW if isinstance(engine, Path) else _OLD, DOCKERD] if engine else []
+        words = [keys, before, *daemon, *([self._program()] if installed else []), SSHD]
         binds: Any = {str(self.tree_of(kind)): {"bind": "/tree", "mode": "ro"}}
+        if isinstance(engine, Path):
+            binds[str(engine)] = {"bind": "/opt/docker", "mode": "ro"}
         for path in {sys.prefix, sys.base_prefix, str(ROOT)} if installed else ():
             binds[path] = {"bind": path, "mode": "ro"}
         rights: Any = {

@@ -136,7 +136,7 @@ def test_an_archive_is_loaded_where_the_engine_has_another_image(node: Node) -> 
     (node.folder / "a.tar").touch()
     node.has(f"sha256:{'2' * 64}")
     node.answers("brought", images=[{"Id": DIGEST, "RepoDigests": []}])
-    words = {"kgpu_env_image_id": DIGEST, "kgpu_env_archive": str(node.folder / "a.tar")}
+    words = {"kgpu_env_image_ids": [DIGEST], "kgpu_env_archive": str(node.folder / "a.tar")}
     said = node.play("role.yml", **words, kgpu_env_folder=str(node.folder / "images"))
     assert "failed=0" in said, said
     assert "image_load" in node.calls
@@ -144,7 +144,7 @@ def test_an_archive_is_loaded_where_the_engine_has_another_image(node: Node) -> 
 
 def test_with_check_a_node_is_due_and_nothing_is_verified(node: Node) -> None:
     node.kgpu_env(7, 0)
-    mine = {"tag": IMAGE, "image_id": DIGEST, "reference": "", "archive": ""}
+    mine = {"tag": IMAGE, "ids": [DIGEST], "reference": "", "archive": ""}
     plan = {"kgpu_env_images": {"a": mine}, "kgpu_env_plan": {"n1": "a"}}
     said = node.play("apply.yml", "--check", **plan)
     assert "failed=0" in said, said
@@ -199,7 +199,7 @@ def test_what_others_left_hinders_nobody(node: Node) -> None:
 
 @pytest.mark.parametrize(("state", "folder"), [("/srv/state", "/srv/state"), ("relative", "~/.local/state")])
 def test_the_records_are_where_the_nodes_own_gate_looks(node: Node, state: str, folder: str) -> None:
-    mine = {"tag": IMAGE, "image_id": DIGEST, "reference": "", "archive": ""}
+    mine = {"tag": IMAGE, "ids": [DIGEST], "reference": "", "archive": ""}
     plan = {"kgpu_env_images": {"a": mine}, "kgpu_env_plan": {"n1": "a"}}
     node.environment = {"XDG_STATE_HOME": state}
     node.answers("host_info", host_info={})

@@ -99,7 +99,9 @@ def test_a_digest_that_is_only_the_id_is_believed_when_the_registry_has_it(
         assert image == f"x.example/a:1@{DIGEST}"
         if not pushed:
             raise BuildError("KGE-422", "The registry does not give it.")
-        return RemoteImage(digest=f"sha256:{'cd' * 32}", architecture="amd64")  # of the index's image for this machine
+        return RemoteImage(
+            digest=f"sha256:{'cd' * 32}", config="", architecture="amd64"
+        )  # of the index's image for this machine
 
     monkeypatch.setattr(
         "provision.engine.image_probe.probe_image", lambda *_: LocalImage(DIGEST, (f"x.example/a@{DIGEST}",))

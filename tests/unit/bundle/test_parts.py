@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from provision.bundle import fetch, image_archive, installed_apt, refuse_fetched, to_layout
+from provision.bundle import fetch, ids_of, image_archive, installed_apt, refuse_fetched, to_layout
 from provision.errors import BuildError, EngineError, InputError
 from provision.lock import Lock, Wheel, WheelFile, read_lock
 from provision.model.inventory import DebianPackage
@@ -132,15 +132,22 @@ def test_a_layout_is_the_same_however_it_was_saved(tmp_path: Path) -> None:
     number = saved(tmp_path / "a.tar")
     assert number == saved(tmp_path / "b.tar", packed=True)
     one, two = (to_layout(tmp_path / f"{name}.tar", tmp_path / name) for name in "ab")
-    assert one[0] == two[0] == number
-    assert contents(one[1]) == contents(two[1])
-    assert {"index.json", "oci-layout"} < set(one[1])
+    assert one.image_id == two.image_id == number
+    assert contents(one.files) == contents(two.files)
+    assert {"index.json", "oci-layout"} < set(one.files)
     with (tmp_path / "back.tar").open("w+b") as file:
         image_archive(tmp_path / "a", number, "kgpu-env/bundle-base:1", file)
     with tarfile.open(tmp_path / "back.tar") as tar:
         told = tar.extractfile("manifest.json")
         assert told is not None
         assert [row["RepoTags"] for row in json.load(told)] == [["kgpu-env/bundle-base:1"]]
+        # With containerd's image store an engine reads it as a layout: it calls the image by the layout's manifest.
+        told = tar.extractfile("index.json")
+        assert told is not None
+        [row] = json.load(told)["manifests"]
+        assert (row["digest"], f"blobs/sha256/{one.manifest[7:]}" in tar.getnames()) == (one.manifest, True)
+        assert row["annotations"] == {"io.containerd.image.name": "docker.io/kgpu-env/bundle-base:1"}
+        assert ids_of(tmp_path / "a", number) == (number, one.manifest)
 
 
 def contents(files: dict[str, Path]) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey 
 from msgspec.structs import replace
 
 from provision import __version__
+from provision.catalogue import load
 from provision.fleet.verdicts import doubt, failed, judged
 from provision.model import Base, Framework, Route, Stack, Vendor, encode
 from provision.model.fleet import FleetImage
@@ -189,10 +190,18 @@ def event(kind: str, task: str = "kgpu_env : Load it", **result: object) -> dict
             "",
             "Timed out after 120 second(s). (Load it)",
         ),
+        (
+            event(
+                "failed", msg='Error pulling x - 500 Server Error ("Head "https://x/v2/a": no basic auth credentials")'
+            ),
+            Applied.BROKEN,
+            "KGE-441",
+            "the registry reg.example:5000 wants a login",
+        ),
         (event("failed"), Applied.BROKEN, "", "(Load it)"),
     ],
 )
 def test_a_failed_task_names_its_cause(told: dict[str, Any], outcome: Applied, code: str, words: str) -> None:
-    node = failed("n1", IMAGE, told)
+    node = failed("n1", replace(IMAGE, reference=f"reg.example:5000/a@sha256:{'2' * 64}"), told, load().errors)
     assert (node.outcome, node.code) == (outcome, code)
     assert words in node.cause

@@ -8,16 +8,19 @@ from typing import Annotated
 import typer
 
 from provision import api
+from provision.catalogue import Catalogue
 from provision.cli import options as o
 from provision.cli.commands.fleet.arguments import Plan
 from provision.cli.commands.fleet.names import count_of, names_of
 from provision.cli.live import Live
-from provision.cli.output import check_writable, log, print_json, print_lines, write_file
+from provision.cli.output import check_writable, log, print_json, print_lines, write_file, write_files
 from provision.cli.planning import catalogue_of, settings
 from provision.engine.build_steps import step_event
 from provision.engine.protocol import BuildStep
-from provision.fleet.building import Order, build_image, chosen, with_image
+from provision.fleet.building import Order, build_image, chosen, lock_place, with_image
+from provision.fleet.locking import lock_of
 from provision.fleet.plan import read_plan
+from provision.lock import Lock, files_of
 from provision.model import BuildOptions, encode
 from provision.model.fleet import BuildWishes, FleetBuild, FleetImage
 
@@ -43,7 +46,8 @@ def build(
 ) -> None:
     """Build each image of a plan once, and push it or write it as a bundle.
 
-    Where each image is goes into the plan, after each build: fleet apply reads it there.
+    Where each image is goes into the plan, after each build: fleet apply reads it there. Each image gets a lock beside
+    the plan, locks/ID: from then on it is built with the same base and wheels.
 
     Examples:
         kgpu-env fleet build plan.json --push registry.example/team
@@ -53,9 +57,12 @@ def build(
     wishes = BuildWishes(push=push, bundles=str(bundle or ""), images=tuple(image or ()), force=force)
     check_writable(plan, force=True)  # it was read as a plan, and is only added to
     options = BuildOptions(network=settings(network).network)
+    order = Order(found, plan.parent, wishes, options)
     built: list[FleetImage] = []
     with api.engine() as engine:
-        for one in chosen(found, catalogue, wishes, engine.describe().architecture):
+        images = chosen(found, catalogue, wishes, engine.describe())
+        locks = {one.id: _locked(one, order, catalogue) for one in images}
+        for one in images:
             log(f"Image     {one.tag}, for {names_of(one.nodes)}")
             with Live("Build") as live:
                 make = partial(
@@ -66,7 +73,7 @@ def build(
                     detail=live.detail,
                     on_step=partial(_tell, live),
                 )
-                made = build_image(one, Order(found, plan.parent, wishes, options), engine, make)
+                made = build_image(one, locks[one.id], order, engine, make)
             found = with_image(found, made)
             write_file(plan, encode(found).encode(), force=True)
             built.append(made)
@@ -75,6 +82,16 @@ def build(
         print_json(answer)
     else:
         print_lines(_lines(answer))
+
+
+def _locked(image: FleetImage, order: Order, catalogue: Catalogue) -> Lock:
+    """Return the lock of an image, written beside the plan where it is a new one."""
+    lock, why = lock_of(image, order, catalogue)
+    if why:
+        place = lock_place(image, order.folder)
+        write_files(files_of(lock, place), force=True)
+        log(f"Lock      {place}, made now: {why}")
+    return lock
 
 
 def _tell(live: Live, step: BuildStep) -> None:
