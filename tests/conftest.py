@@ -5,13 +5,15 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NoReturn
+from itertools import count
+from typing import Final, NoReturn
 
 import pytest
 
 # A shell starts what it puts in the background with Ctrl-C ignored, which every program below would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_NUMBERS: Final = count()
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +32,14 @@ def _no_effects(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(autouse=True)
-def _own_records(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_records(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Keep what a test makes out of the user's own folders, and what is in those, or asked for there, out of tests."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # A folder for each of ten thousand tests takes seconds to make and to remove: most need none.
+    own = "tmp_path" in request.fixturenames
+    folder = request.getfixturevalue("tmp_path") if own else tmp_path_factory.getbasetemp() / f"no-{next(_NUMBERS)}"
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     for name in ("XDG_CACHE_HOME", "KERAS_HOME"):  # once for all tests: the copies of the catalogue save time
         monkeypatch.setenv(name, str(tmp_path_factory.getbasetemp() / name))
     for name in [name for name in os.environ if name.startswith("KGPU_ENV_")]:

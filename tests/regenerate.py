@@ -127,7 +127,7 @@ EXPORTS: dict[str, tuple[str | None, model.Engine, Request]] = {
 CARRIED = ("Dockerfile", "quick_check.py")
 
 # Explanations of requests, beside one for each host without any.
-ASKED: dict[str, dict[str, Any]] = yaml.safe_load((DATA / "asked.yaml").read_text())
+ASKED: dict[str, dict[str, Any]] = yaml.load((DATA / "asked.yaml").read_text(), yaml.CSafeLoader)
 
 # The Dockerfiles at the top and their locks: the newest stack of each vendor, on a host that gets it.
 REFERENCE = {Vendor.CUDA: "h100-580", Vendor.ROCM: "mi300x-30.10"}

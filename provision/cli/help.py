@@ -84,9 +84,12 @@ def _sections(context: typer.Context) -> dict[str, list[Entry]]:
         record = one.get_help_record(context)
         if record is None:
             continue
+        names, text = record
+        if one.param_type_name == "argument":  # in brackets or not, by the parser's release; the usage tells it anyhow
+            arguments.append(Entry(names.removeprefix("[").removesuffix("]"), text))
+            continue
         title = getattr(one, "rich_help_panel", None) or (LAST if one.name == "help" and LAST in options else FIRST)
-        place = arguments if one.param_type_name == "argument" else options.setdefault(title, [])
-        place.append(Entry(*record))
+        options.setdefault(title, []).append(Entry(names, text))
     if LAST in options:
         options[LAST] = options.pop(LAST)
     found = {title: entries for title, entries in options.items() if entries}

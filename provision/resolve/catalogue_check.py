@@ -1,7 +1,7 @@
 """`catalogue check`: rows that are too old, contradict each other, or serve no host."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import pairwise
 
@@ -9,11 +9,10 @@ from msgspec.structs import replace
 
 from provision.catalogue import LISTING, Catalogue, rows
 from provision.model import DriverVersion, Finding, Host, Request, Severity, Stack, Vendor, version_key
-from provision.resolve.candidate import Wishes, wishes_of
-from provision.resolve.facts import Failure
+from provision.resolve.candidate import wishes_of
 from provision.resolve.matrix import hosts
 from provision.resolve.rule_names import RuleName
-from provision.resolve.search import broken_by, find
+from provision.resolve.search import Attempt, attempts, find
 
 MAX_AGE_DAYS = 180  # a release of TensorFlow, CUDA or ROCm appears in every such span
 
@@ -101,28 +100,29 @@ def _doubtful(catalogue: Catalogue) -> Iterator[Finding]:
 
 def _useless(catalogue: Catalogue) -> Iterator[Finding]:
     """Find releases, builds and CUDA images that no host of the sweep can get, even by name."""
-    wanted = [("releases", row.id, Vendor.CUDA, _named(catalogue, row.version)) for row in catalogue.tensorflow]
-    wanted += [("cuda_bases", row.id, Vendor.CUDA, _on(catalogue, row.image)) for row in catalogue.images.cuda_bases]
+    wanted: list[tuple[str, rows.Row, Vendor, list[Request]]] = [
+        ("releases", row, Vendor.CUDA, _named(catalogue, row.version)) for row in catalogue.tensorflow
+    ]
+    wanted += [("cuda_bases", row, Vendor.CUDA, _on(catalogue, row.image)) for row in catalogue.images.cuda_bases]
     wanted += [
-        ("builds", row.id, vendor, [_asking(vendor, row.series, base=row.image)])
+        ("builds", row, vendor, [_asking(vendor, row.series, base=row.image)])
         for vendor in LISTING
         for row in catalogue.listed(vendor).builds
     ]
-    for table, name, vendor, requests in wanted:
-        machines = _machines(catalogue, vendor)
+    for table, row, vendor, requests in wanted:
+        machines, build = _machines(catalogue, vendor), None if table == "cuda_bases" else row
         wishes = [wishes_of(request)._replace(backend="tensorflow") for request in requests]
-        served = (isinstance(find(catalogue, host, one, vendor), Stack) for one in wishes for host in machines)
-        if not any(served):
-            rules = ", ".join(_nearest(catalogue, machines, wishes[0], vendor))
-            text = f"{table}, {name}: no driver and GPU of the catalogue gets it; what comes nearest breaks {rules}"
+        tried = (attempts(catalogue, host, one, vendor, build) for one in wishes for host in machines)
+        if not any(one.serves for some in tried for one in some):
+            rules = ", ".join(_nearest([attempts(catalogue, host, wishes[0], vendor, build) for host in machines]))
+            text = f"{table}, {row.id}: no driver and GPU of the catalogue gets it; what comes nearest breaks {rules}"
             yield _finding("KGE-256", Severity.INFO, text, "it serves `kgpu-env check` at most")
     yield from _useless_alternatives(catalogue)
 
 
-def _nearest(catalogue: Catalogue, machines: list[Host], wishes: Wishes, vendor: Vendor) -> list[RuleName]:
+def _nearest(tried: Iterable[Iterable[Attempt]]) -> list[RuleName]:
     """Return the fewest rules that keep a row from a machine."""
-    found = {id(one): one for host in machines if isinstance(one := find(catalogue, host, wishes, vendor), Failure)}
-    every = {rules for one in found.values() for rules in broken_by(one)}
+    every = {rules for some in tried for one in some for rules in one.broken()}
     return min(map(sorted, every), key=lambda rules: (len(rules), rules), default=[])
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
+from provision.catalogue.rows import Row
 from provision.model import TITLES, Backend, Host, Rejection, Stack, StackWarning, Vendor
 from provision.resolve.candidate import Build, Candidate, Facts, Wishes
 from provision.resolve.explain import smallest_cover, telling, told, why_not_newer
@@ -46,6 +47,11 @@ class Attempt:
                 fitting = (base.candidate.image for base in self._each_base() if base.first is None)
                 for image in fitting if every_base else islice(fitting, 1):
                     yield Candidate(self._facts, self.build, asked.candidate.runtime, image)
+
+    @property
+    def serves(self) -> bool:
+        """Whether some candidate of the build breaks no rule."""
+        return next(self.candidates(every_base=False), None) is not None
 
     @property
     def rejection(self) -> Rejection:
@@ -124,6 +130,20 @@ def find_all(
     """
     if lacking(host, vendor) is None:
         yield from _stacks(facts_of(catalogue, class_of(host, vendor), wishes, vendor), [], every_base=every_base)
+
+
+def attempts(
+    catalogue: Catalogue, host: Host, wishes: Wishes, vendor: Vendor, row: Row | None = None
+) -> Iterator[Attempt]:
+    """Yield an attempt for each build of the backend that is asked for, or for those of one row of the catalogue.
+
+    It costs less than `find` where nobody asks why there is none.
+    """
+    if lacking(host, vendor) is None:
+        facts = facts_of(catalogue, class_of(host, vendor), wishes, vendor)
+        for build in builds_of(catalogue, vendor, wishes.backend or "tensorflow", wishes.base):
+            if row is None or build.row is row:
+                yield Attempt(facts, build)
 
 
 def broken_by(failure: Failure) -> list[Rules]:

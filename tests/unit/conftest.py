@@ -1,13 +1,17 @@
 """The miniature catalogue (tests/data/catalogue), for what calls the command line; others load it by its path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from trees import build
 
+from provision import api
 from provision.catalogue import Catalogue, load
+from provision.model import Host
 from provision.resources import folder
 
 MINIATURE = Path(__file__).parents[1] / "data" / "catalogue"
@@ -17,6 +21,19 @@ MINIATURE = Path(__file__).parents[1] / "data" / "catalogue"
 def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for what the command line keeps of the miniature, so that it is read once."""
     return tmp_path_factory.mktemp("copies")
+
+
+@pytest.fixture(scope="session")
+def kept_tree(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the tree of a host by its name, written once for all tests: none of them changes it."""
+    folder = tmp_path_factory.mktemp("trees")
+    return cache(lambda name: build(folder / name, name))
+
+
+@pytest.fixture(scope="session")
+def probed(kept_tree: Callable[[str], Path]) -> Callable[[str], Host]:
+    """Return what a probe sees of a kept tree."""
+    return cache(lambda name: api.probe_host(kept_tree(name)))
 
 
 def _answer(command: Sequence[str], _: Mapping[str, str]) -> tuple[int, str, str]:

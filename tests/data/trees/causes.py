@@ -6,7 +6,9 @@ from typing import Any, Final, Protocol
 
 import yaml
 
-ROWS: Final[list[dict[str, Any]]] = yaml.safe_load((Path(__file__).parent / "causes.yaml").read_text())["causes"]
+ROWS: Final[list[dict[str, Any]]] = yaml.load(Path(__file__).with_suffix(".yaml").read_text(), yaml.CSafeLoader)[
+    "causes"
+]
 
 
 class Tree(Protocol):

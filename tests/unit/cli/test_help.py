@@ -3,13 +3,14 @@
 import re
 import shlex
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, cast
 
 import pytest
+import typer
 from parsed_commands import parsed_commands
 
 from provision.cli.commands import SECTIONS
-from provision.cli.help import Entry, Help, as_text, help_of
+from provision.cli.help import Entry, Help, HelpCommand, as_text, help_of
 
 Call = Callable[..., Any]
 LONG_WORK = {"build", "up", "verify", "base", "fleet build"}
@@ -60,6 +61,19 @@ def test_the_commands_are_listed_in_sections(kgpu_env: Call) -> None:
     places = [out.index(f"\n{title}:\n") for title in SECTIONS]
     assert places == sorted(places)
     assert "\nOptions:\n  -q, --quiet" in out
+
+
+def test_an_argument_is_called_the_same_by_every_release_of_the_parser() -> None:
+    """Typer 0.26 puts what may be left out in brackets here; the usage line has them anyhow."""
+    app = typer.Typer()
+
+    @app.command(cls=HelpCommand)
+    def show(image: Annotated[str, typer.Argument(metavar="[IMAGE]", help="Some image.")] = "") -> None:
+        """Show."""
+
+    found = help_of(typer.Context(cast("Any", typer.main.get_command(app)), info_name="show"))
+    assert found.sections["Arguments"] == [Entry("IMAGE", "Some image.")]
+    assert found.usage == "show [OPTIONS] [IMAGE]"
 
 
 def test_words_stand_beside_short_names_and_below_long_ones() -> None:

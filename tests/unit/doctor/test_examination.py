@@ -2,11 +2,11 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trees
 from msgspec.structs import replace
 from trees import ROWS
 
@@ -36,10 +36,18 @@ WELL = Host(
 BROKEN = [row for row in ROWS if "primary" in row]
 
 
-def found(root: Path, row: dict[str, Any], log: str = "") -> tuple[Host, Examination]:
-    trees.causes.build(trees.make, root, row)
-    host = api.probe_host(root)
-    return host, api.examine_host(host, captured=True, log=log)
+Found = Callable[..., tuple[Host, Examination]]
+
+
+@pytest.fixture
+def found(probed: Callable[[str], Host]) -> Found:
+    """Return the host of a row of the causes, and what is found to be wrong with it, of a log too."""
+
+    def examined(row: dict[str, Any], log: str = "") -> tuple[Host, Examination]:
+        host = probed(row["name"])
+        return host, api.examine_host(host, captured=True, log=log)
+
+    return examined
 
 
 def note(code: str, severity: Severity = Severity.ERROR, text: str = "text", fix: str = "") -> Finding:
@@ -51,8 +59,8 @@ def row_of(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_a_ladder_has_one_primary_cause_or_none(tmp_path: Path, row: dict[str, Any]) -> None:
-    _, result = found(tmp_path, row)
+def test_a_ladder_has_one_primary_cause_or_none(found: Found, row: dict[str, Any]) -> None:
+    _, result = found(row)
     assert (result.primary.code if result.primary else None) == row.get("primary")
     assert [step.rung for step in result.steps] == list(RUNGS)
     broken = [step.rung for step in result.steps if step.state == "broken"]
@@ -62,9 +70,9 @@ def test_a_ladder_has_one_primary_cause_or_none(tmp_path: Path, row: dict[str, A
 
 
 @pytest.mark.parametrize("row", BROKEN, ids=lambda row: row["name"])
-def test_commands_are_commands(tmp_path: Path, row: dict[str, Any]) -> None:
+def test_commands_are_commands(found: Found, row: dict[str, Any]) -> None:
     """Each can be split as a shell does, begins with a program and has no sentence behind it."""
-    host, result = found(tmp_path, row)
+    host, result = found(row)
     assert result.primary
     for command in result.commands:
         words = shlex.split(command)
@@ -117,8 +125,8 @@ def test_every_command_of_a_message_is_marked_and_can_be_run() -> None:
         ("nv-docker-desktop-linux", ("docker context use default",)),
     ],
 )
-def test_what_fixes_it_on_this_distribution(tmp_path: Path, name: str, expected: tuple[str, ...]) -> None:
-    assert found(tmp_path, row_of(name))[1].commands == expected
+def test_what_fixes_it_on_this_distribution(found: Found, name: str, expected: tuple[str, ...]) -> None:
+    assert found(row_of(name))[1].commands == expected
 
 
 def test_words_without_a_command_get_the_distributions_own() -> None:
@@ -150,8 +158,8 @@ LOGS = [
 
 
 @pytest.mark.parametrize(("name", "log", "code"), LOGS, ids=[f"{name}-{code}" for name, _, code in LOGS])
-def test_the_same_words_have_their_cause_in_the_host(tmp_path: Path, name: str, log: str, code: str) -> None:
-    result = found(tmp_path, row_of(name), log)[1]
+def test_the_same_words_have_their_cause_in_the_host(found: Found, name: str, log: str, code: str) -> None:
+    result = found(row_of(name), log)[1]
     assert result.primary
     assert result.primary.code == code
 
@@ -177,8 +185,8 @@ def test_an_unknown_log_breaks_nothing() -> None:
     assert (result.primary, result.messages, is_broken(result)) == (None, (), False)
 
 
-def test_an_error_of_the_host_comes_before_words_that_it_does_not_explain(tmp_path: Path) -> None:
-    result = found(tmp_path, row_of("nvidia-secure-boot-dkms"), "Failed to initialize NVML: Unknown Error")[1]
+def test_an_error_of_the_host_comes_before_words_that_it_does_not_explain(found: Found) -> None:
+    result = found(row_of("nvidia-secure-boot-dkms"), "Failed to initialize NVML: Unknown Error")[1]
     assert result.primary
     assert result.primary.code == "KGE-120"
 

@@ -20,11 +20,11 @@ DATA = Path(__file__).parents[2] / "data"
 HARDWARE = Path(__file__).parents[3] / "docs" / "hardware"
 ROWS = load().errors
 EXAMPLES = [(row, line) for row in ROWS for line in row.examples]
-MESSAGES: list[dict[str, Any]] = yaml.safe_load((DATA / "messages.yaml").read_text())["messages"]
+MESSAGES: list[dict[str, Any]] = yaml.load((DATA / "messages.yaml").read_text(), yaml.CSafeLoader)["messages"]
 FILES = sorted((load().directory / "errors").glob("*.yaml"))
 HEALTHY = (DATA / "healthy.txt").read_text().splitlines()
-LOGS: list[dict[str, Any]] = yaml.safe_load((DATA / "logs.yaml").read_text())["logs"]
-PASTED: list[dict[str, Any]] = yaml.safe_load((DATA / "pasted.yaml").read_text())["pasted"]
+LOGS: list[dict[str, Any]] = yaml.load((DATA / "logs.yaml").read_text(), yaml.CSafeLoader)["logs"]
+PASTED: list[dict[str, Any]] = yaml.load((DATA / "pasted.yaml").read_text(), yaml.CSafeLoader)["pasted"]
 
 
 def vendors(row: KnownError) -> list[Vendor]:
@@ -45,7 +45,7 @@ def test_an_example_leads_to_its_row_before_every_other(row: KnownError, line: s
 
 
 def test_the_order_of_the_files_decides_nothing() -> None:
-    files = {row["id"]: path.name for path in FILES for row in yaml.safe_load(path.read_text())["errors"]}
+    files = {row["id"]: path.name for path in FILES for row in yaml.load(path.read_text(), yaml.CSafeLoader)["errors"]}
     for row, line in EXAMPLES:
         like = [one for one in ROWS if (one.severity, one.general) == (row.severity, row.general)]
         hits = [one for one in like if {one.vendor, row.vendor, "any"} != {"cuda", "rocm", "any"}]

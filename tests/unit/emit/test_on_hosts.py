@@ -17,7 +17,9 @@ from provision.render import render
 from provision.resolve import resolve
 
 FACTS = load()
-ROWS: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parents[2] / "data" / "trees" / "exports.yaml").read_text())
+ROWS: list[dict[str, Any]] = yaml.load(
+    (Path(__file__).parents[2] / "data" / "trees" / "exports.yaml").read_text(), yaml.CSafeLoader
+)
 MIG = ("MIG-11111111-aaaa-5555-8888-000000000001", "MIG-11111111-aaaa-5555-8888-000000000002")
 
 

@@ -42,11 +42,11 @@ RUN = (
     ids=lambda one: " ".join(one).replace(str(ROOT), "") if isinstance(one, tuple) else str(one),
 )
 def test_a_command_that_asks_no_engine_does_not_pay_for_the_sdk(
-    words: tuple[str, ...], socket: object, tmp_path: Path
+    words: tuple[str, ...], socket: object, tmp_path: Path, copies: Path
 ) -> None:
     """`socket`: an engine may answer; without one a probe of this host does not pay either."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("DOCKER_", "KGPU_ENV_"))}
-    environment |= {"XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    environment |= {"XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": str(copies), "HOME": str(tmp_path)}
     environment |= {} if socket else {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
     command = [sys.executable, "-c", RUN, *words]
     ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)

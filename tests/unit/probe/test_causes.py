@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,31 +32,30 @@ def wrong(host: Host) -> list[str]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_a_tree_gives_its_codes(tmp_path: Path, row: dict[str, Any]) -> None:
-    host = probe(tmp_path, row)
+def test_a_tree_gives_its_codes(probed: Callable[[str], Host], row: dict[str, Any]) -> None:
+    host = probed(row["name"])
     assert wrong(host) == sorted(row["codes"]), [finding.text for finding in host.findings]
     notes = {finding.code for finding in host.findings if finding.severity is Severity.INFO and finding.code in NOTES}
     assert notes == set(row.get("info", ()))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_one_finding_is_to_be_mended_first(tmp_path: Path, row: dict[str, Any]) -> None:
-    first = primary(probe(tmp_path, row).findings)
+def test_one_finding_is_to_be_mended_first(probed: Callable[[str], Host], row: dict[str, Any]) -> None:
+    first = primary(probed(row["name"]).findings)
     assert (first.code if first else None) == row.get("primary")
 
 
 @pytest.mark.parametrize("row", BROKEN, ids=lambda row: row["name"])
-def test_it_names_cause_and_mend(tmp_path: Path, row: dict[str, Any]) -> None:
-    first = primary(probe(tmp_path, row).findings)
+def test_it_names_cause_and_mend(probed: Callable[[str], Host], row: dict[str, Any]) -> None:
+    first = primary(probed(row["name"]).findings)
     assert first
     assert [word for word in row["says"] if word not in first.text] == [], first.text
     assert [word for word in row["mends"] if word not in first.fix] == [], first.fix
 
 
 @pytest.mark.parametrize("name", trees.make.TREES)
-def test_no_other_tree_has_a_cause(tmp_path: Path, name: str) -> None:
-    trees.make.make(tmp_path, [name])
-    assert [code for code in wrong(api.probe_host(tmp_path / name)) if code in NOTES] == []
+def test_no_other_tree_has_a_cause(probed: Callable[[str], Host], name: str) -> None:
+    assert [code for code in wrong(probed(name)) if code in NOTES] == []
 
 
 def test_what_cannot_be_read_is_not_known_and_said_where_a_gpu_does_not_work(tmp_path: Path) -> None:

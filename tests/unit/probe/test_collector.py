@@ -9,12 +9,14 @@ import stat
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from trees import REAL, ROWS, build, make
 
 from provision import api
+from provision.model import Host
 from provision.probe import collector
 from provision.probe.answers import answers_of
 from provision.probe.command import Failed
@@ -38,10 +40,11 @@ def members(data: bytes) -> dict[str, tuple[bytes, str, bytes]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_probe_of_the_capture_sees_what_a_probe_of_the_host_sees(tmp_path: Path, name: str) -> None:
-    tree = build(tmp_path / "host", name)
-    there = unpacked(collector.capture(str(tree)), tmp_path / "there")
-    assert api.probe_host(there) == api.probe_host(tree)
+def test_a_probe_of_the_capture_sees_what_a_probe_of_the_host_sees(
+    tmp_path: Path, name: str, kept_tree: Callable[[str], Path], probed: Callable[[str], Host]
+) -> None:
+    there = unpacked(collector.capture(str(kept_tree(name))), tmp_path / "there")
+    assert api.probe_host(there) == probed(name)
 
 
 def pythons() -> dict[str, str]:

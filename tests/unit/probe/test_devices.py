@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-CHIPS = yaml.safe_load((Path(__file__).parents[3] / "images" / "nvidia_devices.yaml").read_text())["chips"]
+CHIPS = yaml.load((Path(__file__).parents[3] / "images" / "nvidia_devices.yaml").read_text(), yaml.CSafeLoader)["chips"]
 
 
 def test_device_ids_are_unique_and_quoted() -> None:

@@ -1,5 +1,6 @@
 """Hosts of people: which GPUs are usable, what is said of the others, and what mends it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,9 @@ def about(host: Host, code: str) -> Finding:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_the_usable_gpus_and_what_is_said_of_the_others(tmp_path: Path, name: str) -> None:
+def test_the_usable_gpus_and_what_is_said_of_the_others(kept_tree: Callable[[str], Path], name: str) -> None:
     right = REAL[name]
-    host = probe_files(tree(tmp_path, name), LOOKUPS)
+    host = probe_files(kept_tree(name), LOOKUPS)
     usable = [gpu.pci or "" for gpu in host.gpus if gpu.usable]
     assert sorted(usable) == sorted((*right.usable, *right.left_out))
     assert {gpu.pci for gpu in host.gpus if gpu.usable and gpu.integrated} >= set(right.left_out)
@@ -45,15 +46,15 @@ def test_the_usable_gpus_and_what_is_said_of_the_others(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_an_error_is_told_where_no_gpu_is_usable_and_only_there(tmp_path: Path, name: str) -> None:
-    host = probe_files(tree(tmp_path, name), LOOKUPS)
+def test_an_error_is_told_where_no_gpu_is_usable_and_only_there(kept_tree: Callable[[str], Path], name: str) -> None:
+    host = probe_files(kept_tree(name), LOOKUPS)
     errors = [finding for finding in host.findings if finding.severity is Severity.ERROR]
     assert bool(errors) is not any(gpu.usable for gpu in host.gpus)
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_loading_a_module_that_is_loaded_is_never_the_mend(tmp_path: Path, name: str) -> None:
-    host = probe_files(tree(tmp_path, name), LOOKUPS)
+def test_loading_a_module_that_is_loaded_is_never_the_mend(kept_tree: Callable[[str], Path], name: str) -> None:
+    host = probe_files(kept_tree(name), LOOKUPS)
     for driver in host.drivers:
         module = f"modprobe {VENDORS[driver.vendor].row.kernel_driver}"
         assert not [finding for finding in host.findings if module in finding.fix]

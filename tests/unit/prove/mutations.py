@@ -129,9 +129,9 @@ def mutations(record: dict[str, Any], other: dict[str, Any]) -> Iterator[Mutatio
                 yield Mutation(pattern, "failed", path, ERROR)
 
 
-def altered(text: str, mutation: Mutation) -> dict[str, Any]:
+def altered(text: bytes, mutation: Mutation) -> dict[str, Any]:
     """Return a record with one alteration."""
-    record: dict[str, Any] = json.loads(text)
+    record: dict[str, Any] = msgspec.json.decode(text)  # a copy, which four thousand alterations need
     at: Json = value_at(record, mutation.path[:-1])
     if mutation.value is GONE:
         del at[mutation.path[-1]]

@@ -110,7 +110,7 @@ class Run(NamedTuple):
     def verdict(self, record: dict[str, Any]) -> tuple[Verdict, Evidence | Problem]:
         """Return how a record is judged, as it would be printed by the workload of this run."""
         nonce = self.record["nonce"]
-        found = parse_result(f"{MARKER} {nonce} {json.dumps(record)}\n", nonce)
+        found = parse_result(f"{MARKER} {nonce} {msgspec.json.encode(record).decode()}\n", nonce)
         ran = Ran(exit_code=0, stdout="", stderr="", seconds=self.record["seconds"] + 3)
         return judge(self.expectation, ran, found).verdict, found
 
@@ -159,7 +159,7 @@ def explained(pattern: str, kind: str) -> list[str]:
 @functools.cache
 def survivors(name: str) -> list[Any]:
     """Return the alterations of a run's record that change it and are proved all the same."""
-    run, text = RUNS[name], json.dumps(RUNS[name].record)
+    run, text = RUNS[name], msgspec.json.encode(RUNS[name].record)
     own = run.verdict(run.record)[1]
     other = next(one.record for one in reversed(RUNS.values()) if one.record["driver"] != run.record["driver"])
     found = []

@@ -1,35 +1,20 @@
 """A support archive: what a probe of it sees, what nobody may see in it, and that nothing is overwritten."""
 
 import gzip
-import importlib.util
 import tarfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from trees import ROWS, causes, make
 
 from provision import api
 from provision.errors import InputError
+from provision.model import Host
 from provision.report import Contents
 from provision.report.names import Names
 
-DATA = Path(__file__).parents[2] / "data"
-
-
-@cache
-def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"report_{name}", DATA / "trees" / f"{name}.py")
-    assert spec
-    assert spec.loader
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-ROWS: list[dict[str, Any]] = module("causes").ROWS
 GEFORCE = next(row for row in ROWS if row["name"] == "nvidia-cdi-spec-stale")
 
 
@@ -40,19 +25,21 @@ def unpacked(archive: Path, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_a_probe_of_the_archive_sees_what_a_probe_of_the_host_saw(tmp_path: Path, row: dict[str, Any]) -> None:
-    tree, archive = tmp_path / "host", tmp_path / "a.tar.gz"
-    module("causes").build(module("make"), tree, row)
-    api.report(archive, root=tree, keep_names=True)
-    assert api.probe_host(unpacked(archive, tmp_path / "there")) == api.probe_host(tree)
-
-
-@pytest.mark.parametrize("name", module("make").TREES)
-def test_also_without_names_it_is_the_same_cause(tmp_path: Path, name: str) -> None:
-    module("make").make(tmp_path, [name])
+def test_a_probe_of_the_archive_sees_what_a_probe_of_the_host_saw(
+    tmp_path: Path, row: dict[str, Any], kept_tree: Callable[[str], Path], probed: Callable[[str], Host]
+) -> None:
     archive = tmp_path / "a.tar.gz"
-    api.report(archive, root=tmp_path / name)
-    there, here = api.probe_host(unpacked(archive, tmp_path / "there")), api.probe_host(tmp_path / name)
+    api.report(archive, root=kept_tree(row["name"]), keep_names=True)
+    assert api.probe_host(unpacked(archive, tmp_path / "there")) == probed(row["name"])
+
+
+@pytest.mark.parametrize("name", make.TREES)
+def test_also_without_names_it_is_the_same_cause(
+    tmp_path: Path, name: str, kept_tree: Callable[[str], Path], probed: Callable[[str], Host]
+) -> None:
+    archive = tmp_path / "a.tar.gz"
+    api.report(archive, root=kept_tree(name))
+    there, here = api.probe_host(unpacked(archive, tmp_path / "there")), probed(name)
     assert [finding.code for finding in there.findings] == [finding.code for finding in here.findings]
     assert [gpu.architecture for gpu in there.gpus] == [gpu.architecture for gpu in here.gpus]
     told = {gpu.uuid for gpu in here.gpus if gpu.uuid}
@@ -101,7 +88,7 @@ def plant(tree: Path, text: str) -> None:
 def planted(tmp_path: Path) -> Callable[..., bytes]:
     """Every byte of an archive of a host that is full of secrets and names."""
     tree = tmp_path / "host"
-    module("causes").build(module("make"), tree, GEFORCE)
+    causes.build(make, tree, GEFORCE)
     lines = [form.format(secret) for secret, form in SECRETS.items()] + [PRIVATE, *NAMED.values()]
     plant(tree, "\n".join(lines))
     (tree / "etc/hostname").write_text("node7.lab.example\n")
@@ -165,7 +152,7 @@ def test_a_number_stays_a_number_of_its_length() -> None:
 
 
 def test_a_file_that_is_there_is_never_replaced(tmp_path: Path) -> None:
-    module("make").make(tmp_path, ["none"])
+    make.make(tmp_path, ["none"])
     archive = tmp_path / "a.tar.gz"
     archive.write_bytes(b"mine")
     with pytest.raises(InputError) as error:
@@ -179,7 +166,7 @@ def test_a_file_that_is_there_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_only_its_owner_can_read_it_and_its_order_is_fixed(tmp_path: Path) -> None:
-    module("make").make(tmp_path, ["h100"])
+    make.make(tmp_path, ["h100"])
     lists = []
     for name in ("a", "b"):
         found = api.report(tmp_path / f"{name}.tar.gz", root=tmp_path / "h100")

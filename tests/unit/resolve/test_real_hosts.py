@@ -12,7 +12,7 @@ from provision.errors import NoStackError
 from provision.model import Request, version_key
 from provision.resolve.vendors import BACKENDS
 
-RIGHT: list[dict[str, Any]] = yaml.safe_load((TREES / "resolved.yaml").read_text())
+RIGHT: list[dict[str, Any]] = yaml.load((TREES / "resolved.yaml").read_text(), yaml.CSafeLoader)
 
 
 def asked(right: dict[str, Any]) -> Request:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -108,7 +109,12 @@ def test_old_rows_are_told() -> None:
 
 
 SHIPPED = load()
-GRID = {vendor: matrix(SHIPPED, vendor) for vendor in (Vendor.CUDA, Vendor.ROCM)}
+MAKERS = (Vendor.CUDA, Vendor.ROCM)
+
+
+@cache  # not while pytest collects, which each of its processes does
+def grid(vendor: Vendor) -> tuple[Cell, ...]:
+    return matrix(SHIPPED, vendor)
 
 
 def age(cell: Cell) -> tuple[int, tuple[int, ...]]:
@@ -120,12 +126,12 @@ def age(cell: Cell) -> tuple[int, tuple[int, ...]]:
 
 
 def test_the_grid_has_the_gpus_and_drivers_of_both_makers() -> None:
-    for cells in GRID.values():
+    for cells in map(grid, MAKERS):
         assert len({cell.gpu for cell in cells}) >= 23
         assert len({cell.driver for cell in cells}) >= 14
 
 
-@pytest.mark.parametrize("vendor", GRID)
+@pytest.mark.parametrize("vendor", MAKERS)
 def test_a_newer_driver_never_gives_an_older_stack(vendor: Vendor) -> None:
     last = {f"sm_{row.capability.replace('.', '')}": row.last_branch for row in SHIPPED.nvidia.capabilities}
     builds: list[rows.TargetBuild | rows.KerasTarget] = [*SHIPPED.amd.builds, *SHIPPED.keras.of(Vendor.ROCM)]
@@ -133,8 +139,8 @@ def test_a_newer_driver_never_gives_an_older_stack(vendor: Vendor) -> None:
     has = {row.series: {*row.targets, *row.unlisted} & built.get(row.series, set()) for row in SHIPPED.amd.series}
     runs = {row.release: has.keys() & set(row.series) for row in SHIPPED.amd.drivers}
     fell: list[str] = []
-    for gpu in dict.fromkeys(cell.gpu for cell in GRID[vendor]):
-        column = [cell for cell in GRID[vendor] if cell.gpu == gpu]
+    for gpu in dict.fromkeys(cell.gpu for cell in grid(vendor)):
+        column = [cell for cell in grid(vendor) if cell.gpu == gpu]
         ends = last.get(gpu)
         driven = [cell for cell in column if not ends or int(cell.driver.split(".")[0]) <= int(ends)]
         # Drivers of AMD's leave old releases of ROCm behind, and with them the GPUs that only those have.
