@@ -9,6 +9,7 @@ import msgspec
 from provision.config.project import Project
 from provision.errors import InputError, nearest
 from provision.model import SETTINGS, VENDORS, Cluster, Compose, DevContainer, Network, Request, Shape, User, is_version
+from provision.model.size import parse_size
 from provision.variables import OWN, PREFIX, PROFILE
 
 T = TypeVar("T")
@@ -140,7 +141,7 @@ def _checked(values: dict[str, Any], kind: type[Words], group: str, origins: dic
 
 
 def _check(key: str, value: object, origin: str) -> None:
-    """Raise InputError KGE-604 for a choice or a version that is none."""
+    """Raise InputError KGE-604 for a choice, a version or a size that is none."""
     text = str(value)
     option = SETTINGS[key].option
     choices = option.choices
@@ -151,6 +152,8 @@ def _check(key: str, value: object, origin: str) -> None:
         raise InputError(
             "KGE-604", f"{origin}: {key} cannot be {text!r}.", fix="give a version, such as 2.21 or 12.5.1"
         )
+    if option.kind == "size":
+        parse_size(text, f"{origin}: ")
 
 
 def _convert(values: Mapping[str, Any], kind: type[T], prefix: str, origins: Mapping[str, str]) -> T:

@@ -60,7 +60,7 @@ def build_stack_image(
         EngineError: KGE-303, the engine has no BuildKit.
     """
     begun = time.monotonic()
-    if order.max_size:
+    if order.max_size is not None:
         parse_size(order.max_size)  # before an hour's work
     builder = engine.describe()
     need_builder(builder)  # before a base is fetched or made

@@ -252,6 +252,7 @@ class BuildOptions(Value):
             help="Fail when the image is larger: 3GB, 4500MB, 4.2GiB.",
             section="Build",
             metavar="SIZE",
+            kind="size",
             example="6GB",
         ),
     ] = None

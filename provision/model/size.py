@@ -36,8 +36,12 @@ class ImageSize(Value):
     packages: tuple[PackageSize, ...] = ()  # the largest first
 
 
-def parse_size(text: str) -> int:
+def parse_size(text: str, origin: str = "") -> int:
     """Return the bytes of "3GB", "4.2 GiB" or "500000000".
+
+    Args:
+        text: as somebody wrote it.
+        origin: who, to stand before a message: "flag --max-size: ".
 
     Raises:
         InputError: KGE-604, another text, or none above 0.
@@ -45,5 +49,5 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*(?:([KMGT]I?)?B)?", text.strip().upper(), flags=re.ASCII)
     found = int(float(match[1]) * _UNITS[match[2] or ""]) if match else 0
     if not found:
-        raise InputError("KGE-604", f"{text!r} is no size.", fix="write it as 3GB, 4500MB or 4.2GiB")
+        raise InputError("KGE-604", f"{origin}{text!r} is no size.", fix="write it as 3GB, 4500MB or 4.2GiB")
     return found

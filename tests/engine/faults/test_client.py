@@ -128,7 +128,7 @@ def test_no_temporary_folder(attempt: Attempt, failed: Failed, tmp_path: Path) -
     assert error["code"] == "KGE-605", error
 
 
-@pytest.mark.parametrize("size", ["3XB", "-1GB", "1e9999GB", "nan", "3 GB or so", "\u0663GB"])
+@pytest.mark.parametrize("size", ["", "0", "3XB", "-1GB", "1e9999GB", "nan", "3 GB or so", "\u0663GB"])
 def test_a_size_that_is_none(attempt: Attempt, failed: Failed, size: str) -> None:
     error = failed(attempt("--max-size", size), 3)
     assert "size" in error["text"].lower()

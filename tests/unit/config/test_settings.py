@@ -207,6 +207,8 @@ def test_a_version_must_be_quoted(tmp_path: Path, key: str) -> None:
         ("vendor: intel", "KGE-604"),
         ("packages: pandas", "KGE-604"),
         ("packages: [1]", "KGE-604"),
+        ("max_size: big", "KGE-604"),
+        ("max_size: ''", "KGE-604"),
         ("user: root", "KGE-604"),
         ("user: {uid: '0'}", "KGE-604"),
         ("env: {A: 1}", "KGE-604"),
