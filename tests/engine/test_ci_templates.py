@@ -62,6 +62,62 @@ def test_the_examples_give_what_there_is() -> None:
     assert {f"`{name}`" for name in action["inputs"]} == inputs
 
 
+def words_of(lines: str, folder: Path, program: str, **variables: str) -> tuple[int, list[str], str]:
+    """Run the lines of a template with a program in kgpu-env's place; return the code, its words and what was said."""
+    own = folder / "kgpu-env"
+    own.write_text("""#!/bin/sh\nprintf '[%s]\\n' "$@" >&2\necho '{"image_id": "1"}'\n""")
+    own.chmod(0o755)
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}", "RUNNER_TEMP": str(folder), "GITHUB_OUTPUT": "/dev/null"}
+    start = {"bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"], "sh": ["sh", "-e"]}[program]
+    done = subprocess.run(
+        [*start, "-c", lines], cwd=folder, env=environment | variables, capture_output=True, text=True, check=False
+    )
+    return done.returncode, re.findall(r"^\[(.*)\]$", done.stderr, re.MULTILINE), done.stderr
+
+
+OPTIONS = """--vendor cpu --package 'numpy >= 2'
+ --env A="two words" *.txt "$(touch made)" it\\'s"""
+WORDS = ["--vendor", "cpu", "--package", "numpy >= 2", "--env", "A=two words", "*.txt", "$(touch made)", "it's"]
+
+
+def action_lines(name: str) -> str:
+    return str(next(one["run"] for one in yaml.safe_load(ACTION.read_text())["runs"]["steps"] if one["name"] == name))
+
+
+def template_lines() -> str:
+    job = yaml.safe_load(TEMPLATE.read_text())[".kgpu-env"]
+    (words,) = (line for line in job["before_script"] if line.startswith("words()"))
+    return "\n".join([words, *job["script"]])
+
+
+@pytest.mark.parametrize("step", ["Build", "Verify"])
+def test_the_action_splits_options_as_a_shell_would_and_expands_nothing(step: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    known = {"IMAGE": "i:1", "PUSH": "false", "REPORTS": "reports"}
+    code, words, _ = words_of(action_lines(step), tmp_path, "bash", OPTIONS=OPTIONS, **known)
+    assert (code, words[-len(WORDS) :], (tmp_path / "made").exists()) == (0, WORDS, False)
+    code, words, _ = words_of(action_lines(step), tmp_path, "bash", OPTIONS="", **known)
+    assert (code, words[0], words[-1]) == (0, *(("build", "--json") if step == "Build" else ("verify", "--force")))
+    code, words, said = words_of(action_lines(step), tmp_path, "bash", OPTIONS="--tag 'a", **known)
+    assert (code, words) == (2, [])
+    assert said.strip().endswith("a quote is not closed")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("program", ["sh", "bash"])
+def test_the_template_splits_options_alike(program: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    given = {"KERAS_IMAGE": "i:1", "KERAS_OPTIONS": OPTIONS, "KERAS_VERIFY": "--level 'quick'"}
+    code, words, said = words_of(template_lines(), tmp_path, program, **given)
+    end = words.index("verify")
+    assert (code, words[end - len(WORDS) : end], words[-2:]) == (0, WORDS, ["--level", "quick"]), said
+    assert not (tmp_path / "made").exists()
+    code, words, said = words_of(template_lines(), tmp_path, program, **given | {"KERAS_OPTIONS": '"a'})
+    assert (code, words, said) == (2, [], "KERAS_OPTIONS: a quote is not closed\n")
+    code, words, _ = words_of(template_lines(), tmp_path, program, **given | {"KERAS_VERIFY": "no"})
+    assert (code, "verify" in words) == (0, False)
+
+
 def installing(environment: dict[str, str]) -> dict[str, str]:
     """The environment in which pip installs the package alone: what it needs is that of the tests."""
     site = sysconfig.get_path("purelib")
