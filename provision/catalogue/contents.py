@@ -1,11 +1,12 @@
 """Rows of `images/contents.yaml`: what of a stack's wheels is in an image, and in which layer."""
 
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
 from provision.catalogue.rows import Row
+from provision.model import version_key
 from provision.model.request import Backend, Contents
 
 # Stands unquoted in a RUN line, so that the shell finds the files.
@@ -25,13 +26,22 @@ class Layer(Row, frozen=True):
 
 
 class Cut(Row, frozen=True):
-    """Files that an image can do without."""
+    """What an image can do without."""
 
     layers: tuple[str, ...]
     contents: Contents  # the least that still has them
     files: tuple[Pattern, ...]  # below site-packages
     would_fail: str  # the row of the library table that a wrong cut would fail
+    part: Literal["whole", "symbols"] = "whole"  # of the files: all of it, or the names that debuggers alone read
     backends: dict[Backend, str] = msgspec.field(default_factory=dict)  # the oldest version of each; empty: any
+
+    def holds(self, contents: Contents, backend: Backend, version: str) -> bool:
+        """Tell whether an image with a framework leaves it out."""
+        order = get_args(Contents)
+        if order.index(contents) >= order.index(self.contents):
+            return False
+        since = self.backends.get(backend)
+        return not self.backends or (since is not None and version_key(version) >= version_key(since))
 
 
 class ContentsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

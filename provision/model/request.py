@@ -19,7 +19,7 @@ from provision.model.shape import Shape
 from provision.model.vendor import RUNTIMES, VENDORS, Vendor
 
 Backend = Literal["tensorflow", "jax", "torch"]
-Contents = Literal["runtime", "devel", "full"]
+Contents = Literal["one-gpu", "runtime", "devel", "full"]  # each has all that the one before it has
 # Where wheels are unpacked: in the layer itself, or in a cache that outlives the build and is copied from.
 WheelCache = Literal["layer", "mount"]
 TITLES: Final[dict[Backend, str]] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}  # for people
@@ -174,9 +174,9 @@ class Request(Value):
     contents: Annotated[
         Contents,
         Option(
-            "What of the wheels stays: what runs (runtime), C++ headers and libraries to link too (devel), all (full).",
+            "What of the wheels stays: what runs (runtime, on one GPU one-gpu), what compiles too (devel), all (full).",
             flag="--contents",
-            help="What of the wheels stays in the image: what runs, what compiles too, or all.",
+            help="What of the wheels stays in the image: what runs (one-gpu: without NCCL), what compiles too, or all.",
             metavar="|".join(get_args(Contents)),
             choices=get_args(Contents),
         ),

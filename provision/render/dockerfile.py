@@ -130,6 +130,7 @@ class _Page(NamedTuple):
             "tools": [requirement(pin) for pin in self.pins or () if pin.use == "tool"],
             "code": code_of(self.pins),
             "beside_base": beside_base(self.pins) if stack.framework_in_base else None,
+            "symbols": _symbols(),
             "mount_cache": cache == "mount",
             "smoke": _smoke(stack),
             "network": {name: file in files for name, file in _NETWORK.items()}
@@ -176,6 +177,13 @@ def _templates() -> "Environment":
 
 def _reference(stack: Stack) -> str:
     return f"{stack.base.image}@{stack.base.digest}" if stack.base.digest else stack.base.image
+
+
+@functools.cache
+def _symbols() -> list[str]:
+    """Return the program that takes a library's symbol tables out, by its lines without comments."""
+    lines = (_TEMPLATES / "symbols.py").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.lstrip().startswith("#")]
 
 
 def _smoke(stack: Stack) -> str:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from provision.catalogue import Catalogue
 from provision.catalogue.contents import Cut
-from provision.model import Pin, Request, Stack, version_key
+from provision.model import Pin, Request, Stack
 from provision.model.base import Value
 from provision.model.pins import INDEX, folder_in_context, requirement
 
@@ -19,6 +19,7 @@ _ONE_OWNER = (
     "two = [name for name in '{folders}'.split() if n[name] > 1]; "
     "raise SystemExit(f'two distributions own {{two}}' if two else 0)"
 )
+_PARTS = ("whole", "symbols")
 _ARCHIVES = (".whl", ".tar.gz", ".zip")
 
 
@@ -29,6 +30,7 @@ class Layer(Value):
     title: str
     requirements: tuple[str, ...]
     cuts: tuple[str, ...] = ()  # patterns below site-packages
+    symbols: tuple[str, ...] = ()  # the same, of libraries that lose their symbol tables
     pinned: bool = True  # they are all, by hash; otherwise their dependencies are looked for
     files: bool = False  # some lie in the build context
     check: str = ""  # Python that ends the build where two of them own the same folder
@@ -46,12 +48,13 @@ def layers_of(catalogue: Catalogue, stack: Stack, request: Request, pins: Sequen
     """Return what is installed, in order; without pins one layer, since what is resolved apart may not go together."""
     if stack.framework_in_base:
         return ()
-    cuts = [cut for cut in catalogue.contents.cuts if _applies(cut, stack, request)]
+    of = (request.contents, stack.backend, stack.framework.version)
+    cuts = [cut for cut in catalogue.contents.cuts if cut.holds(*of)]
     rows = catalogue.contents.layers
     if pins is None:
-        patterns = tuple(file for cut in cuts for file in cut.files)
         wanted = (*stack.packages, *request.packages)
-        return (Layer(id=rows[-1].id, title=rows[-1].title, requirements=wanted, cuts=patterns, pinned=False),)
+        layer = Layer(id=rows[-1].id, title=rows[-1].title, requirements=wanted, pinned=False)
+        return (_without(layer, cuts),)
     return tuple(_pinned(catalogue, cuts, pins))
 
 
@@ -59,13 +62,12 @@ def _pinned(catalogue: Catalogue, cuts: Sequence[Cut], pins: Sequence[Pin]) -> I
     left = {pin.name: pin for pin in sorted(pins, key=lambda pin: pin.name) if pin.use == "framework"}
     for row in catalogue.contents.layers:
         own = [left.pop(name) for name in list(left) if row.holds(name)]
-        patterns = tuple(file for cut in cuts if row.id in cut.layers for file in cut.files)
         if own:
-            yield _layer(row.id, row.title, own, patterns)
+            yield _without(_layer(row.id, row.title, own), [cut for cut in cuts if row.id in cut.layers])
     added = [pin for pin in pins if pin.use == "added" and not _is_code(pin)]
     if added:
         folders = sorted({name for row in catalogue.packages.same for name in row.owns})
-        layer = _layer(_ADDED, "What was asked for beside it", added, ())
+        layer = _layer(_ADDED, "What was asked for beside it", added)
         yield replace(layer, check=_ONE_OWNER.format(folders=" ".join(folders)))
 
 
@@ -91,17 +93,13 @@ def _code(pin: Pin) -> Code:
     return Code(place=place, repository=repository, told=f"{pin.origin} {' '.join(pin.hashes)}".strip())
 
 
-def _layer(name: str, title: str, pins: Sequence[Pin], cuts: tuple[str, ...]) -> Layer:
+def _without(layer: Layer, cuts: Sequence[Cut]) -> Layer:
+    whole, symbols = (tuple(file for cut in cuts if cut.part == part for file in cut.files) for part in _PARTS)
+    return replace(layer, cuts=whole, symbols=symbols)
+
+
+def _layer(name: str, title: str, pins: Sequence[Pin]) -> Layer:
     folders = sorted({folder for pin in pins if (folder := folder_in_context(pin))})
     alone = ["--no-index"] if all(map(folder_in_context, pins)) else []  # no network is needed then
     lines = (*alone, *(f"--find-links {CONTEXT}/{folder}" for folder in folders), *map(requirement, pins))
-    return Layer(id=name, title=title, requirements=lines, cuts=cuts, files=bool(folders))
-
-
-def _applies(cut: Cut, stack: Stack, request: Request) -> bool:
-    """Tell whether an image leaves the files of a cut out."""
-    order = ("runtime", "devel", "full")
-    if order.index(request.contents) >= order.index(cut.contents):
-        return False
-    since = cut.backends.get(stack.backend)
-    return not cut.backends or (since is not None and version_key(stack.framework.version) >= version_key(since))
+    return Layer(id=name, title=title, requirements=lines, files=bool(folders))

@@ -74,6 +74,7 @@ def resolve(
         *_notes(stacks),
         *_unheeded(request, stack),
         *_other_patch(request, stack),
+        *_one_gpu(catalogue, host, request, stack),
         *warnings_of(host, stack.vendor, request.gpus),
         *(support_warnings(catalogue, host, stack, today) if today else ()),
     )
@@ -200,6 +201,25 @@ def _other_patch(request: Request, stack: Stack) -> tuple[StackWarning, ...]:
         return ()
     text = f"TensorFlow {asked} was asked for; of its series the catalogue has {have}"
     return (StackWarning(code="other-patch", text=text),)
+
+
+def _one_gpu(catalogue: Catalogue, host: Host, request: Request, stack: Stack) -> tuple[StackWarning, ...]:
+    """Return a warning where an image for one GPU is asked for, and that is nothing less, or there are more GPUs."""
+    if request.contents != "one-gpu" or stack.vendor not in GPU_VENDORS:
+        return ()
+    of = (stack.backend, stack.framework.version)
+    cuts = [cut for cut in catalogue.contents.cuts if cut.holds("one-gpu", *of) and not cut.holds("runtime", *of)]
+    layers = [row for row in catalogue.contents.layers if any(row.id in cut.layers for cut in cuts)]
+    less = any(row.holds(package.partition("==")[0]) for row in layers for package in stack.packages)
+    on, _ = narrowed(host, (stack.vendor,), request.gpus)
+    count, library = len(on.usable_of(stack.vendor.row.maker)), stack.vendor.row.operations["collective"]
+    if not less:
+        text = f"--contents one-gpu is the same as runtime: {_label(stack)} cannot do without {library}"
+    elif count > 1:
+        text = f"--contents one-gpu leaves out {library}, without which {count} GPUs do not work together"
+    else:
+        return ()
+    return (StackWarning(code="one-gpu", text=text),)
 
 
 def _no_stack(catalogue: Catalogue, request: Request, vendor: Vendor, host: Host, failure: Failure) -> NoStackError:

@@ -43,6 +43,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.13/site-packages/nvidia/cufft/lib/libcufftw.so* \
       /opt/venv/lib/python3.13/site-packages/numpy/tests \
       /opt/venv/lib/python3.13/site-packages/numpy/*/tests \
+      /opt/venv/lib/python3.13/site-packages/nvidia/cuda_cupti/lib/libcheckpoint.so* \
+      /opt/venv/lib/python3.13/site-packages/nvidia/cuda_cupti/lib/libpcsamplingutil.so* \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
@@ -60,7 +62,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:9cad03b37b7ef55cf6d3b38e2404e1298cde0c7394f20f0e8229a9504c47552b"
+LABEL io.kgpu-env.plan="sha256:ace8add8309c73f70b189ef19d4dd5f2ffc421ad9efcea900a9f0f2c31abbc94"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.12.0.1\"},\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"

@@ -44,6 +44,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.13/site-packages/nvidia/cufft/lib/libcufftw.so* \
       /opt/venv/lib/python3.13/site-packages/numpy/tests \
       /opt/venv/lib/python3.13/site-packages/numpy/*/tests \
+      /opt/venv/lib/python3.13/site-packages/nvidia/cuda_cupti/lib/libcheckpoint.so* \
+      /opt/venv/lib/python3.13/site-packages/nvidia/cuda_cupti/lib/libpcsamplingutil.so* \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
@@ -61,7 +63,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:78d7cfa3b4450c64e8c5d0ab4b0110d23bc7b8cbd4956a51a1cc2bd69988e7a7"
+LABEL io.kgpu-env.plan="sha256:09574ce977ea6fee6e7363f3e822d0a40e011be6e74b7ba9964086d7b1e91cc6"
 LABEL io.kgpu-env.stack="{\"backend\":\"torch\",\"base\":{\"digest\":null,\"image\":\"debian:trixie-slim\"},\"framework\":{\"name\":\"torch\",\"version\":\"2.13.0\"},\"python\":\"3.13\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cpu\",\"version\":\"x86_64\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cpu\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:trixie-slim"

@@ -54,6 +54,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib/libcufftw.so* \
       /opt/venv/lib/python3.11/site-packages/numpy/tests \
       /opt/venv/lib/python3.11/site-packages/numpy/*/tests \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib/libcheckpoint.so* \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib/libpcsamplingutil.so* \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
@@ -73,7 +75,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:ae6dda4a6281d09314ffe210d37db03cf882bca4642627004ba1417d25aae078"
+LABEL io.kgpu-env.plan="sha256:c7b4c5bcf55ef7ab8c08baf35ce0d4cabbff7951a4e67c611d9c2ee68169bd6f"
 LABEL io.kgpu-env.stack="{\"backend\":\"torch\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"torch\",\"version\":\"2.0.1\"},\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"11.7.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

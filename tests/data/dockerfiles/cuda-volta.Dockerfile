@@ -58,6 +58,55 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.11/site-packages/clang/native/libclang.so* \
       /opt/venv/lib/python3.11/site-packages/numpy/tests \
       /opt/venv/lib/python3.11/site-packages/numpy/*/tests \
+      /opt/venv/lib/python3.11/site-packages/tensorflow/compiler/tf2xla/ops/_xla_ops.so \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib/libcheckpoint.so* \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib/libpcsamplingutil.so* \
+ && printf '%s\n' \
+      'import struct' \
+      'import sys' \
+      'from pathlib import Path' \
+      'EMPTY, TABLE, NO_BITS = 0, 2, 8' \
+      'for path in filter(Path.is_file, map(Path, sys.argv[1:])):' \
+      '    with path.open("r+b") as file:' \
+      '        head = file.read(64)' \
+      '        if head[:6] != b"\x7fELF\x02\x01":' \
+      '            continue' \
+      '        segments_at, sections_at = struct.unpack_from("<2Q", head, 32)' \
+      '        _, segments, _, sections, names = struct.unpack_from("<5H", head, 54)' \
+      '        file.seek(segments_at)' \
+      '        end = max(one[2] + one[5] for one in struct.iter_unpack("<2I6Q", file.read(56 * segments)))' \
+      '        file.seek(sections_at)' \
+      '        rows = [list(one) for one in struct.iter_unpack("<2I4Q2I2Q", file.read(64 * sections))]' \
+      '        tables = {number for number, row in enumerate(rows) if row[1] == TABLE}' \
+      '        gone = tables | {rows[number][6] for number in tables}' \
+      '        others = {row[6] for number, row in enumerate(rows) if number not in gone} | {names}' \
+      '        if not gone or gone & others or min(rows[number][4] for number in gone) < end:' \
+      '            continue' \
+      '        place = end' \
+      '        for number in sorted(range(sections), key=lambda number: rows[number][4]):' \
+      '            row = rows[number]' \
+      '            if number in gone:' \
+      '                rows[number] = [EMPTY] * 10' \
+      '            elif row[4] >= end and row[1] not in {EMPTY, NO_BITS}:' \
+      '                file.seek(row[4])' \
+      '                content = file.read(row[5])' \
+      '                place += -place % max(row[8], 1)' \
+      '                row[4] = file.seek(place)' \
+      '                place += file.write(content)' \
+      '        place += -place % 8' \
+      '        file.seek(place)' \
+      '        file.write(b"".join(struct.pack("<2I4Q2I2Q", *row) for row in rows))' \
+      '        file.truncate()' \
+      '        file.seek(40)' \
+      '        file.write(struct.pack("<Q", place))' \
+      > /dev/shm/symbols.py \
+ && /opt/venv/bin/python /dev/shm/symbols.py \
+      /opt/venv/lib/python3.11/site-packages/tensorflow/libtensorflow_*.so* \
+      /opt/venv/lib/python3.11/site-packages/tensorflow/python/*.so \
+      /opt/venv/lib/python3.11/site-packages/tensorflow/python/*/*.so \
+      /opt/venv/lib/python3.11/site-packages/tensorflow/python/*/*/*.so \
+      /opt/venv/lib/python3.11/site-packages/tensorflow/compiler/*/*/*.so \
+      /opt/venv/lib/python3.11/site-packages/tensorflow/lite/python/*.so \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
@@ -76,7 +125,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:a04f6fddaf87255370c88e249e1fff3dbaaa2aa3b580a635ba7975e4713a5786"
+LABEL io.kgpu-env.plan="sha256:615cbb6665203eec4af424abde15e08c6ed75cc0898db798fb79a67bceb630ca"
 LABEL io.kgpu-env.stack="{\"backend\":\"tensorflow\",\"base\":{\"digest\":null,\"image\":\"debian:bookworm-slim\"},\"framework\":{\"name\":\"tensorflow\",\"version\":\"2.21.0\"},\"python\":\"3.11\",\"route\":\"wheels\",\"runtime\":{\"name\":\"cuda\",\"version\":\"12.5.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.11/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nccl/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"cuda\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="debian:bookworm-slim"

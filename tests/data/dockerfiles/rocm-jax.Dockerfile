@@ -49,6 +49,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.12/site-packages/nvidia/cufft/lib/libcufftw.so* \
       /opt/venv/lib/python3.12/site-packages/numpy/tests \
       /opt/venv/lib/python3.12/site-packages/numpy/*/tests \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cuda_cupti/lib/libcheckpoint.so* \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cuda_cupti/lib/libpcsamplingutil.so* \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
@@ -65,7 +67,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:96686e023f97972afb5fa6eb79de45f374b64bf862e473637f5a4a6b419586c0"
+LABEL io.kgpu-env.plan="sha256:b2c9ea69e7ae139009b881ced0b26a44d4af569c2c1114e78967a5a3e414f2f3"
 LABEL io.kgpu-env.stack="{\"backend\":\"jax\",\"base\":{\"digest\":null,\"image\":\"ubuntu:24.04\"},\"framework\":{\"name\":\"jax\",\"version\":\"0.10.0\"},\"python\":\"3.12\",\"route\":\"wheels\",\"runtime\":{\"name\":\"rocm\",\"version\":\"7.14.1\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib/rocm_sysdeps/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_libraries/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="ubuntu:24.04"

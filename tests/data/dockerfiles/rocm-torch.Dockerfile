@@ -44,6 +44,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv/bin,target=/dev/uv \
       /opt/venv/lib/python3.12/site-packages/nvidia/cufft/lib/libcufftw.so* \
       /opt/venv/lib/python3.12/site-packages/numpy/tests \
       /opt/venv/lib/python3.12/site-packages/numpy/*/tests \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cuda_cupti/lib/libcheckpoint.so* \
+      /opt/venv/lib/python3.12/site-packages/nvidia/cuda_cupti/lib/libpcsamplingutil.so* \
  && /dev/uv/uv pip freeze --python /opt/venv/bin/python > /opt/venv/constraints.txt \
  && rm -rf /opt/venv/.cache \
  && find /opt/venv -newermt 1980-01-02 -exec touch -h -d 1980-01-01T00:00:00Z {} + \
@@ -60,7 +62,7 @@ RUN if old="$(getent passwd "${UID}")"; then userdel "${old%%:*}"; fi \
  && if ! getent group "${GID}" >/dev/null; then groupadd --gid "${GID}" keras; fi \
  && useradd --no-log-init --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash keras
 
-LABEL io.kgpu-env.plan="sha256:8693027267470ee106629f2bddda9c5c8974de6a48645713b5dedab34d38244f"
+LABEL io.kgpu-env.plan="sha256:ad886a8b1f5bc300ab77693274b2c5b7a4d695cff2471fe61d9161669474fc08"
 LABEL io.kgpu-env.stack="{\"backend\":\"torch\",\"base\":{\"digest\":null,\"image\":\"ubuntu:24.04\"},\"framework\":{\"name\":\"torch\",\"version\":\"2.13.0\"},\"python\":\"3.12\",\"route\":\"wheels\",\"runtime\":{\"name\":\"rocm\",\"version\":\"10.0.0\"},\"schema\":\"kgpu-env/stack/1\",\"settings\":{\"env\":{\"LD_LIBRARY_PATH\":\"/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_core/lib/rocm_sysdeps/lib:/opt/venv/lib/python3.12/site-packages/_rocm_sdk_libraries/lib\"},\"jit_compile\":\"auto\"},\"vendor\":\"rocm\"}"
 LABEL io.kgpu-env.version="0.1.0"
 LABEL org.opencontainers.image.base.name="ubuntu:24.04"

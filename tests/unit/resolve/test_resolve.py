@@ -1,6 +1,7 @@
 """The picks that the field's traps decide, one by one; then what must hold for every host."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -162,6 +163,21 @@ def test_a_wish_that_says_nothing_about_the_stack_is_told() -> None:
     ]
     heeded = resolve(MINIATURE, nvidia("580.65.06", "sm_90"), Request(cuda="12.5"))
     assert not [one for one in heeded.warnings if one.code == "wish-unheeded"]
+
+
+def test_what_an_image_for_one_gpu_lacks_is_told() -> None:
+    def told(host: Host, **words: Any) -> list[str]:  # noqa: ANN401 - options of any kind
+        stack = resolve(MINIATURE, host, Request(contents="one-gpu", **words))
+        return [one.text for one in stack.warnings if one.code == "one-gpu"]
+
+    several = "--contents one-gpu leaves out NCCL, without which 2 GPUs do not work together"
+    assert told(nvidia("580.65.06", "sm_90", "sm_90")) == [several]
+    assert told(nvidia("580.65.06", "sm_90", "sm_90"), gpus="0") == []
+    assert told(nvidia("580.65.06", "sm_90")) == []
+    (torch,) = told(nvidia("580.65.06", "sm_90"), backend="torch")
+    assert torch.startswith("--contents one-gpu is the same as runtime: torch ")
+    (rocm,) = told(amd("30.30", "gfx942"))
+    assert rocm.endswith("cannot do without RCCL")
 
 
 def test_two_makers_choose_nvidia_and_say_how_to_get_the_other() -> None:

@@ -1,0 +1,62 @@
+"""The program of a Dockerfile that takes symbol tables out of libraries, tried on libraries that are here."""
+
+import ctypes
+import runpy
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py.h5t
+import msgspec._core  # type: ignore[import-untyped] # a library
+import pytest
+import yaml._yaml  # type: ignore[import-untyped] # as above
+
+PROGRAM = Path(__file__).parents[3] / "templates" / "dockerfile" / "symbols.py"
+SYMBOLS, EMPTY, NO_BITS = 2, 0, 8
+Strip = Callable[..., None]
+
+
+@pytest.fixture
+def strip(monkeypatch: pytest.MonkeyPatch) -> Strip:
+    def run(*paths: Path) -> None:
+        monkeypatch.setattr("sys.argv", ["symbols.py", *map(str, paths)])
+        runpy.run_path(str(PROGRAM))
+
+    return run
+
+
+def sections(path: Path) -> list[tuple[int, bytes]]:
+    """The kind and the content of each section, in order."""
+    content = path.read_bytes()
+    at, size, count = struct.unpack_from("<Q10xHH", content, 40)
+    rows = [struct.unpack_from("<2I4Q2I2Q", content, at + number * size) for number in range(count)]
+    return [(row[1], b"" if row[1] == NO_BITS else content[row[4] : row[4] + row[5]]) for row in rows]
+
+
+@pytest.mark.parametrize("library", [msgspec._core, yaml._yaml])  # noqa: SLF001 - the second has sections for debuggers
+def test_symbol_tables_go_and_the_rest_stays(strip: Strip, library: object, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(library.__file__, tmp_path))  # type: ignore[attr-defined] # a module has it
+    before, size = sections(copy), copy.stat().st_size
+    strip(copy)
+    after = sections(copy)
+    assert (SYMBOLS in dict(before), SYMBOLS in dict(after)) == (True, False)
+    changed = [number for number, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
+    assert [after[number] for number in changed] == [(EMPTY, b"")] * 2
+    lost = sum(len(before[number][1]) for number in changed)
+    assert size - copy.stat().st_size == pytest.approx(lost, abs=64)  # the rest is aligned anew
+    ctypes.CDLL(str(copy))
+    content = copy.read_bytes()
+    strip(copy)
+    assert copy.read_bytes() == content
+
+
+def test_what_it_cannot_do_without_harm_stays(strip: Strip, tmp_path: Path) -> None:
+    among = Path(shutil.copy(h5py.h5t.__file__, tmp_path / "among.so"))  # its tables lie among what is loaded
+    others = {"text.so": b"text", "empty.so": b"", "small.so": b"\x7fELF\x01\x01" + b"\0" * 99}
+    for name, content in others.items():
+        (tmp_path / name).write_bytes(content)
+    before = among.read_bytes()
+    strip(among, *(tmp_path / name for name in others), tmp_path / "none*.so", tmp_path)
+    assert among.read_bytes() == before
+    assert {name: (tmp_path / name).read_bytes() for name in others} == others
