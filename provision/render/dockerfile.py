@@ -143,7 +143,7 @@ def _composed(vendor: Vendor, values: Mapping[str, object], cache: Path | None) 
     """Return the vendor's template filled with `values`, which decide the text together with the templates alone."""
     if cache is None:
         return _compose(vendor, values)
-    templates = b"".join(path.read_bytes() for path in sorted(_TEMPLATES.iterdir()))
+    templates = b"".join(path.read_bytes() for path in sorted(_TEMPLATES.glob("*.j2")))
     mark = hashlib.sha256(templates + msgspec.json.encode(values, order="sorted")).hexdigest()
     copy = cache / f"{vendor}-{mark[:40]}.Dockerfile"
     try:

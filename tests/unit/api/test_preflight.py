@@ -1,7 +1,8 @@
 """Whom a build asks, when, and what is said of those who do not answer; the answers are made up, the rest is real."""
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,11 +66,13 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    found = World()
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    found, others = World(), set(threading.enumerate())
     monkeypatch.setattr("provision.registry.http.asked", found.ask)
     monkeypatch.setattr("provision.engine.apt_sources.first_mirror", lambda _: "http://mirror.test/debian/")
-    return found
+    yield found
+    for thread in set(threading.enumerate()) - others:  # one that asks later would reach the real network
+        thread.join(30)
 
 
 def soon(ready: Callable[[], bool]) -> bool:
