@@ -81,12 +81,9 @@ def choose(
         InputError: as of `read_wanted`; KGE-621, KGE-623 or KGE-626, uv or an index does not answer, where needed.
     """
     from provision.resolve import resolve  # noqa: PLC0415 - 5 ms
-    from provision.resolve.packages import prepared  # noqa: PLC0415 - 25 ms
 
     known = catalogue or facts.load()
-    asked = Wanted()
-    if request.packages or request.requirements:
-        asked = prepared(known, read_wanted(request, catalogue=known), request)
+    asked = _asked(known, request)
     for note in asked.notes:
         log(note)
     search = Search(known, host, request, asked, today)
@@ -127,10 +124,8 @@ def complete(
     Raises:
         InputError: KGE-622, the packages do not go with the stack; else as of `choose`.
     """
-    from provision.resolve.packages import prepared  # noqa: PLC0415 - 25 ms
-
     known = catalogue or facts.load()
-    asked = prepared(known, read_wanted(request), request) if request.packages or request.requirements else Wanted()
+    asked = _asked(known, request)
     search = Search(known, model.Host(architecture=machine), request, asked, None)
     search.held = tuple(held)
     try:
@@ -138,6 +133,15 @@ def complete(
             return search.complete(stack, uv)
     except InputError as error:
         raise _explained(error, known) from error
+
+
+def _asked(known: facts.Catalogue, request: model.Request) -> Wanted:
+    """Return what a request asks for beside the framework, as a stack takes it."""
+    if not request.packages and not request.requirements:
+        return Wanted()
+    from provision.resolve.packages import prepared  # noqa: PLC0415 - 25 ms
+
+    return prepared(known, read_wanted(request, catalogue=known), request)
 
 
 def _explained(error: InputError, catalogue: facts.Catalogue) -> InputError:
