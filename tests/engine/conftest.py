@@ -6,7 +6,6 @@ import inspect
 import os
 import pty
 import shutil
-import socket
 import struct
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from gpu_docker import Apt
+from registries import registry_in
 
 from provision.engine.debian_base import make_base
 from provision.engine.docker import connect
@@ -129,32 +129,8 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """HOST:PORT of a registry on loopback, which Docker takes without TLS."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.fail("the engine tests need a registry: apt-get install docker-registry", pytrace=False)
-    folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = folder / "config.yml"
-    config.write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
-        "log: {level: error}\n"
-    )
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OTEL")}
-    with subprocess.Popen(
-        [program, "serve", str(config)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            wait_for(lambda: listens(port), "the registry")
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with registry_in(tmp_path_factory.mktemp("registry")) as found:
+        yield found
 
 
 def wait_for(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:

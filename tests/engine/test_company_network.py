@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
 from loopback import Authority, intercepting_proxy, private_index, wheel
-from private_registry import PASSWORD, private_registry
+from registries import PASSWORD, registry_in
 
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Context
@@ -55,7 +55,7 @@ class Company(NamedTuple):
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """HOST:PORT of a registry that wants a login."""
-    with private_registry(tmp_path / "registry") as place:
+    with registry_in(tmp_path / "registry", login=True) as place:
         yield place
 
 

@@ -13,19 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hollow import hollow_base, hollow_plan
 from msgspec.structs import replace
 from nodes import ENGINE, MASKED, REFUSING, ROOT, Nodes, image, network_name
 from recorded import PROOFS, file_of, recorded
 
 from provision import api
-from provision.catalogue import load
 from provision.engine.docker_engine import DockerEngine
-from provision.engine.protocol import Context
-from provision.fleet.images import id_of
 from provision.fleet.plan import read_plan
-from provision.lock.make import catalogue_digest
-from provision.model import Base, Framework, Host, Request, Route, Stack, Vendor, decode, encode
-from provision.model.fleet import FleetImage, FleetNode, FleetPlan
+from provision.model import Host, decode, encode
+from provision.model.fleet import FleetImage
 from provision.records import HostKey, host_key
 from provision.records.store import place
 
@@ -36,21 +33,6 @@ KgpuEnv = Any  # of the conftest beside this file
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 TAG = f"kgpu-test/fleet{os.getpid()}:1"
 IMAGES = "/root/.cache/kgpu-env/images"
-BASE = ("RUN mkdir -p /opt/none/tensorflow && touch /opt/none/tensorflow/__init__.py", "ENV PYTHONPATH=/opt/none")
-
-
-def stack(base: str) -> Stack:
-    return Stack(
-        vendor=Vendor.CUDA,
-        route=Route.WHEELS,
-        framework=Framework(name="tensorflow", version="2.18.1"),
-        runtime=Framework(name="cuda", version="12.5.1"),
-        python="3.11",
-        base=Base(image=base),
-        python_in_base=True,
-        gpus=("sm_90",),
-        summary="a made-up stack",
-    )
 
 
 class Fleet:
@@ -61,12 +43,7 @@ class Fleet:
         self.plan = folder / "plan.json"
 
     def write(self, base: str, names: tuple[str, ...]) -> None:
-        made = FleetImage(id=id_of(TAG), tag=TAG, platform=os.uname().machine, stack=stack(base), nodes=names)
-        nodes = tuple(FleetNode(name=name, image=made.id, why="the newest") for name in names)
-        plan = FleetPlan(
-            catalogue=catalogue_digest(load()), request=Request(vendor=Vendor.CUDA), images=(made,), nodes=nodes
-        )
-        self.plan.write_text(encode(plan))
+        self.plan.write_text(encode(hollow_plan(base, TAG, names)))
 
     @property
     def image(self) -> FleetImage:
@@ -122,8 +99,7 @@ def fleet(
     folder = tmp_path_factory.mktemp("fleet")
     nodes = Nodes(client, image(client, base, ENGINE, "docker-node"), folder, network_name("apply"))
     hollow = TAG.replace("/fleet", "/hollow")
-    text = "\n".join((f"FROM {base}", *BASE, ""))
-    engine.build(Context(files={"Dockerfile": text.encode()}), hollow, lambda _: None, {})
+    hollow_base(engine, base, hollow)
     try:
         nodes.add("proved", MASKED, engine=True, installed=True)
         nodes.add("plain", engine=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hollow import hollow_base, hollow_plan
 from nodes import ENGINE, Nodes, image, network_name
-from private_registry import PASSWORD, USER, private_registry
+from registries import PASSWORD, USER, registry_in
 
 from provision.engine.docker_engine import DockerEngine
 from provision.model import encode
@@ -44,7 +44,7 @@ def fleet(
     nodes, plan = Nodes(client, image(client, base, ENGINE, "docker-node"), folder, network_name("login")), folder / "p"
     hollow_base(engine, base, HOLLOW)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with private_registry(tmp_path / "registry") as registry:
+    with registry_in(tmp_path / "registry", login=True) as registry:
         try:
             nodes.add("plain", engine=True)
             plan.write_text(encode(hollow_plan(HOLLOW, TAG, ("plain",))))

@@ -1,4 +1,4 @@
-"""A registry on loopback that wants a login, by Debian's docker-registry and htpasswd."""
+"""A registry on loopback, which Docker takes without TLS: Debian's docker-registry, with htpasswd on request."""
 
 import os
 import shutil
@@ -16,16 +16,17 @@ _SECONDS = 20
 
 
 @contextmanager
-def private_registry(folder: Path) -> Iterator[str]:
-    """Yield HOST:PORT of a registry that has its files in a new folder."""
-    folder.mkdir()
+def registry_in(folder: Path, *, login: bool = False) -> Iterator[str]:
+    """Yield HOST:PORT of a registry that has its files in a folder; on request it wants USER's login."""
+    folder.mkdir(exist_ok=True)
     (folder / "htpasswd").write_text(f"{USER}:{HASH}\n")
+    access = f"auth: {{htpasswd: {{realm: company, path: {folder}/htpasswd}}}}\n" if login else ""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (folder / "config.yml").write_text(
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
-        f"log: {{level: error}}\nauth: {{htpasswd: {{realm: company, path: {folder}/htpasswd}}}}\n"
+        f"log: {{level: error}}\n{access}"
     )
     program = shutil.which("docker-registry")
     assert program, "the engine tests need a registry: apt-get install docker-registry"
