@@ -141,13 +141,52 @@ def test_an_index_with_another_file_is_refused(kgpu_env: KgpuEnv, locked_folder:
     assert leftovers(locked_folder) == []
 
 
-def test_a_debian_package_that_the_base_lacks_is_named(
-    kgpu_env: KgpuEnv, locked_folder: Path, made_wheels: ModuleType, base: str
+def test_a_debian_package_that_the_base_lacks_is_brought(  # noqa: PLR0913, PLR0917 - a build from an index to a container
+    kgpu_env: KgpuEnv,
+    locked_folder: Path,
+    index: str,
+    made_wheels: ModuleType,
+    base: str,
+    engine: DockerEngine,
+    tag: str,
 ) -> None:
-    made_wheels.write_lock(locked_folder, "http://nowhere.invalid", base, apt=("python3", "cowsay"))
+    made_wheels.write_lock(locked_folder, index, base, apt=("python3", "hello"))
+    for name in ("one.tar", "two.tar"):
+        ended = kgpu_env("bundle", "-o", name, env=cache(locked_folder))
+        assert ended.returncode == 0, ended.stderr
+    assert "fetching the Debian packages hello" in ended.stderr
+    assert (locked_folder / "one.tar").read_bytes() == (locked_folder / "two.tar").read_bytes()
+    with tarfile.open(locked_folder / "one.tar") as tar:
+        brought = [one.name for one in tar if one.name.startswith("debian/")]
+        assert brought == ["debian/hello_amd64.deb"]
+        assert b'"hello"' in read(tar, "sbom.json")
+    before = set(loaded(engine))
+    try:
+        lone = kgpu_env("build", "--bundle", "one.tar", "--tag", tag, before=ALONE, env=cache(locked_folder))
+        assert lone.returncode == 0, lone.stderr
+        seen = engine.run(Run(image=tag, command=("sh", "-c", "hello; ls /dev/debian")))
+        assert (seen.stdout, "No such file" in seen.stderr) == ("Hello, world!\n", True)
+    finally:
+        for name in set(loaded(engine)) - before:
+            engine.remove(name)
+
+
+def read(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
+def test_a_debian_package_that_there_is_not(
+    kgpu_env: KgpuEnv, locked_folder: Path, made_wheels: ModuleType, base: str, engine: DockerEngine
+) -> None:
+    made_wheels.write_lock(locked_folder, "http://nowhere.invalid", base, apt=("no-such-package",))
     ended = kgpu_env("bundle", env=cache(locked_folder))
-    assert (ended.returncode, "KGE-222" in ended.stderr) == (3, True), ended.stderr
-    assert "the Debian package cowsay is not in the base" in ended.stderr
+    assert (ended.returncode, "no-such-package" in ended.stderr) == (6, True), ended.stderr
+    assert leftovers(locked_folder) == []
+    assert not (locked_folder / "kgpu-env-bundle.tar").exists()
+    names = [name for one in engine._api.images() for name in one["RepoTags"] or ()]  # noqa: SLF001 - as above
+    assert [name for name in names if name.startswith("kgpu-env/debian:")] == []
 
 
 def test_an_interrupted_one_leaves_nothing(

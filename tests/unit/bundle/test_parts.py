@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from provision.bundle import fetch, ids_of, image_archive, installed_apt, refuse_fetched, to_layout
+from provision.bundle import fetch, ids_of, image_archive, lacking, refuse_fetched, to_layout
 from provision.errors import BuildError, EngineError, InputError
 from provision.lock import Lock, Wheel, WheelFile, read_lock
 from provision.model.inventory import DebianPackage
@@ -96,18 +96,21 @@ def test_what_would_be_fetched_is_refused(changed: Lock, told: str) -> None:
     assert told in caught.value.cause
 
 
-def test_debian_packages_come_from_the_base() -> None:
+def test_debian_packages_that_a_base_lacks() -> None:
     there = [
         DebianPackage(name=name, version="1", architecture="all") for name in ("python3", "ca-certificates", "git")
     ]
     wanted = lock(
         stack=replace(REFERENCE.stack, python_in_base=False), request=replace(REFERENCE.request, apt=("git=1",))
     )
-    installed_apt(wanted, "debian:12", there)
-    for found in (there[1:], there[:-1], [*there[:-1], replace(there[-1], version="2")]):
-        with pytest.raises(InputError) as caught:
-            installed_apt(wanted, "debian:12", found)
-        assert (caught.value.code, "debian:12" in caught.value.cause) == ("KGE-222", True)
+    assert lacking(wanted, "debian:12", there) == ()
+    assert lacking(wanted, "debian:12", there[1:]) == ("python3",)
+    assert lacking(wanted, "debian:12", there[:-1]) == ("git=1",)
+    assert lacking(wanted, "debian:12", [*there[:-1], replace(there[-1], version="2")]) == ("git=1",)
+    assert lacking(replace(wanted, stack=replace(wanted.stack, python_in_base=True)), "x", there[2:]) == ()
+    with pytest.raises(InputError) as caught:
+        lacking(wanted, "rocky:9", [])
+    assert (caught.value.code, "rocky:9 has no dpkg" in caught.value.cause) == ("KGE-222", True)
 
 
 def saved(path: Path, *, packed: bool = False, wrong: bool = False) -> str:
