@@ -12,16 +12,15 @@ from provision.api.build_causes import explained
 from provision.api.bundled import loaded_as
 from provision.api.hosts import engine as connection
 from provision.errors import BuildError, InputError
-from provision.model.inventory import Distribution, Inventory, PinnedFile
+from provision.model.inventory import DebianPackage, Distribution, Inventory, PinnedFile
 
 if TYPE_CHECKING:
-    from provision.bundle.debian import DebianFile
     from provision.bundle.layout import Saved
     from provision.engine.protocol import Engine
-    from provision.lock import Lock
-    from provision.model.inventory import DebianPackage
+    from provision.lock import DebianFile, Lock
 
 _WHEELS: Final = "wheels"
+_NOT_THERE: Final = "KGE-437"  # apt knows no package of that name and version
 
 
 class BundleResult(model.Value):
@@ -48,6 +47,8 @@ def bundle(
 ) -> BundleResult:
     """Write one archive with all that a lock's build needs: two of one lock and base are the same bytes.
 
+    Debian packages that the base lacks are written to the lock, by version and hash, when they are fetched first.
+
     Args:
         lock_file: kgpu.lock, with its pylock.toml beside it.
         place: the archive.
@@ -60,14 +61,15 @@ def bundle(
 
     Raises:
         InputError: KGE-222, the lock needs something that cannot be in a bundle; KGE-634, KGE-605, the file.
-        BuildError: KGE-223, an index does not give what was locked; KGE-401, apt does not get a package; KGE-402, no
-            base; KGE-408, no such image.
+        BuildError: KGE-223, an index or Debian's archive does not give what was locked; KGE-401, apt does not get a
+            package; KGE-402, no base; KGE-408, no such image.
         EngineError: no engine answers.
     """
     from provision.bundle import Bundle, lacking, pack, refuse_existing, refuse_fetched  # noqa: PLC0415 - 30 ms
+    from provision.bundle.debian import part_of  # noqa: PLC0415 - 30 ms
     from provision.engine.base_image import provide_base  # noqa: PLC0415 - 8 ms
-    from provision.lock import check_plan, read_lock  # noqa: PLC0415 - 8 ms
-    from provision.render.dockerfile import DEBIAN, default_tag  # noqa: PLC0415 - 8 ms
+    from provision.lock import LOCK_FILE, check_plan, read_lock, with_debian  # noqa: PLC0415 - 8 ms
+    from provision.render.dockerfile import default_tag  # noqa: PLC0415 - 8 ms
     from provision.resolve.request import check_request  # noqa: PLC0415 - 5 ms
     from provision.supply.inventory import debian_packages  # noqa: PLC0415 - 30 ms
     from provision.writer import check_writable  # noqa: PLC0415 - 3 ms
@@ -82,14 +84,15 @@ def bundle(
         folder = Path(name)
         base, _ = provide_base(connected, lock.stack, reached.registries, log, lambda _: None)
         debian = debian_packages(connected, base)
-        apt = _debian(connected, base, lacking(lock, base, debian), reached, known, folder / "apt", log)
+        apt = _debian(connected, base, lock, lacking(lock, base, debian), reached, known, log)
         saved, parts = _saved(connected, base, folder, "base")
         finished, more = _saved(connected, image, folder, "image") if image else (None, {})
         wheels = _fetched(lock, reached, log)
         parts |= more | wheels | _lock_parts(lock, lock_file, known, log)
-        parts |= {f"{DEBIAN}/{one.path.name}": one.path for one in apt}
+        parts |= {part_of(one): path for one, path in apt.items()}
+        written = with_debian(lock_file, apt) if apt else lock_file.read_bytes()
         tag = default_tag(lock.stack)
-        parts["sbom.json"] = _bill(tag, lock, debian, [one.package for one in apt])
+        parts |= {LOCK_FILE: written, "sbom.json": _bill(tag, lock, debian, tuple(apt))}
         head = Bundle(
             version=__version__,
             platform=lock.platform,
@@ -100,6 +103,8 @@ def bundle(
             parts=(),
         )
         pack(place, head, parts, force=force)
+    if written != lock_file.read_bytes():
+        _record(lock_file, written, log)
     return BundleResult(
         bundle=str(place), bytes=place.stat().st_size, tag=tag, wheels=len(wheels), image_id=head.image_id
     )
@@ -178,25 +183,40 @@ def _saved(engine: "Engine", reference: str, folder: Path, name: str) -> "tuple[
 def _debian(  # noqa: PLR0917 - what a build needs
     engine: "Engine",
     base: str,
+    lock: "Lock",
     words: "Sequence[str]",
     network: model.Network,
     known: facts.Catalogue,
-    folder: Path,
     log: Callable[[str], None],
-) -> "tuple[DebianFile, ...]":
-    """Return packages with all that they need, fetched by apt as a build of this host would."""
-    if not words:
-        return ()
-    from provision.bundle.debian import fetch_debian  # noqa: PLC0415 - 30 ms
-    from provision.engine.network import Surroundings, build_network  # noqa: PLC0415 - 3 ms
+) -> "dict[DebianFile, Path]":
+    """Return packages with all that they need, fetched by apt as a build of this host would: those of the lock.
 
+    A lock without any gets those that there are now.
+    """
+    from provision.bundle.debian import check_same, fetch_debian, kept_debian, not_as_locked  # noqa: PLC0415 - 30 ms
+    from provision.engine.network import Surroundings, build_network  # noqa: PLC0415 - 3 ms
+    from provision.render.dockerfile import DEBIAN  # noqa: PLC0415 - 8 ms
+    from provision.resources import cache_folder  # noqa: PLC0415 - 3 ms
+
+    if not words:
+        return {}
+    cache = cache_folder(os.environ) / DEBIAN
+    kept = kept_debian(lock.debian, cache)
+    if kept:
+        return kept
     log(f"fetching the Debian packages {', '.join(words)}")
+    exactly = [f"{one.name}={one.version}" for one in lock.debian]
     reached = build_network(network, os.environ, Surroundings(engine=engine.describe()))
-    folder.mkdir()
     try:
-        return fetch_debian(engine, base, words, reached, folder)
+        found = fetch_debian(engine, base, exactly or words, reached, cache)
     except BuildError as error:
-        raise explained(error, known) from error
+        told = explained(error, known)
+        if exactly and told.code == _NOT_THERE:
+            raise not_as_locked("A Debian package", told.cause) from error
+        raise told from error
+    if exactly:
+        check_same(lock.debian, found)
+    return found
 
 
 def _fetched(lock: "Lock", network: model.Network, log: Callable[[str], None]) -> "dict[str, bytes | Path]":
@@ -213,12 +233,12 @@ def _fetched(lock: "Lock", network: model.Network, log: Callable[[str], None]) -
 def _lock_parts(
     lock: "Lock", lock_file: Path, known: facts.Catalogue, log: Callable[[str], None]
 ) -> "dict[str, bytes | Path]":
-    """Return the lock, its Dockerfile, uv and the workload."""
-    from provision.lock import LOCK_FILE, PYLOCK_FILE, locked_plan, pins, pylock_path  # noqa: PLC0415 - 8 ms
+    """Return the wheels of a lock, its Dockerfile, uv and the workload."""
+    from provision.lock import PYLOCK_FILE, locked_plan, pins, pylock_path  # noqa: PLC0415 - 8 ms
     from provision.lock.uv_program import provide_uv  # noqa: PLC0415 - 8 ms
     from provision.prove.workload.zipapp import archive  # noqa: PLC0415 - 5 ms
 
-    found: dict[str, bytes | Path] = {LOCK_FILE: lock_file.read_bytes(), "workload.pyz": archive()}
+    found: dict[str, bytes | Path] = {"workload.pyz": archive()}
     found["Dockerfile"] = locked_plan(known, lock).dockerfile.encode()
     if lock.pylock:
         found[PYLOCK_FILE] = pylock_path(lock_file).read_bytes()
@@ -232,7 +252,20 @@ def _lock_parts(
     return found
 
 
-def _bill(tag: str, lock: "Lock", there: "Sequence[DebianPackage]", new: "Sequence[DebianPackage]") -> bytes:
+def _record(lock_file: Path, written: bytes, log: Callable[[str], None]) -> None:
+    """Write a lock with the Debian packages that were fetched for it."""
+    from provision.files import state_home  # noqa: PLC0415 - 3 ms
+    from provision.writer import memory_of, write_files  # noqa: PLC0415 - 3 ms
+
+    try:
+        write_files({lock_file: written}, memory_of(state_home(os.environ)), force=True)
+    except InputError as error:
+        log(f"the Debian packages are fixed in the bundle alone: {error.text} {error.cause}")
+    else:
+        log(f"{lock_file} names the Debian packages by version and hash now")
+
+
+def _bill(tag: str, lock: "Lock", there: "Sequence[DebianPackage]", new: "Sequence[DebianFile]") -> bytes:
     """Return the bill of what will be installed: the lock's wheels, the base's packages, and what apt puts in."""
     from provision.supply import bill  # noqa: PLC0415 - 30 ms
 
@@ -241,7 +274,8 @@ def _bill(tag: str, lock: "Lock", there: "Sequence[DebianPackage]", new: "Sequen
         PinnedFile(name=one.name, version=one.version, hashes=tuple(file.hash for file in one.files))
         for one in lock.wheels
     )
+    brought = [DebianPackage(name=one.name, version=one.version, architecture=one.architecture) for one in new]
     names = {one.name for one in new}
-    debian = (*new, *(one for one in there if one.name not in names))
+    debian = (*brought, *(one for one in there if one.name not in names))
     inventory = Inventory(python=python, debian=tuple(sorted(debian, key=lambda one: one.name)), pins=pins)
     return bill(tag, lock.plan_digest, inventory)

@@ -72,6 +72,7 @@ def build_bundle(
         InputError: KGE-221, the bundle cannot be used; KGE-625, this version writes another Dockerfile for its lock.
         BuildError, EngineError: as of `build`.
     """
+    from provision.bundle.debian import check_listed  # noqa: PLC0415 - 30 ms
     from provision.engine.describe import need_machine  # noqa: PLC0415 - 1 ms
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
     from provision.engine.network import BuildNetwork  # noqa: PLC0415 - 3 ms
@@ -83,6 +84,7 @@ def build_bundle(
     known, wanted = catalogue or facts.load(), options or model.BuildOptions()
     with opened(path) as found, connection(engine) as connected:
         lock = read_lock(found.folder / LOCK_FILE)
+        check_listed(path, found.head, lock.debian)
         check_plan(known, lock, path)
         request = check_request(lock.request)
         need_machine(lock.platform.partition("-")[0], connected.describe())

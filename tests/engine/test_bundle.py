@@ -19,10 +19,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from provision.bundle import Bundle, pack
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Context, Run
+from provision.lock import read_lock, with_debian
 
 KgpuEnv = Any  # the class of conftest.py
 pytestmark = pytest.mark.engine
@@ -154,12 +156,16 @@ def test_a_debian_package_that_the_base_lacks_is_brought(  # noqa: PLR0913, PLR0
     for name in ("one.tar", "two.tar"):
         ended = kgpu_env("bundle", "-o", name, env=cache(locked_folder))
         assert ended.returncode == 0, ended.stderr
-    assert "fetching the Debian packages hello" in ended.stderr
+        assert ("fetching the Debian packages hello" in ended.stderr) is (name == "one.tar")
     assert (locked_folder / "one.tar").read_bytes() == (locked_folder / "two.tar").read_bytes()
+    [pinned] = read_lock(locked_folder / "kgpu.lock").debian
+    assert (pinned.name, pinned.architecture) == ("hello", "amd64")
     with tarfile.open(locked_folder / "one.tar") as tar:
         brought = [one.name for one in tar if one.name.startswith("debian/")]
         assert brought == ["debian/hello_amd64.deb"]
         assert b'"hello"' in read(tar, "sbom.json")
+        assert f"sha256:{hashlib.sha256(read(tar, *brought)).hexdigest()}" == pinned.hash
+        assert read(tar, "kgpu.lock") == (locked_folder / "kgpu.lock").read_bytes()
     before = set(loaded(engine))
     try:
         lone = kgpu_env("build", "--bundle", "one.tar", "--tag", tag, before=ALONE, env=cache(locked_folder))
@@ -175,6 +181,35 @@ def read(tar: tarfile.TarFile, name: str) -> bytes:
     file = tar.extractfile(name)
     assert file is not None
     return file.read()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"hash": f"sha256:{'0' * 64}"}, f"and {{version}} with sha256:{'0' * 64} was locked"),
+        ({"version": "0.1-1"}, "Version '0.1-1' for 'hello' was not found"),
+    ],
+)
+def test_a_debian_package_with_other_bytes_is_refused_by_name(  # noqa: PLR0913, PLR0917 - as above
+    kgpu_env: KgpuEnv,
+    locked_folder: Path,
+    index: str,
+    made_wheels: ModuleType,
+    base: str,
+    changed: dict[str, str],
+    told: str,
+) -> None:
+    made_wheels.write_lock(locked_folder, index, base, apt=("python3", "hello"))
+    assert kgpu_env("bundle", "-o", "one.tar", env=cache(locked_folder)).returncode == 0
+    path = locked_folder / "kgpu.lock"
+    [pinned] = read_lock(path).debian
+    path.write_bytes(with_debian(path, [replace(pinned, **changed)]))
+    before = path.read_bytes()
+    ended = kgpu_env("bundle", "-o", "two.tar", env=cache(locked_folder))
+    assert (ended.returncode, "KGE-223" in ended.stderr) == (6, True), ended.stderr
+    assert told.format(version=pinned.version) in " ".join(ended.stderr.split())
+    assert (path.read_bytes(), leftovers(locked_folder)) == (before, [])
+    assert not (locked_folder / "two.tar").exists()
 
 
 def test_a_debian_package_that_there_is_not(
