@@ -1,7 +1,6 @@
 """Bundles: a lock with all that it needs in one archive, written."""
 
 import os
-import tempfile
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -65,6 +64,8 @@ def bundle(
             package; KGE-402, no base; KGE-408, no such image.
         EngineError: no engine answers.
     """
+    import tempfile  # noqa: PLC0415 - 3 ms
+
     from provision.bundle import Bundle, lacking, pack, refuse_existing, refuse_fetched  # noqa: PLC0415 - 30 ms
     from provision.bundle.debian import part_of  # noqa: PLC0415 - 30 ms
     from provision.engine.base_image import provide_base  # noqa: PLC0415 - 8 ms
@@ -142,6 +143,8 @@ def bundle_image(
         BuildError: KGE-408, no such image.
         EngineError: no engine answers.
     """
+    import tempfile  # noqa: PLC0415 - 3 ms
+
     from provision.bundle import Bundle, loading_files, pack, refuse_existing  # noqa: PLC0415 - 30 ms
     from provision.writer import check_writable  # noqa: PLC0415 - 3 ms
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,6 @@ from msgspec.structs import replace
 import provision.catalogue as facts
 from provision import model
 from provision.api.hosts import engine as connection
-from provision.api.preflight import Room
 from provision.errors import BuildError, InputError
 
 if TYPE_CHECKING:
@@ -41,6 +39,8 @@ def opened(path: Path, *, only: tuple[str, ...] = ()) -> "Iterator[Opened]":
     Raises:
         InputError: KGE-221, it cannot be used; the part that is wrong is named.
     """
+    import tempfile  # noqa: PLC0415 - 3 ms
+
     from provision.bundle import unpack  # noqa: PLC0415 - 30 ms
 
     with tempfile.TemporaryDirectory(prefix="kgpu-env-bundle-") as name:
@@ -72,6 +72,7 @@ def build_bundle(
         InputError: KGE-221, the bundle cannot be used; KGE-625, this version writes another Dockerfile for its lock.
         BuildError, EngineError: as of `build`.
     """
+    from provision.api.preflight import Room  # noqa: PLC0415 - 3 ms
     from provision.bundle.debian import check_listed  # noqa: PLC0415 - 30 ms
     from provision.engine.describe import need_machine  # noqa: PLC0415 - 1 ms
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
@@ -136,6 +137,8 @@ def bundled_image(
 
 def _loaded(engine: "Engine", found: Opened, part: str, number: str, log: Callable[[str], None]) -> str:
     """Return the name of an image of a bundle, which the engine has or gets; it is one that no other program uses."""
+    import tempfile  # noqa: PLC0415 - 3 ms
+
     from provision.bundle import ids_of, image_archive  # noqa: PLC0415 - 30 ms
 
     name = f"kgpu-env/bundle-{part}:{number.removeprefix('sha256:')[:12]}"
@@ -189,6 +192,8 @@ def check_bundled_image(path: Path, image: str, known: Collection[str]) -> None:
 
 def loaded_as(path: Path, image: str) -> tuple[str, ...]:
     """Return what engines call the image that a bundle loads as, by the name `image` alone; () where it does not."""
+    import tempfile  # noqa: PLC0415 - 3 ms
+
     from provision.bundle import LOADING, ids_of, loading_files, read_head, unpack  # noqa: PLC0415 - 30 ms
 
     with tempfile.TemporaryDirectory(prefix="kgpu-env-bundle-") as name, contextlib.suppress(InputError):
