@@ -204,6 +204,7 @@ def test_a_debian_package_with_other_bytes_is_refused_by_name(  # noqa: PLR0913,
     path = locked_folder / "kgpu.lock"
     [pinned] = read_lock(path).debian
     path.write_bytes(with_debian(path, [replace(pinned, **changed)]))
+    shutil.rmtree(locked_folder / "cache" / "kgpu-env" / "debian")
     before = path.read_bytes()
     ended = kgpu_env("bundle", "-o", "two.tar", env=cache(locked_folder))
     assert (ended.returncode, "KGE-223" in ended.stderr) == (6, True), ended.stderr
