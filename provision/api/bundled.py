@@ -13,6 +13,7 @@ from msgspec.structs import replace
 import provision.catalogue as facts
 from provision import model
 from provision.api.hosts import engine as connection
+from provision.api.preflight import Room
 from provision.errors import BuildError, InputError
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ def build_bundle(
         InputError: KGE-221, the bundle cannot be used; KGE-625, this version writes another Dockerfile for its lock.
         BuildError, EngineError: as of `build`.
     """
-    from provision.api.preflight import Room  # noqa: PLC0415 - 3 ms
     from provision.bundle.debian import check_listed  # noqa: PLC0415 - 30 ms
     from provision.engine.describe import need_machine  # noqa: PLC0415 - 1 ms
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms

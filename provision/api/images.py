@@ -12,6 +12,7 @@ import provision.catalogue as facts
 from provision import model
 from provision.api.build_causes import explained
 from provision.api.hosts import engine as connection
+from provision.api.preflight import watch
 from provision.api.hosts import local_image
 from provision.errors import BuildError, EngineError
 from provision.model.reference import Reference, parse_reference, reference_of, rewrite
@@ -57,7 +58,6 @@ def build(
         BuildError: the base is not to be had, a step failed, or the push was refused; no tag is left behind.
         InputError: the request or the network settings cannot be used.
     """
-    from provision.api.preflight import watch  # noqa: PLC0415 - 5 ms
     from provision.engine.describe import need_machine  # noqa: PLC0415 - 1 ms
     from provision.engine.image_build import BuildOrder, build_stack_image  # noqa: PLC0415 - 8 ms
     from provision.engine.network import Surroundings, build_network  # noqa: PLC0415 - 3 ms
