@@ -12,8 +12,8 @@ import provision.catalogue as facts
 from provision import model
 from provision.api.build_causes import explained
 from provision.api.hosts import engine as connection
-from provision.api.preflight import watch
 from provision.api.hosts import local_image
+from provision.api.preflight import watch
 from provision.errors import BuildError, EngineError
 from provision.model.reference import Reference, parse_reference, reference_of, rewrite
 from provision.redaction import refuse_passwords
