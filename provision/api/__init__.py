@@ -6,7 +6,8 @@ is read, the functions say. A function imports the room that does its work when 
 does not pay for proving.
 """
 
-from provision.api.bundle import build_bundle, bundle, bundle_image, bundled_image, check_bundled_image, copy_lock
+from provision.api.bundle import bundle, bundle_image
+from provision.api.bundled import build_bundle, bundled_image, check_bundled_image, copy_lock
 from provision.api.candidates import Choice
 from provision.api.catalogue import check_published, draft_rows
 from provision.api.doctor import examine_host

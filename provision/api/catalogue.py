@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
@@ -65,6 +64,8 @@ def check_published(
 
 def _ask(places: "list[Place]", configured: tuple[str, ...], network: model.Network) -> "dict[Place, Published | str]":
     """Return what is published of each project, or why that is not known."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 4 ms
+
     from provision.index import NoAnswer, listing  # noqa: PLC0415 - as above
 
     def one(place: "Place") -> Published | str:

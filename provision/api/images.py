@@ -74,8 +74,9 @@ def build(
         described = connected.describe()
         need_machine(model.PLATFORMS.get(wanted.platform or ""), described)
         reached = build_network(wanted.network, os.environ, Surroundings(folder=_here(), engine=described))
-        for name in dict.fromkeys(reached.left_out):
-            log(f"{name}, which a build of this engine cannot reach, is left out; {_REACHABLE}")
+        if reached.left_out:
+            left = "; ".join(dict.fromkeys(reached.left_out))
+            log(f"left out, since a build of this engine cannot reach it: {left}; {_REACHABLE}")
         order = BuildOrder(
             stack=stack,
             request=request,

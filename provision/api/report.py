@@ -3,7 +3,6 @@
 import os
 import platform
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +61,8 @@ def report(
 
 
 def _answers(contents: "Contents", host: model.Host, catalogue: facts.Catalogue, *, captured: bool) -> None:
+    from importlib import metadata  # noqa: PLC0415 - 10 ms
+
     from provision.doctor.telling import told  # noqa: PLC0415 - 6 ms
 
     examination = examine_host(host, captured=captured, catalogue=catalogue)

@@ -4,7 +4,7 @@ from provision.bundle.archive import pack, read_head, refuse_existing, unpack
 from provision.bundle.document import BUNDLE_FILE, Bundle, Part
 from provision.bundle.fetch import fetch
 from provision.bundle.layout import LOADING, ids_of, image_archive, loading_files, to_layout
-from provision.bundle.possible import installed_apt, refuse_fetched
+from provision.bundle.possible import lacking, refuse_fetched
 
 __all__ = [
     "BUNDLE_FILE",
@@ -14,7 +14,7 @@ __all__ = [
     "fetch",
     "ids_of",
     "image_archive",
-    "installed_apt",
+    "lacking",
     "loading_files",
     "pack",
     "read_head",

@@ -35,7 +35,7 @@ def fetch(
     found = {}
     for file in wheel.files:
         place = cache / f"{file.hash.removeprefix('sha256:')}.whl"
-        if not place.is_file() or _hash(place) != file.hash:
+        if not place.is_file() or hash_of(place) != file.hash:
             _fetch(file, place, stream, log, wait)
         found[file.file] = place
     return found
@@ -52,7 +52,7 @@ def _fetch(
             return _write(file, place, stream(file.url))
         except OSError as error:
             if error.errno is not None:  # of a file of ours: an index that fails has no number
-                raise _unkept(place, error) from error
+                raise unkept(place, error) from error
             if number == _TRIES - 1:
                 raise _failed(file, str(error)) from error
             log(f"{file.file}: {error}; asking again")
@@ -79,12 +79,14 @@ def _write(file: WheelFile, place: Path, chunks: Iterator[bytes]) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _unkept(place: Path, error: OSError) -> InputError:
+def unkept(place: Path, error: OSError) -> InputError:
+    """Return the error of a file of the cache that cannot be written."""
     fix = "free space, or name another folder with XDG_CACHE_HOME"
-    return InputError("KGE-605", f"Wheels cannot be kept in {place.parent}.", cause=error.strerror or "", fix=fix)
+    return InputError("KGE-605", f"Packages cannot be kept in {place.parent}.", cause=error.strerror or "", fix=fix)
 
 
-def _hash(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as locks have it."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

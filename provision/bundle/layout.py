@@ -172,6 +172,11 @@ def ids_of(layout: Path, image_id: str) -> tuple[str, str]:
         raise _unloadable(layout, error) from error
 
 
+def blobs_of(layout: Path, image_id: str) -> list[Path]:
+    """Return the configuration and the layers of a layout's image."""
+    return _described(layout, image_id)[1]
+
+
 def _described(layout: Path, image_id: str) -> tuple[Mapping[str, Any], list[Path]]:
     """Return an image's entry in the index of a layout, and its configuration and layers there."""
     [described] = _object(layout / _INDEX)["manifests"]

@@ -1,6 +1,6 @@
-"""What cannot be in a bundle, and why: what is fetched otherwise than as a wheel or from the base."""
+"""What cannot be in a bundle, and why: what is fetched otherwise than as a wheel or by apt."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from provision.errors import InputError
 from provision.lock import Lock, is_source
@@ -23,15 +23,19 @@ def refuse_fetched(lock: Lock) -> None:
         raise _refused("packages are put into an image that brings its framework, and pip installs those")
 
 
-def installed_apt(lock: Lock, base: str, found: Iterable[DebianPackage]) -> None:
-    """Raise InputError KGE-222 where a Debian package is needed that the base does not have."""
+def lacking(lock: Lock, base: str, found: Collection[DebianPackage]) -> tuple[str, ...]:
+    """Return the Debian packages that a lock's build installs and its base does not have, as apt takes them.
+
+    Raises:
+        InputError: KGE-222, the base has no Debian packages at all.
+    """
     there = {one.name: one.version for one in found}
-    for word in (*(() if lock.stack.python_in_base else _PYTHON), *lock.request.apt):
-        name, _, version = word.partition("=")
-        if name not in there or version not in {"", there[name]}:
-            has = f"it has {there[name]}" if name in there else "it has none"
-            fix = "name a base that has it (--base), such as one of your own with these packages"
-            raise _refused(f"the Debian package {word} is not in the base {base}: {has}", fix)
+    words = [word.partition("=") for word in (*(() if lock.stack.python_in_base else _PYTHON), *lock.request.apt)]
+    wanted = ["".join(one) for one in words if one[0] not in there or one[2] not in {"", there[one[0]]}]
+    if wanted and not there:
+        fix = "name a base of Debian's or Ubuntu's (--base)"
+        raise _refused(f"the Debian package {wanted[0]} is needed, and the base {base} has no dpkg", fix)
+    return tuple(dict.fromkeys(wanted))
 
 
 def _refused(why: str, fix: str = "leave it out, or build where there is a network and bundle --image") -> InputError:

@@ -22,6 +22,7 @@ CLEAR: Final = "\r\x1b[2K"
 _SAID: Final = 60  # characters of what a step wrote last
 _LEAST: Final = 20  # columns that the name of a step has at least
 _SOON: Final = 3.0  # seconds after which a rate is worth telling
+_ENOUGH: Final = 0.05  # of all bytes, from which on one is: before, most of the time was no fetching
 _GB: Final = 1_000_000_000
 
 
@@ -144,11 +145,14 @@ class Live:
         """Return what is done now: the step that began last, the time, and how far it is; the step's name gives way."""
         event, begun = max(self._running.values(), key=_order, default=(self._event, self._since))
         now = time.monotonic()
+        elapsed, words = clock(now - self._begun), event.words
         told = amount(event, now - begun)
-        rest = "".join(f"  {one}" for one in (clock(now - self._begun), told) if one)
-        room = max(width - len(rest), _LEAST) if width else len(event.words)
-        words = event.words if len(event.words) <= room else f"{event.words[: room - 3]}..."
-        return f"{words}{rest}" if told or not event.said else f"{words}{rest}  {event.said[:_SAID]}"
+        if width and len(words) + len(elapsed) + len(told) + 4 > width:
+            told = amount(event, now - begun, brief=True)
+        rest = "".join(f"  {one}" for one in (elapsed, told) if one)
+        words = shortened(words, max(width - len(rest), _LEAST)) if width else words
+        left = width - len(words) - len(rest) - 2 if width else _SAID
+        return f"{words}{rest}" if told or not event.said or left < _LEAST else f"{words}{rest}  {event.said[:_SAID]}"
 
     def _clear(self) -> None:
         if self._terminal:
@@ -177,13 +181,30 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def amount(event: Event, seconds: float) -> str:
-    """Return how much is there after `seconds` of a step: "1.2 of 2.5 GB  31 MB/s  about 0:42 left"; "" if not told."""
+def shortened(words: str, room: int) -> str:
+    """Return words in at most `room` columns; what is left out ends with a word where it can."""
+    if len(words) <= room:
+        return words
+    whole = words[: room - 2].rpartition(" ")[0].rstrip()
+    return f"{whole if len(whole) > room // 2 else words[: room - 3]}..."
+
+
+def amount(event: Event, seconds: float, *, brief: bool = False) -> str:
+    """Return how much is there after `seconds` of a step: "1.2 of 2.5 GB  31 MB/s  about 0:42 left"; "" if not told.
+
+    Args:
+        event: the step.
+        seconds: since it began.
+        brief: without the rate.
+    """
     done, total = event.done_bytes, event.total_bytes
     if not total:
         return ""
+    if done >= total:
+        return f"{total / _GB:.1f} GB fetched" if total >= _GB else f"{total / 1e6:.0f} MB fetched"
     told = f"{done / _GB:.1f} of {total / _GB:.1f} GB" if total >= _GB else f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
-    if not 0 < done < total or seconds < _SOON:
+    if done < total * _ENOUGH or seconds < _SOON:
         return told
     rate = done / seconds
-    return f"{told}  {rate / 1e6:.0f} MB/s  about {clock((total - done) / rate + 1)} left"
+    parts = (told, "" if brief else f"{rate / 1e6:.0f} MB/s", f"about {clock((total - done) / rate + 1)} left")
+    return "  ".join(filter(None, parts))

@@ -160,7 +160,7 @@ MEANINGS: Final = {
     "KGE-220": "The image was not built by this tool, or its label that tells the stack cannot be read.",
     "KGE-221": "The bundle is none, or a part of it is missing or damaged: the message names it.",
     "KGE-222": "The lock needs something for its build that cannot be in a bundle; the message says what.",
-    "KGE-223": "An index does not give the file whose hash was locked.",
+    "KGE-223": "An index or Debian's archive does not give the file whose hash was locked.",
     "KGE-224": "The image was pushed, but its bill of materials or provenance cannot be attached to it there.",
     "KGE-225": "SOURCE_DATE_EPOCH is no time.",
     "KGE-229": "The images of a fleet take packages by name alone, not files of them.",

@@ -53,6 +53,15 @@ class AptPackage(Value):
     version: str | None = None
 
 
+class DebianFile(Value):
+    """A Debian package as a file: https://www.debian.org/doc/debian-policy/ch-controlfields.html."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9+.-]+$(?!\n)")]
+    version: Annotated[str, msgspec.Meta(pattern=r"^[0-9][A-Za-z0-9.+:~-]*$(?!\n)")]
+    architecture: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+$(?!\n)")]
+    hash: Hash
+
+
 class Lock(Value):
     """Everything that an image's context is made of."""
 
@@ -67,6 +76,7 @@ class Lock(Value):
     wheels: tuple[Wheel, ...] = ()  # in the file itself none, or those of a lock without a pylock.toml
     tools: tuple[Wheel, ...] = ()  # what installs them during the build and stays out of the image
     apt: tuple[AptPackage, ...] = ()
+    debian: tuple[DebianFile, ...] = ()  # all that apt puts in, as it was when `bundle` fetched it first; before, none
 
 
 class Wheels(Protocol):

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from provision.errors import InputError
 from provision.files import read_file
 from provision.lock import pylock
-from provision.lock.document import LOCK_FILE, PYLOCK_FILE, Lock, Wheel
+from provision.lock.document import LOCK_FILE, PYLOCK_FILE, DebianFile, Lock, Wheel
 from provision.model import Stack, Vendor, decode, encode
 
 # What may stand unquoted in a Dockerfile; compiled when a lock is read.
@@ -28,6 +29,13 @@ def files_of(lock: Lock, path: Path) -> dict[Path, bytes]:
     wheels = pylock.text_of(lock.wheels, lock.stack.python).encode()
     kept = replace(lock, wheels=(), pylock=_hash(wheels))
     return {pylock_path(path): wheels, path: (encode(kept) + "\n").encode()}
+
+
+def with_debian(path: Path, files: Collection[DebianFile]) -> bytes:
+    """Return the file of a lock that can be read, as it is with its Debian packages; its pylock.toml stays the same."""
+    kept = decode(read_file(path), Lock)
+    debian = tuple(sorted(files, key=lambda one: (one.name, one.architecture)))
+    return (encode(replace(kept, debian=debian)) + "\n").encode()
 
 
 def pylock_path(path: Path) -> Path:

@@ -47,6 +47,11 @@ def make_lock(catalogue: Catalogue, stack: Stack, request: Request, pinned: Pinn
     )
 
 
+def keep_debian(old: Lock, now: Lock) -> Lock:
+    """Return a lock with the Debian packages of the one before it, where what they follow from is the same."""
+    return replace(now, debian=old.debian) if _system(old) == _system(now) else now
+
+
 def locked_plan(catalogue: Catalogue, lock: Lock) -> Plan:
     """Return the Dockerfile of a lock, which names its wheels by hash."""
     return render(catalogue, lock.stack, lock.request, pins=pins(lock))
@@ -76,3 +81,8 @@ def catalogue_digest(catalogue: Catalogue) -> str:
 def _apt(word: str) -> AptPackage:
     name, _, version = word.partition("=")
     return AptPackage(name=name, version=version or None)
+
+
+def _system(lock: Lock) -> tuple[object, ...]:
+    """Return what decides which Debian packages are put in."""
+    return lock.stack.base, lock.stack.python_in_base, lock.request.apt, lock.platform

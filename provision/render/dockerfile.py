@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = folder("templates") / "dockerfile"
+_NEXT = " \\\n    "  # continues a command
 _DIGITS = 6  # of a digest, in a tag
 UV = "tools/uv"  # the program, in a context that brings it
+DEBIAN = "debian"  # the folder of Debian packages, in a context that brings them
+PACKAGES = f"{DEBIAN}/packages"  # beside them: their names
 LOGINS = "network/netrc"  # of the context; pip and uv read it, and do without where it is not there
 _NETWORK = {
     "ca": "network/ca.crt",
@@ -34,6 +37,7 @@ _NETWORK = {
     "pip": "network/pip.conf",
     "apt": "network/apt.conf",
     "tools": UV,
+    "debian": PACKAGES,
 }
 
 
@@ -124,7 +128,7 @@ class _Page(NamedTuple):
             "site": f"{VENV}/lib/python{stack.python}/site-packages",
             "install_options": _install_options(stack),
             "labels": _labels(stack, self.request, digest, origin),
-            "next": " \\\n    ",
+            "next": _NEXT,
             "layers": layers_of(self.catalogue, stack, self.request, self.pins),
             "pinned": None if self.pins is None else sum(pin.use != "tool" for pin in self.pins),
             "tools": [requirement(pin) for pin in self.pins or () if pin.use == "tool"],
@@ -133,10 +137,27 @@ class _Page(NamedTuple):
             "symbols": _symbols(),
             "mount_cache": cache == "mount",
             "smoke": _smoke(stack),
-            "network": {name: file in files for name, file in _NETWORK.items()}
-            | {"any": any(name.startswith("network/") for name in files)},
+            "network": _given(files),
         }
         return _composed(stack.vendor, values, self.catalogue.cache)
+
+
+def fetching(base: str, names: Sequence[str], network: Mapping[str, bytes]) -> str:
+    """Return the Dockerfile of an image that has Debian packages as files, and nothing else.
+
+    Args:
+        base: the image that they are to be installed in.
+        names: "hello", or "hello=2.10-3".
+        network: as of `render`.
+    """
+    values = {"base": base, "names": names, "network": _given(network), "next": _NEXT}
+    return _templates().get_template("debian.j2").render(values) + "\n"
+
+
+def _given(files: Mapping[str, bytes]) -> dict[str, bool]:
+    """Return what a context brings for the way to the network, or in its place."""
+    found = {name: file in files for name, file in _NETWORK.items()}
+    return found | {"any": any(name.startswith("network/") for name in files)}
 
 
 def _composed(vendor: Vendor, values: Mapping[str, object], cache: Path | None) -> str:

@@ -19,10 +19,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from provision.bundle import Bundle, pack
 from provision.engine.docker_engine import DockerEngine
 from provision.engine.protocol import Context, Run
+from provision.lock import read_lock, with_debian
 
 KgpuEnv = Any  # the class of conftest.py
 pytestmark = pytest.mark.engine
@@ -141,13 +143,86 @@ def test_an_index_with_another_file_is_refused(kgpu_env: KgpuEnv, locked_folder:
     assert leftovers(locked_folder) == []
 
 
-def test_a_debian_package_that_the_base_lacks_is_named(
-    kgpu_env: KgpuEnv, locked_folder: Path, made_wheels: ModuleType, base: str
+def test_a_debian_package_that_the_base_lacks_is_brought(  # noqa: PLR0913, PLR0917 - a build from an index to a container
+    kgpu_env: KgpuEnv,
+    locked_folder: Path,
+    index: str,
+    made_wheels: ModuleType,
+    base: str,
+    engine: DockerEngine,
+    tag: str,
 ) -> None:
-    made_wheels.write_lock(locked_folder, "http://nowhere.invalid", base, apt=("python3", "cowsay"))
+    made_wheels.write_lock(locked_folder, index, base, apt=("python3", "hello"))
+    for name in ("one.tar", "two.tar"):
+        ended = kgpu_env("bundle", "-o", name, env=cache(locked_folder))
+        assert ended.returncode == 0, ended.stderr
+        assert ("fetching the Debian packages hello" in ended.stderr) is (name == "one.tar")
+    assert (locked_folder / "one.tar").read_bytes() == (locked_folder / "two.tar").read_bytes()
+    [pinned] = read_lock(locked_folder / "kgpu.lock").debian
+    assert (pinned.name, pinned.architecture) == ("hello", "amd64")
+    with tarfile.open(locked_folder / "one.tar") as tar:
+        brought = [one.name for one in tar if one.name.startswith("debian/")]
+        assert brought == ["debian/hello_amd64.deb"]
+        assert b'"hello"' in read(tar, "sbom.json")
+        assert f"sha256:{hashlib.sha256(read(tar, *brought)).hexdigest()}" == pinned.hash
+        assert read(tar, "kgpu.lock") == (locked_folder / "kgpu.lock").read_bytes()
+    before = set(loaded(engine))
+    try:
+        lone = kgpu_env("build", "--bundle", "one.tar", "--tag", tag, before=ALONE, env=cache(locked_folder))
+        assert lone.returncode == 0, lone.stderr
+        seen = engine.run(Run(image=tag, command=("sh", "-c", "hello; ls /dev/debian")))
+        assert (seen.stdout, "No such file" in seen.stderr) == ("Hello, world!\n", True)
+    finally:
+        for name in set(loaded(engine)) - before:
+            engine.remove(name)
+
+
+def read(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"hash": f"sha256:{'0' * 64}"}, f"and {{version}} with sha256:{'0' * 64} was locked"),
+        ({"version": "0.1-1"}, "Version '0.1-1' for 'hello' was not found"),
+    ],
+)
+def test_a_debian_package_with_other_bytes_is_refused_by_name(  # noqa: PLR0913, PLR0917 - as above
+    kgpu_env: KgpuEnv,
+    locked_folder: Path,
+    index: str,
+    made_wheels: ModuleType,
+    base: str,
+    changed: dict[str, str],
+    told: str,
+) -> None:
+    made_wheels.write_lock(locked_folder, index, base, apt=("python3", "hello"))
+    assert kgpu_env("bundle", "-o", "one.tar", env=cache(locked_folder)).returncode == 0
+    path = locked_folder / "kgpu.lock"
+    [pinned] = read_lock(path).debian
+    path.write_bytes(with_debian(path, [replace(pinned, **changed)]))
+    shutil.rmtree(locked_folder / "cache" / "kgpu-env" / "debian")
+    before = path.read_bytes()
+    ended = kgpu_env("bundle", "-o", "two.tar", env=cache(locked_folder))
+    assert (ended.returncode, "KGE-223" in ended.stderr) == (6, True), ended.stderr
+    assert told.format(version=pinned.version) in " ".join(ended.stderr.split())
+    assert (path.read_bytes(), leftovers(locked_folder)) == (before, [])
+    assert not (locked_folder / "two.tar").exists()
+
+
+def test_a_debian_package_that_there_is_not(
+    kgpu_env: KgpuEnv, locked_folder: Path, made_wheels: ModuleType, base: str, engine: DockerEngine
+) -> None:
+    made_wheels.write_lock(locked_folder, "http://nowhere.invalid", base, apt=("no-such-package",))
     ended = kgpu_env("bundle", env=cache(locked_folder))
-    assert (ended.returncode, "KGE-222" in ended.stderr) == (3, True), ended.stderr
-    assert "the Debian package cowsay is not in the base" in ended.stderr
+    assert (ended.returncode, "no-such-package" in ended.stderr) == (6, True), ended.stderr
+    assert leftovers(locked_folder) == []
+    assert not (locked_folder / "kgpu-env-bundle.tar").exists()
+    names = [name for one in engine._api.images() for name in one["RepoTags"] or ()]  # noqa: SLF001 - as above
+    assert [name for name in names if name.startswith("kgpu-env/debian:")] == []
 
 
 def test_an_interrupted_one_leaves_nothing(

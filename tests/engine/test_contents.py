@@ -15,6 +15,7 @@ from provision.lock import pylock_path
 KgpuEnv = Any  # the class of conftest.py
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 LOCK = Path(__file__).parents[2] / "images" / "locks" / "cuda.lock"
+HOST = Path(__file__).parents[1] / "data" / "hosts" / "h100-580.json"  # made up after NVIDIA's driver tables
 SITE = "/opt/venv/lib/python3.11/site-packages"
 # Loads every GPU library that is there, with all that it is linked with. libcuda is the host's, and none is linked.
 CLOSURE = f"""
@@ -39,6 +40,16 @@ for path in glob.glob("{SITE}/**/*", recursive=True):
                 print(path, word)
 """
 
+# What users begin with; without a GPU it trains on the CPU.
+TRAINS = """
+import numpy, tensorflow as tf
+model = tf.keras.Sequential([tf.keras.layers.Dense(128, activation="relu"), tf.keras.layers.Dense(10, "softmax")])
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+x = numpy.random.default_rng(0).normal(size=(512, 784)).astype("float32")
+loss = model.fit(x, x[:, :10].argmax(1), epochs=3, verbose=0).history["loss"]
+print(tf.sysconfig.get_build_info()["is_cuda_build"], loss[-1] < loss[0])
+"""
+
 
 @pytest.fixture(scope="module")
 def image(
@@ -48,6 +59,17 @@ def image(
     (folder / "kgpu.lock").write_bytes(LOCK.read_bytes())
     (folder / "pylock.toml").write_bytes(pylock_path(LOCK).read_bytes())
     ended = kgpu_env_in(folder)("build", "--locked", "--tag", name, timeout=900)
+    assert ended.returncode == 0, ended.stderr
+    yield name
+    engine.remove(name)
+
+
+@pytest.fixture(scope="module")
+def for_one_gpu(
+    engine: DockerEngine, kgpu_env_in: Callable[[Path], KgpuEnv], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    name, run = "kgpu-test/contents-one:1", kgpu_env_in(tmp_path_factory.mktemp("one"))
+    ended = run("build", "--vendor", "cuda", "--host", HOST, "--contents", "one-gpu", "--tag", name, timeout=900)
     assert ended.returncode == 0, ended.stderr
     yield name
     engine.remove(name)
@@ -81,3 +103,16 @@ def test_the_files_are_gone(engine: DockerEngine, image: str) -> None:
     patterns = [f"{SITE}/{file}" for row in gone() for file in row.files]
     found = python(engine, image, "import glob, sys\nfor one in sys.argv[1:]: print(*glob.glob(one))", *patterns)
     assert [line for line in found if line] == []
+
+
+def test_an_image_for_one_gpu_starts_and_trains_without_nccl(
+    engine: DockerEngine, for_one_gpu: str, kgpu_env: KgpuEnv
+) -> None:
+    """What runs on a GPU without it was not seen: TensorFlow opens it when several GPUs are to work together."""
+    assert python(engine, for_one_gpu, f"import glob; print(glob.glob('{SITE}/nvidia/nccl/lib/*.so*'))") == ["[]"]
+    *problems, count = python(engine, for_one_gpu, CLOSURE)
+    assert problems == []
+    assert int(count) >= 20
+    assert python(engine, for_one_gpu, TRAINS) == ["True True"]
+    ended = kgpu_env("verify", for_one_gpu, "--vendor", "cpu", timeout=300)
+    assert (ended.returncode, "TRAINED ON CPU" in ended.stdout) == (0, True), ended.stderr

@@ -40,7 +40,7 @@ def lock(
         kgpu-env lock -r requirements.txt
         kgpu-env lock --upgrade
     """
-    from provision.lock import LOCK_FILE, files_of, read_lock  # noqa: PLC0415 - 8 ms
+    from provision.lock import LOCK_FILE, files_of, keep_debian, read_lock  # noqa: PLC0415 - 8 ms
 
     path = Path(LOCK_FILE)
     old = read_lock(path) if check or (path.exists() and not upgrade) else None
@@ -49,6 +49,7 @@ def lock(
     if check and old:
         _report(path, old, now, as_json=as_json)
         return
+    now = keep_debian(old, now) if old else now
     files = files_of(now, path)
     write_files(files, force=force or _is_unedited(catalogue_of(stack), path))
     log(f"wrote {' and '.join(map(str, reversed(files)))}: {_summary(now)}")

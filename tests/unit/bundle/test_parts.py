@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from provision.bundle import fetch, ids_of, image_archive, installed_apt, refuse_fetched, to_layout
+from provision.bundle import Bundle, Part, fetch, ids_of, image_archive, lacking, refuse_fetched, to_layout
+from provision.bundle.debian import check_listed, check_same, kept_debian
 from provision.errors import BuildError, EngineError, InputError
-from provision.lock import Lock, Wheel, WheelFile, read_lock
+from provision.lock import DebianFile, Lock, Wheel, WheelFile, read_lock
 from provision.model.inventory import DebianPackage
 
 REFERENCE = read_lock(Path(__file__).parents[3] / "images" / "locks" / "cuda.lock")
@@ -96,18 +97,76 @@ def test_what_would_be_fetched_is_refused(changed: Lock, told: str) -> None:
     assert told in caught.value.cause
 
 
-def test_debian_packages_come_from_the_base() -> None:
+def test_debian_packages_that_a_base_lacks() -> None:
     there = [
         DebianPackage(name=name, version="1", architecture="all") for name in ("python3", "ca-certificates", "git")
     ]
     wanted = lock(
         stack=replace(REFERENCE.stack, python_in_base=False), request=replace(REFERENCE.request, apt=("git=1",))
     )
-    installed_apt(wanted, "debian:12", there)
-    for found in (there[1:], there[:-1], [*there[:-1], replace(there[-1], version="2")]):
-        with pytest.raises(InputError) as caught:
-            installed_apt(wanted, "debian:12", found)
-        assert (caught.value.code, "debian:12" in caught.value.cause) == ("KGE-222", True)
+    assert lacking(wanted, "debian:12", there) == ()
+    assert lacking(wanted, "debian:12", there[1:]) == ("python3",)
+    assert lacking(wanted, "debian:12", there[:-1]) == ("git=1",)
+    assert lacking(wanted, "debian:12", [*there[:-1], replace(there[-1], version="2")]) == ("git=1",)
+    assert lacking(replace(wanted, stack=replace(wanted.stack, python_in_base=True)), "x", there[2:]) == ()
+    with pytest.raises(InputError) as caught:
+        lacking(wanted, "rocky:9", [])
+    assert (caught.value.code, "rocky:9 has no dpkg" in caught.value.cause) == ("KGE-222", True)
+
+
+def debian(name: str = "hello", version: str = "1:2.10-3", number: str = "1") -> DebianFile:
+    return DebianFile(name=name, version=version, architecture="amd64", hash=f"sha256:{number * 64}")
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ([debian(number="2")], "apt gives 1:2.10-3 with sha256:2222"),
+        ([debian(version="1:2.12-1")], "apt gives 1:2.12-1 with sha256:1111"),
+        ([], "the base has it already"),
+        ([debian(), debian("libhello")], "it is needed by now"),
+    ],
+)
+def test_debian_packages_are_those_that_were_locked(found: list[DebianFile], told: str) -> None:
+    check_same([debian()], {debian(): Path("x.deb")})
+    with pytest.raises(BuildError) as caught:
+        check_same([debian()], {one: Path("x.deb") for one in found})
+    assert (caught.value.code, told in caught.value.cause) == ("KGE-223", True)
+    assert "hello 1:2.10-3 cannot be fetched as it was locked" in caught.value.text
+
+
+def test_debian_packages_of_the_cache_are_looked_at(tmp_path: Path) -> None:
+    number = f"sha256:{hashlib.sha256(b'deb').hexdigest()}"
+    one = replace(debian(), hash=number)
+    assert kept_debian([one], tmp_path) is None
+    place = tmp_path / f"{number[7:]}.deb"
+    place.write_bytes(b"deb")
+    assert kept_debian([one], tmp_path) == {one: place}
+    place.write_bytes(b"bad")
+    assert kept_debian([one], tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("there", "locked", "wrong"),
+    [
+        ({"debian/hello_amd64.deb": "2"}, [debian()], "debian/hello_amd64.deb"),
+        ({"debian/hello_amd64.deb": "1"}, [], "debian/hello_amd64.deb"),
+        ({"debian/hello_amd64.deb": "1"}, [debian(), debian("libhello")], "debian/libhello_amd64.deb"),
+    ],
+)
+def test_a_bundle_has_the_debian_packages_of_its_lock(
+    there: dict[str, str], locked: list[DebianFile], wrong: str
+) -> None:
+    parts = tuple(Part(path=path, bytes=1, sha256=number * 64) for path, number in there.items())
+    head = Bundle(version="1", platform="x", tag="x", base="x", base_id=f"sha256:{'0' * 64}", parts=parts)
+    with pytest.raises(InputError) as caught:
+        check_listed(Path("one.tar"), head, locked)
+    assert (caught.value.code, caught.value.cause) == ("KGE-221", f"{wrong} is not the file that its lock names")
+
+
+def test_a_bundle_whose_base_has_all_brings_none() -> None:
+    head = Bundle(version="1", platform="x", tag="x", base="x", base_id=f"sha256:{'0' * 64}", parts=())
+    check_listed(Path("one.tar"), head, [debian()])
 
 
 def saved(path: Path, *, packed: bool = False, wrong: bool = False) -> str:

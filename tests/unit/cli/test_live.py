@@ -117,8 +117,56 @@ def test_the_name_of_a_step_gives_way_to_its_time(
         shown(event)
         time.sleep(0.1)
     drawn = capsys.readouterr().err.split(live.CLEAR)[1]
-    assert len(drawn) == 59
-    assert drawn.endswith("...  0:00  0 of 20 MB")
+    assert drawn == "Build     3 of 6  RUN long long long...  0:00  0 of 20 MB"
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        ("80", "Build     3 of 6  installing 44 wheels...  0:40  1.2 of 2.5 GB  about 0:41 left"),
+        ("90", "Build     3 of 6  installing 44 wheels (framework)  0:40  1.2 of 2.5 GB  about 0:41 left"),
+        (
+            "120",
+            "Build     3 of 6  installing 44 wheels (framework)  0:40  1.2 of 2.5 GB  31 MB/s  about 0:41 left",
+        ),
+    ],
+)
+def test_a_narrow_terminal_gets_the_time_that_is_left_before_the_rate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str, line: str
+) -> None:
+    given = Clock()
+    monkeypatch.setattr(live, "time", given)
+    monkeypatch.setattr(live, "DRAWN", 9.0)
+    monkeypatch.setattr(live, "is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    wheels = Event(
+        phase="installing 44 wheels (framework)",
+        number=3,
+        total=6,
+        state="running",
+        done_bytes=1_240_000_000,
+        total_bytes=2_500_000_000,
+    )
+    with Live("Build") as shown:
+        shown(wheels)
+        given.now += 40
+        shown._draw()  # noqa: SLF001 - as above
+    assert capsys.readouterr().err.split(live.CLEAR)[1] == line
+
+
+@pytest.mark.parametrize(("columns", "said"), [("50", ""), ("80", "  Get:9 http://mirror.example/debian bookworm")])
+def test_a_few_letters_of_what_a_step_says_are_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str, said: str
+) -> None:
+    monkeypatch.setattr(live, "is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    with Live("Build") as shown:
+        shown(Event(phase="installing git by apt", state="running", said="Get:9 http://mirror.example/debian bookworm"))
+        time.sleep(0.1)
+    assert (
+        capsys.readouterr().err.split(live.CLEAR)[1]
+        == f"Build     installing git by apt  0:00{said}"[: int(columns) - 1]
+    )
 
 
 def test_a_log_tells_the_last_words_of_a_step_in_short(
@@ -191,7 +239,9 @@ def test_timings_are_a_table_at_the_end(capsys: pytest.CaptureFixture[str]) -> N
         (0, 2_500_000_000, 9, "0.0 of 2.5 GB"),
         (1_240_000_000, 2_500_000_000, 40, "1.2 of 2.5 GB  31 MB/s  about 0:41 left"),
         (5_000_000, 20_000_000, 1, "5 of 20 MB"),
-        (20_000_000, 20_000_000, 9, "20 of 20 MB"),
+        (900_000, 20_000_000, 4, "1 of 20 MB"),  # most of the time was no fetching: a rate of it would be wrong
+        (20_000_000, 20_000_000, 9, "20 MB fetched"),
+        (2_500_000_000, 2_500_000_000, 9, "2.5 GB fetched"),
     ],
 )
 def test_bytes_rate_and_what_is_left(done: int, total: int, seconds: float, words: str) -> None:
@@ -207,6 +257,7 @@ def test_a_clock_of_hours() -> None:
     [
         ("[stage-1 3/6] COPY a b", "3 of 6  copying a b"),
         ("[3/6] RUN --mount=type=cache,target=/x my command", "3 of 6  RUN my command"),
+        ("[5/5] WORKDIR /home/keras", "5 of 5  making the folder /home/keras"),
         ("[tools 2/3] RUN my command", "RUN my command"),
         ("exporting to image", "writing the image"),
         ("pulling debian:bookworm-slim", "pulling debian:bookworm-slim"),

@@ -1,6 +1,7 @@
 """Locks: the same bytes every time, what a Dockerfile takes from one, and what counts as drift."""
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -12,17 +13,21 @@ from provision.engine.context import tarball
 from provision.engine.protocol import Context
 from provision.errors import InputError
 from provision.lock import (
+    DebianFile,
     Lock,
     Pinned,
     Wheel,
     WheelFile,
     check_plan,
     drifts,
+    files_of,
     in_short,
+    keep_debian,
     locked_plan,
     make_lock,
     pins,
     read_lock,
+    with_debian,
 )
 from provision.model import Driver, Gpu, Host, Request, Stack, User, Vendor, decode, encode
 from provision.model.pins import requirement
@@ -100,6 +105,46 @@ def test_a_base_that_is_locked_is_never_made_locally_instead() -> None:
 
 def test_apt_versions_are_kept_where_they_are_given() -> None:
     assert [(one.name, one.version) for one in lock().apt] == [("git", None), ("less", "590-2")]
+
+
+LESS = DebianFile(name="less", version="590-2", architecture="amd64", hash=ONE)
+GIT = DebianFile(name="git", version="1:2.39.5-0+deb12u2", architecture="amd64", hash=TWO)
+
+
+def test_debian_packages_are_added_to_a_lock_that_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "kgpu.lock"
+    for place, content in files_of(lock(), path).items():
+        place.write_bytes(content)
+    old = json.loads(path.read_bytes())
+    del old["debian"]  # as an earlier version wrote it
+    path.write_text(json.dumps(old))
+    before = read_lock(path)
+    assert (before.debian, before.wheels) == ((), lock().wheels)
+    path.write_bytes(with_debian(path, [LESS, GIT]))
+    found = read_lock(path)
+    assert found == replace(before, debian=(GIT, LESS))
+    check_plan(MINIATURE, found, path)
+    assert drifts(found, lock()) == ()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"name": "../git"}, {"version": "1; rm"}, {"version": "1\n"}, {"architecture": "a b"}, {"hash": "1"}]
+)
+def test_a_debian_package_is_no_other_word(tmp_path: Path, changed: dict[str, str]) -> None:
+    path = tmp_path / "kgpu.lock"
+    document = json.loads(encode(replace(lock(), wheels=(), debian=(GIT,))))
+    document["debian"][0] |= changed
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError) as caught:
+        read_lock(path)
+    assert (caught.value.code, "debian" in caught.value.cause) == ("KGE-620", True)
+
+
+def test_debian_packages_stay_while_base_and_request_do() -> None:
+    old = replace(lock(), debian=(GIT, LESS))
+    assert keep_debian(old, lock()) == old
+    assert keep_debian(old, lock(base_digest=ONE)).debian == ()
+    assert keep_debian(replace(old, request=replace(REQUEST, apt=("git",))), lock()).debian == ()
 
 
 def test_nothing_drifts_by_itself() -> None:
