@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from provision.model import GPU_VENDORS, Driver, Engine, Gpu, GpuVendor, Host, Vendor
-from provision.probe.nvidia_parsers import GEFORCE as GEFORCE
 
 # The marketing names tell the board: NVIDIA writes the form factor or the memory of the SXM one into them.
 # A GH200 has HBM3e on a board of its own, and no NVSwitch in a single machine.
