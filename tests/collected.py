@@ -22,19 +22,22 @@ _OWN = (
     (r"(?<=/modules/)[^/]+", "*"),
     (r"^/home/[^/]+", "/home/*"),
     (r"^/proc/(?!1/)\d+", "/proc/[0-9]*"),
-    (r"/(modprobe\.d|cdi|profile\.d|environment\.d)/[^/]+$", r"/\1/*"),
+    (r"/(modprobe\.d|cdi|profile\.d|environment\.d|ld\.so\.conf\.d)/[^/]+$", r"/\1/*"),
     (r"(/dkms/[^/*]+)/[^/]+", r"\1/*"),
     (r"(/dkms/[^/*]+/\*)/(?!build|source)[^/]+", r"\1/*"),
     (r"(/dkms/[^/*]+/\*/\*)/[^/]+(?=/)", r"\1/*"),
+    (r"^/usr/local/cuda-[^/]+", "/usr/local/cuda-*"),
     (r"\.so\.[0-9.]+$", ".so.*"),
     (r"/nvidia-current\.ko$", "/nvidia-current.ko*"),
     (r"(/|renderD|nvidia|cap|gpu|gi|ci|soc)\d+(?=/|$)", r"\1[0-9]*"),
 )
-# What no tree of the tests has: Ubuntu's folders of signed modules, the module under its usual name.
+# What no tree of the tests has: Ubuntu's folders of signed modules, the module under its usual name, CUDA's usual link.
 _ALSO: dict[str, Touch] = {
     "/lib/modules/*/kernel/nvidia-*": "seen",
     "/usr/lib/modules/*/kernel/nvidia-*": "seen",
     "/lib/modules/*/updates/dkms/nvidia.ko*": "read",
+    "/usr/local/cuda/compat": "seen",
+    "/usr/local/cuda/compat/libcuda.so.*": "linked",
 }
 _RANK: tuple[Touch, ...] = ("seen", "read", "linked")
 

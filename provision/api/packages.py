@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 import provision.catalogue as facts
 from provision import model
 from provision.api.candidates import Choice, Search
@@ -83,7 +85,7 @@ def choose(
     from provision.resolve import resolve  # noqa: PLC0415 - 5 ms
 
     known = catalogue or facts.load()
-    asked = _asked(known, request)
+    asked, request = _asked(known, request)
     for note in asked.notes:
         log(note)
     search = Search(known, host, request, asked, today)
@@ -125,7 +127,7 @@ def complete(
         InputError: KGE-622, the packages do not go with the stack; else as of `choose`.
     """
     known = catalogue or facts.load()
-    asked = _asked(known, request)
+    asked, request = _asked(known, request)
     search = Search(known, model.Host(architecture=machine), request, asked, None)
     search.held = tuple(held)
     try:
@@ -135,13 +137,17 @@ def complete(
         raise _explained(error, known) from error
 
 
-def _asked(known: facts.Catalogue, request: model.Request) -> Wanted:
-    """Return what a request asks for beside the framework, as a stack takes it."""
+def _asked(known: facts.Catalogue, request: model.Request) -> tuple[Wanted, model.Request]:
+    """Return what a request asks for beside the framework, as a stack takes it, and the request with its backend."""
     if not request.packages and not request.requirements:
-        return Wanted()
-    from provision.resolve.packages import prepared  # noqa: PLC0415 - 25 ms
+        return Wanted(), request
+    from provision.resolve.packages import own_backend, prepared  # noqa: PLC0415 - 25 ms
 
-    return prepared(known, read_wanted(request, catalogue=known), request)
+    wanted = read_wanted(request, catalogue=known)
+    if own := own_backend(known, wanted, request):
+        request = replace(request, backend=own[0])
+        wanted = replace(wanted, notes=(*wanted.notes, own[1]))
+    return prepared(known, wanted, request), request
 
 
 def _explained(error: InputError, catalogue: facts.Catalogue) -> InputError:

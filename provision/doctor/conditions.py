@@ -15,6 +15,7 @@ from provision.doctor import facts
 from provision.doctor.facts import Facts
 from provision.model import version_key
 from provision.model.complete import complete
+from provision.probe.nvidia_parsers import GEFORCE
 
 Test: TypeAlias = Callable[[Facts, Any], bool | None]
 _KIND: Final = "KGE-143"  # the engine is a snap or Docker Desktop
@@ -233,7 +234,7 @@ CONDITIONS: Final[Mapping[str, Test]] = {
     "finding": _finding,
     "gpu_on_bus": _gpu_on_bus,
     "gpu_held_by": _held_by,
-    "geforce": _named(facts.GEFORCE),
+    "geforce": _named(GEFORCE),
     "laptop": _named(facts.LAPTOP),
     "sxm": _named(facts.SXM),
     "pcie": _named(facts.PCIE),

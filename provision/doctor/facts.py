@@ -12,7 +12,6 @@ SXM: Final = re.compile(r"^(?!.*\bGH200\b).*(\bSXM\d?\b|\bHBM3e?\b|\b(GB|B)[23]0
 PCIE: Final = re.compile(r"\bPCIe\b|\bNVL\b|\bRTX\b", re.IGNORECASE)
 NVLINK5: Final = re.compile(r"\b(GB|B)[23]00\b")
 VGPU: Final = re.compile(r"^GRID\b|-\d+[ABCQ]$")
-GEFORCE: Final = re.compile(r"\bGeForce\b|\bTITAN\b")
 LAPTOP: Final = re.compile(r"\b(Laptop|Mobile|Max-Q)\b|\b[GMR]TX? ?\d{3,4}M\b")
 BOARD: Final = 8  # SXM GPUs of one machine; from so many on NVSwitches join them, fewer may be a part of it
 

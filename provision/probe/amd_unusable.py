@@ -27,7 +27,7 @@ def why_unusable(gpu: PciGpu, row: rows.TargetChip | None, driver: Driver | None
     if gpu.driver not in {None, _MODULE}:
         return _held(gpu)
     if driver is None:
-        return _not_loaded(gpu, row)
+        return _not_loaded(gpu, row, kernel)
     return _no_compute(gpu, row, driver, kernel)
 
 
@@ -39,13 +39,28 @@ def _held(gpu: PciGpu) -> Unusable:
     return Unusable("KGE-103", reason, f"Unbind it from {gpu.driver}, then let the amdgpu module take it.")
 
 
-def _not_loaded(gpu: PciGpu, row: rows.TargetChip | None) -> Unusable:
+def _not_loaded(gpu: PciGpu, row: rows.TargetChip | None, kernel: str | None) -> Unusable:
     if row and gpu.device in row.virtual:
         reason = f"has no driver: it is a virtual function of {row.name} ({row.target}), and amdgpu is not loaded"
         fix = "Install the amdgpu driver that the cloud or the hypervisor's maker names for this guest."
         return Unusable("KGE-103", reason, fix)
+    reason = "has no driver; the amdgpu module is not loaded"
+    if older := _too_old(row, upstream_version(kernel)):
+        load = "`sudo modprobe amdgpu`, where amdgpu-dkms is installed for this kernel. Else: "
+        return Unusable("KGE-103", f"{reason}. {older[0]}", f"{load}{older[1][0].lower()}{older[1][1:]}")
     fix = "`sudo modprobe amdgpu`; if it fails, see /etc/modprobe.d (blacklist amdgpu) and dmesg."
-    return Unusable("KGE-103", "has no driver; the amdgpu module is not loaded", fix)
+    return Unusable("KGE-103", reason, fix)
+
+
+def _too_old(row: rows.TargetChip | None, have: tuple[int, int] | None) -> tuple[str, str] | None:
+    """Return that a kernel's own amdgpu may not know a chip, and what helps; None where it does or nothing is known."""
+    if not row or not have or not row.kernel_with or have >= version_key(row.kernel_with):
+        return None
+    fix = f"Boot Linux {row.kernel_with} or newer, which has it (Ubuntu: the HWE or OEM kernel), with current "
+    return (
+        f"Linux {'.'.join(map(str, have))} may be too old for {row.name} ({row.target})",
+        f"{fix}linux-firmware; or install amdgpu-dkms. Check: sudo dmesg | grep amdgpu",
+    )
 
 
 def _no_compute(gpu: PciGpu, row: rows.TargetChip | None, driver: Driver, kernel: str | None) -> Unusable:
@@ -85,11 +100,7 @@ def _not_taken(gpu: PciGpu, row: rows.TargetChip | None, driver: Driver, kernel:
             "KGE-103", reason, f"Its driver_override still says {gpu.override}: `echo | sudo tee {path}`; {bind}"
         )
     have = upstream_version(kernel) if driver.flavour == "inbox" else None
-    if row and have and row.kernel_with and have < version_key(row.kernel_with):
-        reason = f"{reason}. Linux {'.'.join(map(str, have))} may be too old for {row.name} ({row.target})"
-        fix = f"Boot Linux {row.kernel_with} or newer, which has it (Ubuntu: the HWE or OEM kernel), with current "
-        return Unusable(
-            "KGE-103", reason, f"{fix}linux-firmware; or install amdgpu-dkms. Check: sudo dmesg | grep amdgpu"
-        )
+    if older := _too_old(row, have):
+        return Unusable("KGE-103", f"{reason}. {older[0]}", older[1])
     fix = "dmesg tells why (lines with amdgpu: an unknown GPU, missing firmware). A newer kernel, linux-firmware or "
     return Unusable("KGE-103", reason, f"{fix}amdgpu-dkms knows newer GPUs.")

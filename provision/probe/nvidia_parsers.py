@@ -3,10 +3,11 @@
 import csv
 import re
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from provision.probe.parsers import parse_name, parse_pairs, parse_pci
 
+GEFORCE: Final = re.compile(r"\bGeForce\b|\bTITAN\b")  # in a product's name: not one for data centres
 _LONGEST = 10_000  # characters of a line of nvidia-smi; csv refuses a field of more than 131072
 _MODULE = re.compile(r"Kernel Module(?: for (\S+))?\s+(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
 _LIBRARY = re.compile(r"lib(?:cuda|nvidia-ml)\.so\.(\d{1,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)

@@ -12,11 +12,13 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from provision.catalogue import Catalogue, rows
-from provision.model import TITLES, Request, Stack, Vendor
+from provision.model import TITLES, Backend, Request, Stack, Vendor
 from provision.model.wanted import Entry, Wanted
 
 _LAST_PATCH: Final = "99"  # of a Python: its patch release is the base image's
 _TENSORFLOW: Final = "tensorflow"
+_OF_TENSORFLOW: Final = ("tensorflow", "tf-", "intel-tensorflow")  # what names so begin with, and what needs it
+_BACKENDS: Final[dict[str, Backend]] = {"torch": "torch", "jax": "jax"}
 
 
 def parsed(text: str) -> Requirement | None:
@@ -31,6 +33,31 @@ def group_of(catalogue: Catalogue, name: str) -> rows.SameThing | None:
     """Return the row of distributions that are the same thing as `name`."""
     plain = canonicalize_name(name)
     return next((row for row in catalogue.packages.same if plain in row.names), None)
+
+
+def own_backend(catalogue: Catalogue, wanted: Wanted, request: Request) -> tuple[Backend, str] | None:
+    """Return the backend that a project's packages ask for in place of TensorFlow, and a note; None where they do not.
+
+    Who names torch or JAX and nothing of TensorFlow's is not given TensorFlow. Of both the first one counts.
+
+    Args:
+        catalogue: names the distributions that are frameworks.
+        wanted: as it was read.
+        request: one that names a backend, or a TensorFlow, decides itself.
+    """
+    if request.backend or request.tensorflow:
+        return None
+    names = [(one, canonicalize_name(found.name)) for one in wanted.entries if (found := parsed(one.text))]
+    if any(name.startswith(_OF_TENSORFLOW) for _, name in names):
+        return None
+    for entry, name in names:
+        row = group_of(catalogue, name)
+        if row and row.framework and row.id in _BACKENDS:
+            backend = _BACKENDS[row.id]
+            title = TITLES[backend]
+            note = f"{entry.source} asks for {title} and not for TensorFlow, so the stack is {title}'s; --backend "
+            return backend, f"{note}{_TENSORFLOW} gives TensorFlow with it"
+    return None
 
 
 def prepared(catalogue: Catalogue, wanted: Wanted, request: Request) -> Wanted:

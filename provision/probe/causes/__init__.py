@@ -18,6 +18,7 @@ from provision.probe.causes import (
     health,
     kernel_log,
     kernel_signs,
+    loader,
     modules,
     processor,
 )
@@ -47,6 +48,8 @@ CAUSES: Final = (
     Cause("Secure Boot", boot.READS, boot.secure_boot, ("KGE-120",)),
     Cause("module older than libraries", modules.READS, modules.old_on_disk, ("KGE-127",)),
     Cause("no libcuda", modules.READS, modules.no_cuda, ("KGE-154",)),
+    Cause("wrong libcuda", loader.READS, loader.wrong_cuda, ("KGE-157",)),
+    Cause("Linux driver in WSL2", loader.READS, loader.linux_driver_in_wsl, ("KGE-158",)),
     Cause(
         "kernel's log", kernel_log.READS, kernel_log.signs, tuple(sorted({sign.code for sign in kernel_signs.SIGNS}))
     ),
@@ -64,6 +67,7 @@ CAUSES: Final = (
     Cause("a container itself", guest.READS, guest.inside, ("KGE-128",)),
     Cause("toolkit's root", cdi_spec.READS, cdi_spec.other_root, ("KGE-142",)),
     Cause("stale CDI", cdi_spec.READS, cdi_spec.stale, ("KGE-140",)),
+    Cause("CDI mode without CDI", cdi_spec.READS, cdi_spec.mode_without_spec, ("KGE-159",)),
     Cause("runtime not registered", cdi_spec.READS, cdi_spec.not_registered, ("KGE-141",)),
     Cause("snap", engines.READS, engines.snap, ("KGE-143",)),
     Cause("Docker Desktop", engines.READS, engines.desktop, ("KGE-143",)),

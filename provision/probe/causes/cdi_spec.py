@@ -22,6 +22,7 @@ READS: Final = (*CDI_DIRS, _DAEMON, *_DOCKER, *_PODMAN, *_PODMAN_HOOKS, *_HOOKS,
 _VERSIONED = re.compile(r"(.*\.so)\.(\d{3,5}\.\d{1,5}(?:\.\d{1,5})?)", re.ASCII)
 _DRIVER_FILE = re.compile(r"lib(cuda|nvidia|nvcuvid|nvoptix|EGL_nvidia|GLX_nvidia|GLESv\w+_nvidia)\S*", re.ASCII)
 _ROOT = re.compile(r'^\s*root\s*=\s*"([^"]+)"', re.MULTILINE)
+_MODE = re.compile(r'^\s*mode\s*=\s*"cdi"', re.MULTILINE)
 _UVM: Final = "/dev/nvidia-uvm"
 _ROW: Final = Vendor.CUDA.row
 
@@ -128,6 +129,22 @@ def not_registered(scene: Scene) -> Iterator[Finding]:
             yield _not_registered(row, hook)
         elif _is_podman_alone(scene):
             yield _no_spec(row)
+
+
+def mode_without_spec(scene: Scene) -> Iterator[Finding]:
+    """KGE-159: the NVIDIA runtime takes GPUs from CDI specifications alone, and there is none."""
+    path = next((one for one in _CONFIGS if _MODE.search(scene.reader.text(one) or "")), None)
+    if not path or not scene.host.gpus_of(_ROW.maker) or not _registered(scene, _ROW):
+        return
+    if any(name.startswith(_ROW.cdi_kind) for name in read_cdi(scene.reader)):
+        return
+    yield error(
+        "KGE-159",
+        f'{path} puts the NVIDIA runtime into CDI mode (mode = "cdi"), and there is no CDI spec in '
+        f"{', '.join(CDI_DIRS)}: no container with a GPU starts (unresolvable CDI devices {_ROW.cdi_kind}=all).",
+        f"`{_ROW.cdi_command}`; or without CDI: sudo nvidia-ctk config --in-place --set "
+        "nvidia-container-runtime.mode=auto. Check: nvidia-ctk cdi list",
+    )
 
 
 def _registered(scene: Scene, row: GpuVendor) -> bool | None:

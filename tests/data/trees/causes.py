@@ -38,6 +38,9 @@ def build(make: ModuleType, root: Path, row: dict[str, Any]) -> None:
     for path, digits in row.get("hex", {}).items():
         tree.file(path, "")
         tree.path(path).write_bytes(bytes.fromhex(digits))
+    for path, target in row.get("links", {}).items():
+        tree.path(path).unlink(missing_ok=True)
+        tree.path(path).symlink_to(target)
     gone(tree, row.get("gone", ()))
 
 

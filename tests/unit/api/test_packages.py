@@ -14,7 +14,7 @@ from provision.errors import InputError, NoStackError
 from provision.model import Driver, Gpu, Host, Request, Vendor
 from provision.model.wanted import Entry, Wanted
 from provision.resolve.added import misfit
-from provision.resolve.packages import conflict, doubles, prepared
+from provision.resolve.packages import conflict, doubles, own_backend, prepared
 from provision.resolve.request import check_apt
 
 MINIATURE = Path(__file__).parents[2] / "data" / "catalogue"
@@ -152,6 +152,38 @@ def test_an_older_python_is_taken_where_the_project_asks_for_it(index: Index, tm
 )
 def test_a_framework_goes_by_one_name(facts: Catalogue, text: str, then: str) -> None:
     assert prepared(facts, wanted(text), cpu()).entries[0].text == then
+
+
+@pytest.mark.parametrize(
+    ("lines", "asked", "backend"),
+    [
+        (("transformers", "torch==2.3.1+cu121", "jax"), cpu(), "torch"),
+        (("jax[cuda12]",), cpu(), "jax"),
+        (("keras", "torch"), cpu(), "torch"),
+        (("torch", "tensorflow"), cpu(), None),
+        (("torch", "tensorflow-datasets"), cpu(), None),
+        (("torch", "tf_keras"), cpu(), None),
+        (("transformers", "keras"), cpu(), None),
+        (("torch",), cpu(backend="tensorflow"), None),
+        (("torch",), cpu(tensorflow="2.19"), None),
+    ],
+)
+def test_who_asks_for_another_framework_alone_is_not_given_tensorflow(
+    facts: Catalogue, lines: tuple[str, ...], asked: Request, backend: str | None
+) -> None:
+    found = own_backend(facts, Wanted(entries=tuple(Entry(text=one, source="r.txt, line 1") for one in lines)), asked)
+    assert (found[0] if found else None) == backend
+    assert not found or found[1].startswith("r.txt, line 1 asks for ")
+
+
+@pytest.mark.parametrize("gone", ["", "https://index.example/simple/torch/"])
+def test_without_an_index_a_torch_project_is_refused_and_given_no_tensorflow(index: Index, gone: str) -> None:
+    told: list[str] = []
+    index.gone = gone
+    with pytest.raises(NoStackError) as caught:
+        api.choose(HOST, cpu(packages=("torch==1.0.0",)), log=told.append)
+    assert "the stack has torch" in caught.value.cause
+    assert "asks for torch and not for TensorFlow" in told[0]
 
 
 @pytest.mark.parametrize(("backend", "then"), [(None, "jax[cuda12]"), ("jax", "jax")])

@@ -16,7 +16,7 @@ from provision.model.ladder import LADDER, primary
 from provision.probe.causes import CAUSES
 
 TREES = Path(__file__).parents[2] / "data" / "trees"
-NOTES = {f"KGE-{number}" for number in range(120, 157)}
+NOTES = {f"KGE-{number}" for number in range(120, 160)}
 
 
 BROKEN = [row for row in ROWS if "primary" in row]
