@@ -45,7 +45,7 @@ def write_files(files: Mapping[Path, bytes], memory: Path, *, force: bool = Fals
     """
     if not force:
         refuse_others(files, memory)
-    streams = {path: content for path, content in files.items() if _is_stream(path)}
+    streams = {path: content for path, content in files.items() if is_stream(path)}
     with _staged({path: content for path, content in files.items() if path not in streams}) as staged:
         _swap(staged)
     _remember(memory, files.values())
@@ -64,7 +64,7 @@ def refuse_others(files: Mapping[Path, bytes | None], memory: Path) -> None:
     known: frozenset[str] | None = None
     for path, content in files.items():
         with _writing(path):
-            if _is_stream(path) or not path.exists() or path.is_dir():
+            if is_stream(path) or not path.exists() or path.is_dir():
                 continue
         known = _known(memory) if known is None else known
         problem = _problem(path, content, known)
@@ -90,7 +90,7 @@ def check_writable(*paths: Path | None) -> None:
     for path in filter(None, paths):
         with _writing(path):
             place = _file_place(path)
-            if not _is_stream(path):
+            if not is_stream(path):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 _temporary(place, b"").unlink()
 
@@ -191,7 +191,7 @@ def _make_folders(folder: Path) -> list[Path]:
     return missing
 
 
-def _is_stream(path: Path) -> bool:
+def is_stream(path: Path) -> bool:
     """Tell whether something is there that no file may take the place of; stdout may have been sent to a file."""
     try:
         return path.exists() and (path.parent.as_posix().startswith(_DIRECT) or not (path.is_file() or path.is_dir()))

@@ -44,7 +44,8 @@ def fleet_files(path: Path, settled: Settings, host: Path | None, returning: tup
         raise InputError("KGE-968", f"The plan {path} gives no node an image.", fix="kgpu-env fleet plan HOSTS -o PLAN")
     for name in returning:
         if name not in names:
-            raise UsageError("KGE-902", f"The plan has no image for the node {name}.", fix=nearest(name, names) or "")
+            fix = nearest(name, names) or f"name one of its nodes: {', '.join(sorted(names)[:4])}"
+            raise UsageError("KGE-902", f"The plan has no image for the node {name}.", fix=fix)
     if plan.catalogue != catalogue_digest(catalogue):
         log(
             "note      the plan was made with another catalogue than this one: what its images hold is told by this one"

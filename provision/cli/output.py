@@ -16,7 +16,7 @@ from provision.cli.colour import coloured
 from provision.cli.documents import ErrorDocument
 from provision.cli.sanitize import plain, plain_json
 from provision.cli.streams import drop, talk
-from provision.errors import InputError, KgpuError, NoStackError
+from provision.errors import InputError, KgpuError, NoStackError, UsageError
 from provision.files import state_home
 from provision.model import encode
 
@@ -186,9 +186,13 @@ def check_writable(*paths: Path | None, force: bool = False) -> None:
     """Refuse before long work what `write_files` would refuse after it.
 
     Raises:
+        UsageError: KGE-902, two outputs are to be the same file.
         InputError: KGE-605, KGE-634, as of `provision.writer.write_files`.
     """
     named = [path for path in paths if path]
+    twice = next((path for place, path in enumerate(named) if path in named[:place]), None)
+    if twice and not writer.is_stream(twice):
+        raise UsageError("KGE-902", f"{twice} is named for two outputs.", fix="give each a file of its own")
     writer.check_writable(*named)
     if not force:
         writer.refuse_others(dict.fromkeys(named), _memory())

@@ -91,6 +91,23 @@ def minutes(text: str | float) -> float:
     return _between(text, 0.01, 10_080, "time in minutes")
 
 
+def percent(text: str | float) -> float:
+    """Return a share in per cent."""
+    return _between(text, 0, 100, "share in per cent")
+
+
+def price(text: str | float) -> float:
+    """Return a price in nodes."""
+    return _between(text, 0, 100_000, "price in nodes")
+
+
+def batch(text: str) -> str:
+    """Return the size of a batch, a number of nodes or a share of them, as Ansible's `serial` has it."""
+    if re.fullmatch(r"[0-9]{1,9}|([1-9][0-9]?|100)%", text):
+        return text
+    raise typer.BadParameter(f"{text!r} is no number of nodes, such as 20, and no share of them, from 1% to 100%.")
+
+
 def _between(text: str | float, least: float, most: float, kind: str) -> float:
     try:
         value = float(text)

@@ -80,7 +80,8 @@ def build_stack_image(
         network=files,
         pins=order.pins,
         cache=order.cache,
-        origin=order.origin | _base_label(found, base),
+        # With containerd's image store an image that no registry has seen has a digest, too.
+        origin=order.origin | ({} if local or order.base else _base_label(found, base)),
     )
     tag = order.tag or plan.tag
     own = {name: content for name, content in plan.files.items() if name != UV}

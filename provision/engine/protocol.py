@@ -66,7 +66,7 @@ class Image(Value):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     env: tuple[str, ...] = ()
     user: str = ""
-    digests: tuple[str, ...] = ()  # NAME@sha256:... of what was pulled or pushed
+    digests: tuple[str, ...] = ()  # NAME@sha256:... of what was pulled or pushed; of all with containerd's image store
 
 
 class OwnImage(Value):

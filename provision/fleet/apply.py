@@ -16,7 +16,7 @@ from provision.fleet.inventory import asked, nodes_of
 from provision.fleet.probing import make
 from provision.fleet.remediation import remedy
 from provision.model.fleet import FleetImage, FleetPlan
-from provision.model.fleet_apply import GOOD, Applied, AppliedNode, ApplyWishes, FleetApply
+from provision.model.fleet_apply import GOOD, SHARE, Applied, AppliedNode, ApplyWishes, FleetApply
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -100,13 +100,14 @@ def apply_plan(order: Application, heard: Listener, wishes: ApplyWishes) -> Flee
 
 def _batches(batch: Batch, asked: Sequence[str], shipping: Mapping[str, Any], wishes: ApplyWishes) -> str:
     """Carry out all batches; return why one was the last before its time."""
-    size = wishes.serial or max(1, len(asked))
+    size = wishes.batch_size(len(asked))
+    share = SHARE if wishes.stop_share is None else wishes.stop_share
     for start in range(0, len(asked), size):
         names = asked[start : start + size]
         batch.run(names, shipping)
         bad = [name for name in names if batch.found[name].outcome not in GOOD | {Applied.DUE}]
         left = asked[start + size :]
-        if left and 100 * len(bad) > wishes.stop_share * len(names):
+        if left and 100 * len(bad) > share * len(names):
             why = f"{len(bad)} of {len(names)} nodes of the last batch were not proved ({', '.join(bad[:4])})"
             for name in left:
                 batch.skip(name, f"the batch before failed: {why}")

@@ -1,5 +1,6 @@
 """The nodes of a fleet, from a folder with a host file or a captured tree for each."""
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -118,11 +119,19 @@ def _newest(entries: list[Path]) -> tuple[dict[str, tuple[Path, _Reader]], tuple
             found[name] = path, read
         else:
             old = found[name][0]
-            newer = path if path.stat().st_mtime > old.stat().st_mtime else old
+            newer = path if _age(path) > _age(old) else old
             found[name] = newer, _reader(newer) or read
             both = f"{old.name} and {path.name}"
             warnings.append(f"there are two entries for {name}, {both}; {newer.name} is the newer one")
     return found, tuple(warnings)
+
+
+def _age(path: Path) -> float:
+    """Return when an entry was written; a link that leads nowhere never was."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _reader(path: Path) -> _Reader | None:
@@ -130,6 +139,6 @@ def _reader(path: Path) -> _Reader | None:
         return lambda file, _: read_host(file)
     if path.name.endswith(_PACKED):
         return lambda file, catalogue: probe_capture(file, catalogue=catalogue)
-    if path.is_dir() and any((path / name).is_dir() for name in _CAPTURED):
+    if any(os.path.isdir(path / name) for name in _CAPTURED):  # noqa: PTH112 - where it may not be seen, too
         return lambda root, catalogue: probe_host(root, catalogue=catalogue)
     return None

@@ -46,11 +46,21 @@ class ApplyWishes(Value):
 
     limit: str = ""  # a pattern of Ansible; empty: all nodes of the plan
     forks: int = 50  # so many nodes at a time
-    serial: int = 0  # so many nodes in a batch; 0: all in one
-    stop_share: float = SHARE  # per cent of a batch that may fail before the next one does not begin
+    serial: str = "0"  # nodes in a batch, or per cent of all: "20", "10%"; "0": all in one, with a stop share 10 %
+    stop_share: float | None = None  # per cent of a batch that may fail before the next one does not begin; None: 10
     check: bool = False  # nothing is changed
     drain: Literal["", "slurm", "kubernetes"] = ""  # who is told of nodes that are not proved; empty: nobody
     drain_share: float = SHARE  # per cent of the plan's nodes that may be out at once
+
+    def batch_size(self, nodes: int) -> int:
+        """Return how many of so many nodes are in a batch, at least one; of a share as Ansible counts it.
+
+        A stop share needs more than one batch: asked for by itself it makes batches of a tenth.
+        Source: https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_strategies.html (checked 2026-11-30).
+        """
+        serial = f"{SHARE}%" if self.serial == "0" and self.stop_share is not None else self.serial
+        number = nodes * int(serial[:-1]) // 100 if serial.endswith("%") else int(serial) or nodes
+        return max(1, number)
 
 
 class FleetApply(Value):

@@ -373,7 +373,7 @@ def test_an_image_is_pulled_by_its_digest(fleet: Fleet, registry: str) -> None:
     assert ended.returncode == 0, ended.stderr
     assert fleet.image.reference.startswith(f"{registry}/{TAG.partition(':')[0]}@sha256:")
     fleet.prove("proved")
-    with fleet.nodes.reaching("proved", int(registry.partition(":")[2])):
+    with fleet.nodes.reaching(int(registry.partition(":")[2]), "proved"):
         code, found, said = fleet.apply("--limit", "proved")
     assert (code, outcomes(found), found["nodes"][0]["shipped"]) == (0, {"proved": "proved before"}, True), said
     names = fleet.nodes.run("proved", "docker", "inspect", "--format", "{{.RepoDigests}}", TAG)[1]

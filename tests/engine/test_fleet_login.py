@@ -55,7 +55,7 @@ def fleet(
             ended = kgpu_env("fleet", "build", plan, "--push", registry)
             assert ended.returncode == 0, ended.stderr
             assert PASSWORD not in ended.stdout + ended.stderr + refused.stderr + plan.read_text()
-            with nodes.reaching("plain", int(registry.partition(":")[2])):
+            with nodes.reaching(int(registry.partition(":")[2]), "plain"):
                 yield Fleet(nodes, plan, registry)
         finally:
             nodes.close()

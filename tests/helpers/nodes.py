@@ -75,14 +75,20 @@ def image(client: "APIClient", base: str, packages: tuple[str, ...], name: str) 
     return found
 
 
-# Lets a port of one machine be reached as another's: python3 -c FORWARD HOST PORT TARGET PORT.
+# Lets a port of one machine be reached as another's: python3 -c FORWARD HOST PORT TARGET PORT [PROCESS], where it
+# listens in the network of that process.
 FORWARD: Final = """
-import socket, sys, threading
+import ctypes, os, socket, sys, threading
+networks = [os.open(f"/proc/{one}/ns/net", os.O_RDONLY) for one in (*sys.argv[5:], "self")]
+def enter(network):
+    assert len(networks) == 1 or ctypes.CDLL(None).setns(network, 0) == 0
 def copy(one, other):
     while data := one.recv(65536):
         other.sendall(data)
     other.shutdown(socket.SHUT_WR)
+enter(networks[0])
 listening = socket.create_server((sys.argv[1], int(sys.argv[2])))
+enter(networks[-1])
 while True:
     one = listening.accept()[0]
     other = socket.create_connection((sys.argv[3], int(sys.argv[4])))
@@ -95,6 +101,17 @@ while True:
 REFUSING: Final = "echo Port 2222 >> /etc/ssh/sshd_config"
 # An sshd that can end without its node.
 STOPPABLE: Final = "mkdir -p /run/sshd; /usr/sbin/sshd; exec sleep infinity"
+
+
+@contextmanager
+def reached_from(process: int, port: int) -> Iterator[None]:
+    """Let the network of a process reach a port of this machine's loopback as its own."""
+    words = [sys.executable, "-c", FORWARD, "127.0.0.1", str(port), "127.0.0.1", str(port), str(process)]
+    with subprocess.Popen(words) as forwarding:
+        try:
+            yield
+        finally:
+            forwarding.terminate()
 
 
 class Nodes:
@@ -196,12 +213,13 @@ class Nodes:
             time.sleep(0.2)
 
     @contextmanager
-    def reaching(self, name: str, port: int) -> Iterator[None]:
-        """Let a node reach a port of this machine's loopback as its own."""
+    def reaching(self, port: int, *names: str) -> Iterator[None]:
+        """Let nodes reach a port of this machine's loopback as their own."""
         [network] = self.client.inspect_network(self.network)["IPAM"]["Config"]
         gateway = network["Gateway"]
         inside = ["timeout", "300", "python3", "-c", FORWARD, "127.0.0.1", str(port), gateway, str(port)]
-        self.client.exec_start(self.client.exec_create(self.ids[name], inside)["Id"], detach=True)
+        for name in names:
+            self.client.exec_start(self.client.exec_create(self.ids[name], inside)["Id"], detach=True)
         here = [sys.executable, "-c", FORWARD, gateway, str(port), "127.0.0.1", str(port)]
         with subprocess.Popen(here) as process:
             try:

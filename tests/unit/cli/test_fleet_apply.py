@@ -70,6 +70,7 @@ def test_no_plan_is_told(kgpu_env: KgpuEnv, plan: Path, command: str, content: s
 
 
 def test_words_that_are_none(kgpu_env: KgpuEnv, plan: Path) -> None:
-    for words in (("--drain", "pbs"), ("--stop-share", "101"), ("--serial", "-1")):
+    shares = [(name, text) for name in ("--stop-share", "--drain-share") for text in ("101", "-1", "nan", "ten")]
+    for words in (("--drain", "pbs"), *shares, *(("--serial", one) for one in ("-1", "0%", "101%", "x", "1.5", "٣"))):
         ended = kgpu_env("fleet", "apply", plan, "-i", plan.parent / "inventory", *words)
         assert (ended.code, "KGE-902" in ended.err) == (2, True)

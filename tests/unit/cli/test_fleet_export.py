@@ -141,6 +141,7 @@ def test_groups_come_from_a_host_of_the_maker_alone(exported: Exported) -> None:
     [
         (("--node", "gpu-9"), 2, "KGE-902"),
         (("--node", "gpu-4"), 2, "KGE-902"),  # it has no image
+        (("--node", "zz"), 2, "name one of its nodes: gpu-1"),
         (("--image", "a:1"), 2, "KGE-592"),
     ],
 )

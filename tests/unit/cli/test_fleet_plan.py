@@ -45,6 +45,16 @@ def test_a_served_fleet_is_exit_0(folder: Path) -> None:
     assert done.stdout.startswith("Plan      2 images for 3 of 3 nodes (fewer are impossible)\n")
 
 
+def test_more_images_than_the_fewest_are_not_told_as_the_fewest(tmp_path: Path) -> None:
+    (place := tmp_path / "hosts").mkdir()
+    for name in ("h100-580", "h100-550"):
+        shutil.copy(DATA / f"{name}.json", place / f"{name}.json")
+    assert "1 image for 2 of 2 nodes (fewer are impossible)" in run(place).stdout
+    priced = run(place, "--image-price", "0.1").stdout
+    assert "2 images for 2 of 2 nodes (the best at this price of an image)" in priced
+    assert "Upgrade   :" not in priced
+
+
 @pytest.mark.parametrize(
     ("words", "exit_code", "code"),
     [
@@ -52,6 +62,7 @@ def test_a_served_fleet_is_exit_0(folder: Path) -> None:
         (("--pin", "other=cuda"), 2, "KGE-953"),
         (("--host", "x.json"), 2, "KGE-902"),
         (("--max-images", "0"), 2, "KGE-902"),
+        *((("--image-price", price), 2, "KGE-902") for price in ("nan", "inf", "-1", "x")),
     ],
 )
 def test_bad_words_are_told(folder: Path, words: tuple[str, ...], exit_code: int, code: str) -> None:

@@ -50,6 +50,9 @@ def test_the_command(kgpu_env: KgpuEnv, tmp_path: Path) -> None:
     assert json.loads(ended.out)["counts"] == {"DRAIN": 1, "UNKNOWN": 1, "WARNING": 3 - 1, "HEALTHY": 1}
     assert "<!DOCTYPE html>" in (tmp_path / "s.html").read_text()
     assert 'kgpu_env_node_state{node="d",state="DRAIN",code="KGE-102"} 1' in (tmp_path / "s.prom").read_text()
+    same = kgpu_env("fleet", "status", hosts, "--html", tmp_path / "one", "--prometheus", tmp_path / "one", "--json")
+    assert (same.code, json.loads(same.out)["code"]) == (2, "KGE-902")
+    assert not (tmp_path / "one").exists()
     (hosts / "d.json").unlink()
     ended = kgpu_env("fleet", "status", hosts, *words, *out)  # again, over its own files
     assert ended.code == 0

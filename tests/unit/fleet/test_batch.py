@@ -89,19 +89,44 @@ def test_a_node_whose_last_step_did_not_end_is_not_known(run: Any) -> None:  # n
 
 
 def test_after_a_failed_batch_no_other_begins(run: Any) -> None:  # noqa: ANN401 - as above
-    found, stopped, asked = run({"n2": gone}, ApplyWishes(serial=2))
+    found, stopped, asked = run({"n2": gone}, ApplyWishes(serial="2"))
     assert asked == ["n0", "n1", "n2", "n3"]
     assert {found[name].outcome for name in ("n4", "n5")} == {Applied.SKIPPED}
     assert "1 of 2 nodes of the last batch were not proved (n2); 2 further nodes were not begun" in stopped
-    found, stopped, asked = run({"n2": gone}, ApplyWishes(serial=2, stop_share=50))
+    found, stopped, asked = run({"n2": gone}, ApplyWishes(serial="2", stop_share=50))
     assert (len(asked), stopped) == (6, "")
+
+
+def test_a_stop_share_alone_stops_the_run_too(run: Any) -> None:  # noqa: ANN401 - as above
+    found, stopped, asked = run({"n1": gone}, ApplyWishes(stop_share=10))
+    assert asked == ["n0", "n1"]
+    assert {found[name].outcome for name in NAMES[2:]} == {Applied.SKIPPED}
+    assert "4 further nodes were not begun" in stopped
+
+
+@pytest.mark.parametrize(
+    ("serial", "share", "nodes", "size"),
+    [
+        ("0", None, 40, 40),  # one batch, which nothing stops
+        ("0", 5.0, 40, 4),
+        ("0", 5.0, 1000, 100),
+        ("0", 5.0, 3, 1),
+        ("20", 5.0, 40, 20),
+        ("20", None, 3, 20),
+        ("25%", None, 41, 10),
+        ("1%", None, 40, 1),
+        ("100%", 5.0, 40, 40),
+    ],
+)
+def test_a_batch_has_as_many_nodes_as_were_asked_for(serial: str, share: float | None, nodes: int, size: int) -> None:
+    assert ApplyWishes(serial=serial, stop_share=share).batch_size(nodes) == size
 
 
 def test_with_check_what_is_due_stops_nothing(run: Any) -> None:  # noqa: ANN401 - as above
     def due(name: str) -> list[dict[str, Any]]:
         return [event("ok", name, msg={**CPU, "verified": ""})]
 
-    found, stopped, _ = run(dict.fromkeys(NAMES, due), ApplyWishes(serial=1, check=True))
+    found, stopped, _ = run(dict.fromkeys(NAMES, due), ApplyWishes(serial="1", check=True))
     assert {one.outcome for one in found.values()} == {Applied.DUE}
     assert stopped == ""
 

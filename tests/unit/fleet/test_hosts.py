@@ -44,6 +44,15 @@ def test_the_newer_of_two_entries_counts(folder: Path) -> None:
     assert not read_fleet(folder, load()).hosts["node1"].gpus
 
 
+def test_links_that_lead_nowhere_are_a_node_that_is_told_of(folder: Path) -> None:
+    for name in ("node1.tar.gz", "node8.json", "node8.tar.gz", "node9"):
+        (folder / name).symlink_to("/nowhere")
+    found = read_fleet(folder, load())
+    assert [(node.name, node.rule) for node in found.broken] == [("node8", "KGE-606")]
+    assert sorted(found.hosts) == ["node1", "node2"]
+    assert any("'node9' is neither" in warning for warning in found.warnings)
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [("{", "KGE-607"), ('{"schema": "kgpu-env/host/9"}', "KGE-607"), ("[" * 200_000, "KGE-607"), ("", "KGE-607")],

@@ -11,7 +11,7 @@ from provision.cli import options as o
 from provision.cli.commands.fleet.arguments import Forks, Inventory, Keys, Limit, Plan
 from provision.cli.commands.fleet.names import count_of
 from provision.cli.output import log, print_json, print_lines, warn
-from provision.cli.parsers import one_of
+from provision.cli.parsers import batch, one_of, percent
 from provision.cli.planning import project_catalogue
 from provision.cli.proving import records as own_records
 from provision.errors import Exit
@@ -20,16 +20,26 @@ from provision.model.fleet_apply import ANSWERED, GOOD, SHARE, Applied, AppliedN
 from provision.model.fleet_probe import FORKS
 
 _DRAINS = ("slurm", "kubernetes")
+_AGAIN = "mend these nodes, or leave them out with --limit; then the same again, which keeps the nodes that are proved"
 
 Records = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Gather the nodes' signed records there; by default records, beside PLAN."),
 ]
-Serial = Annotated[int, typer.Option(metavar="N", min=0, help="So many nodes in a batch; 0: all of them in one.")]
-StopShare = Annotated[
-    float,
+Serial = Annotated[
+    str,
     typer.Option(
-        metavar="PERCENT", min=0, max=100, help="Begin no further batch where more of one's nodes were not proved."
+        parser=batch,
+        metavar="N|N%",
+        help="So many nodes in a batch, or a share of them. 0: all in one, with --stop-share a tenth.",
+    ),
+]
+StopShare = Annotated[
+    float | None,
+    typer.Option(
+        parser=percent,
+        metavar="PERCENT",
+        help="Begin no further batch where more of one's nodes were not proved; 10 where there are batches.",
     ),
 ]
 Check = Annotated[bool, typer.Option("--check", help="Change nothing: tell what would be done.")]
@@ -42,7 +52,7 @@ Drain = Annotated[
     ),
 ]
 DrainShare = Annotated[
-    float, typer.Option(metavar="PERCENT", min=0, max=100, help="Never take out more of the plan's nodes.")
+    float, typer.Option(parser=percent, metavar="PERCENT", help="Never take out more of the plan's nodes.")
 ]
 
 
@@ -52,8 +62,8 @@ def apply(
     records: Records = None,
     limit: Limit = "",
     forks: Forks = FORKS,
-    serial: Serial = 0,
-    stop_share: StopShare = SHARE,
+    serial: Serial = "0",
+    stop_share: StopShare = None,
     check: Check = False,
     trusted_key: Keys = None,
     key: o.Key = None,
@@ -70,6 +80,7 @@ def apply(
     Examples:
         kgpu-env fleet apply plan.json -i inventory.yaml --check
         kgpu-env fleet apply plan.json -i inventory.yaml --serial 20
+        kgpu-env fleet apply plan.json -i inventory.yaml --stop-share 5
     """
     from provision.fleet.apply import Application, apply_plan  # noqa: PLC0415 - 80 ms
     from provision.records.keys import read_public  # noqa: PLC0415 - 40 ms: cryptography
@@ -120,6 +131,7 @@ def _lines(found: FleetApply) -> Iterator[str]:
             yield f"          {one.name}, fix: {one.fix.partition(' Check: ')[0]}"
     if found.stopped:
         yield f"Stopped   {found.stopped}"
+        yield f"          fix: {_AGAIN}"
     for name, some in (("Drained", found.drained), ("Released", found.released)):
         if some:
             yield f"{name:<9} {', '.join(some)}"

@@ -13,6 +13,7 @@ from provision.cli.commands.fleet.arguments import Hosts, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
 from provision.cli.context import load_catalogue
 from provision.cli.output import write_file
+from provision.cli.parsers import price
 from provision.cli.planning import settings
 from provision.errors import Exit, UsageError
 from provision.fleet.hosts import read_fleet
@@ -26,7 +27,9 @@ MaxImages = Annotated[int | None, typer.Option(metavar="N", min=1, help="At most
 ImagePrice = Annotated[
     float | None,
     typer.Option(
-        metavar="N", min=0.0, help="An image is worth N nodes that are one release behind their own newest framework."
+        parser=price,
+        metavar="N",
+        help="An image is worth N nodes that are one release behind their own newest framework.",
     ),
 ]
 SameTensorflow = Annotated[bool, typer.Option("--same-tensorflow", help="One TensorFlow on all nodes.")]
@@ -88,7 +91,9 @@ def _pins(words: Iterable[str]) -> dict[str, str]:
 
 def _lines(plan: FleetPlan) -> Iterator[str]:
     every = len(plan.nodes) + len(plan.unserved)
-    proved = "fewer are impossible" if plan.optimal else f"fewer than {plan.bound} are impossible"
+    fewest = len(plan.images) == plan.bound
+    best = "fewer are impossible" if fewest else "the best at this price of an image"
+    proved = best if plan.optimal else f"fewer than {plan.bound} are impossible"
     served = f"{count_of(len(plan.images), 'image')} for {len(plan.nodes)} of {every} nodes"
     yield f"Plan      {served}{f' ({proved})' if plan.images else ''}"
     for image in plan.images:
@@ -110,7 +115,7 @@ def _unserved(nodes: tuple[Unserved, ...]) -> Iterator[str]:
 
 
 def _curve(points: tuple[CurvePoint, ...]) -> Iterator[str]:
-    for after in points[1:]:
+    for after in (one for one in points[1:] if one.changes):  # none: fewer images than the price asks for
         upgrades = " and ".join(f"{len(one.nodes)} to {one.driver}" for one in after.changes)
         doubt = "" if after.optimal else f" (perhaps fewer, at least {after.bound})"
         yield f"Upgrade   {upgrades}: {points[0].images} images become {after.images}{doubt}"

@@ -11,7 +11,7 @@ from provision.api.records import trusted_keys
 from provision.cli import options as o
 from provision.cli.commands.fleet.arguments import Hosts, Keys, print_answer
 from provision.cli.commands.fleet.names import count_of, names_of
-from provision.cli.output import write_files
+from provision.cli.output import check_writable, write_files
 from provision.cli.planning import project_catalogue
 from provision.cli.proving import records as own_records
 from provision.errors import Exit
@@ -61,6 +61,7 @@ def status(
     from provision.fleet.page import page  # noqa: PLC0415 - 30 ms
     from provision.fleet.proofs import read_proofs  # noqa: PLC0415 - 40 ms: cryptography
 
+    check_writable(html, prometheus, force=force)
     keys = trusted_keys(own_records(None, trusted_key or ())) if records else ()
     facts = project_catalogue(catalogue)
     watch = Watch(
