@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
@@ -120,11 +121,17 @@ def _solver() -> ModuleType:
     return highspy
 
 
+@cache
+def _c_library() -> ctypes.CDLL:
+    """Return the C library of this process, loaded once."""
+    return ctypes.CDLL(None)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep stdout for the answer: the solver prints its name there, from C, whatever its options say."""
     sys.stdout.flush()
-    library = ctypes.CDLL(None)
+    library = _c_library()
     library.fflush(None)
     kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     try:

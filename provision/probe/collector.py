@@ -32,6 +32,7 @@ UNREADABLE = "/tools/unreadable"  # lines of path, tabulator, reason
 NODES = "/dev/.nodes"  # lines of path, octal mode, numeric group
 TEXT = "kgpu-env-capture/1 "  # before an archive in Base64
 _MAX_LINKS = 40  # as in the kernel's path lookup
+_MAX_PATH = 4096  # bytes; the same
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO)
 
 # What follows is written by tests/regenerate.py.
@@ -433,12 +434,22 @@ class Places:
         if self.root == "/":
             return path
         folder, _, name = path.rpartition("/")
-        if folder not in self._folders:
-            self._folders[folder] = below(self.root, folder)
-        found = self._folders[folder] + "/" + name
+        found = self._folder(folder) + "/" + name
         # Text and one system call: with objects for paths a probe of 512 partitions took three times as long.
         plain = name not in {"", ".", ".."} and not os.path.islink(found)
         return found if plain else below(self.root, path)
+
+    def _folder(self, path: str) -> str:
+        if len(path) > _MAX_PATH:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+        unknown = []  # from below upwards: of each folder one name is looked at, once
+        above = path
+        while above not in self._folders:
+            unknown.append(above)
+            above = above.rpartition("/")[0]
+        for folder in reversed(unknown):
+            self._folders[folder] = self(folder)
+        return self._folders[path]
 
 
 class Collector:

@@ -27,8 +27,12 @@ class Tree:
         return self.root / name.lstrip("/")
 
     def file(self, name: str, text: str) -> None:
-        self.path(name).parent.mkdir(parents=True, exist_ok=True)
-        self.path(name).write_text(text)
+        place = self.path(name)
+        try:
+            place.write_text(text)
+        except FileNotFoundError:  # most have a neighbour already
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
 
     def node(self, name: str, mode: str, gid: int) -> None:
         self._nodes.append(f"{name} {mode} {gid}")

@@ -66,8 +66,13 @@ def logical_lines(text: str) -> Iterator[str]:
         yield held
 
 
-def words(text: str, active: str) -> Iterator[Word]:
+@cache
+def words(text: str, active: str) -> tuple[Word, ...]:
     """Split into words; characters that are quoted are text, the others of `active` are marked."""
+    return tuple(_words(text, active))
+
+
+def _words(text: str, active: str) -> Iterator[Word]:
     word: list[str | Active] = []
     started = False
     quote = ""
@@ -106,7 +111,7 @@ def read(text: str) -> list[Instruction]:
     for line in logical_lines(text):
         name, _, rest = line.strip().partition(" ")
         active = SHELL if name.upper() == "RUN" else DOCKER
-        found.append(Instruction(name.upper(), tuple(words(rest, active))))
+        found.append(Instruction(name.upper(), words(rest, active)))
     return found
 
 
@@ -183,18 +188,26 @@ def with_text(vendor: Vendor, values: dict[str, str]) -> Request:
 PLAIN = {"package": "zzpackage", "apt": "zzapt", "user": "zzuser", "label": "zzlabel", "env": "zzenv"}
 
 
+@cache
+def joined(word: Word) -> str:
+    return "".join(map(str, word))
+
+
 def replaced(instructions: list[Instruction], texts: dict[str, str]) -> list[Instruction]:
     """Put other texts in the places of the plain ones."""
+    changed = {plain: texts[kind] for kind, plain in PLAIN.items() if texts[kind] != plain}
 
     def swap(word: Word) -> Word:
+        if not any(plain in joined(word) for plain in changed):
+            return word
         found: list[str | Active] = []
         for is_text, run in groupby(word, lambda one: isinstance(one, str)):
             if not is_text:
                 found += run
                 continue
             text = "".join(map(str, run))
-            for kind, plain in PLAIN.items():
-                text = text.replace(plain, texts[kind])
+            for plain, other in changed.items():
+                text = text.replace(plain, other)
             found += text
         return tuple(found)
 
@@ -208,7 +221,7 @@ def plain_names(vendor: Vendor) -> list[str]:
 
 
 def without_digest(instructions: list[Instruction]) -> list[Instruction]:
-    return [one for one in instructions if "".join(map(str, one.words[0][:17])) != "io.kgpu-env.plan="]
+    return [one for one in instructions if not joined(one.words[0]).startswith("io.kgpu-env.plan=")]
 
 
 @pytest.mark.parametrize("vendor", [Vendor.CPU, Vendor.CUDA, Vendor.ROCM])

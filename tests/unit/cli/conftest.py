@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,10 +31,17 @@ class Ended(NamedTuple):
     def document(self) -> dict[str, Any]:
         """The one JSON document on stdout, checked against the schema that it names."""
         found: dict[str, Any] = json.loads(self.out)  # fails on a second document
-        name = str(found["schema"]).removeprefix("kgpu-env/").replace("/", "-")
-        schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
-        jsonschema.validate(found, schema)
+        _checker(found["schema"]).validate(found)
         return found
+
+
+@cache
+def _checker(name: str) -> jsonschema.Draft202012Validator:
+    """Return what checks documents against a schema that is itself checked, once."""
+    file = SCHEMAS / f"{name.removeprefix('kgpu-env/').replace('/', '-')}.schema.json"
+    schema = json.loads(file.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
 
 
 KgpuEnv = Callable[..., Ended]

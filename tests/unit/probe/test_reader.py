@@ -39,3 +39,10 @@ def test_links_are_followed_below_the_root_at_each_place(tmp_path: Path) -> None
         assert reader.text(path) == "inside", path
     assert reader.text("/loop") is None
     assert [one.code for one in reader.findings] == ["KGE-104"]
+
+
+def test_a_path_of_any_length_is_an_answer(tmp_path: Path) -> None:
+    reader = Reader(tmp_path)
+    assert reader.text("/a" * 2000) is None
+    assert reader.text("/a" * 500_000) is None
+    assert ["File name too long" in one.text for one in reader.findings] == [True]
