@@ -144,10 +144,10 @@ def test_an_image_in_a_registry_is_pulled_by_its_digest_on_both(fleet: Fleet) ->
         built = fleet.build("--push", registry)
         assert built.reference.startswith(f"{registry}/{TAG.partition(':')[0]}@sha256:")
         fleet.applied(built, shipped=True)
-    assert fleet.seen["new"] == built.reference.partition("@")[2]
-    for name in fleet.nodes.ids:
-        names = fleet.nodes.run(name, "docker", "inspect", "--format", "{{.RepoDigests}}", TAG)[1]
-        assert built.reference in names
+        assert fleet.seen["new"] == built.reference.partition("@")[2]
+        for name in fleet.nodes.ids:
+            names = fleet.nodes.run(name, "docker", "inspect", "--format", "{{.RepoDigests}}", TAG)[1]
+            assert built.reference in names
 
 
 @pytest.mark.slow
