@@ -22,7 +22,7 @@ CLEAR: Final = "\r\x1b[2K"
 _SAID: Final = 60  # characters of what a step wrote last
 _LEAST: Final = 20  # columns that the name of a step has at least
 _SOON: Final = 3.0  # seconds after which a rate is worth telling
-_ENOUGH: Final = 0.05  # of all bytes, from which on one is: before, most of the time was no fetching
+_ENOUGH: Final = 0.25  # of all bytes, from which on one is: uv counts whole files, and first there is none
 _GB: Final = 1_000_000_000
 
 
