@@ -43,7 +43,7 @@ class Live:
     def __init__(self, title: str) -> None:
         self._title = f"{title:<9} "  # "Verify", as the lines of its log begin
         self._mode = Talk.progress
-        self._terminal = self._mode == "auto" and is_terminal()
+        self._terminal = self._mode == "rich" or (self._mode == "auto" and is_terminal())
         self._event = Event(phase="start")
         self._running: dict[str, tuple[Event, float]] = {}  # steps beside each other, each with its beginning
         self._told: set[str] = set()  # steps that have ended: a late report of their output is no new beginning

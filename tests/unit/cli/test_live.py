@@ -68,6 +68,14 @@ def test_a_terminal_has_one_line_that_is_gone_afterwards(
     assert err.count("\n") == 1
 
 
+def test_a_living_line_can_be_asked_for_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    settle_talk({"progress": "rich"})
+    with Live("Verify") as shown:
+        shown(TRAINING)
+        time.sleep(0.1)
+    assert f"{live.CLEAR}Verify    {WORDS}  0:00" in capsys.readouterr().err
+
+
 def test_what_an_event_says_cannot_command_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
