@@ -22,7 +22,7 @@ CLEAR: Final = "\r\x1b[2K"
 _SAID: Final = 60  # characters of what a step wrote last
 _LEAST: Final = 20  # columns that the name of a step has at least
 _SOON: Final = 3.0  # seconds after which a rate is worth telling
-_ENOUGH: Final = 0.05  # of all bytes, from which on one is: before, most of the time was no fetching
+_ENOUGH: Final = 0.25  # of all bytes, from which on one is: uv counts whole files, and first there is none
 _GB: Final = 1_000_000_000
 
 
@@ -43,7 +43,7 @@ class Live:
     def __init__(self, title: str) -> None:
         self._title = f"{title:<9} "  # "Verify", as the lines of its log begin
         self._mode = Talk.progress
-        self._terminal = self._mode == "auto" and is_terminal()
+        self._terminal = self._mode == "rich" or (self._mode == "auto" and is_terminal())
         self._event = Event(phase="start")
         self._running: dict[str, tuple[Event, float]] = {}  # steps beside each other, each with its beginning
         self._told: set[str] = set()  # steps that have ended: a late report of their output is no new beginning

@@ -124,7 +124,7 @@ class TalkOptions(Options):
         typer.Option(
             parser=one_of("way to show progress", PROGRESS),
             metavar="|".join(PROGRESS),
-            help="How long work shows itself: a living line on terminals, lines, JSON lines, or not at all.",
+            help="How long work shows itself: as fits, as a living line (rich), lines, JSON lines, or not at all.",
             show_default=True,
         ),
     ] = "auto"

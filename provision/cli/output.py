@@ -20,7 +20,7 @@ from provision.errors import InputError, KgpuError, NoStackError, UsageError
 from provision.files import state_home
 from provision.model import encode
 
-Progress: TypeAlias = Literal["auto", "plain", "json", "quiet"]
+Progress: TypeAlias = Literal["auto", "rich", "plain", "json", "quiet"]
 PROGRESS: Final[tuple[Progress, ...]] = get_args(Progress)
 _ONCE = re.compile(r"(?:[A-Z]\w* +)?(warning|note)[: ] *(.*)", re.DOTALL)  # behind "Verify" and its like, too
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})

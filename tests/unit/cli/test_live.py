@@ -68,6 +68,14 @@ def test_a_terminal_has_one_line_that_is_gone_afterwards(
     assert err.count("\n") == 1
 
 
+def test_a_living_line_can_be_asked_for_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    settle_talk({"progress": "rich"})
+    with Live("Verify") as shown:
+        shown(TRAINING)
+        time.sleep(0.1)
+    assert f"{live.CLEAR}Verify    {WORDS}  0:00" in capsys.readouterr().err
+
+
 def test_what_an_event_says_cannot_command_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,7 +247,7 @@ def test_timings_are_a_table_at_the_end(capsys: pytest.CaptureFixture[str]) -> N
         (0, 2_500_000_000, 9, "0.0 of 2.5 GB"),
         (1_240_000_000, 2_500_000_000, 40, "1.2 of 2.5 GB  31 MB/s  about 0:41 left"),
         (5_000_000, 20_000_000, 1, "5 of 20 MB"),
-        (900_000, 20_000_000, 4, "1 of 20 MB"),  # most of the time was no fetching: a rate of it would be wrong
+        (4_900_000, 20_000_000, 9, "5 of 20 MB"),  # of a few small files: the rate of the large ones is another
         (20_000_000, 20_000_000, 9, "20 MB fetched"),
         (2_500_000_000, 2_500_000_000, 9, "2.5 GB fetched"),
     ],
