@@ -15,6 +15,7 @@ _CONF: Final = "/etc/ld.so.conf"
 _FOLDER: Final = "/etc/ld.so.conf.d"
 _LINK: Final = "libcuda.so.1"
 _COMPAT: Final = re.compile(r"/compat(/|$)")  # NVIDIA's cuda-compat packages: /usr/local/cuda-12.8/compat
+_NARROW: Final = re.compile(r"/(i[3-6]86-linux-gnu|lib32|libx32)(/|$)")  # no program of 64 bits looks there
 _PATH: Final = re.compile(r"/[\w./+-]+", re.ASCII)  # others do not go into a command
 _ROW: Final = Vendor.CUDA.row
 READS: Final = (_CONF, _FOLDER)
@@ -51,7 +52,7 @@ def _key(version: str) -> tuple[int, ...]:
 def _first(scene: Scene) -> _Found | None:
     """Return the first libcuda in the order of ldconfig: folders as its settings name them, then the standard ones."""
     places = [*_named(scene), *((folder, "") for folder in LIBRARY_DIRS)]
-    for folder, conf in places:
+    for folder, conf in (place for place in places if not _NARROW.search(place[0])):
         names = [name for name in scene.reader.names(folder) if name.startswith(_ROW.library)]
         if names:
             return _version(scene, folder, conf, names)
