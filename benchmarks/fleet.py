@@ -94,11 +94,15 @@ def _taken(texts: Sequence[str]) -> Taken:
     if not made.optimal:
         raise SystemExit("not proved to be optimal")
     [peak] = re.findall(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))
+    reading = min(_reading(texts) for _ in range(3))  # one pass may meet the collector of memory
+    return Taken(seconds, reading, len(made.images), len(made.curve), int(peak) / 1024)
+
+
+def _reading(texts: Sequence[str]) -> float:
     begun = time.process_time()
     for text in texts:
         json.loads(text)
-    reading = time.process_time() - begun
-    return Taken(seconds, reading, len(made.images), len(made.curve), int(peak) / 1024)
+    return time.process_time() - begun
 
 
 if __name__ == "__main__":
