@@ -29,6 +29,17 @@ def cannot_tell() -> Finding:
     )
 
 
+def without(path: str) -> Finding:
+    """KGE-117: the place where a GPU shows first is empty, as in a tree that was captured in part."""
+    return Finding(
+        code="KGE-117",
+        severity=_ERROR,
+        text=f"Whether this host has a GPU is unknown: {path} is empty or not there.",
+        fix="In a container or chroot: mount sysfs there. Of another machine: capture it again, on it: "
+        "`kgpu-env probe --capture FILE`",
+    )
+
+
 def unreadable(path: str, reason: str) -> Finding:
     """KGE-104: a file is there but cannot be read."""
     return Finding(

@@ -24,6 +24,7 @@ from provision.probe.vendors import PROBES
 from provision.probe.wsl import probe_wsl
 
 _ROOT: Final = Path("/")
+_DEVICES: Final = "/sys"  # the kernel shows all devices there
 _LISTS_DEVICES: Final = (1, 50)  # the Engine API that lists the CDI devices it knows (facts: nvidia.md, section 5a)
 
 
@@ -81,7 +82,10 @@ def _findings(reader: Reader, host: Host, parts: tuple[VendorPart, ...]) -> tupl
     found += [findings.no_toolkit(row) for row in GPU_VENDORS.values() if _lacks_toolkit(reader, host, row)]
     if not host.gpus and not host.wsl and not any(part.off_bus for part in parts):
         hidden = any(place in finding.text for finding in reader.findings for place in reader.looked_at)
-        found.append(findings.cannot_tell() if hidden else findings.no_gpu(reader.looked_at))
+        if not reader.names(_DEVICES):
+            found.append(findings.without(_DEVICES))
+        else:
+            found.append(findings.cannot_tell() if hidden else findings.no_gpu(reader.looked_at))
     return tuple(dict.fromkeys([*found, *reader.findings]))
 
 
