@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provision.engine.docker_engine import DockerEngine
-from provision.engine.protocol import BuildStep, Built, Context
+from provision.engine.protocol import BuildStep, Built, Context, Run
 from provision.errors import BuildError
 
 if TYPE_CHECKING:
@@ -85,6 +85,14 @@ def test_a_package_that_does_not_exist(build: Build) -> None:
     assert "Unable to locate package kgpu-no-such-package" in "\n".join(caught.value.log)
 
 
+def test_a_file_with_a_long_name(engine: DockerEngine, base: str, tag: str) -> None:
+    """As wheels for several platforms have it; one sorts before the Dockerfile, which has to be the first."""
+    names = ("A" * 200, f"network/wheels/{'w' * 150}.whl")
+    text = f"FROM {base}\nRUN --mount=type=bind,target=/x wc -c {' '.join(f'/x/{name}' for name in names)} > /found\n"
+    engine.build(Context(files={"Dockerfile": text.encode(), **dict.fromkeys(names, b"1")}), tag, lambda _: None, {})
+    assert "2 total" in engine.run(Run(image=tag, command=("cat", "/found"))).stdout
+
+
 def test_bound_files_and_arguments_leave_no_trace(engine: DockerEngine, api: "APIClient", base: str, tag: str) -> None:
     text = (
         f"FROM {base}\nRUN --mount=type=bind,source=network,target=/dev/network"
@@ -101,7 +109,7 @@ def test_bound_files_and_arguments_leave_no_trace(engine: DockerEngine, api: "AP
 SCRIPT = """
 import sys
 from provision.engine.docker import connect
-from provision.engine.protocol import Context
+from provision.engine.protocol import Context, Run
 engine = connect()
 text = f"FROM {sys.argv[1]}\\nRUN sleep {sys.argv[3]}\\n"
 def step(report):
