@@ -109,7 +109,7 @@ def test_bound_files_and_arguments_leave_no_trace(engine: DockerEngine, api: "AP
 SCRIPT = """
 import sys
 from provision.engine.docker import connect
-from provision.engine.protocol import Context, Run
+from provision.engine.protocol import Context
 engine = connect()
 text = f"FROM {sys.argv[1]}\\nRUN sleep {sys.argv[3]}\\n"
 def step(report):
