@@ -22,6 +22,7 @@ _WORDS: Final = (
     (r"^(importing|exporting) cache ", "{} the cache of earlier builds"),
     (r"useradd", "making the user's account"),
     (r"^WORKDIR (?P<what>\S+)", "making the folder {}"),
+    (r"apt-get install .*/dev/debian/", "installing the bundle's Debian packages"),
     (r"apt-get .*install -y --no-install-recommends (?P<what>[^&|;]+)", "installing {} by apt"),
     (r"apt-get ", "installing Debian packages"),
     (r"pip install .*\buv==|pip install .*/uv/", "installing uv, which installs the rest"),

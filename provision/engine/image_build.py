@@ -153,5 +153,5 @@ def _check_size(engine: Engine, order: BuildOrder, tag: str, built: Built, befor
     raise BuildError(
         "KGE-419",
         f"the image has {built.size_bytes / 1e9:.2f} GB, and {order.max_size} is the limit",
-        fix="kgpu-env size IMAGE tells what takes the space; --contents runtime leaves out most",
+        fix="build it without the limit: kgpu-env size IMAGE tells what takes space; --contents one-gpu keeps least",
     )

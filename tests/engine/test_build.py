@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provision.engine.docker_engine import DockerEngine
-from provision.engine.protocol import BuildStep, Built, Context
+from provision.engine.protocol import BuildStep, Built, Context, Run
 from provision.errors import BuildError
 
 if TYPE_CHECKING:
@@ -83,6 +83,14 @@ def test_a_package_that_does_not_exist(build: Build) -> None:
         build("RUN apt-get install -y --no-install-recommends kgpu-no-such-package")
     assert caught.value.code == "KGE-401"
     assert "Unable to locate package kgpu-no-such-package" in "\n".join(caught.value.log)
+
+
+def test_a_file_with_a_long_name(engine: DockerEngine, base: str, tag: str) -> None:
+    """As wheels for several platforms have it; one sorts before the Dockerfile, which has to be the first."""
+    names = ("A" * 200, f"network/wheels/{'w' * 150}.whl")
+    text = f"FROM {base}\nRUN --mount=type=bind,target=/x wc -c {' '.join(f'/x/{name}' for name in names)} > /found\n"
+    engine.build(Context(files={"Dockerfile": text.encode(), **dict.fromkeys(names, b"1")}), tag, lambda _: None, {})
+    assert "2 total" in engine.run(Run(image=tag, command=("cat", "/found"))).stdout
 
 
 def test_bound_files_and_arguments_leave_no_trace(engine: DockerEngine, api: "APIClient", base: str, tag: str) -> None:

@@ -30,6 +30,7 @@ def bundle(
     """Write kgpu.lock and all that it needs to one archive.
 
     kgpu-env build --bundle FILE builds from it on a host without a network, kgpu-env verify --bundle FILE proves it.
+    Debian packages that the base lacks are then in kgpu.lock, too, by version and hash: each later bundle has the same.
 
     Examples:
         kgpu-env bundle --out site.tar

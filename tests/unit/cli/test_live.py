@@ -266,6 +266,10 @@ def test_a_clock_of_hours() -> None:
         ("[stage-1 3/6] COPY a b", "3 of 6  copying a b"),
         ("[3/6] RUN --mount=type=cache,target=/x my command", "3 of 6  RUN my command"),
         ("[5/5] WORKDIR /home/keras", "5 of 5  making the folder /home/keras"),
+        (
+            "[4/6] RUN --mount=type=bind,source=debian,target=/dev/debian apt-get install -y /dev/debian/*.deb",
+            "4 of 6  installing the bundle's Debian packages",
+        ),
         ("[tools 2/3] RUN my command", "RUN my command"),
         ("exporting to image", "writing the image"),
         ("pulling debian:bookworm-slim", "pulling debian:bookworm-slim"),

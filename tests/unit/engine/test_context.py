@@ -30,13 +30,21 @@ def test_nothing_of_the_host_is_in_it() -> None:
         assert not member.pax_headers
 
 
-def test_ustar_magic() -> None:
-    assert tarball(Context(files={"Dockerfile": DOCKERFILE}))[257:263] == b"ustar\0"
+def test_it_begins_with_the_dockerfile_and_no_further_header() -> None:
+    """BuildKit takes a body that begins otherwise for a plain Dockerfile."""
+    data = tarball(Context(files={"Dockerfile": DOCKERFILE, "A" * 200: b"1"}))
+    assert (data[:11], data[257:265]) == (b"Dockerfile\0", b"ustar  \0")
+
+
+def test_a_wheel_for_several_platforms_has_a_long_name() -> None:
+    name = f"network/wheels/demo-1-cp311-{'.'.join(f'manylinux_2_{n}_x86_64' for n in range(5, 10))}.whl"
+    assert len(name.rpartition("/")[2]) > 100
+    assert [one.name for one in members(tarball(Context(files={"Dockerfile": DOCKERFILE, name: b"1"})))][1] == name
 
 
 @pytest.mark.parametrize(
     "name",
-    ["/etc/passwd", "../x", "a/../x", "a//b", "./a", "a/", "", "ü", "a\nb", "a\\b", "n" * 101, "d/" * 200 + "x"],
+    ["/etc/passwd", "../x", "a/../x", "a//b", "./a", "a/", "", "ü", "a\nb", "a\\b", "n" * 256, "d/" * 200 + "x"],
 )
 def test_odd_names_are_refused(name: str) -> None:
     with pytest.raises(BuildError) as caught:
