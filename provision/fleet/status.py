@@ -14,7 +14,7 @@ from provision.fleet.hosts import PROBE, UNSEEN, UNTOLD, Fleet
 from provision.fleet.images import id_of
 from provision.fleet.proofs import Proofs, changed, is_proof
 from provision.lock.make import catalogue_digest
-from provision.model import Host, Severity
+from provision.model import UNSEEN_GPU, Host, Severity
 from provision.model.fleet import FleetPlan, Unserved
 from provision.model.fleet_status import Common, FleetStatus, NodeState, NodeStatus, Outlier
 from provision.records import Record
@@ -145,7 +145,8 @@ def _gpus(host: Host) -> str:
 def _ill(host: Host, watch: Watch) -> Iterator[Reason]:
     primary = examine_host(host, captured=True, catalogue=watch.catalogue).primary
     if primary and primary.severity in _SEVERITIES:
-        yield Reason(_SEVERITIES[primary.severity], primary.text, primary.code, primary.fix)
+        state = NodeState.UNKNOWN if primary.code == UNSEEN_GPU else _SEVERITIES[primary.severity]
+        yield Reason(state, primary.text, primary.code, primary.fix)
 
 
 def _proved(node: NodeStatus, host: Host, watch: Watch, proofs: Proofs) -> tuple[NodeStatus, list[Reason]]:

@@ -6,7 +6,19 @@ from provision.model.build import BuildResult
 from provision.model.cluster import Cluster
 from provision.model.compose import Compose
 from provision.model.devcontainer import DevContainer
-from provision.model.host import MACHINES, PLATFORMS, DeviceNode, Driver, Engine, Finding, Gpu, Host, Severity, Toolkit
+from provision.model.host import (
+    MACHINES,
+    PLATFORMS,
+    UNSEEN_GPU,
+    DeviceNode,
+    Driver,
+    Engine,
+    Finding,
+    Gpu,
+    Host,
+    Severity,
+    Toolkit,
+)
 from provision.model.option import Option, Setting
 from provision.model.pins import Pin
 from provision.model.proof import (
@@ -47,6 +59,7 @@ __all__ = [
     "RUNTIMES",
     "SETTINGS",
     "TITLES",
+    "UNSEEN_GPU",
     "VENDORS",
     "Access",
     "Backend",

@@ -13,6 +13,7 @@ Architecture = Annotated[str, msgspec.Meta(pattern=architectures(GPU_VENDORS.val
 # Processors as registries name them, and as kernels, engines and wheels do.
 MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 PLATFORMS: Final = {f"linux/{name}": machine for name, machine in MACHINES.items()}
+UNSEEN_GPU: Final = "KGE-117"  # of a finding: where a GPU would show could not be read
 Version = Annotated[str, msgspec.Meta(pattern=rf"^{VERSION}$(?!\n)")]
 
 

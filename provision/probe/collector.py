@@ -196,6 +196,7 @@ PATHS = [
     ("/sbin/nvidia-container-runtime", "seen"),
     ("/sbin/nvidia-ctk", "seen"),
     ("/snap/docker/current/bin/dockerd", "seen"),
+    ("/sys", "seen"),
     ("/sys/bus/pci/devices", "seen"),
     ("/sys/bus/pci/devices/*:*:*.*", "seen"),
     ("/sys/bus/pci/devices/*:*:*.*/class", "read"),

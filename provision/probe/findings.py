@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from provision.errors import InputError
-from provision.model import GPU_VENDORS, Finding, GpuVendor, Severity
+from provision.model import GPU_VENDORS, UNSEEN_GPU, Finding, GpuVendor, Severity
 
 _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
@@ -22,7 +22,7 @@ def no_gpu(looked_at: Iterable[str]) -> Finding:
 def cannot_tell() -> Finding:
     """KGE-117: no GPU seen, but not every place could be read."""
     return Finding(
-        code="KGE-117",
+        code=UNSEEN_GPU,
         severity=_ERROR,
         text="Whether this host has a GPU is unknown: places where it would show could not be read.",
         fix="Fix what the findings KGE-104 name, then probe again.",
@@ -32,7 +32,7 @@ def cannot_tell() -> Finding:
 def without(path: str) -> Finding:
     """KGE-117: the place where a GPU shows first is empty, as in a tree that was captured in part."""
     return Finding(
-        code="KGE-117",
+        code=UNSEEN_GPU,
         severity=_ERROR,
         text=f"Whether this host has a GPU is unknown: {path} is empty or not there.",
         fix="In a container or chroot: mount sysfs there. Of another machine: capture it again, on it: "

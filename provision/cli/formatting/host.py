@@ -1,6 +1,6 @@
 """A host in words, for `probe` and `up`."""
 
-from provision.model import MAKERS, Driver, Gpu, Host
+from provision.model import MAKERS, UNSEEN_GPU, Driver, Gpu, Host
 
 _GIB = 2**30
 
@@ -12,7 +12,7 @@ def describe(host: Host, *, captured: bool = False) -> list[str]:
         host: as probed.
         captured: it is a tree of files (--root), whose engine cannot be asked.
     """
-    lines = [f"GPU       {_gpu(gpu)}" for gpu in host.gpus] or ["GPU       none found"]
+    lines = [f"GPU       {_gpu(gpu)}" for gpu in host.gpus] or [f"GPU       {_none(host)}"]
     if not host.gpus and host.looked_at:
         lines.append(f"          looked at: {', '.join(host.looked_at)}")
     lines += [f"Driver    {_driver(driver)}" for driver in host.drivers]
@@ -27,6 +27,10 @@ def describe(host: Host, *, captured: bool = False) -> list[str]:
         if finding.fix:
             lines.append(f"          fix: {finding.fix}")
     return lines
+
+
+def _none(host: Host) -> str:
+    return "not known" if any(finding.code == UNSEEN_GPU for finding in host.findings) else "none found"
 
 
 def headline(host: Host) -> str:

@@ -159,6 +159,12 @@ def test_a_node_of_the_inventory_that_gave_no_file_is_unknown(hosts: Path) -> No
     assert "kgpu-env fleet probe" in never.fix
 
 
+def test_a_node_whose_gpu_cannot_be_seen_is_unknown(hosts: Path) -> None:
+    (hosts / "f" / "proc").mkdir(parents=True)
+    found = status(hosts)["f"]
+    assert (found.state, found.code) == (NodeState.UNKNOWN, "KGE-117")
+
+
 def test_one_cause_is_told_once(hosts: Path) -> None:
     made = plan(load(), read_fleet(hosts, load()).hosts)
     node = status(hosts, made=made)["d"]

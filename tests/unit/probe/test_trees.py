@@ -1,12 +1,14 @@
 """Each captured-style tree gives the host file that is committed for it."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from trees import make as trees
 from trees import script
 
+from provision.cli.formatting.host import describe
 from provision.errors import Exit, InputError
 from provision.model import Gpu, Host, decode, encode
 from provision.probe import Lookups, probe_files, probe_host
@@ -211,6 +213,14 @@ def test_a_bus_that_cannot_be_read_is_not_called_empty(tmp_path: Path) -> None:
     bus.rename(bus.with_name("moved"))
     bus.symlink_to("devices")  # a loop
     assert codes(probe_files(root, LOOKUPS)) == ["KGE-117", "KGE-104"]
+
+
+def test_a_tree_without_sys_is_not_called_one_without_gpu(tmp_path: Path) -> None:
+    root = tree(tmp_path, "none")
+    shutil.rmtree(root / "sys")
+    host = probe_files(root, LOOKUPS)
+    assert codes(host) == ["KGE-117"]
+    assert describe(host)[0] == "GPU       not known"
 
 
 @pytest.mark.parametrize("name", ["absent", "empty", "file"])
