@@ -1,19 +1,29 @@
-"""The miniature catalogue (tests/data/catalogue), for what calls the command line; others load it by its path."""
+"""The guard of the unit tests; the miniature catalogue (tests/data/catalogue), for what calls the command line."""
 
-from collections.abc import Callable, Mapping, Sequence
+import socket
+import subprocess
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from trees import build
 
 from provision import api
 from provision.catalogue import Catalogue, load
+from provision.lock import uv
 from provision.model import Host
 from provision.resources import folder
 
+# A machine with much else to do is no failure; each test still ends within pytest's own limit.
+settings.register_profile("without a deadline", deadline=None)
+settings.load_profile("without a deadline")
+
+FOLDER = Path(__file__).parent
 MINIATURE = Path(__file__).parents[1] / "data" / "catalogue"
 
 
@@ -52,11 +62,24 @@ def _answer(command: Sequence[str], _: Mapping[str, str]) -> tuple[int, str, str
     return 0, "\n".join(['lock-version = "1.0"', 'created-by = "test"', *rows]), ""
 
 
-@pytest.fixture(autouse=True)
-def _index(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put an index in uv's place that has everything; where it is only welcome, nobody asks it."""
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    monkeypatch.setattr("provision.lock.uv._run", _answer)
+def _refuse(*_: object, **__: object) -> NoReturn:
+    pytest.fail("a unit test must not start processes or open connections", pytrace=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Make a test fail that starts a process or opens a connection.
+
+    An index that has everything is in uv's place; where it is only welcome, nobody asks it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if item.path.is_relative_to(FOLDER):
+            patch.setenv("UV_OFFLINE", "1")
+            patch.setattr(uv, "_run", _answer)
+            if not item.get_closest_marker("process"):
+                patch.setattr(subprocess, "Popen", _refuse)
+                patch.setattr(socket.socket, "connect", _refuse)
+        return (yield)
 
 
 @pytest.fixture

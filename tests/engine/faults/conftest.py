@@ -131,10 +131,10 @@ def tiny_base(tiny: Path) -> Callable[["DockerEngine"], str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _uv_ready(engine: "DockerEngine", tmp_path_factory: pytest.TempPathFactory) -> None:
+def _uv_ready(engine: "DockerEngine") -> None:
     """uv for builds is in this session's cache: the index of a test has none."""
     files = build_network(Network(), os.environ).files
-    cache = cache_folder({"XDG_CACHE_HOME": str(tmp_path_factory.getbasetemp() / "XDG_CACHE_HOME")})
+    cache = cache_folder(os.environ)
     assert provide_uv("0.13.9", pins(REFERENCE), engine.describe().architecture, cache=cache, files=files, log=print)
 
 

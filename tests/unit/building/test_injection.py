@@ -230,7 +230,7 @@ def test_any_text_stays_one_word(vendor: Vendor, kind: str) -> None:
     plain = without_digest(rendered(with_text(vendor, PLAIN)))
     taken = 0
 
-    @settings(max_examples=150, deadline=None, derandomize=True)
+    @settings(max_examples=150, derandomize=True)
     @given(text)
     @example("a-fine-name")
     def check(value: str) -> None:
@@ -247,7 +247,7 @@ def test_any_text_stays_one_word(vendor: Vendor, kind: str) -> None:
     assert taken > 0, "every text was refused, so that nothing was seen"
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(st.sampled_from(["base", "tensorflow", "python", "cuda", "rocm"]), text)
 def test_versions_and_bases_come_from_the_catalogue_only(key: str, value: str) -> None:
     try:
@@ -257,7 +257,7 @@ def test_versions_and_bases_come_from_the_catalogue_only(key: str, value: str) -
     assert [one.name for one in found] == plain_names(Vendor.CUDA)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(st.sampled_from(["labels", "env"]), text)
 def test_keys_are_names(key: str, value: str) -> None:
     try:

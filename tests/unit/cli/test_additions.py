@@ -44,7 +44,7 @@ class Ended(NamedTuple):
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of the package, to be changed."""
-    shutil.copytree(PACKAGE, tmp_path / "provision", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, tmp_path / "provision")  # with what is compiled, which only a changed file is not
     for name in ("templates", "images"):
         (tmp_path / name).symlink_to(PACKAGE.parent / name)
     (tmp_path / "work").mkdir()

@@ -1,6 +1,7 @@
 """`kgpu-env key`: pairs that sign records, and what a trusted one opens."""
 
 import json
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,13 @@ import pytest
 Call = Callable[..., Any]
 
 
-def test_this_nodes_own_pair_is_made_once(kgpu_env: Call, tmp_path: Path) -> None:
+def test_this_nodes_own_pair_is_made_once(kgpu_env: Call) -> None:
     assert kgpu_env("key", "--public")[0] == 3
     first, again, public = (kgpu_env("key", *words) for words in ((), (), ("--public",)))
     assert first.out == again.out == public.out
     assert first.out.startswith("-----BEGIN PUBLIC KEY-----\n")
     assert [word in run.err for run, word in ((first, " made"), (again, " was there"))] == [True, True]
-    [file] = (tmp_path / "state" / "kgpu-env" / "keys").iterdir()
+    [file] = (Path(os.environ["XDG_STATE_HOME"]) / "kgpu-env" / "keys").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_text() not in first.out + first.err
 
@@ -43,9 +44,9 @@ def test_a_key_that_is_none_is_3(kgpu_env: Call, tmp_path: Path, option: str, ki
     assert (code, out, err.startswith("KGE-591: ")) == (3, "", True)
 
 
-def test_a_verification_refuses_a_bad_own_key_before_it_begins(kgpu_env: Call, tmp_path: Path) -> None:
+def test_a_verification_refuses_a_bad_own_key_before_it_begins(kgpu_env: Call) -> None:
     kgpu_env("key")
-    [file] = (tmp_path / "state" / "kgpu-env" / "keys").iterdir()
+    [file] = (Path(os.environ["XDG_STATE_HOME"]) / "kgpu-env" / "keys").iterdir()
     file.chmod(0o644)
     for words in (("verify", "--here", "--vendor", "cpu"), ("gate",), ("key", "--public")):
         code, out, err = kgpu_env(*words)

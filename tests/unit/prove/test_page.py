@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from provision import __version__
@@ -269,7 +269,6 @@ def test_no_text_becomes_markup(verdict: Verdict) -> None:
     assert "49" not in seen.text
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.text(alphabet=st.characters(), max_size=40))
 @example("\x00\x1b[31m\x9b\r\n\u202e\u200b\ud800\u2028&lt;</style></title><!--]]>")
 def test_any_text_leaves_the_page_whole(text: str) -> None:

@@ -35,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_spoilt_input_is_a_value_or_a_clean_error(place: Path, name: str) -> None:
     reader = readers()[name]
 
-    @settings(max_examples=NUMBER, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=NUMBER, derandomize=True, database=None)
     @given(st.randoms(use_true_random=False))
     def wrong(chance: Random) -> None:
         tried(reader, spoil(chance, reader.good), place)

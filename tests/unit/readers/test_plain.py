@@ -30,7 +30,7 @@ def test_text_of_any_script_stays(text: str) -> None:
     assert json.loads(plain_json(json.dumps(text, ensure_ascii=False))) == text
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(st.characters(exclude_categories=()), max_size=40))
 def test_json_says_the_same(text: str) -> None:
     shown = plain_json(encode({"a": text.replace("@", "")}))
@@ -79,7 +79,7 @@ def test_an_address_alone(address: str, shown: str) -> None:
     assert redacted_address(address) == shown
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(max_size=30), st.text("abc:/@", max_size=12))
 def test_nothing_before_the_last_at_is_shown(before: str, after: str) -> None:
     for start in ("https://", "u:"):  # what stands before the first :// alone would be a scheme, and is shown

@@ -115,6 +115,13 @@ def test_names_may_be_kept_and_secrets_may_not(planted: Callable[..., bytes]) ->
     assert b"hunter2" not in data
 
 
+def test_a_key_is_seen_behind_any_character_and_a_form_inside_a_word_is_none() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----"
+    for before in ("", "x", "-", "\n"):
+        assert Names().text(f"{before}{key}.") == f"{before}***."
+    assert Names().text(f"xhf_{'a' * 20}") == f"xhf_{'a' * 20}"
+
+
 def test_one_name_has_one_mark_and_another_archive_another() -> None:
     names = Names(["node7"], ["eve"])
     first = names.text("node7 eve 10.0.0.1 and node7")
@@ -182,13 +189,13 @@ def test_only_its_owner_can_read_it_and_its_order_is_fixed(tmp_path: Path) -> No
 
 
 def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provision.report.archive.TOTAL_BYTES", 3 << 20)
+    monkeypatch.setattr("provision.report.archive.TOTAL_BYTES", 1 << 20)
     contents = Contents(Names())
-    contents.add("large", b"x" * ((3 << 20) - 10))
+    contents.add("large", b"x" * ((1 << 20) - 10))
     contents.add("more", b"y" * 11)
     contents.add("small", b"z" * 10)
     assert [*contents.listed] == ["kgpu-env-report/large", "kgpu-env-report/small"]
-    assert contents.left_out == ["kgpu-env-report/more: the archive has 3 MiB already"]
+    assert contents.left_out == ["kgpu-env-report/more: the archive has 1 MiB already"]
 
 
 @pytest.mark.parametrize("text", ["x", "1.", "a:", "token ", "-", "serial ", "ab:", "0123456789abcdef"])

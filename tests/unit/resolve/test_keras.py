@@ -198,7 +198,7 @@ def attempt(host: Host, request: Request) -> Stack | NoStackError:
         return error
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(DRIVERS), st.lists(st.sampled_from(ARCHITECTURES), min_size=1), st.sampled_from(MACHINES), ASKED)
 def test_never_a_stack_above_the_driver_nor_a_candidate_twice(
     driver: str, architectures: list[str], machine: str, backend: str | None
@@ -214,7 +214,7 @@ def test_never_a_stack_above_the_driver_nor_a_candidate_twice(
     assert found == again if isinstance(found, Stack) else found.args == again.args  # type: ignore[union-attr] # an error too
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(*(st.sampled_from(DRIVERS),) * 2, st.sampled_from(ARCHITECTURES), st.sampled_from(MACHINES), ASKED)
 def test_a_newer_driver_never_worsens_the_pick(
     one: str, two: str, architecture: str, machine: str, backend: str | None
@@ -231,7 +231,7 @@ def test_a_newer_driver_never_worsens_the_pick(
     assert ages == sorted(ages)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(RELEASES), st.lists(st.sampled_from(TARGETS), min_size=1, max_size=2), ASKED)
 def test_every_amd_gpu_is_served_within_the_window(release: str, targets: list[str], backend: str | None) -> None:
     found = attempt(amd(release, *targets), replace(ROCM, backend=backend))
@@ -247,7 +247,7 @@ def test_every_amd_gpu_is_served_within_the_window(release: str, targets: list[s
         assert row.series in next(one for one in load().amd.drivers if one.release == release).series
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(DRIVERS), st.sampled_from(ARCHITECTURES), st.sampled_from(MACHINES), ASKED)
 def test_every_change_that_is_named_resolves_to_what_it_promises(
     driver: str, architecture: str, machine: str, backend: str | None

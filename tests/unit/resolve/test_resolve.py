@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.catalogue import Catalogue, load
@@ -295,7 +295,6 @@ def attempt(host: Host, **wishes: str) -> Stack | NoStackError:
         return error
 
 
-@settings(deadline=None)  # the first example loads the catalogue
 @given(st.sampled_from(DRIVERS), st.lists(st.sampled_from(ARCHITECTURES), min_size=1, max_size=3))
 def test_never_a_stack_above_the_driver(driver: str, architectures: list[str]) -> None:
     stack = attempt(nvidia(driver, *architectures))
@@ -304,7 +303,6 @@ def test_never_a_stack_above_the_driver(driver: str, architectures: list[str]) -
         assert DriverVersion(driver) >= DriverVersion(family.driver)
 
 
-@settings(deadline=None)  # the first example loads the catalogue
 @given(st.sampled_from(DRIVERS), st.sampled_from(DRIVERS), st.sampled_from(ARCHITECTURES))
 def test_a_newer_driver_never_worsens_the_pick(one: str, two: str, architecture: str) -> None:
     older, newer = sorted((one, two), key=version_key)
@@ -316,7 +314,6 @@ def test_a_newer_driver_never_worsens_the_pick(one: str, two: str, architecture:
             assert version_key(after.framework.version) >= version_key(before.framework.version)
 
 
-@settings(deadline=None)  # the first example loads the catalogue
 @given(st.sampled_from(RELEASES), st.lists(st.sampled_from(TARGETS), min_size=1, max_size=2))
 def test_every_rocm_candidate_has_one_first_reason_and_every_gpu_is_served(release: str, targets: list[str]) -> None:
     stack = attempt(amd(release, *targets), backend="tensorflow")
@@ -329,7 +326,6 @@ def test_every_rocm_candidate_has_one_first_reason_and_every_gpu_is_served(relea
         assert build.series in window.series
 
 
-@settings(deadline=None)  # the first example loads the catalogue
 @given(st.sampled_from(DRIVERS), st.sampled_from(ARCHITECTURES))
 def test_the_same_host_always_gets_the_same(driver: str, architecture: str) -> None:
     one, two = attempt(nvidia(driver, architecture)), attempt(nvidia(driver, architecture))
