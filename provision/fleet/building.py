@@ -1,7 +1,7 @@
 """The images of a plan, each built once; pushed to a registry, or written as a bundle for nodes that reach none."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -26,18 +26,16 @@ LOCKS: Final = "locks"  # the folder beside a plan
 _AGAIN: Final = "make the plan again with kgpu-env fleet plan, or name its catalogue with --catalogue"
 
 
-def chosen(plan: FleetPlan, catalogue: Catalogue, wishes: BuildWishes, builder: Described) -> tuple[FleetImage, ...]:
-    """Return the images that are to be built, all of them possible: nothing is built before that is known.
+def chosen(plan: FleetPlan, catalogue: Catalogue, wishes: BuildWishes) -> tuple[FleetImage, ...]:
+    """Return the images that are to be built.
 
     Args:
         plan: as `fleet plan` wrote it.
         catalogue: has to be the plan's.
         wishes: which images, and where they go.
-        builder: the engine.
 
     Raises:
         InputError: KGE-956, the plan is of another catalogue.
-        BuildError: KGE-930, an image is for another processor.
         UsageError: KGE-902, there is no such image; KGE-411, the registry's name is none.
     """
     if plan.catalogue != catalogue_digest(catalogue):
@@ -48,13 +46,21 @@ def chosen(plan: FleetPlan, catalogue: Catalogue, wishes: BuildWishes, builder: 
             fix = nearest(name, list(known)) or f"one of {', '.join(known)}"
             raise UsageError("KGE-902", f"The plan has no image {name}.", fix=fix)
     found = tuple(image for image in plan.images if not wishes.images or image.id in wishes.images)
-    for image in found:
-        if wishes.push:
-            parse_reference(name_of(image, wishes.push))
-        others = " ".join(f"--image {one.id}" for one in found if one.platform == image.platform)
+    for image in found if wishes.push else ():
+        parse_reference(name_of(image, wishes.push))
+    return found
+
+
+def need_machines(images: Collection[FleetImage], builder: Described) -> None:
+    """Refuse images that an engine cannot build: nothing is built before that is known.
+
+    Raises:
+        BuildError: KGE-930, an image is for another processor.
+    """
+    for image in images:
+        others = " ".join(f"--image {one.id}" for one in images if one.platform == image.platform)
         fix = f"with an engine of such a machine: `DOCKER_HOST=ssh://NODE kgpu-env fleet build PLAN {others}`"
         need_machine(image.platform, builder, subject=f"The image {image.id}", fix=fix)
-    return found
 
 
 def name_of(image: FleetImage, registry: str) -> str:

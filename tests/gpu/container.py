@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder = Path(name)
         programs, wheels = folder / "engine", folder / "wheels"
         with tarfile.open(arguments.folder / ENGINE) as archive:
-            archive.extractall(programs, filter="data")
+            archive.extractall(programs)
         if (arguments.folder / "wheels").is_dir():
             gpu_wheels.unpack(arguments.folder / "wheels", wheels)
         path = os.pathsep.join(filter(None, (str(ROOT), str(wheels), os.environ.get("PYTHONPATH"))))

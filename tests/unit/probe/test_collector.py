@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from archives import unpack
 from trees import REAL, ROWS, build, make
 
 from provision import api
@@ -29,7 +30,7 @@ NAMES = [*make.TREES, *REAL, *(row["name"] for row in ROWS)]
 def unpacked(data: bytes, folder: Path) -> Path:
     folder.mkdir()
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        tar.extractall(folder, filter="tar")
+        unpack(tar, folder)
     return folder
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from archives import unpack
 from trees import ROWS, causes, make
 
 from provision import api
@@ -20,7 +21,7 @@ GEFORCE = next(row for row in ROWS if row["name"] == "nvidia-cdi-spec-stale")
 
 def unpacked(archive: Path, folder: Path) -> Path:
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="tar")
+        unpack(tar, folder)
     return folder / "kgpu-env-report" / "tree"
 
 

@@ -17,7 +17,7 @@ from provision.cli.output import check_writable, log, print_json, print_lines, w
 from provision.cli.planning import catalogue_of, settings
 from provision.engine.build_steps import step_event
 from provision.engine.protocol import BuildStep
-from provision.fleet.building import Order, build_image, chosen, lock_place, with_image
+from provision.fleet.building import Order, build_image, chosen, lock_place, need_machines, with_image
 from provision.fleet.locking import lock_of
 from provision.fleet.plan import read_plan
 from provision.lock import Lock, files_of
@@ -58,9 +58,10 @@ def build(
     check_writable(plan, force=True)  # it was read as a plan, and is only added to
     options = BuildOptions(network=settings(network).network)
     order = Order(found, plan.parent, wishes, options)
+    images = chosen(found, catalogue, wishes)
     built: list[FleetImage] = []
     with api.engine() as engine:
-        images = chosen(found, catalogue, wishes, engine.describe())
+        need_machines(images, engine.describe())
         locks = {one.id: _locked(one, order, catalogue) for one in images}
         for one in images:
             log(f"Image     {one.tag}, for {names_of(one.nodes)}")
