@@ -125,7 +125,7 @@ def test_at_a_terminal_it_asks(checkout: Checkout, answer: str, *, goes_on: bool
 
 
 UNIT = "pytest tests/unit -n auto --junitxml=.pytest_cache/unit.xml"
-OTHERS = "pytest --ignore=tests/unit --durations=40 --junitxml=.pytest_cache/others.xml"
+OTHERS = "pytest --ignore-glob=tests/unit/* --durations=40 --junitxml=.pytest_cache/others.xml"
 
 
 @pytest.mark.parametrize(("failing", "code"), [("", 0), ("tests/unit -n", 1), ("--ignore", 1)])
@@ -145,6 +145,14 @@ def test_all_tests_are_two_runs_and_either_fails_the_whole(checkout: Checkout, f
 def test_a_run_that_counts_nothing_is_no_success(checkout: Checkout) -> None:
     (checkout.folder / "counts.xml").unlink()
     assert checkout.run("test").returncode != 0
+
+
+def test_a_test_that_both_runs_have_is_an_error(checkout: Checkout) -> None:
+    (checkout.folder / "counts.xml").write_text(
+        COUNTS.replace("/></", '><testcase classname="a" name="b"/></testsuite></')
+    )
+    ended = checkout.run("test")
+    assert (ended.returncode, ended.stderr) == (1, "1 tests were run twice, a b among them\n")
 
 
 def test_no_test_is_run_on_what_lint_refuses(checkout: Checkout) -> None:
