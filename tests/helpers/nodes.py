@@ -161,7 +161,8 @@ class Nodes:
         binds: Any = {str(self.tree_of(kind)): {"bind": "/tree", "mode": "ro"}}
         if isinstance(engine, Path):
             binds[str(engine)] = {"bind": "/opt/docker", "mode": "ro"}
-        for path in {sys.prefix, sys.base_prefix, str(ROOT)} if installed else ():
+        # A node has a Python of its own in /usr, and much else.
+        for path in {sys.prefix, sys.base_prefix, str(ROOT)} - {"/usr"} if installed else ():
             binds[path] = {"bind": path, "mode": "ro"}
         rights: Any = {
             "cap_add": list(_CAPABILITIES),
