@@ -330,6 +330,7 @@ def hold(fleet: Fleet, seconds: int) -> None:
     fleet.nodes.wait("proved", "sh", "-c", "ls /dev/shm/kgpu-env.*.lock")
 
 
+@pytest.mark.slow  # 150 s: each of two runs waits for the other program to end
 def test_beside_another_verification_nothing_trains(fleet: Fleet) -> None:
     assert fleet.apply("--limit", "plain,proved")[0] == 7  # the images are there
     for name in ("plain", "proved"):
