@@ -1,8 +1,8 @@
 """Finds out what a host has: GPUs, drivers, container toolkits, and the engine that it is handed.
 
 Files are read first and believed; tools of the vendors only add to them. "No GPU", "driver not loaded" and "the
-tool failed" are different findings, KGE-101 to KGE-119;
-why a GPU does not work, as far as files tell, KGE-120 to KGE-153.
+tool failed" are different findings, KGE-101 to KGE-119; why a GPU does not work, as far as files tell, those of
+`provision.probe.causes`.
 """
 
 from provision.probe.cdi import CDI_DIRS, cdi_devices

@@ -81,12 +81,16 @@ def _findings(reader: Reader, host: Host, parts: tuple[VendorPart, ...]) -> tupl
     found = [one for part in parts for one in (*unusable.findings_of(host, part.unusable), *part.findings)]
     found += [findings.no_toolkit(row) for row in GPU_VENDORS.values() if _lacks_toolkit(reader, host, row)]
     if not host.gpus and not host.wsl and not any(part.off_bus for part in parts):
-        hidden = any(place in finding.text for finding in reader.findings for place in reader.looked_at)
-        if not reader.names(_DEVICES):
-            found.append(findings.without(_DEVICES))
-        else:
-            found.append(findings.cannot_tell() if hidden else findings.no_gpu(reader.looked_at))
+        found.append(_no_gpu(reader))
     return tuple(dict.fromkeys([*found, *reader.findings]))
+
+
+def _no_gpu(reader: Reader) -> Finding:
+    """Return that there is no GPU, where all places could be looked at."""
+    if not reader.names(_DEVICES):
+        return findings.without(_DEVICES)
+    hidden = any(place in finding.text for finding in reader.findings for place in reader.looked_at)
+    return findings.cannot_tell() if hidden else findings.no_gpu(reader.looked_at)
 
 
 def _lacks_toolkit(reader: Reader, host: Host, row: GpuVendor) -> bool:
